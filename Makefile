@@ -1,0 +1,62 @@
+# Needs only make and Python 3.11 or newer (3.11 is what CI runs).
+#   make test    all tests, with all their set-up          make paper    watch the pair run
+#   make check   lint, types, tests, coverage = CI         make help     every target
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.dev-installed
+PRODUCT := hedge paper $(wildcard *.py)
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: help venv test unit check lint format types cover paper diagrams clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: $(STAMP) ## make .venv and install the pinned requirements (once)
+
+$(STAMP): requirements.txt requirements-dev.txt constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: python3-venv)." >&2; exit 2; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+test: $(STAMP) ## run all tests
+	$(PYTEST)
+
+unit: $(STAMP) ## run the fast tests only
+	$(BIN)/python -m pytest tests/unit
+
+lint: $(STAMP) ## ruff, and whether everything is formatted
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## format, and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(STAMP) ## mypy --strict on the product
+	$(BIN)/mypy $(PRODUCT)
+
+cover: $(STAMP) ## run all tests with branch coverage; hedge/core must be at 100 %
+	$(PYTEST) --cov --cov-report=
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='hedge/core/*' --fail-under=100
+
+check: lint types cover ## all that CI runs
+
+paper: $(STAMP) ## the pair on the paper exchange, until Ctrl-C
+	./start_hedge.sh --paper
+
+diagrams: $(STAMP) ## write the state diagrams and the configuration table into both READMEs
+	$(BIN)/python -m hedge.diagrams
+
+clean: ## remove caches and run/, not .venv
+	rm -rf run .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
