@@ -1,0 +1,1 @@
+"""A Lighter-compatible paper exchange on loopback: `python -m paper`."""

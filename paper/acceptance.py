@@ -1,0 +1,153 @@
+"""Acceptance: what the exchange's API refuses before a transaction is queued.
+
+Each refusal is a TxRejected with the documented code and leaves everything as it was; the nonce
+stays free. The checks see the state of now: what is queued has not happened yet.
+"""
+
+from __future__ import annotations
+
+from paper.errors import TxRejected
+from paper.margin import can_rest
+from paper.positions import reducible
+from paper.records import ORDER_INDEX_BASE, OrderType, Tier
+from paper.store import AccountState, MarketState, Store
+from paper.txinfo import CancelAll, CancelOrder, Command, CreateOrder, TxHead
+
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+MIN_ORDER_EXPIRY_MS = 5 * MINUTE_MS
+MAX_ORDER_EXPIRY_MS = 30 * DAY_MS
+MIN_CANCEL_ALL_MS = 5 * MINUTE_MS
+MAX_CANCEL_ALL_MS = 15 * DAY_MS
+MAX_PENDING = 1_000
+"""Queued transactions per account."""
+FAT_FINGER_PERCENT = 5
+MAX_ORDERS = {Tier.STANDARD: (250, 30), Tier.INSTANT: (1_500, 1_000)}
+"""Active orders per account, and per account and market."""
+
+
+def check(store: Store, tier: Tier, command: Command, now_ms: int) -> AccountState:
+    """Return the account that a transaction concerns, or raise TxRejected."""
+    state = _check_head(store, command.head, now_ms)
+    if isinstance(command, CreateOrder):
+        _check_create(store, tier, state, command, now_ms)
+    elif isinstance(command, CancelOrder):
+        _check_cancel(store, state, command)
+    else:
+        _check_cancel_all(store, command, now_ms)
+    return state
+
+
+def _check_head(store: Store, head: TxHead, now_ms: int) -> AccountState:
+    state = store.accounts.get(head.account_index)
+    if state is None or state.house:
+        raise TxRejected(21102, "invalid account index")
+    key = state.account.api_keys.get(head.api_key_index)
+    if key is None:
+        raise TxRejected(21109, "api key not found")
+    expected = head.nonce >= key.next_nonce if head.skip_nonce else head.nonce == key.next_nonce
+    if not expected:
+        raise TxRejected(21104, "invalid nonce")
+    if head.expired_at <= now_ms:
+        raise TxRejected(21501, "invalid tx info: expired")
+    if state.pending >= MAX_PENDING:
+        raise TxRejected(21506, "too many pending txs")
+    return state
+
+
+def _market(store: Store, market_id: int) -> MarketState:
+    market = store.markets.get(market_id)
+    if market is None:
+        raise TxRejected(21602, "invalid market index")
+    return market
+
+
+def _check_create(
+    store: Store, tier: Tier, state: AccountState, command: CreateOrder, now_ms: int
+) -> None:
+    market = _market(store, command.market_id)
+    if command.rests:
+        ahead = command.order_expiry - now_ms
+        if not MIN_ORDER_EXPIRY_MS <= ahead <= MAX_ORDER_EXPIRY_MS:
+            raise TxRejected(21711, "invalid order expiry")
+    if command.client_order_index in state.active_clients:
+        raise TxRejected(21728, "client order index already exists")
+    lots = command.lots
+    if command.reduce_only:
+        closable = reducible(state.position(market.config).lots, is_ask=command.is_ask)
+        if closable == 0:
+            raise TxRejected(21732, "reduce only order increases position")
+        lots = lots or closable
+    _check_size(market, command, lots)
+    if command.type is OrderType.LIMIT:
+        _check_price(market, command.price, is_ask=command.is_ask)
+    if command.rests:
+        _check_resting(store, tier, state, command)
+
+
+def _check_size(market: MarketState, command: CreateOrder, lots: int) -> None:
+    """Check the limits of the quote amount, and for resting orders both minimums."""
+    config = market.config
+    quote = config.quote(lots, command.price)
+    too_small = lots < config.min_base_lots or quote < config.min_quote_micros
+    if quote > config.order_quote_limit_micros or (command.rests and too_small):
+        raise TxRejected(21706, "invalid order base or quote amount")
+
+
+def _check_price(market: MarketState, price: int, *, is_ask: bool) -> None:
+    """Refuse limit prices through the mark (21734) or the other side's best (21733)."""
+    best = market.book.side(is_ask=not is_ask).best()
+    for reference, code, text in (
+        (market.mark, 21734, "limit order price is too far from the mark price"),
+        (best, 21733, "order price flagged as an accidental price"),
+    ):
+        if reference is None:
+            continue
+        bound = reference * (100 + (-FAT_FINGER_PERCENT if is_ask else FAT_FINGER_PERCENT))
+        if price * 100 < bound if is_ask else price * 100 > bound:
+            raise TxRejected(code, text)
+
+
+def _check_resting(store: Store, tier: Tier, state: AccountState, command: CreateOrder) -> None:
+    per_account, per_market = MAX_ORDERS[tier]
+    if state.active_count() >= per_account:
+        raise TxRejected(21717, "maximum active limit order count reached")
+    if state.active_count(command.market_id) >= per_market:
+        raise TxRejected(21718, "maximum active limit order count per market reached")
+    if not command.reduce_only and not can_rest(
+        store, state, command.market_id, command.lots, is_ask=command.is_ask
+    ):
+        raise TxRejected(21739, "not enough margin to create the order")
+
+
+def _check_cancel(store: Store, state: AccountState, command: CancelOrder) -> None:
+    """Refuse cancels of orders that are gone; one of a queued create is let through."""
+    _market(store, command.market_id)
+    if command.index < ORDER_INDEX_BASE:
+        active = state.active_clients.get(command.index)
+        if active is not None and store.orders[active].market_id == command.market_id:
+            return
+        if active is None and command.index in state.pending_clients:
+            return
+        gone = command.index in state.finished_clients
+    else:
+        order = store.orders.get(command.index)
+        if order is not None and order.account_index != state.account.index:
+            raise TxRejected(21707, "account is not owner of the order")
+        if order is not None and order.market_id != command.market_id:
+            raise TxRejected(21700, "invalid order index")
+        if order is not None and order.status.is_active:
+            return
+        gone = order is not None
+    if gone:
+        raise TxRejected(21709, "order is inactive")
+    raise TxRejected(21600, "given order is not an active limit order")
+
+
+def _check_cancel_all(store: Store, command: CancelAll, now_ms: int) -> None:
+    if command.market_id is not None:
+        _market(store, command.market_id)
+    if command.mode == 1:
+        ahead = command.time_ms - now_ms
+        if not MIN_CANCEL_ALL_MS <= ahead <= MAX_CANCEL_ALL_MS:
+            raise TxRejected(21714, "invalid cancel all time")

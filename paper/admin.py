@@ -1,0 +1,266 @@
+"""Admin calls under /paper/: what tests and demonstrations need and the real exchange lacks."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from typing import Any, Final
+
+from aiohttp import web
+
+from paper import wire
+from paper.answers import answer, read_json
+from paper.apierror import invalid_param
+from paper.exchange import Exchange
+from paper.params import Body, Params
+from paper.records import Account
+from paper.rest import ALL_KEYS, known_market
+from paper.settings import Settings
+from paper.stream import Hub
+
+MAX_ACCOUNT_INDEX: Final = 2**47 - 1
+MAX_ROWS: Final = 1_000_000
+MAX_USDC: Final = Decimal(10) ** 12
+MAX_SCALED: Final = 1 << 48
+MAX_AHEAD_MS: Final = 40 * 86_400_000
+EXACT: Final = Context(prec=60)
+
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_KEY_DIGITS: Final = 80
+
+Json = dict[str, Any]
+
+
+class AdminApi:
+    """Handlers of the admin calls; every answer carries `code` 200 or an error body."""
+
+    def __init__(self, exchange: Exchange, hub: Hub, settings: Settings) -> None:
+        """Read and change `exchange`."""
+        self._exchange = exchange
+        self._engine = exchange.engine
+        self._hub = hub
+        self._settings = settings
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [
+            web.post("/paper/keys", self.add_key),
+            web.delete("/paper/keys/{account}/{key}", self.delete_key),
+            web.post("/paper/accounts", self.add_account),
+            web.post("/paper/accounts/{account}/collateral", self.add_collateral),
+            web.post("/paper/markets/{market}", self.set_market),
+            web.post("/paper/clock", self.move_clock),
+            web.post("/paper/take", self.take),
+            web.get("/paper/trades", self.trades),
+            web.get("/paper/orders", self.orders),
+            web.get("/paper/state", self.state),
+        ]
+
+    # Accounts and keys
+
+    async def add_key(self, request: web.Request) -> web.Response:
+        """Register or replace the public key of an API key."""
+        body = Body(await read_json(request))
+        account = self._known_account(body.integer("account_index"))
+        key_index = body.integer("api_key_index", high=ALL_KEYS - 1)
+        public_key = body.text("public_key").removeprefix("0x")
+        if len(public_key) != _KEY_DIGITS or not set(public_key) <= _HEX:
+            detail = f"public_key must be {_KEY_DIGITS} hex digits"
+            raise invalid_param(detail)
+        self._engine.add_key(account, key_index, public_key)
+        self._exchange.pump()
+        nonce = self._engine.next_nonce(account, key_index)
+        return answer({"code": 200, "account_index": account, "nonce": nonce})
+
+    async def delete_key(self, request: web.Request) -> web.Response:
+        """Delete an API key."""
+        path = Params(request.match_info)
+        account = self._known_account(path.integer("account"))
+        key_index = path.integer("key", high=ALL_KEYS - 1)
+        if not self._exchange.has_key(account, key_index):
+            raise invalid_param(f"account {account} has no API key {key_index}")
+        self._engine.delete_key(account, key_index)
+        self._exchange.pump()
+        return answer({"code": 200, "account_index": account, "api_key_index": key_index})
+
+    async def add_account(self, request: web.Request) -> web.Response:
+        """Create an account under the L1 address `master` with `collateral` USDC."""
+        body = Body(await read_json(request))
+        index = body.integer("account_index", low=1, high=MAX_ACCOUNT_INDEX)
+        collateral = _micros(body, "collateral", "0")
+        master = body.text("master")
+        if not master:
+            detail = "master must be an L1 address"
+            raise invalid_param(detail)
+        if collateral < 0:
+            detail = "collateral must not be negative"
+            raise invalid_param(detail)
+        self._engine.add_account(index, master, collateral)
+        self._exchange.pump()
+        return answer({"code": 200, "account_index": index, "collateral": wire.money(collateral)})
+
+    async def add_collateral(self, request: web.Request) -> web.Response:
+        """Add USDC to an account, or take it away (a negative amount)."""
+        account = self._known_account(Params(request.match_info).integer("account"))
+        amount = _micros(Body(await read_json(request)), "amount")
+        self._engine.add_collateral(account, amount)
+        self._exchange.pump()
+        record = self._engine.account(account)
+        collateral = 0 if record is None else record.collateral
+        return answer({"code": 200, "account_index": account, "collateral": wire.money(collateral)})
+
+    def _known_account(self, index: int) -> int:
+        if not self._exchange.has_account(index):
+            raise invalid_param(f"account {index} does not exist")
+        return index
+
+    # Trading
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Let a stranger take liquidity at any price; answer the trades."""
+        body = Body(await read_json(request))
+        market = known_market(self._exchange, body.integer("market_index"))
+        side = body.text("side")
+        if side not in ("buy", "sell"):
+            detail = 'side must be "buy" or "sell"'
+            raise invalid_param(detail)
+        lots = _scaled(body, "base_amount", market.size_decimals)
+        until = body.optional("until_account")
+        if until is not None:
+            self._known_account(until)
+        first_seq = self._engine.last_seq
+        trades = self._engine.take(
+            market.market_id, is_ask=side == "sell", lots=lots, until_account=until
+        )
+        self._exchange.pump()
+        ids = {trade.trade_id for trade in trades}
+        rows = [
+            row.as_json(self._engine.markets)
+            for row in self._exchange.log.trades(first_seq, None, MAX_ROWS)
+            if row.trade.trade_id in ids
+        ]
+        return answer({"code": 200, "trades": rows})
+
+    async def set_market(self, request: web.Request) -> web.Response:
+        """Set the mark price of a market, or whether it only lets positions shrink."""
+        market = known_market(self._exchange, Params(request.match_info).integer("market"))
+        body = Body(await read_json(request))
+        price, reduce_only = body.get("mark_price"), body.get("force_reduce_only")
+        if price is not None:
+            ticks = _scaled(body, "mark_price", market.price_decimals)
+            self._engine.set_mark_price(market.market_id, ticks)
+        if reduce_only is not None:
+            if not isinstance(reduce_only, bool):
+                detail = "force_reduce_only must be true or false"
+                raise invalid_param(detail)
+            self._engine.set_force_reduce_only(market.market_id, on=reduce_only)
+        self._exchange.pump()
+        mark = wire.price_text(market, self._engine.mark_price(market.market_id))
+        return answer({"code": 200, "market_index": market.market_id, "mark_price": mark})
+
+    async def move_clock(self, request: web.Request) -> web.Response:
+        """Let time pass at once: expiries, scheduled cancels, tokens, signatures."""
+        body = Body(await read_json(request))
+        self._exchange.move_ahead(body.integer("ahead_ms", low=1, high=MAX_AHEAD_MS))
+        return answer({"code": 200, "now_ms": self._exchange.now_ms()})
+
+    # Reading
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """Answer every trade with a seq above `after_seq`, oldest first."""
+        rows = self._exchange.log.trades(*_range(Params(request.query)))
+        markets = self._engine.markets
+        return answer({"code": 200, "trades": [row.as_json(markets) for row in rows]})
+
+    async def orders(self, request: web.Request) -> web.Response:
+        """Answer every order event of user accounts above `after_seq`, oldest first."""
+        rows = self._exchange.log.orders(*_range(Params(request.query)))
+        markets = self._engine.markets
+        return answer({"code": 200, "orders": [row.as_json(markets) for row in rows]})
+
+    async def state(self, _: web.Request) -> web.Response:
+        """Answer accounts, net positions, and counters."""
+        accounts = self._engine.accounts()
+        markets = self._engine.markets
+        net = {
+            str(market_id): wire.size_text(market, _net_lots(accounts, market_id))
+            for market_id, market in markets.items()
+        }
+        trades, orders = self._exchange.log.counts
+        counters = {
+            "accepted": self._exchange.counters["accepted"],
+            "rejected": self._exchange.counters["rejected"],
+            "trades": trades,
+            "order_events": orders,
+            "frames": self._hub.counters["frames"],
+            "sockets": self._hub.session_count,
+        }
+        return answer(
+            {
+                "code": 200,
+                "tier": self._settings.tier,
+                "seed": self._settings.seed,
+                "market": self._settings.market,
+                "last_seq": self._engine.last_seq,
+                "accounts": [self._account_row(account) for account in accounts],
+                "net_position": net,
+                "counters": counters,
+            }
+        )
+
+    def _account_row(self, account: Account) -> Json:
+        summary = self._engine.summary(account.index)
+        positions = {
+            str(market_id): {
+                "position": wire.size_text(self._engine.markets[market_id], position.lots),
+                "entry_quote": wire.money(position.entry_quote),
+                "realized_pnl": wire.money(position.realized_pnl),
+            }
+            for market_id, position in sorted(account.positions.items())
+        }
+        return {
+            "account_index": account.index,
+            "l1_address": account.master,
+            "collateral": wire.money(account.collateral),
+            "equity": wire.money(summary.total_value),
+            "available_balance": wire.money(summary.available_balance),
+            "active_orders": len(self._engine.active_orders(account.index)),
+            "api_keys": sorted(account.api_keys),
+            "positions": positions,
+        }
+
+
+def _range(params: Params) -> tuple[int, int | None, int]:
+    """Return after_seq, account and limit of a reading call."""
+    limit = params.integer("limit", MAX_ROWS, low=1, high=MAX_ROWS)
+    return params.integer("after_seq", 0), params.optional("account_index"), limit
+
+
+def _net_lots(accounts: list[Account], market_id: int) -> int:
+    """Return the sum of the user accounts' positions in lots."""
+    return sum(
+        account.positions[market_id].lots for account in accounts if market_id in account.positions
+    )
+
+
+def _micros(body: Body, name: str, default: str | None = None) -> int:
+    """Return a USDC amount in micros; more than six decimals are refused."""
+    amount = body.decimal(name, default)
+    if abs(amount) > MAX_USDC:
+        raise invalid_param(f"{name} must be at most {MAX_USDC:f}")
+    return _whole(amount, wire.QUOTE_DECIMALS, name)
+
+
+def _scaled(body: Body, name: str, decimals: int) -> int:
+    """Return a positive size or price in lots or ticks."""
+    number = _whole(body.decimal(name), decimals, name)
+    if not 0 < number < MAX_SCALED:
+        raise invalid_param(f"{name} is out of range")
+    return number
+
+
+def _whole(amount: Decimal, decimals: int, name: str) -> int:
+    """Return amount x 10^decimals; refuse an amount with more decimals than that."""
+    number = amount.scaleb(decimals, EXACT)
+    if number != number.to_integral_value():
+        raise invalid_param(f"{name} has more than {decimals} decimals")
+    return int(number)

@@ -1,0 +1,183 @@
+"""The running exchange: one engine, its clock, its timer, and who hears of its events.
+
+Everything runs on one event loop. `submit` only admits a transaction; `pump` does what is due,
+hands the events to the listener and sets the timer for the next due moment. Callers write their
+answer between the two (`pump_soon`), so that an answer always precedes the frames it causes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Any, Final, Protocol
+
+from paper.apierror import INTERNAL, ApiError
+from paper.engine import Engine, TxRejected
+from paper.eventlog import EventLog
+from paper.records import Accepted, EngineEvent, OrderChanged, TradeHappened
+
+logger = logging.getLogger(__name__)
+
+MIN_TIMER_S: Final = 0.0005
+RETRY_S: Final = 1.0
+
+Listener = Callable[[list[EngineEvent]], None]
+
+
+class Market(Protocol):
+    """A synthetic market that moves the engine."""
+
+    def step(self, engine: Engine, now_ms: int) -> None:
+        """Do the steps that are due at `now_ms`."""
+        ...
+
+    def next_due_ms(self) -> int | None:
+        """Return when the next step is due (epoch ms)."""
+        ...
+
+
+class Clock:
+    """The exchange's time: the wall clock, moved ahead by the admin."""
+
+    def __init__(self) -> None:
+        """Start at the wall clock's time."""
+        self._ahead_ms = 0
+
+    def now_ms(self) -> int:
+        """Return the exchange's time (epoch ms)."""
+        return time.time_ns() // 1_000_000 + self._ahead_ms
+
+    def move_ahead(self, ms: int) -> None:
+        """Let `ms` milliseconds pass at once."""
+        self._ahead_ms += ms
+
+
+class Exchange:
+    """Drives the engine in real time on the running event loop."""
+
+    def __init__(self, engine: Engine, clock: Clock, market: Market | None) -> None:
+        """Take over `engine`, which reads the same `clock`.
+
+        `market` None means that only users and admin calls act.
+        """
+        self.engine = engine
+        self.clock = clock
+        self.log = EventLog()
+        self.counters: Counter[str] = Counter()
+        self.market_ids: Collection[int] = frozenset(engine.markets)
+        self._market = market
+        self._listener: Listener = _ignore
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due_ms: int | None = None
+        self._stopped = False
+
+    def listen(self, listener: Listener) -> None:
+        """Hand all further events to `listener`, in order, at the moment they happen."""
+        self._listener = listener
+
+    def now_ms(self) -> int:
+        """Return the exchange's time (epoch ms)."""
+        return self.clock.now_ms()
+
+    def has_account(self, account_index: int) -> bool:
+        """Return True when the user account exists."""
+        return self.engine.account(account_index) is not None
+
+    def has_key(self, account_index: int, api_key_index: int) -> bool:
+        """Return True when the API key is registered."""
+        account = self.engine.account(account_index)
+        return account is not None and api_key_index in account.api_keys
+
+    def submit(self, tx_type: int, tx_info: str | dict[str, Any], received_ns: int) -> Accepted:
+        """Admit one transaction, or raise ApiError with nothing changed.
+
+        `received_ns` is the monotonic time at which its bytes came in. Call `pump` afterwards.
+        """
+        try:
+            accepted = self.engine.submit(tx_type, tx_info)
+        except TxRejected as rejection:
+            self.counters["rejected"] += 1
+            raise ApiError(rejection.code, rejection.message) from rejection
+        except OSError as error:
+            message = f"the journal cannot be written: {error.strerror}"
+            raise ApiError(INTERNAL, message, http_status=500) from error
+        self.counters["accepted"] += 1
+        self.log.received(accepted.tx_hash, received_ns)
+        return accepted
+
+    def pump_soon(self) -> None:
+        """Pump in the next turn of the loop, before any request that is not yet being handled.
+
+        What was written before is on its way by then: an event loop may hold writes back until
+        its turn ends, and an answer must not wait for the execution.
+        """
+        asyncio.get_running_loop().call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Do what is due now, publish the events, and set the timer."""
+        if self._stopped:
+            return
+        earliest_s = MIN_TIMER_S
+        try:
+            self._advance(self.clock.now_ms())
+        except OSError as error:  # the engine is as it was; nothing is lost, only late
+            logger.error("the journal cannot be written (%s), trying again", error.strerror)  # noqa: TRY400
+            earliest_s = RETRY_S
+        events = self.engine.drain_events()
+        if events:
+            self._listener(events)
+        self._set_timer(earliest_s)
+
+    def _advance(self, now_ms: int) -> None:
+        if self._market is not None:
+            due = self._market.next_due_ms()
+            if due is None or due <= now_ms:
+                self._market.step(self.engine, now_ms)
+        self.engine.advance(now_ms)
+
+    def remember(self, events: list[EngineEvent]) -> None:
+        """Enter orders and trades of an earlier life into the log, without publishing them."""
+        for event in events:
+            if isinstance(event, TradeHappened):
+                self.log.add_trade(event)
+            elif isinstance(event, OrderChanged):
+                self.log.add_order(event)
+
+    def move_ahead(self, ms: int) -> None:
+        """Let `ms` milliseconds pass at once and do what has come due."""
+        self.clock.move_ahead(ms)
+        self._timer_due_ms = None  # its delay was counted on the old time
+        self.pump()
+
+    def stop(self) -> None:
+        """Do nothing from now on."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set_timer(self, earliest_s: float) -> None:
+        dues = [self.engine.next_due_ms()]
+        if self._market is not None:
+            dues.append(self._market.next_due_ms())
+        due = min((due for due in dues if due is not None), default=None)
+        if due == self._timer_due_ms and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_due_ms = due
+        if due is not None:
+            delay_s = max((due - self.clock.now_ms()) / 1000, earliest_s)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_due_ms = None
+        self.pump()
+
+
+def _ignore(_: list[EngineEvent]) -> None:
+    """Drop events until there is a listener."""

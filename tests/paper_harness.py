@@ -1,0 +1,287 @@
+"""Start the paper exchange as a real process and drive its admin calls.
+
+`async with PaperProcess() as paper:` gives a fresh exchange on a free port; `paper.base_url` and
+`paper.ws_url` are what a client needs. Nothing survives the block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+ROOT = Path(__file__).resolve().parents[1]
+ACCOUNT_A = 280459
+ACCOUNT_B = 280458
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 10.0
+ADMIN_TIMEOUT_S = 30.0
+
+Json = dict[str, Any]
+
+
+class PaperError(Exception):
+    """An admin call that the exchange refused; `status` and `body` are its answer."""
+
+    def __init__(self, status: int, body: Json) -> None:
+        """Keep the HTTP status and the decoded error body."""
+        super().__init__(f"HTTP {status}: {body}")
+        self.status = status
+        self.body = body
+
+
+class PaperProcess:
+    """One `python -m paper` process.
+
+    Usable as an async or a plain context manager, or through start() and stop(). `market`
+    False (the default) means a fixed book, which makes tests repeatable. After kill() or stop()
+    a second start() with `state_dir` continues the same exchange on the same port.
+    """
+
+    def __init__(
+        self,
+        *,
+        tier: str = "instant",
+        market: bool = False,
+        seed: int = 1,
+        port: int = 0,
+        state_dir: Path | None = None,
+        extra: tuple[str, ...] = (),
+    ) -> None:
+        """Describe the process; nothing runs before start(). `extra` are further arguments."""
+        self.port = port
+        self._arguments = ["--tier", tier, "--seed", str(seed), *extra]
+        if not market:
+            self._arguments.append("--no-market")
+        if state_dir is not None:
+            self._arguments += ["--state", str(state_dir)]
+        self._process: subprocess.Popen[str] | None = None
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  lives as long as the process
+
+    # Life
+
+    @property
+    def base_url(self) -> str:
+        """The REST address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The WebSocket address."""
+        return f"ws://127.0.0.1:{self.port}/stream"
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        assert self._process is not None, "the paper exchange is not started"
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start the process and return once it has printed its ready line."""
+        assert self._process is None, "the paper exchange runs already"
+        command = [sys.executable, "-m", "paper", "--port", str(self.port), *self._arguments]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, text=True
+        )
+        line = self._read_line()
+        if "paper exchange ready on http://127.0.0.1:" not in line:
+            self.kill()
+            message = f"the paper exchange did not start: {line!r} {self.errors()}"
+            raise RuntimeError(message)
+        self.port = int(line.split("http://127.0.0.1:", 1)[1].split()[0])
+        return self
+
+    def _read_line(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(START_TIMEOUT_S):
+                return ""
+        return self._process.stdout.readline()
+
+    def errors(self) -> str:
+        """Return what the process wrote to standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def stop(self) -> int:
+        """Ask the process to stop (SIGTERM) and return its exit code; kill it if it does not."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            code = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._forget()
+        return code
+
+    def kill(self) -> None:
+        """End the process at once (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._forget()
+
+    def _forget(self) -> None:
+        assert self._process is not None
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        """Start the process."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the process."""
+        self.stop()
+        self._errors.close()
+
+    async def __aenter__(self) -> Self:
+        """Start the process without blocking the loop."""
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the process without blocking the loop."""
+        await asyncio.to_thread(self.stop)
+        self._errors.close()
+
+    # Admin calls
+
+    async def call(self, method: str, path: str, body: object = None, **params: object) -> Json:
+        """Send one request to `path` (such as "/paper/state") and return its JSON object.
+
+        Parameters that are None are left out. Raises PaperError unless the answer is a 2xx.
+        """
+        query = {name: str(value) for name, value in params.items() if value is not None}
+        timeout = aiohttp.ClientTimeout(total=ADMIN_TIMEOUT_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(method, self.base_url + path, json=body, params=query) as response,
+        ):
+            answer: Json = await response.json()
+            if not response.ok:
+                raise PaperError(response.status, answer)
+            return answer
+
+    async def register_key(self, account: int, key_index: int, public_key: str) -> Json:
+        """Register the public key (hex) of an API key."""
+        body = {"account_index": account, "api_key_index": key_index, "public_key": public_key}
+        return await self.call("POST", "/paper/keys", body)
+
+    async def delete_key(self, account: int, key_index: int) -> Json:
+        """Delete an API key."""
+        return await self.call("DELETE", f"/paper/keys/{account}/{key_index}")
+
+    async def add_account(self, account: int, master: str, collateral: str = "100000") -> Json:
+        """Add an account under the L1 address `master` with USDC `collateral`."""
+        body = {"account_index": account, "master": master, "collateral": collateral}
+        return await self.call("POST", "/paper/accounts", body)
+
+    async def collateral(self, account: int, amount: str) -> Json:
+        """Add `amount` USDC to an account; a negative amount takes away."""
+        return await self.call("POST", f"/paper/accounts/{account}/collateral", {"amount": amount})
+
+    async def set_market(
+        self,
+        market: int,
+        *,
+        mark_price: str | None = None,
+        force_reduce_only: bool | None = None,
+    ) -> Json:
+        """Set the mark price of a market, or whether it only lets positions shrink."""
+        body: Json = {"mark_price": mark_price, "force_reduce_only": force_reduce_only}
+        return await self.call("POST", f"/paper/markets/{market}", body)
+
+    async def move_clock(self, ahead_ms: int) -> Json:
+        """Let `ahead_ms` milliseconds pass on the exchange at once."""
+        return await self.call("POST", "/paper/clock", {"ahead_ms": ahead_ms})
+
+    async def take(
+        self, market: int, side: str, base_amount: str, until_account: int | None = None
+    ) -> list[Json]:
+        """Let a stranger buy or sell `base_amount` at market; return the trades.
+
+        With `until_account` the taker goes through the book until it has met `base_amount` of
+        that account's orders.
+        """
+        body: Json = {"market_index": market, "side": side, "base_amount": base_amount}
+        if until_account is not None:
+            body["until_account"] = until_account
+        trades: list[Json] = (await self.call("POST", "/paper/take", body))["trades"]
+        return trades
+
+    async def trades(self, after_seq: int = 0, account: int | None = None) -> list[Json]:
+        """Return every trade with seq > `after_seq`, oldest first."""
+        answer = await self.call("GET", "/paper/trades", after_seq=after_seq, account_index=account)
+        rows: list[Json] = answer["trades"]
+        return rows
+
+    async def orders(self, after_seq: int = 0, account: int | None = None) -> list[Json]:
+        """Return every order event with seq > `after_seq`, oldest first."""
+        answer = await self.call("GET", "/paper/orders", after_seq=after_seq, account_index=account)
+        rows: list[Json] = answer["orders"]
+        return rows
+
+    async def state(self) -> Json:
+        """Return accounts, positions, collateral, net position per market, and counters."""
+        return await self.call("GET", "/paper/state")
+
+    async def position(self, account: int, market: int) -> str:
+        """Return the signed position of `account` in `market` as a decimal string."""
+        for row in (await self.state())["accounts"]:
+            if row["account_index"] == account:
+                position: str = row["positions"].get(str(market), {"position": "0"})["position"]
+                return position
+        message = f"no account {account}"
+        raise KeyError(message)
+
+    @contextlib.asynccontextmanager
+    async def signer(self, account: int, key_index: int = 4) -> AsyncIterator[Any]:
+        """Register a new key for `account` and give a lighter.SignerClient that uses it."""
+        import lighter  # noqa: PLC0415  slow to import, and only some tests need it
+
+        private, public = new_key()
+        await self.register_key(account, key_index, public)
+        client = lighter.SignerClient(
+            url=self.base_url, account_index=account, api_private_keys={key_index: private}
+        )
+        try:
+            yield client
+        finally:
+            await client.close()
+
+
+def new_key() -> tuple[str, str]:
+    """Return a new API key as (private, public) hex without 0x."""
+    from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
+
+    private, public, error = create_api_key()
+    assert error is None, error
+    return private.removeprefix("0x"), public.removeprefix("0x")
+
+
+def new_account_number() -> int:
+    """Return an account index that no other test uses."""
+    return 1_000_000 + uuid.uuid4().int % 1_000_000_000
