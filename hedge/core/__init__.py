@@ -1,0 +1,1 @@
+"""Pure decisions of the pair: no I/O, no clock, no event loop."""

@@ -1,0 +1,389 @@
+"""The hedger's vocabulary: phases and their table, state, events and effects."""
+
+import enum
+from dataclasses import dataclass
+
+from hedge.core.amounts import MarketSpec, Side
+from hedge.core.book import BookView
+from hedge.core.machine import Outcome
+from hedge.core.records import OrderRow
+
+
+class Phase(enum.Enum):
+    """What the hedger is doing."""
+
+    STANDBY = "standby"  # another process holds the lease, or nobody knows who does
+    RECONCILING = "reconciling"  # fence sent, book not proven yet
+    IDLE = "idle"  # nothing in flight
+    SENDING = "sending"  # one order sent, no answer yet
+    SETTLING = "settling"  # accepted; waiting for its terminal row and all its trades
+    UNKNOWN = "unknown"  # its fate is open; a fence is on its way
+    FAILED = "failed"  # attempts used up; tries again with back-off
+    HALTED = "halted"  # something unexplained: trades nothing until a person resumes
+    STOPPING = "stopping"  # done; the process may end
+
+
+class Trigger(enum.Enum):
+    """What moves the hedger from one phase to another."""
+
+    LEASE = "lease taken"
+    LOST = "lease lost"
+    FENCE = "fence needed"
+    PROVEN = "book proven"
+    SEND = "order sent"
+    ACCEPTED = "order accepted"
+    SETTLED = "order settled"
+    REFUSED = "attempt failed"
+    EXHAUSTED = "attempts used up"
+    DOUBT = "fate unknown"
+    COVERED = "nothing owed"
+    HALT = "halt"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+_ALWAYS = {
+    Trigger.LOST: Phase.STANDBY,
+    Trigger.HALT: Phase.HALTED,
+    Trigger.STOP: Phase.STOPPING,
+}
+_PROVEN = {**_ALWAYS, Trigger.FENCE: Phase.RECONCILING}
+
+TRANSITIONS: dict[Phase, dict[Trigger, Phase]] = {
+    Phase.STANDBY: {
+        Trigger.LEASE: Phase.RECONCILING,
+        Trigger.HALT: Phase.HALTED,
+        Trigger.STOP: Phase.STOPPING,
+    },
+    Phase.RECONCILING: {**_ALWAYS, Trigger.PROVEN: Phase.IDLE},
+    Phase.IDLE: {**_PROVEN, Trigger.SEND: Phase.SENDING},
+    Phase.SENDING: {
+        **_PROVEN,
+        Trigger.ACCEPTED: Phase.SETTLING,
+        Trigger.REFUSED: Phase.IDLE,
+        Trigger.EXHAUSTED: Phase.FAILED,
+        Trigger.DOUBT: Phase.UNKNOWN,
+    },
+    Phase.SETTLING: {**_PROVEN, Trigger.SETTLED: Phase.IDLE, Trigger.DOUBT: Phase.UNKNOWN},
+    Phase.UNKNOWN: {
+        **_PROVEN,
+        Trigger.SETTLED: Phase.IDLE,
+        Trigger.REFUSED: Phase.IDLE,
+        Trigger.EXHAUSTED: Phase.FAILED,
+    },
+    Phase.FAILED: {
+        **_PROVEN,
+        Trigger.SEND: Phase.SENDING,
+        Trigger.COVERED: Phase.IDLE,
+    },
+    Phase.HALTED: {
+        Trigger.LOST: Phase.HALTED,
+        Trigger.RESUME: Phase.STANDBY,
+        Trigger.STOP: Phase.STOPPING,
+    },
+    Phase.STOPPING: {},
+}
+
+IN_FLIGHT = frozenset({Phase.SENDING, Phase.SETTLING, Phase.UNKNOWN})
+PROVEN_PHASES = frozenset({Phase.IDLE, Phase.FAILED, *IN_FLIGHT})
+
+
+@dataclass(frozen=True, slots=True)
+class HedgerConfig:
+    """The hedger's settings; times in ms, sizes in lots, money in micros of the quote asset."""
+
+    spec: MarketSpec
+    instance: str
+    offset_lots: int = 0
+    retry_times: int = 3
+    retry_delay_ms: int = 1000
+    backoff_min_ms: int = 5000
+    backoff_max_ms: int = 30000
+    settle_timeout_ms: int = 5000
+    merge_wait_ms: int = 2000
+    stop_deadline_ms: int = 15000
+    max_drift_micros: int = 1_000_000_000
+    max_position_lots: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ATarget:
+    """A's position as its own process states it: who, which version, when (epoch seconds)."""
+
+    instance: str
+    seq: int
+    position_lots: int
+    last_trade_id: int
+    stamp_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The one order whose fate is open. `filled_lots` is what its known trades add up to."""
+
+    client_order_index: int
+    nonce: int
+    side: Side
+    lots: int
+    attempt: int
+    filled_lots: int = 0
+    row: OrderRow | None = None
+    settle_by_ms: int | None = None
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why hedging failed, in the words of the failure message."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HedgerState:
+    """All that the hedger knows; sizes in signed lots, None where not known."""
+
+    config: HedgerConfig
+    phase: Phase = Phase.STANDBY
+    nonce: int | None = None
+    net_lots: int | None = None
+    last_trade_id: int = 0
+    consistent: bool = True
+    streams_up: bool = False
+    explained: bool = False
+    a: ATarget | None = None
+    a_fresh: bool = False
+    baseline: ATarget | None = None
+    manual_lots: int = 0
+    hand_base_lots: int | None = None
+    inflight: InFlight | None = None
+    last_sent_ms: int | None = None
+    attempts: int = 0
+    retry_at_ms: int | None = None
+    backoff_ms: int = 0
+    failure: Failure | None = None
+    dust_lots: int = 0
+    halt_reason: str = ""
+    mismatch: str = ""
+    stop_by_ms: int | None = None
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseChanged:
+    """The lease of our account and key is ours, or is not."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsChanged:
+    """Our streams are up and caught up with, or lost."""
+
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A fence was listed and the book proven.
+
+    `explained`: our own trades since the last neutral record account for our position. The view's
+    `filled` covers the order in doubt.
+    """
+
+    nonce: int
+    view: BookView
+    explained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRefused:
+    """The venue refuses our key or account; the fence is tried again with back-off."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBook:
+    """Our book changed. `foreign`: trades without the pair's tag; `twin`: of another instance."""
+
+    view: BookView
+    foreign: tuple[int, ...] = ()
+    twin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """A row of one of our orders."""
+
+    row: OrderRow
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRead:
+    """What Redis held right after our book was proven; only something newer is fresh.
+
+    `named`: A's lease names its instance, or nobody has the lease. `fresh`: it was written after
+    B's own newest trade, so it may be acted on also when A does not run any more.
+    """
+
+    target: ATarget | None
+    named: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSeen:
+    """A's state, from a message or the key; `named`: A's lease names this instance now."""
+
+    target: ATarget
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfigured:
+    """How A's configuration contradicts ours ("" when it does not); contradicted, B waits."""
+
+    mismatch: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandPublished:
+    """A fill of A published by hand: signed lots of A's side."""
+
+    signed_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandCleared:
+    """`flatten`: forget the fills published by hand and go back to the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The sender's verdict on our order."""
+
+    client_order_index: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class HaltSeen:
+    """A halt that stops this side too (kept over a restart, or something unprovable)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltRaised:
+    """This side must stop trading and say so: the book cannot be proven, a foreign thing."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person resumed the pair; `force` adopts the venue's positions as explained."""
+
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Finish what is in flight and owed, then stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Look again: time has passed or the market has moved."""
+
+
+HedgerEvent = (
+    LeaseChanged
+    | StreamsChanged
+    | Reconciled
+    | FenceRefused
+    | OwnBook
+    | OwnOrder
+    | BaselineRead
+    | TargetSeen
+    | PeerConfigured
+    | HandPublished
+    | HandCleared
+    | Sent
+    | HaltSeen
+    | HaltRaised
+    | Resumed
+    | StopRequested
+    | Tick
+)
+
+# --- effects ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Pass a fence, prove the book, answer with Reconciled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBaseline:
+    """Read A's key now, answer with BaselineRead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendHedge:
+    """Sign and send this market order, answer with Sent."""
+
+    order: InFlight
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Publish that a hedge executed `order.filled_lots`; `owed_lots` is what is still owed."""
+
+    order: InFlight
+    owed_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFailure:
+    """Publish that hedging failed and halt the pair."""
+
+    failure: Failure
+    attempts: int
+    owed_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class HaltPair:
+    """Halt the pair and say why."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log; `loud` for a warning."""
+
+    event: str
+    detail: str
+    loud: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The process may end; `neutral` False when something is still owed or in doubt."""
+
+    neutral: bool
+
+
+HedgerEffect = (
+    Fence | ReadBaseline | SendHedge | Report | PublishFailure | HaltPair | Note | Stopped
+)

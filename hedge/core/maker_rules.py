@@ -1,0 +1,332 @@
+"""What the maker's state calls for: end, cancel, hold, release, place, close, stop."""
+
+from dataclasses import replace
+
+from hedge.core import ids
+from hedge.core.amounts import Side
+from hedge.core.machine import Facts
+from hedge.core.maker_gaps import catch_up, contradiction
+from hedge.core.maker_moves import QUIET, Step, fence, halt, move, uncover
+from hedge.core.maker_state import (
+    Cancel,
+    Closing,
+    LedgerView,
+    MakerEffect,
+    MakerState,
+    Note,
+    Order,
+    Pending,
+    Phase,
+    Place,
+    Stopped,
+    Trigger,
+)
+
+
+def is_covered(state: MakerState) -> bool:
+    """Whether B's ledger answers exactly our newest state with nothing owed, dust aside."""
+    ledger = _answer(state)
+    return ledger is not None and not ledger.inflight and ledger.owed_lots in (0, ledger.dust_lots)
+
+
+def _answer(state: MakerState) -> LedgerView | None:
+    """Return B's ledger if it answers exactly our newest instance, seq and position."""
+    ledger = state.peer.ledger
+    if ledger is None or ledger.a_instance != state.config.instance:
+        return None
+    newest = ledger.a_seq == state.seq and ledger.a_position_lots == state.net_lots
+    return ledger if newest else None
+
+
+def advance(state: MakerState, facts: Facts) -> Step:
+    """Do all that the state calls for now; each rule sees what the one before it left."""
+    effects: tuple[MakerEffect, ...] = ()
+    for rule in _RULES:
+        state, more = rule(state, facts)
+        effects += more
+    return state, effects
+
+
+# --- the order's life ------------------------------------------------------------------------
+
+
+def _note_row(state: MakerState, facts: Facts) -> Step:
+    """Follow the order's row: it rests, it has filled, it has ended."""
+    order = state.order
+    if order is None or order.row is None:
+        return state, ()
+    row = order.row
+    if row.is_terminal and order.ended_ms is None:
+        order = replace(order, ended_ms=facts.now_ms)
+        state = replace(state, order=order)
+    if state.phase is Phase.PLACING and state.pending is None and not row.is_terminal:
+        state = move(state, Trigger.OPENED)
+    if row.filled_lots and state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
+        state = uncover(move(state, Trigger.FILL), facts)
+    return state, ()
+
+
+def _end_order(state: MakerState, facts: Facts) -> Step:
+    """Let go of an order whose end is shown and whose trades are all counted."""
+    order = state.order
+    if order is None or state.pending is not None or order.row is None:
+        return state, ()
+    if not order.row.is_terminal or order.filled_lots != order.row.filled_lots:
+        return state, ()
+    unfilled = order.filled_lots == 0
+    if unfilled and order.copies > 1:
+        return fence(state, "a second copy of an unfilled order may still be on its way")
+    state = replace(state, order=None)
+    if unfilled:
+        pause_ms = state.config.retry_delay_ms if order.cancel_ms is None else 0
+        state = replace(state, retry_at_ms=facts.now_ms + pause_ms)
+        if state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
+            state = move(state, Trigger.ENDED)
+    word = order.row.status.value
+    size = state.config.spec.base(order.filled_lots)
+    return state, (Note("order_ended", f"{word}, {size} filled"),)
+
+
+def _deadlines(state: MakerState, facts: Facts) -> Step:
+    """Close by a fence what the venue does not close in time."""
+    order = state.order
+    if order is None or state.pending is not None:
+        return state, ()
+    limit_ms = state.config.deadline_ms
+    if order.row is None and facts.now_ms >= order.sent_ms + limit_ms:
+        return fence(state, "the venue does not show our order")
+    cancelled = order.cancel_ms is not None and order.ended_ms is None
+    if cancelled and facts.now_ms >= (order.cancel_ms or 0) + limit_ms:
+        return fence(state, "the venue does not confirm our cancel")
+    if order.ended_ms is not None and facts.now_ms >= order.ended_ms + limit_ms:
+        return fence(state, "the ended order's trades do not add up")
+    unended = order.whole_ms is not None and order.ended_ms is None
+    if unended and facts.now_ms >= (order.whole_ms or 0) + limit_ms:
+        return fence(state, "the venue does not show the end of our filled order")
+    return state, ()
+
+
+def _cancel(state: MakerState, facts: Facts) -> Step:
+    order = state.order
+    if order is None or state.pending is not None or state.nonce is None:
+        return state, ()
+    if order.whole_ms is not None or order.ended_ms is not None:
+        return state, ()  # nothing is left to cancel, even where the row is still on its way
+    if order.closing or order.cancel_ms is not None:
+        return state, ()
+    why = _why_cancel(state, order, facts)
+    if not why:
+        return state, ()
+    order = replace(order, cancel_ms=facts.now_ms)
+    state = replace(move(state, Trigger.CANCEL), order=order, pending=Pending.CANCEL)
+    return state, (Note("cancel", why), Cancel(order, state.nonce or 0))
+
+
+def _why_cancel(state: MakerState, order: Order, facts: Facts) -> str:
+    return _why_unsafe(state, order) or _why_stale(state, order, facts)
+
+
+def _why_unsafe(state: MakerState, order: Order) -> str:
+    """Return why nothing of ours may rest: a fill now could stay unseen or unhedged."""
+    if state.phase in QUIET:
+        return state.phase.value
+    if not state.streams_up:
+        return "own streams are down"
+    if not state.redis_up:
+        return "Redis is unreachable"
+    if not state.peer.ready:
+        return "B is not ready"
+    room = state.peer.can_hedge_lots
+    if not order.reduce_only and room is not None and room < order.lots - order.filled_lots:
+        return "B has no margin for it"
+    return ""
+
+
+def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
+    """Return why this order should not rest any longer."""
+    config = state.config
+    if facts.now_ms >= order.sent_ms + config.order_timeout_ms:
+        return "older than maker_order_time_out"
+    if state.phase is Phase.AWAITING_HEDGE:
+        late = facts.now_ms >= (state.uncovered_ms or facts.now_ms) + config.confirm_timeout_ms
+        return "" if config.keep_remainder and not late else "partly filled"
+    level = _level(order.side, facts)
+    moved = level is not None and abs(level - order.price_ticks) > config.requote_ticks
+    settled_in = facts.now_ms >= order.sent_ms + config.requote_pause_ms
+    return "price left its level" if moved and settled_in and facts.room else ""
+
+
+def _level(side: Side, facts: Facts) -> int | None:
+    return facts.bid_ticks if side is Side.BUY else facts.ask_ticks
+
+
+# --- holding and placing ---------------------------------------------------------------------
+
+
+def _hear_debt(state: MakerState, facts: Facts) -> Step:
+    """Start the clocks also where no fill of ours did: B says that it owes for our newest state."""
+    ledger = _answer(state)
+    if ledger is None or ledger.owed_lots in (0, ledger.dust_lots):
+        return state, ()
+    return uncover(state, facts), ()
+
+
+def _release(state: MakerState, _facts: Facts) -> Step:
+    """Leave the hold on state alone: order gone, book whole, B's ledger answers it."""
+    done = state.order is None and state.pending is None and state.consistent
+    if not done or state.unsaid or not is_covered(state):
+        return state, ()
+    had_fill = state.uncovered_ms is not None
+    state = replace(state, uncovered_ms=None, alerted=False)
+    if state.closing is Closing.UNHEDGED:
+        state = replace(state, closing=None)
+    effects: tuple[MakerEffect, ...] = ()
+    if had_fill:
+        effects = (Note("covered", f"B covers {state.config.spec.base(state.net_lots or 0)}"),)
+    if state.phase is Phase.AWAITING_HEDGE:
+        state = move(state, Trigger.COVERED)
+    return state, effects
+
+
+def _place(state: MakerState, facts: Facts) -> Step:
+    if state.phase is not Phase.READY or state.order is not None or not _may_place(state, facts):
+        return state, ()
+    net, spec = state.net_lots or 0, state.config.spec
+    if net < 0 and facts.ask_ticks is not None and spec.can_rest(-net, facts.ask_ticks):
+        return halt(state, "unexpected_short", f"A is short {spec.base(-net)} {spec.symbol}")
+    long = facts.ask_ticks is not None and net > 0 and spec.can_rest(net, facts.ask_ticks)
+    side = Side.SELL if long else Side.BUY
+    price, lots = _level(side, facts), net if long else state.config.quantity_lots
+    if price is None or not spec.can_rest(lots, price):
+        return state, ()
+    if not long and not _peer_can_take(state, net + lots):
+        return state, ()
+    order = _new_order(state, side, lots, price, facts)
+    return replace(move(state, Trigger.PLACE), order=order, pending=Pending.PLACE), (Place(order),)
+
+
+def _may_place(state: MakerState, facts: Facts) -> bool:
+    return (
+        state.nonce is not None
+        and state.pending is None
+        and state.streams_up
+        and state.redis_up
+        and state.consistent
+        and state.peer.ready
+        and state.stop_by_ms is None
+        and facts.room
+        and facts.ask_ticks is not None
+        and facts.bid_ticks is not None
+        and is_covered(state)
+        and (state.retry_at_ms is None or facts.now_ms >= state.retry_at_ms)
+    )
+
+
+def _peer_can_take(state: MakerState, position_lots: int) -> bool:
+    room = state.peer.can_hedge_lots
+    limit = state.config.max_position_lots
+    if room is not None and room < state.config.quantity_lots:
+        return False
+    return limit is None or position_lots <= limit
+
+
+def _new_order(state: MakerState, side: Side, lots: int, price_ticks: int, facts: Facts) -> Order:
+    nonce = state.nonce or 0
+    return Order(
+        client_order_index=ids.order_id(state.config.instance, nonce),
+        nonce=nonce,
+        side=side,
+        lots=lots,
+        price_ticks=price_ticks,
+        reduce_only=side is Side.SELL,
+        sent_ms=facts.now_ms,
+    )
+
+
+# --- time-outs, closing, stopping ------------------------------------------------------------
+
+
+def _time_outs(state: MakerState, facts: Facts) -> Step:
+    since, config = state.uncovered_ms, state.config
+    if since is None:
+        return state, ()
+    if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
+        detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
+        return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
+    overdue = facts.now_ms >= since + config.force_close_ms
+    if overdue and state.closing is None and state.phase is not Phase.STOPPING:
+        detail = (
+            f"B has not covered a fill for {config.force_close_ms / 1000:g} s; A holds "
+            f"{config.spec.base(state.net_lots or 0)} {config.spec.symbol} and reduces what is "
+            "proven to be unhedged"
+        )
+        state = replace(state, closing=Closing.UNHEDGED)
+        state, effects = halt(state, "force_close_timeout", detail)
+        return replace(state, halt_reason="force_close_timeout"), effects
+    return state, ()
+
+
+def _close(state: MakerState, facts: Facts) -> Step:
+    """Reduce A on its own while halted: only what is proven unhedged, never more than it has."""
+    if state.closing is None or state.phase is not Phase.HALTED or state.nonce is None:
+        return state, ()
+    idle = state.order is None and state.pending is None and state.consistent and state.streams_up
+    if not idle or state.unsaid:
+        return state, ()
+    if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
+        return state, ()
+    lots = _closable(state)
+    if lots == 0 and state.closing is Closing.ALL:
+        return replace(state, closing=None), (Note("closed", "nothing left to close"),)
+    price = facts.bid_ticks if lots < 0 else facts.ask_ticks
+    if lots == 0 or price is None:
+        return state, ()  # what is unhedged ends with coverage, or with a readable ledger
+    order = _new_order(state, Side.of(lots), abs(lots), price, facts)
+    order = replace(order, reduce_only=True, closing=True)
+    state = replace(
+        state,
+        order=order,
+        pending=Pending.PLACE,
+        retry_at_ms=facts.now_ms + state.config.retry_delay_ms,
+    )
+    return state, (Place(order),)
+
+
+def _closable(state: MakerState) -> int:
+    """Return the signed trade that closes; 0 when nothing is proven to be unhedged."""
+    net = state.net_lots or 0
+    if state.closing is Closing.ALL:
+        return -net
+    ledger = _answer(state)
+    if ledger is None or not state.peer.alive or ledger.owed_lots * net >= 0:
+        return 0
+    if ledger.inflight and state.peer.ready:
+        return 0  # an order of a B that works is in flight: soon it is known what is owed
+    return Side.of(ledger.owed_lots).sign * min(abs(ledger.owed_lots), abs(net))
+
+
+def _stop(state: MakerState, facts: Facts) -> Step:
+    if state.stop_by_ms is None or state.stopped:
+        return state, ()
+    late = facts.now_ms >= state.stop_by_ms
+    covered = state.uncovered_ms is None
+    gone = state.order is None and state.pending is None and not state.unsaid
+    if late or (gone and covered):
+        return replace(state, stopped=True), (Stopped(neutral=gone and covered),)
+    return state, ()
+
+
+_RULES = (
+    _note_row,
+    _end_order,
+    _deadlines,
+    catch_up,
+    contradiction,
+    _cancel,
+    _hear_debt,
+    _release,
+    _place,
+    _time_outs,
+    _close,
+    _stop,
+)

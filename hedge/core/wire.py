@@ -1,0 +1,389 @@
+"""JSON on the wire: strict reading, exact amounts, signatures, and why a message is refused.
+
+Amounts are decimal strings on the wire and whole lots or micros inside. A hand-written number is
+accepted where a string is expected, because it is read as exact decimal text, never as a float.
+Extra fields are ignored. Signatures are HMAC-SHA256 over the canonical JSON of all other fields:
+keys sorted, no spaces, non-ASCII escaped, numbers with a fraction written as strings.
+"""
+
+import enum
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NoReturn
+
+from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side, from_steps
+
+VERSION = 1
+MAX_INTEGER = 2**63 - 1
+MAX_TEXT = 65_536
+"""Longest message read, in characters; ours are below 2,000."""
+
+MAX_BRACKETS = 1_000
+"""Most objects and lists in one message: deep nesting could break the parser, and the process."""
+
+_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
+_PLAIN = re.compile(r"(-?[0-9]{1,15})(?:\.([0-9]{1,12}))?")
+_NON_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity)", re.IGNORECASE)
+_INSTANCE = re.compile(r"[0-9a-f]{1,32}")
+_MAX_DIGITS = 28  # one more and decimal arithmetic would round
+
+
+class RefusalCause(enum.Enum):
+    """Why a message or a stored value is not acted on; the value is the word in the log."""
+
+    NOT_JSON = "not_json"
+    NOT_OBJECT = "not_object"
+    UNKNOWN_VERSION = "unknown_version"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    NON_FINITE = "non_finite"
+    NEGATIVE_AMOUNT = "negative_amount"
+    NOT_WHOLE_LOTS = "not_whole_lots"
+    TOO_LARGE = "too_large"
+    POSITION_LIMIT = "position_limit"
+    WRONG_CHAIN = "wrong_chain"
+    BAD_SIGNATURE = "bad_signature"
+    OTHER_ACCOUNT = "other_account"
+    OTHER_MARKET = "other_market"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the message is wrong, rather than another pair's business."""
+        return self not in _NOT_OURS
+
+
+_NOT_OURS = frozenset({RefusalCause.OTHER_ACCOUNT, RefusalCause.OTHER_MARKET})
+
+
+class MessageRefusedError(ValueError):
+    """A message that is not acted on, with its cause and what was found."""
+
+    def __init__(self, cause: RefusalCause, detail: str) -> None:
+        """Keep the cause for counting and the detail for the log."""
+        super().__init__(f"{cause.value}: {detail}")
+        self.cause = cause
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """What a reader accepts; None means that this limit does not apply.
+
+    `account_index` is the account the message must speak of; amounts are in lots; with `secret`
+    every message must carry a valid `sig`.
+    """
+
+    chain_id: int
+    account_index: int | None = None
+    max_fill_lots: int | None = None
+    max_position_lots: int | None = None
+    secret: bytes | None = None
+
+
+NO_MARKET = MarketSpec(
+    market_index=0,
+    symbol="",
+    size_decimals=0,
+    price_decimals=0,
+    min_base_lots=0,
+    min_quote_micros=0,
+)
+"""For reading values without amounts where no market is known."""
+
+
+def refuse(cause: RefusalCause, detail: str) -> NoReturn:
+    """Raise MessageRefusedError."""
+    raise MessageRefusedError(cause, detail)
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    refuse(RefusalCause.NON_FINITE, f"{word} is not a number of ours")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), allow_nan=False, sort_keys=True, default=str)
+
+
+def sign(values: dict[str, object], secret: bytes) -> str:
+    """Return the signature of a message, in hexadecimal; a `sig` in it is left out."""
+    unsigned = {key: value for key, value in values.items() if key != "sig"}
+    text = _CANONICAL.encode(unsigned).encode("ascii")
+    return hmac.digest(secret, text, hashlib.sha256).hex()
+
+
+def dump(values: dict[str, object], secret: bytes | None = None) -> str:
+    """Write a message as JSON, signed when there is a secret."""
+    if secret:
+        values["sig"] = sign(values, secret)
+    return _ENCODER.encode(values)
+
+
+def parse_object(text: str) -> dict[str, object]:
+    """Read one JSON object; numbers with a fraction become `Decimal`.
+
+    Raises:
+        MessageRefusedError: not_json, not_object, non_finite.
+
+    """
+    if len(text) > MAX_TEXT:
+        refuse(RefusalCause.NOT_JSON, f"{len(text)} characters, at most {MAX_TEXT} are read")
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        refuse(RefusalCause.NOT_JSON, f"more than {MAX_BRACKETS} brackets")
+    try:
+        values = _DECODER.decode(text)
+    except MessageRefusedError:
+        raise
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        refuse(RefusalCause.NOT_JSON, f"{type(error).__name__}: {error}"[:200])
+    if type(values) is not dict:
+        refuse(RefusalCause.NOT_OBJECT, f"a JSON {type(values).__name__}")
+    return values
+
+
+class Fields:
+    """The fields of one message, read by name; every reader raises MessageRefusedError."""
+
+    __slots__ = ("_spec", "_values")
+
+    def __init__(self, values: dict[str, object], spec: MarketSpec) -> None:
+        """Read from parsed JSON; `spec` converts the amounts."""
+        self._values = values
+        self._spec = spec
+
+    @classmethod
+    def parse(cls, text: str, spec: MarketSpec) -> "Fields":
+        """Read the text of a message, without judging it yet."""
+        return cls(parse_object(text), spec)
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._values.get(name) is not None
+
+    def check_version(self) -> None:
+        """Refuse any version but ours."""
+        version = self._values.get("v")
+        if type(version) is not int or version != VERSION:
+            refuse(RefusalCause.UNKNOWN_VERSION, f"v is {version!r}, known is {VERSION}")
+
+    def check_signature(self, secret: bytes | None) -> None:
+        """Refuse a message that `secret` did not sign; without a secret anything passes."""
+        if not secret:
+            return
+        found = self._values.get("sig")
+        if type(found) is not str or not hmac.compare_digest(
+            found.encode(errors="replace"), sign(self._values, secret).encode()
+        ):
+            refuse(RefusalCause.BAD_SIGNATURE, "sig is missing or wrong")
+
+    def check_chain(self, chain_id: int) -> None:
+        """Refuse another chain's message."""
+        found = self.integer("chain_id")
+        if found != chain_id:
+            refuse(RefusalCause.WRONG_CHAIN, f"chain_id is {found}, ours is {chain_id}")
+
+    def account(self, name: str, expected: int | None) -> int:
+        """Read an account index; another account's message is refused as not ours."""
+        found = self.integer(name)
+        if expected is not None and found != expected:
+            refuse(RefusalCause.OTHER_ACCOUNT, f"{name} is {found}, ours is {expected}")
+        return found
+
+    def market(self) -> int:
+        """Read the market index; another market's message is refused as not ours."""
+        found = self.integer("market_index")
+        if found != self._spec.market_index:
+            refuse(
+                RefusalCause.OTHER_MARKET, f"market_index is {found}, not {self._spec.market_index}"
+            )
+        return found
+
+    def integer(self, name: str, low: int = 0) -> int:
+        """Read a whole number of `low` .. 2^63 - 1."""
+        value = self._required(name)
+        if type(value) is not int:
+            self._wrong(name, "a whole number")
+        if not low <= value <= MAX_INTEGER:
+            refuse(RefusalCause.WRONG_TYPE, f"{name} is outside {low} .. 2^63 - 1")
+        return value
+
+    def integer_or_none(self, name: str, low: int = 0) -> int | None:
+        """Read a whole number; a missing field and null are None."""
+        return self.integer(name, low) if self.has(name) else None
+
+    def text(self, name: str) -> str:
+        """Read a string."""
+        value = self._required(name)
+        if type(value) is not str:
+            self._wrong(name, "a string")
+        return value
+
+    def text_or_none(self, name: str) -> str | None:
+        """Read a string; a missing field and null are None."""
+        return self.text(name) if self.has(name) else None
+
+    def instance(self, name: str) -> str:
+        """Read a process instance: hexadecimal text."""
+        value = self.text(name)
+        if not _INSTANCE.fullmatch(value):
+            self._wrong(name, "hexadecimal text")
+        return value
+
+    def instance_or_none(self, name: str) -> str | None:
+        """Read a process instance; a missing field and null are None."""
+        return self.instance(name) if self.has(name) else None
+
+    def flag(self, name: str) -> bool:
+        """Read true or false."""
+        value = self._required(name)
+        if type(value) is not bool:
+            self._wrong(name, "true or false")
+        return value
+
+    def side(self, name: str) -> Side:
+        """Read "buy" or "sell"."""
+        side = _SIDES.get(self.text(name))
+        if side is None:
+            self._wrong(name, '"buy" or "sell"')
+        return side
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Read a list of strings."""
+        values = self._list(name)
+        if not all(type(value) is str for value in values):
+            self._wrong(name, "a list of strings")
+        return tuple(str(value) for value in values)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """Read a list of whole numbers of 0 .. 2^63 - 1."""
+        found = []
+        for value in self._list(name):
+            if type(value) is not int or not 0 <= value <= MAX_INTEGER:
+                self._wrong(name, "a list of whole numbers")
+            found.append(value)
+        return tuple(found)
+
+    def stamps(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Read an object of monotonic nanoseconds; a missing field is no stamps."""
+        value = self._values.get(name)
+        if value is None:
+            return ()
+        if type(value) is not dict:
+            self._wrong(name, "an object")
+        inner = Fields(value, self._spec)
+        return tuple((key, inner.integer(key)) for key in value)
+
+    def lots(self, name: str) -> int:
+        """Read a signed amount of the base asset in lots."""
+        steps = self._plain_steps(name, self._spec.size_decimals)
+        if steps is not None:
+            return steps
+        value = self._decimal(name)
+        try:
+            return self._spec.lots(value)
+        except InexactAmountError as error:
+            refuse(RefusalCause.NOT_WHOLE_LOTS, f"{name}: {error}")
+
+    def lots_or_none(self, name: str) -> int | None:
+        """Read a signed amount in lots; a missing field and null are None: unknown, not zero."""
+        return self.lots(name) if self.has(name) else None
+
+    def fill_lots(self, name: str, limit: int | None) -> int:
+        """Read the size of a fill: more than zero, at most `limit` lots."""
+        lots = self.lots(name)
+        if lots <= 0:
+            refuse(RefusalCause.NEGATIVE_AMOUNT, f"{name} must be more than 0")
+        if limit is not None and lots > limit:
+            refuse(
+                RefusalCause.TOO_LARGE,
+                f"{name} {self._spec.base(lots)} is more than {self._spec.base(limit)}",
+            )
+        return lots
+
+    def position_lots(self, name: str, limit: int | None) -> int:
+        """Read a signed position of at most `limit` lots on either side."""
+        lots = self.lots(name)
+        if limit is not None and abs(lots) > limit:
+            refuse(
+                RefusalCause.POSITION_LIMIT,
+                f"{name} {self._spec.base(lots)} is beyond {self._spec.base(limit)}",
+            )
+        return lots
+
+    def micros(self, name: str) -> int:
+        """Read an amount or price of the quote asset in micros, rounded half to even.
+
+        Nothing is decided from these; they may be averages with an endless fraction.
+        """
+        steps = self._plain_steps(name, _MICRO_DECIMALS)
+        if steps is not None and steps >= 0:
+            return steps
+        value = self._decimal(name)
+        if value < 0:
+            refuse(RefusalCause.NEGATIVE_AMOUNT, f"{name} is negative")
+        return int((value * MICROS).to_integral_value(ROUND_HALF_EVEN))
+
+    def _plain_steps(self, name: str, decimals: int) -> int | None:
+        """Convert text such as "-0.0100" without a detour; None is for the thorough way."""
+        value = self._values.get(name)
+        match = _PLAIN.fullmatch(value) if type(value) is str else None
+        if match is None:
+            return None
+        whole, fraction = match.groups("")
+        missing = decimals - len(fraction)
+        return int(whole + fraction) * 10**missing if missing >= 0 else None
+
+    def _decimal(self, name: str) -> Decimal:
+        value = self._required(name)
+        if type(value) is str:
+            if not _DECIMAL.fullmatch(value):
+                cause = _NON_FINITE.fullmatch(value) and RefusalCause.NON_FINITE
+                refuse(cause or RefusalCause.WRONG_TYPE, f"{name} is {value[:40]!r}, not a decimal")
+        elif type(value) is not int and type(value) is not Decimal:
+            self._wrong(name, "a decimal string")
+        if len(str(value)) > _MAX_DIGITS:
+            refuse(RefusalCause.NOT_WHOLE_LOTS, f"{name} has more digits than any amount")
+        number = Decimal(value)
+        if abs(number.adjusted()) > _MAX_DIGITS:
+            refuse(RefusalCause.NOT_WHOLE_LOTS, f"{name} is out of any range")
+        return number
+
+    def _list(self, name: str) -> list[object]:
+        value = self._required(name)
+        if type(value) is not list:
+            self._wrong(name, "a list")
+        return value
+
+    def _required(self, name: str) -> object:
+        value = self._values.get(name)
+        if value is None:
+            refuse(RefusalCause.MISSING_FIELD, f"{name} is missing")
+        return value
+
+    def _wrong(self, name: str, wanted: str) -> NoReturn:
+        found = repr(self._values.get(name))[:60]
+        refuse(RefusalCause.WRONG_TYPE, f"{name} must be {wanted}, found {found}")
+
+
+_SIDES = {side.value: side for side in Side}
+
+
+def price_text(micros: int, spec: MarketSpec) -> str:
+    """Write a price in micros with the market's decimals, or with six where it is an average."""
+    step = 10 ** (6 - spec.price_decimals) if spec.price_decimals <= _MICRO_DECIMALS else 1
+    if micros % step == 0 and spec.price_decimals <= _MICRO_DECIMALS:
+        return spec.price(micros // step)
+    return from_steps(micros, _MICRO_DECIMALS)
+
+
+_MICRO_DECIMALS = 6
+
+
+def average_price_micros(lots: int, quote_micros: int, spec: MarketSpec) -> int:
+    """Return the average price in micros per whole base unit, rounded half to even; lots > 0."""
+    exact = Decimal(quote_micros) * 10**spec.size_decimals / Decimal(lots)
+    return int(exact.to_integral_value(ROUND_HALF_EVEN))

@@ -1,0 +1,270 @@
+"""An account's book: each trade once, gaps seen, histories never replayed, proofs by rows."""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedge.core import book as book_module
+from hedge.core.amounts import Side
+from hedge.core.book import Book, BookBase, base_of_history, fits, unmatched_rows
+from hedge.core.records import OrderStatus, Trade
+from tests.unit.core.kit import row, trade
+
+SIZES = st.lists(st.integers(-50, 50).filter(bool), min_size=1, max_size=30)
+BASES = st.builds(BookBase, st.integers(-100, 100), st.integers(0, 100), st.just(5))
+
+
+def history(base: BookBase, sizes: Sequence[int], *, stated: bool = True) -> list[Trade]:
+    """Return honest trades above the base's floor; some ids are other accounts' and missing."""
+    position, trades = base.position_lots, []
+    for number, size in enumerate(sizes):
+        before = position if stated else None
+        trade_id = base.floor_trade_id + 1 + 2 * number
+        trades.append(trade(trade_id, size, before, cid=1 + number % 3))
+        position += size
+    return trades
+
+
+def shuffled(items: Sequence[Trade], seed: int) -> list[Trade]:
+    again = [*items, *items[::2]]
+    random.Random(seed).shuffle(again)
+    return again
+
+
+# --- counting --------------------------------------------------------------------------------
+
+
+@given(BASES, SIZES, st.integers(), st.booleans())
+def test_any_order_and_repetition_gives_the_same_book(
+    base: BookBase, sizes: list[int], seed: int, stated: bool
+) -> None:
+    """Each trade counts once, whichever order it comes in and however often."""
+    trades = history(base, sizes, stated=stated)
+    book, new = Book(base), list[Trade]()
+    for one in shuffled(trades, seed):
+        new += book.add([one])
+    assert sorted(new, key=lambda one: one.trade_id) == trades
+    assert book.consistent
+    assert book.net_lots == base.position_lots + sum(sizes)
+    assert book.last_trade_id == book.consistent_trade_id == trades[-1].trade_id
+    for cid in (1, 2, 3):
+        assert book.filled_lots(cid) == sum(
+            one.size_lots for one in trades if one.client_order_index == cid
+        )
+
+
+@given(BASES, SIZES, st.data())
+def test_a_gap_is_seen_and_closes(base: BookBase, sizes: list[int], data: st.DataObject) -> None:
+    """A missing trade makes the book contradict itself until it is found."""
+    trades = history(base, sizes)
+    lost = data.draw(st.sampled_from(trades))
+    book = Book(base)
+    book.add(one for one in trades if one is not lost and one.trade_id < lost.trade_id)
+    book.add(one for one in trades if one.trade_id > lost.trade_id)
+    is_newest = lost is trades[-1]
+    assert book.consistent is is_newest
+    if not is_newest:
+        assert book.consistent_trade_id < lost.trade_id
+        assert book.net_lots == base.position_lots + sum(sizes)
+    assert book.add([lost]) == (lost,)
+    assert book.consistent
+    assert book.net_lots == base.position_lots + sum(sizes)
+
+
+@given(BASES, SIZES, st.integers())
+def test_a_restart_from_the_stored_base_replays_nothing(
+    base: BookBase, sizes: list[int], seed: int
+) -> None:
+    """What is stored holds every trade up to its floor; those are ignored for ever after."""
+    trades = history(base, sizes)
+    book = Book(base)
+    book.add(trades)
+    again = Book(book.base())
+    assert again.add(shuffled(trades, seed)) == ()
+    assert again.net_lots == book.net_lots
+    assert again.base() == book.base()
+    assert again.floor_trade_id == trades[-1].trade_id
+
+
+def test_compaction_keeps_net_and_the_fills_of_kept_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over days the book forgets old trades, not what they added up to."""
+    monkeypatch.setattr(book_module, "KEEP_TRADES", 10)
+    base = BookBase(3, 100)
+    trades = history(base, [5, -2] * 20)
+    book = Book(base)
+    for one in trades:
+        book.add([one])
+        assert len(book.trades) <= 10
+    assert book.net_lots == 3 + sum(one.signed_lots for one in trades)
+    assert book.consistent
+    assert book.floor_trade_id > 100
+    assert book.filled_lots(1) == sum(
+        one.size_lots for one in trades if one.client_order_index == 1
+    )
+    assert book.add(trades) == ()
+
+
+def test_compaction_forgets_orders_without_kept_trades(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fill sums do not pile up for orders long gone."""
+    monkeypatch.setattr(book_module, "KEEP_TRADES", 4)
+    book = Book(BookBase(0, 0))
+    for number in range(1, 20):
+        book.add([trade(number, 1, number - 1, cid=number)])
+    assert book.filled_lots(1) == 0
+    assert book.filled_lots(19) == 1
+
+
+def test_a_view_names_the_orders_asked_for() -> None:
+    """A core sees net, newest id, agreement, and fills of its own orders only."""
+    book = Book(BookBase(1, 0))
+    book.add([trade(2, 3, 1, cid=7), trade(4, 1, 4, cid=8)])
+    view = book.view(7, 0, 9)
+    assert (view.net_lots, view.last_trade_id, view.consistent) == (5, 4, True)
+    assert view.filled == {7: 3, 9: 0}
+    assert {one.trade_id for one in book.trades} == {2, 4}
+
+
+def test_an_empty_book_is_its_base() -> None:
+    """Without trades above the floor the base stands as it was stored."""
+    base = BookBase(-4, 9, 123)
+    book = Book(base)
+    assert book.base() == base
+    assert (book.net_lots, book.last_trade_id, book.consistent) == (-4, 9, True)
+
+
+def test_a_self_trade_has_two_legs() -> None:
+    """A trade of the account with itself counts both legs, and neither states the end."""
+    book = Book(BookBase(10, 0))
+    legs = [trade(5, 3, 10), trade(5, -3, 10)]
+    assert len(book.add(legs)) == 2
+    assert book.net_lots == 10
+    assert book.consistent
+
+
+# --- how simpler rules lose money ------------------------------------------------------------
+
+
+def test_newest_is_not_the_last_to_arrive() -> None:
+    """Trusting the last arrival publishes 5 where the truth is 10, when 11 comes before 10."""
+    book = Book(BookBase(0, 9))
+    book.add([trade(11, 5, before=5)])
+    assert not book.consistent
+    assert book.net_lots == 10
+    book.add([trade(10, 5, before=0)])
+    assert book.consistent
+    assert book.net_lots == 10
+
+
+def test_a_sum_alone_hides_a_lost_trade() -> None:
+    """Adding up what the stream brought leaves the lost trade unhedged for good."""
+    book = Book(BookBase(0, 119))
+    book.add([trade(122, 1, before=1)])
+    assert not book.consistent
+    assert book.net_lots == 2
+    assert book.consistent_trade_id == 119
+    assert book.add([trade(120, 1, before=0)])[0].trade_id == 120
+    assert book.consistent
+
+
+def test_one_trade_id_can_concern_both_accounts() -> None:
+    """One set of seen ids for both accounts drops one leg when B's order hits A's own remainder."""
+    a, b = Book(BookBase(1, 0)), Book(BookBase(-1, 0))
+    assert a.add([trade(5, 1, before=1)])
+    assert b.add([trade(5, -1, before=-1)])
+    assert (a.net_lots, b.net_lots) == (2, -2)
+
+
+def test_with_nothing_stored_nothing_is_replayed() -> None:
+    """Catching up "to the last stored trade" with none stored hedges 3,000 old trades."""
+    trades = history(BookBase(0, 0), [1] * 300)
+    base = base_of_history(trades)
+    assert base == BookBase(300, trades[-1].trade_id, trades[-1].time_ms)
+    assert Book(base).add(trades) == ()
+
+
+# --- a first look ----------------------------------------------------------------------------
+
+
+def test_no_base_without_a_statement() -> None:
+    """No trades, or a newest one that does not state its position, give no base to begin with."""
+    assert base_of_history([]) is None
+    assert base_of_history([trade(1, 1, before=0), trade(2, 1, before=None)]) is None
+
+
+def test_a_self_trade_gives_no_base() -> None:
+    """Each leg of a self trade states a position that is off by its size."""
+    assert base_of_history([trade(5, 3, before=10), trade(5, -3, before=10)]) is None
+
+
+# --- proof -----------------------------------------------------------------------------------
+
+FILLED, GONE = OrderStatus.FILLED, OrderStatus.CANCELED
+
+
+def test_rows_matched_by_trades_prove_the_book() -> None:
+    """Every row's filled amount is the sum of its trades; repeated trades count once."""
+    trades = [trade(1, 2, order_index=1), trade(2, 3, order_index=1), trade(3, -4, order_index=2)]
+    rows = [
+        row(1, FILLED, 5, order_index=1, updated_ms=9),
+        row(2, GONE, 4, order_index=2, updated_ms=9),
+        row(3, GONE, 0, order_index=3, updated_ms=9),
+    ]
+    assert unmatched_rows(rows, [*trades, *trades]) == ()
+
+
+def test_a_stale_answer_does_not_explain_itself() -> None:
+    """Positions repeat with constant quantities: only the row of the missing order tells."""
+    old = [trade(1, 1, before=0, order_index=1), trade(2, -1, before=1, order_index=2)]
+    rows = [
+        row(1, FILLED, 1, order_index=1, updated_ms=1),
+        row(2, FILLED, 1, order_index=2, updated_ms=2),
+        row(3, FILLED, 1, order_index=3, updated_ms=3),
+    ]
+    assert [one.order_index for one in unmatched_rows(rows, old)] == [3]
+
+
+def test_rows_older_than_the_known_trades_are_not_judged() -> None:
+    """A page of trades starts somewhere: what ended before it (by whole seconds) is not judged."""
+    trades = [trade(9, 1, order_index=9, time_ms=5_000)]
+    rows = [
+        row(7, FILLED, 1, order_index=7, updated_ms=3_999),
+        row(8, FILLED, 1, order_index=8, updated_ms=4_000),
+        row(9, FILLED, 1, order_index=9, updated_ms=5_000),
+    ]
+    found = unmatched_rows(rows, trades)
+    assert [one.order_index for one in found] == [8]
+
+
+def test_without_trades_rows_since_the_base_are_judged() -> None:
+    """No trades at all contradict a filled row, unless the base is newer than the row."""
+    rows = [row(1, FILLED, 1, updated_ms=5_000)]
+    assert unmatched_rows(rows, []) == tuple(rows)
+    assert unmatched_rows(rows, [], since_ms=6_000) == tuple(rows)
+    assert unmatched_rows(rows, [], since_ms=6_001) == ()
+
+
+def test_a_base_must_fit_what_the_venue_lists() -> None:
+    """A stored book of another exchange, or a wrong one, would hide every new trade for ever."""
+    listed = [trade(8, 1, before=0), trade(9, 2, before=1)]
+    assert fits(BookBase(3, 9), listed)
+    assert fits(BookBase(1, 8), listed)
+    assert not fits(BookBase(4, 9), listed)
+    assert not fits(BookBase(3, 10), listed)
+    assert not fits(BookBase(3, 10), [])
+    assert fits(BookBase(0, 0), [])
+    assert fits(BookBase(7, 5), listed)  # beyond what was read: the sum will tell
+    assert fits(BookBase(7, 9), [trade(9, 2, before=None)])
+
+
+def test_ids_above_the_floor_only_grow() -> None:
+    """Trade ids come back oldest first, so that fills are published in the order they happened."""
+    book = Book(BookBase(0, 0))
+    new = book.add([trade(3, 1, 1), trade(1, 1, 0)])
+    assert all(one.trade_id < two.trade_id for one, two in pairwise(new))
+    assert {one.side for one in new} == {Side.BUY}
