@@ -1,0 +1,82 @@
+"""Everything that can end or delay the program, one class per reaction.
+
+    HedgeError                      base; `exit_code` is what a main returns
+    ├── InternalBugError        1   a broken assumption of our own: report it
+    ├── ConfigError             2   fix the configuration or the command line
+    ├── UnreachableError        3   retry, or start the missing server
+    │   ├── RedisUnreachableError
+    │   └── ExchangeUnreachableError
+    ├── AccountKeyError         4   fix the account index, the key index or the key
+    ├── NotNeutralError         5   halted or not neutral: a human decides
+    │   └── HaltedError
+    └── AlreadyRunningError     6   stop the other process first
+
+Beside it, `hedge.core.wire.MessageRefusedError` is raised for a message that is not acted on; it
+ends nothing. Every message is one sentence or two: what, where, what to do.
+"""
+
+from typing import ClassVar
+
+
+class HedgeError(Exception):
+    """Base of all errors that a main turns into one line and an exit code."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InternalBugError(HedgeError):
+    """A broken assumption of our own."""
+
+    exit_code = 1
+
+
+class ConfigError(HedgeError):
+    """A configuration or command line that cannot be used; `key` is the dotted key or ""."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, key: str = "") -> None:
+        """Keep the dotted key that the message is about."""
+        super().__init__(message)
+        self.key = key
+
+
+class UnreachableError(HedgeError):
+    """A server that gave no usable answer; nothing is known of what was asked."""
+
+    exit_code = 3
+
+
+class RedisUnreachableError(UnreachableError):
+    """Redis did not answer, or answered that it cannot serve; `where` is host:port/db."""
+
+    def __init__(self, message: str, where: str = "") -> None:
+        """Keep the address that the message is about."""
+        super().__init__(message)
+        self.where = where
+
+
+class ExchangeUnreachableError(UnreachableError):
+    """The exchange gave no usable answer."""
+
+
+class AccountKeyError(HedgeError):
+    """The account does not exist, or the key is not the one that the exchange knows."""
+
+    exit_code = 4
+
+
+class NotNeutralError(HedgeError):
+    """The pair's positions do not cancel out."""
+
+    exit_code = 5
+
+
+class HaltedError(NotNeutralError):
+    """The pair is halted; only a human resumes it."""
+
+
+class AlreadyRunningError(HedgeError):
+    """Another process holds this host's state directory, or the lease of this account."""
+
+    exit_code = 6

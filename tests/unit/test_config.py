@@ -1,0 +1,395 @@
+"""The configuration: what is read, what is derived, and how each mistake is named."""
+
+import dataclasses
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hedge.config import config_rows, load_config, markdown_table
+from hedge.config_schema import Config, PartialFill, Secret, Tier
+from hedge.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "ab" * 40
+MINIMAL: dict[str, Any] = {
+    "accounts": {
+        "account_a": {
+            "account_index": 280459,
+            "api_key_index": 4,
+            "api_key_private_key": "${LIGHTER_A_PRIVATE_KEY}",
+        },
+        "account_b": {
+            "account_index": 280458,
+            "api_key_index": 5,
+            "api_key_private_key": "${LIGHTER_B_PRIVATE_KEY}",
+        },
+    }
+}
+ENVIRONMENT = {"LIGHTER_A_PRIVATE_KEY": KEY, "LIGHTER_B_PRIVATE_KEY": "0x" + KEY}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def write(folder: Path, values: object, mode: int = 0o644) -> Path:
+    path = folder / "config.yaml"
+    text = values if isinstance(values, str) else yaml.safe_dump(values)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def merged(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the minimal configuration with dotted keys changed."""
+    values: dict[str, Any] = yaml.safe_load(yaml.safe_dump(MINIMAL))
+    for key, value in changes.items():
+        section = values
+        *path, name = key.split(".")
+        for part in path:
+            section = section.setdefault(part, {})
+        section[name] = value
+    return values
+
+
+def load(folder: Path, side: str = "a", **changes: Any) -> Config:
+    dotted = {key.replace("__", "."): value for key, value in changes.items()}
+    return load_config(write(folder, merged(dotted)), side, environment=ENVIRONMENT)
+
+
+def complaint(folder: Path, changes: dict[str, Any], side: str = "a") -> ConfigError:
+    with pytest.raises(ConfigError) as failure:
+        load_config(write(folder, merged(changes), 0o600), side, environment=ENVIRONMENT)
+    return failure.value
+
+
+def test_the_minimum_has_working_defaults(folder: Path) -> None:
+    """Two accounts are enough; everything else has the documented default."""
+    config = load(folder)
+    assert config.warnings == ()
+    assert config.own.account_index == 280459
+    assert config.peer.account_index == 280458
+    assert config.own.account_name == "account_a"
+    assert config.own.api_key_private_key == Secret(KEY)
+    assert (config.redis.host, config.redis.port, config.redis.db) == ("localhost", 6388, 0)
+    assert config.lighter.base_url == "https://mainnet.zklighter.elliot.ai"
+    assert config.lighter.ws_url == "wss://mainnet.zklighter.elliot.ai/stream"
+    assert config.lighter.chain_id == 304
+    assert config.lighter.requests_per_minute == 20
+    assert config.lighter.tier is Tier.STANDARD
+    assert config.lighter.maker_order_time_out == 30
+    assert config.strategy.on_partial_fill is PartialFill.CANCEL
+    assert config.strategy.offset_base_amount == 0
+    assert config.safety.max_drift_usd == 1000
+    assert config.safety.max_fill_base_amount is None
+    assert config.timing.answer_timeout_s == 2
+    assert config.state.dir == "run"
+    assert config.secret is None
+
+
+def test_b_has_its_own_side(folder: Path) -> None:
+    """Side B sees its account as its own, and has the larger request budget."""
+    config = load(folder, "b")
+    assert config.own.account_index == 280458
+    assert config.peer.account_index == 280459
+    assert config.lighter.requests_per_minute == 40
+
+
+@pytest.mark.parametrize(
+    ("base", "stream", "chain"),
+    [
+        ("http://127.0.0.1:8790/", "ws://127.0.0.1:8790/stream", 304),
+        ("https://testnet.zklighter.elliot.ai", "wss://testnet.zklighter.elliot.ai/stream", 300),
+    ],
+)
+def test_addresses_are_derived(folder: Path, base: str, stream: str, chain: int) -> None:
+    """The streams' address and the chain follow from the base address."""
+    config = load(folder, lighter__base_url=base)
+    assert config.lighter.ws_url == stream
+    assert config.lighter.chain_id == chain
+    own = load(folder, lighter__base_url=base, lighter__ws_url="ws://x/y", lighter__chain_id=7)
+    assert (own.lighter.ws_url, own.lighter.chain_id) == ("ws://x/y", 7)
+
+
+def test_amounts_stay_exact(folder: Path) -> None:
+    """An amount is the same whether it is written as text or as a number with a fraction."""
+    text = yaml.safe_dump(MINIMAL) + (
+        "strategy: {quantity: 0.0100, offset_base_amount: '-1.5', retry_delay_s: 0.5}\n"
+        "safety: {max_fill_base_amount: 3, max_position_base_amount: 100000000.00000001}\n"
+    )
+    config = load_config(write(folder, text), "a", environment=ENVIRONMENT)
+    assert str(config.strategy.quantity) == "0.0100"
+    assert config.strategy.offset_base_amount == Decimal("-1.5")
+    assert config.strategy.retry_delay_s == 0.5
+    assert config.safety.max_fill_base_amount == 3
+    assert config.safety.max_position_base_amount == Decimal("100000000.00000001")
+
+
+def test_the_command_line_comes_last(folder: Path) -> None:
+    """Overrides replace what the file says; those that are None do not."""
+    path = write(folder, merged({"market": "BTC", "strategy.depth": 3}))
+    config = load_config(
+        path,
+        "a",
+        {"market": "ETH", "strategy.quantity": "0.02", "strategy.depth": None},
+        ENVIRONMENT,
+    )
+    assert (config.market, config.strategy.quantity, config.strategy.depth) == (
+        "ETH",
+        Decimal("0.02"),
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("strategy.dept", 1, "unknown key"),
+        ("stratgy", {}, "unknown key"),
+        ("accounts.account_c", {}, "unknown key"),
+        ("redis.tls", {"ca": "x"}, "unknown key"),
+        ("strategy", [], "keys with values"),
+        ("accounts", "x", "keys with values"),
+        ("accounts.account_a.account_index", None, "is missing"),
+        ("accounts.account_a.account_index", "280459", "whole number"),
+        ("accounts.account_a.account_index", True, "whole number"),
+        ("accounts.account_a.account_index", -1, "at least 0"),
+        ("accounts.account_a.api_key_index", 255, "0 to 254"),
+        ("accounts.account_b.account_index", 280459, "another account"),
+        ("accounts.account_a.api_key_private_key", 12, "must be text"),
+        ("redis.port", 70000, "1 to 65535"),
+        ("redis.port", 6388.5, "whole number"),
+        ("redis.host", 5, "text"),
+        ("redis.tls", "yes please", "true, false"),
+        ("redis.sentinels", "x:1", "list"),
+        ("redis.sentinels", ["nowhere"], "host:port"),
+        ("redis.master_name", "m", "redis.sentinels"),
+        ("lighter.base_url", "mainnet", "https://"),
+        ("lighter.ws_url", "https://x", "wss://"),
+        ("lighter.tier", "gold", "standard or premium"),
+        ("lighter.peer_watch", 1, "true or false"),
+        ("lighter.maker_order_time_out", 0, "at least 1"),
+        ("lighter.maker_order_time_out", "30", "without quotes"),
+        ("strategy.quantity", 0, "more than 0"),
+        ("strategy.quantity", "1,5", "decimal number"),
+        ("strategy.quantity", "1e3", "decimal number"),
+        ("strategy.quantity", float("nan"), "decimal number"),
+        ("strategy.quantity", "1" * 40, "decimal number"),
+        ("strategy.depth", 0, "1 to 50"),
+        ("strategy.on_partial_fill", "drop", "cancel or keep"),
+        ("strategy.max_slippage_bps", 0, "1 to 5000"),
+        ("safety.max_drift_usd", -1, "at least 0"),
+        ("timing.tick_s", 0, "more than 0"),
+        ("timing.lease_renew_s", 10, "less than timing.lease_ttl_s"),
+        ("timing.beat_s", 3, "less than timing.ready_ttl_s"),
+        ("logging.level", "LOUD", "DEBUG, INFO"),
+        ("pair", "a:b", "letters"),
+        ("market", "", "symbol"),
+    ],
+)
+def test_each_mistake_names_its_key(folder: Path, key: str, value: object, found: str) -> None:
+    """A mistake is one sentence with the dotted key and what is allowed."""
+    error = complaint(folder, {key: value})
+    assert error.exit_code == 2
+    assert error.key.startswith(key.split(".", maxsplit=1)[0])
+    assert str(error).startswith(error.key)
+    assert found in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_quantity_beyond_the_largest_fill_is_impossible(folder: Path) -> None:
+    """An order that could fill beyond the limit would have its own fills refused."""
+    error = complaint(folder, {"strategy.quantity": 2, "safety.max_fill_base_amount": "1.5"})
+    assert error.key == "strategy.quantity"
+
+
+def test_keys_of_the_old_program_are_one_warning(folder: Path) -> None:
+    """Keys that mean nothing any more are accepted wherever they stood, with one warning."""
+    config = load(
+        folder,
+        poll_interval=1,
+        strategy__poll_interval=1,
+        strategy__ws_reconnect_delay=5,
+        accounts__account_a__poll_interval=2,
+        accounts__ws_reconnect_delay=3,
+    )
+    assert len(config.warnings) == 1
+    assert "strategy.poll_interval" in config.warnings[0]
+
+
+@pytest.mark.parametrize("index", [0, 3])
+def test_keys_of_the_venues_apps_are_a_warning(folder: Path, index: int) -> None:
+    """API keys 0 to 3 belong to the venue's own apps."""
+    config = load(folder, accounts__account_a__api_key_index=index)
+    assert len(config.warnings) == 1
+    assert "api_key_index" in config.warnings[0]
+
+
+def test_only_this_sides_key_is_needed(folder: Path) -> None:
+    """A host without the other side's variable works; without its own it says which is missing."""
+    path = write(folder, MINIMAL)
+    only_b = {"LIGHTER_B_PRIVATE_KEY": KEY}
+    config = load_config(path, "b", environment=only_b)
+    assert config.accounts.account_a.api_key_private_key is None
+    assert load_config(path, "", environment={}).own.api_key_private_key is None
+    with pytest.raises(ConfigError, match="LIGHTER_A_PRIVATE_KEY is not set"):
+        load_config(path, "a", environment=only_b)
+
+
+def test_a_missing_key_says_so(folder: Path) -> None:
+    """A side without any private key is told where to write it."""
+    error = complaint(folder, {"accounts.account_a.api_key_private_key": ""})
+    assert error.key == "accounts.account_a.api_key_private_key"
+    assert "is missing" in str(error)
+
+
+def test_a_wrong_key_is_never_shown(folder: Path) -> None:
+    """A private key that cannot be one is refused without showing it."""
+    with pytest.raises(ConfigError) as failure:
+        load_config(
+            write(folder, MINIMAL), "a", environment={"LIGHTER_A_PRIVATE_KEY": "hunter2" * 3}
+        )
+    assert "hunter2" not in str(failure.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file modes there")
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_file_with_a_key_in_it_must_be_private(folder: Path, side: str) -> None:
+    """A literal private key in a file that others may read is refused with the cure."""
+    values = merged({"accounts.account_a.api_key_private_key": KEY})
+    path = write(folder, values, 0o640)
+    with pytest.raises(ConfigError, match=f"chmod 600 {path}"):
+        load_config(path, side, environment=ENVIRONMENT)
+    path.chmod(0o600)
+    assert load_config(path, side, environment=ENVIRONMENT).warnings == ()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file modes there")
+def test_a_readable_password_is_a_warning(folder: Path) -> None:
+    """A literal Redis password in a readable file is a warning; by variable it is none."""
+    config = load(folder, redis__password="pw", redis__shared_secret="s3cret")
+    assert [text.split(":")[0] for text in config.warnings] == [
+        "redis.password",
+        "redis.shared_secret",
+    ]
+    assert config.secret == b"s3cret"
+    assert load(folder, redis__password="${LIGHTER_A_PRIVATE_KEY}").warnings == ()
+    assert load(folder, redis__password="").redis.password is None
+
+
+def test_a_missing_variable_is_named(folder: Path) -> None:
+    """A variable that is not set is named with the key that wants it."""
+    error = complaint(folder, {"redis.password": "${NOWHERE}"})
+    assert error.key == "redis.password"
+    assert "NOWHERE" in str(error)
+
+
+def test_variables_are_replaced_in_texts(folder: Path) -> None:
+    """A variable may stand anywhere in a text."""
+    path = write(folder, merged({"redis.host": "${WHO}.example.${TLD}"}))
+    config = load_config(path, "a", environment={**ENVIRONMENT, "WHO": "db", "TLD": "org"})
+    assert config.redis.host == "db.example.org"
+
+
+def test_tls_and_sentinels(folder: Path) -> None:
+    """TLS is true or keys; Sentinels are a list of addresses with the master's name."""
+    assert load(folder, redis__tls=True).redis.tls.enabled
+    tls = load(folder, redis__tls={"ca_file": "ca.pem"}).redis.tls
+    assert (tls.enabled, tls.ca_file, tls.check_hostname) == (True, "ca.pem", True)
+    redis = load(folder, redis__sentinels=["s1:26379", "::1:26380"], redis__master_name="m").redis
+    assert redis.sentinels == (("s1", 26379), ("::1", 26380))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("accounts: [", "not valid YAML in line"),
+        ("redis: {}\nredis: {}", "stands there twice"),
+        ("- a\n- b", "the file"),
+        ("just text", "the file"),
+        ("", "accounts.account_a.account_index"),
+    ],
+)
+def test_a_broken_file_is_one_sentence(folder: Path, text: str, found: str) -> None:
+    """A file that is no configuration is one sentence."""
+    with pytest.raises(ConfigError) as failure:
+        load_config(write(folder, text), "a", environment=ENVIRONMENT)
+    assert found in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+def test_a_broken_file_never_shows_a_key(folder: Path) -> None:
+    """A syntax error next to a key does not print the line."""
+    with pytest.raises(ConfigError) as failure:
+        load_config(write(folder, f"key: {KEY}: : [", 0o600), "a", environment=ENVIRONMENT)
+    assert KEY not in str(failure.value)
+    assert failure.value.__cause__ is None
+
+
+def test_no_file_and_no_text(folder: Path) -> None:
+    """A missing file and one that is no text are named."""
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(folder / "absent.yaml")
+    (folder / "config.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(folder / "config.yaml")
+
+
+def test_secrets_never_show_themselves(folder: Path) -> None:
+    """Neither repr nor str nor format of the tree contains a secret."""
+    config = load(folder, redis__password="pw-12345")
+    for text in (repr(config), str(config), f"{config.own}", f"{config.redis.password}"):
+        assert KEY not in text
+        assert "pw-12345" not in text
+    assert Secret("a") == Secret("a")
+    assert len({Secret("a"), Secret("a")}) == 1
+
+
+def test_the_tree_is_frozen(folder: Path) -> None:
+    """Nothing in the tree can be changed after loading."""
+    config = load(folder)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.strategy.depth = 2  # type: ignore[misc]
+
+
+def test_the_shipped_file_is_valid(folder: Path) -> None:
+    """The config.yaml of the repository loads once its empty places are filled."""
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    assert "${LIGHTER_A_PRIVATE_KEY}" in text
+    for empty, filled in (("account_index:", "account_index: "), ("api_key_index:", "")):
+        assert text.count(empty) == 2, filled
+    lines = []
+    number = 7
+    for line in text.splitlines():
+        bare = line.split("#")[0].rstrip()
+        if bare.endswith(("account_index:", "api_key_index:")):
+            number += 1
+            lines.append(f"{bare} {number}")
+        else:
+            lines.append(line)
+    config = load_config(write(folder, "\n".join(lines)), "a", environment=ENVIRONMENT)
+    assert config.warnings == ()
+    assert config.market == "ETH"
+    assert config.redis.port == 6388
+
+
+def test_the_shipped_file_says_what_is_missing() -> None:
+    """As it is shipped, the file asks for the account index first."""
+    with pytest.raises(ConfigError, match=r"accounts\.account_a\.account_index: is missing"):
+        load_config(ROOT / "config.yaml", "a", environment=ENVIRONMENT)
+
+
+def test_every_key_has_a_row_with_a_meaning() -> None:
+    """The table for the README has each key once, with type and meaning."""
+    rows = config_rows()
+    assert len({row.key for row in rows}) == len(rows) > 60
+    assert all(row.type and row.meaning for row in rows)
+    table = markdown_table()
+    assert "| `strategy.depth` | integer | level | 1 | price level" in table
+    assert "| `accounts.account_a.account_index` | integer |  | required |" in table
+    assert table.count("\n") == len(rows) + 2

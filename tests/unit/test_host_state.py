@@ -1,0 +1,119 @@
+"""The host's own state: one process, one host id, whole files, and halts that are believed."""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hedge.core.ids import instance_bits
+from hedge.core.keys_control import Halt
+from hedge.errors import AlreadyRunningError, ConfigError
+from hedge.host_state import UNREADABLE_HALT, HostState
+
+HALT = Halt(id="h1", side="a", reason="drift", detail="why", timestamp=1)
+
+
+def host(root: Path) -> HostState:
+    return HostState(root, 304, 280459, 4)
+
+
+def test_the_host_keeps_its_id_and_each_process_has_its_own(tmp_path: Path) -> None:
+    """The host id stays, the instance changes, also in the bits that orders carry."""
+    seen = []
+    for _ in range(40):
+        with host(tmp_path) as state:
+            seen.append((state.host_id, state.instance))
+    assert len({host_id for host_id, _ in seen}) == 1
+    assert len({instance for _, instance in seen}) == 40
+    assert all(len(instance) == 12 for _, instance in seen)
+    bits = [instance_bits(instance) for _, instance in seen]
+    assert all(one != other for one, other in itertools.pairwise(bits))
+    assert (tmp_path / "304-280459-4").is_dir()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    """Whoever comes second is told that another process runs, and which."""
+    with host(tmp_path) as first, pytest.raises(AlreadyRunningError, match="pid ") as failure:
+        host(tmp_path).open()
+    assert failure.value.exit_code == 6
+    assert "280459" in str(failure.value)
+    first.close()
+    with HostState(tmp_path, 304, 280459, 5), host(tmp_path):
+        pass
+
+
+def test_a_killed_process_lets_the_lock_go(tmp_path: Path) -> None:
+    """The lock dies with its process, however it dies."""
+    code = (
+        "import sys, time\nfrom hedge.host_state import HostState\n"
+        f"HostState({str(tmp_path)!r}, 304, 280459, 4).open()\n"
+        "print('locked', flush=True)\ntime.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(AlreadyRunningError):
+            host(tmp_path).open()
+        process.kill()
+        process.wait()
+    with host(tmp_path) as state:
+        assert state.instance
+
+
+def test_objects_are_stored_whole(tmp_path: Path) -> None:
+    """What was written is read back; what is missing or broken reads as None."""
+    with host(tmp_path) as state:
+        assert state.read("book") is None
+        state.write("book", {"position": -5, "floor": 7})
+        state.write("manual", {"lots": 1}, durable=True)
+        assert state.read("book") == {"position": -5, "floor": 7}
+        for garbage in ("", "{", "[]", "\x00", "[" * 100_000):
+            (state.path / "book.json").write_text(garbage)
+            assert state.read("book") is None
+        state.delete("book")
+        state.delete("book")
+        names = sorted(path.name for path in state.path.iterdir())
+    assert names == ["host.json", "lock", "manual.json"]
+
+
+def test_a_broken_host_file_is_replaced(tmp_path: Path) -> None:
+    """Without a readable id the host gets a new one: it only costs the lease's ten seconds."""
+    with host(tmp_path) as state:
+        before = state.host_id
+        (state.path / "host.json").write_text('{"host_id": "zz", "instance": 5}')
+    with host(tmp_path) as state:
+        assert state.host_id != before
+        assert json.loads((state.path / "host.json").read_text())["host_id"] == state.host_id
+
+
+def test_a_halt_survives(tmp_path: Path) -> None:
+    """A halt is there for the next process until it is deleted."""
+    with host(tmp_path) as state:
+        assert state.read_halt() is None
+        state.write_halt(HALT)
+    with host(tmp_path) as state:
+        assert state.read_halt() == HALT
+        state.delete("halt")
+        assert state.read_halt() is None
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b"\xff", b'{"v": 1, "id": "x"}'])
+def test_a_halt_that_cannot_be_read_is_a_halt(tmp_path: Path, garbage: bytes) -> None:
+    """A broken halt file counts as halted and says which file it is."""
+    with host(tmp_path) as state:
+        (state.path / "halt.json").write_bytes(garbage)
+        halt = state.read_halt()
+    assert halt is not None
+    assert halt.is_active
+    assert halt.id == UNREADABLE_HALT
+    assert "halt.json" in halt.detail
+
+
+def test_a_directory_that_cannot_be_used_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    """A state directory that is a file is named with its key."""
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ConfigError, match=r"state\.dir"):
+        host(tmp_path / "run").open()

@@ -1,0 +1,126 @@
+"""The log: one line per event, local time with offset, no secrets."""
+
+import logging
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedge.config_schema import LoggingConfig, Secret
+from hedge.core.amounts import Side
+from hedge.logs import Log, close_logging, line, setup_logging, shown
+
+STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} \[(\w+)\] (.*)")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    root = logging.getLogger()
+    level = root.level
+    yield
+    close_logging()
+    root.setLevel(level)
+
+
+def lines_of(path: Path) -> list[tuple[str, str]]:
+    """Return level and text of every line; each must have the format."""
+    found = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        match = STAMP.fullmatch(text)
+        assert match is not None, text
+        found.append((match.group(1), match.group(2)))
+    return found
+
+
+def test_lines_have_time_level_event_and_fields(tmp_path: Path) -> None:
+    """A line is the local time with milliseconds and offset, the level, the event, the fields."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), console=False), "main_A")
+    log = Log("maker").bind(side="a")
+    log.info("filled", lots=5, price=Decimal("3000.10"), order=Side.BUY)
+    log.warning("100% strange", text="two words")
+    log.error("bad")
+    log.debug("not written")
+    assert path == tmp_path / "main_A.log"
+    assert lines_of(path) == [
+        ("INFO", "filled side=a lots=5 price=3000.10 order=buy"),
+        ("WARNING", '100% strange side=a text="two words"'),
+        ("ERROR", "bad side=a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (1.5, "1.5"),
+        (0.1 + 0.2, "0.3"),
+        ("plain-text:1/2", "plain-text:1/2"),
+        ("", '""'),
+        ("a b", '"a b"'),
+        ("a=b", '"a=b"'),
+        ('say "x"', '"say \\"x\\""'),
+        ("line\nbreak", '"line\\nbreak"'),
+        ("\x1b[31m", '"\\u001b[31m"'),
+        ("中文", "中文"),
+        ((1, 2), "1,2"),
+        ([], '""'),
+        (["a b"], '"\\"a b\\""'),
+        (Secret("hidden"), "Secret(***)"),
+    ],
+)
+def test_values_are_shown_on_one_line(value: object, text: str) -> None:
+    """A value is quoted when it could be mistaken, and never breaks the line."""
+    assert shown(value) == text
+
+
+def test_an_event_cannot_forge_a_line() -> None:
+    """A line break in an event does not make a second line."""
+    assert "\n" not in line("one\n2026 [INFO] forged", {"k": "v\nw"})
+
+
+def test_secrets_are_hidden_even_in_others_texts(tmp_path: Path) -> None:
+    """A secret that a library puts into its own message is replaced; a traceback too."""
+    settings = LoggingConfig(dir=str(tmp_path), console=False)
+    path = setup_logging(settings, "main_B", [Secret("abcdef123456"), Secret("x")])
+    logging.getLogger("library").warning("login with %s failed", "abcdef123456")
+    error = ValueError("key abcdef123456 x")
+    Log().exception("broken", error)
+    text = path.read_text(encoding="utf-8")
+    assert "abcdef123456" not in text
+    assert "login with *** failed" in text
+    assert "ValueError: key *** x" in text
+
+
+def test_a_full_log_is_rotated(tmp_path: Path) -> None:
+    """A log that reaches its size goes on in a new file, and old ones are dropped."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), max_mb=1, keep=1, console=False), "m")
+    log = Log()
+    for _ in range(25):
+        log.info("x", filler="y" * 100_000)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["m.log", "m.log.1"]
+    assert path.stat().st_size < 1_200_000
+
+
+def test_setting_up_again_replaces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second set-up writes each line once; the terminal gets it on stderr if wanted."""
+    settings = LoggingConfig(dir=str(tmp_path), console=True)
+    setup_logging(settings, "m")
+    path = setup_logging(settings, "m")
+    Log().info("once")
+    assert len(lines_of(path)) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("once") == 1
+
+
+def test_the_level_is_obeyed(tmp_path: Path) -> None:
+    """Below the configured level nothing is written."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), level="ERROR", console=False), "m")
+    Log().warning("no")
+    Log().error("yes")
+    assert lines_of(path) == [("ERROR", "yes")]
