@@ -1,0 +1,1 @@
+"""The exchange as the managers see it: one port, one real adapter."""

@@ -1,0 +1,85 @@
+"""The only import of the venue's SDK (lighter-sdk 1.1.8).
+
+The package is typed in name only: its modules re-export nothing and its models validate nothing,
+so it is loaded as an untyped module and wrapped here and in its two users. Importing it pulls in
+the old client of websockets, which says that it is deprecated; we do not use that client.
+"""
+
+import importlib
+import sys
+import warnings
+from typing import Any, Protocol
+
+SIGNATURE = tuple[int | None, str | None, str | None, str | None]
+"""(tx_type, tx_info, tx_hash, error) as every sign method returns it."""
+
+
+class SdkClient(Protocol):
+    """What is used of `lighter.SignerClient`. Construct it inside the running loop."""
+
+    chain_id: int
+    api_client: Any
+    tx_api: Any
+    order_api: Any
+
+    def sign_create_order(self, *args: Any, **kwargs: Any) -> SIGNATURE:
+        """Sign an order."""
+
+    def sign_cancel_order(self, *args: Any, **kwargs: Any) -> SIGNATURE:
+        """Sign a cancel."""
+
+    def sign_cancel_all_orders(self, *args: Any, **kwargs: Any) -> SIGNATURE:
+        """Sign a cancel-all."""
+
+    def create_auth_token_with_expiry(
+        self, deadline: int, *, timestamp: int, api_key_index: int
+    ) -> tuple[str | None, str | None]:
+        """Make a token that ends `deadline` seconds after `timestamp`: (token, error)."""
+
+    def check_client(self) -> str | None:
+        """Compare the key with the venue's by a blocking request: error or None."""
+
+
+def _load() -> Any:
+    """Import the SDK and undo what one of its dependencies does to the recursion limit.
+
+    With a limit of 100,000 deeply nested JSON would end the process instead of raising.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message=r"websockets\.(client\.connect|legacy) is deprecated"
+            )
+            return importlib.import_module("lighter")
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+_lighter: Any = _load()
+
+
+async def signer_client(
+    url: str, account_index: int, keys: dict[int, str], chain_id: int | None
+) -> Any:
+    """Return a `lighter.SignerClient`; raises a bare Exception for a key it cannot read.
+
+    Its constructor opens an HTTP session before it looks at the key; a failed one is closed here.
+    """
+    kind = _lighter.SignerClient
+    client = kind.__new__(kind)
+    try:
+        client.__init__(
+            url=url, account_index=account_index, api_private_keys=keys, chain_id=chain_id
+        )
+    except Exception:
+        api_client = getattr(client, "api_client", None)
+        if api_client is not None:
+            await api_client.close()
+        raise
+    return client
+
+
+def account_api(api_client: Any) -> Any:
+    """Return a `lighter.AccountApi` on the session of `api_client`."""
+    return _lighter.AccountApi(api_client)

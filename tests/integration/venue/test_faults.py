@@ -1,0 +1,176 @@
+"""The venue through a proxy that cuts, withholds and refuses."""
+
+from dataclasses import replace
+
+import pytest
+
+from hedge.core.amounts import Side
+from hedge.core.records import Depth
+from hedge.venue.port import Path, StreamDown, StreamUp, VenueUnavailableError
+from hedge.venue.sender import Accepted, Unknown
+from tests.integration.venue.rig import (
+    FAST,
+    market_order,
+    new_account,
+    running,
+    settings_of,
+)
+from tests.paper_harness import PaperProcess
+from tests.tcp_proxy import TcpProxy
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+CAP = 400_000
+
+
+async def test_a_cut_socket_goes_down_and_up_and_missed_trades_are_read(
+    paper: PaperProcess,
+) -> None:
+    """After a cut the streams say down, then up, and what happened meanwhile comes by REST only."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        async with running(settings_of(paper, ws_port=proxy.port), credentials) as rig:
+            await rig.up()
+            assert rig.venue.depth().bids
+            proxy.refuse(True)
+            proxy.cut()
+            await rig.down()
+            assert rig.venue.depth() == Depth()
+            assert isinstance(
+                await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0), Accepted
+            )
+            proxy.refuse(False)
+            await rig.up(2)
+            assert rig.trades == []
+            (missed,) = (await rig.venue.trades(0)).trades
+            assert missed.size_lots == 100
+            kinds = [type(event) for event in rig.events]
+            assert [kind for kind in kinds if kind in (StreamUp, StreamDown)] == [
+                StreamUp,
+                StreamDown,
+                StreamUp,
+            ]
+            await rig.sender.order(market_order(1, Side.SELL, 100, 1), 1)
+            await eventually(lambda: len(rig.trades) == 1)
+
+
+async def test_a_lost_stream_answer_is_repeated_over_http(paper: PaperProcess) -> None:
+    """The reply over the stream is swallowed: the same bytes go over HTTP and nothing doubles."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        times = replace(FAST, silence_s=30.0)
+        async with running(settings_of(paper, ws_port=proxy.port, times=times), credentials) as rig:
+            await rig.up()
+            proxy.drop_replies(True)
+            outcome = await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
+            assert isinstance(outcome, Unknown)
+            assert (outcome.copies, outcome.code) == (2, 21104)
+            fenced = await rig.sender.fence()
+            filled = [row for row in fenced.rows if row.filled_lots]
+            assert [row.filled_lots for row in filled] == [100]
+            assert (await rig.venue.account()).position_lots == 100
+
+
+async def test_a_request_that_never_arrived_executes_once_by_its_second_copy(
+    paper: PaperProcess,
+) -> None:
+    """The stream swallows the request: the HTTP copy is the one that executes."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        times = replace(FAST, silence_s=30.0)
+        async with running(settings_of(paper, ws_port=proxy.port, times=times), credentials) as rig:
+            await rig.up()
+            proxy.drop_requests(True)
+            outcome = await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
+            assert isinstance(outcome, Accepted)
+            assert outcome.copies == 2
+            await eventually(lambda: rig.trades)
+            assert (await rig.venue.account()).position_lots == 100
+
+
+async def test_a_cut_wakes_who_waits_for_an_answer(paper: PaperProcess) -> None:
+    """A socket that dies with a transaction open does not wait for the deadline."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        async with running(settings_of(paper, ws_port=proxy.port), credentials) as rig:
+            await rig.up()
+            proxy.drop_replies(True)
+            tx = await rig.venue.sign_order(market_order(0, Side.BUY, 100, CAP), 0)
+            with pytest.raises(VenueUnavailableError, match=r"silent|Closed"):
+                await rig.venue.send(tx, Path.STREAM, 60.0)
+            await rig.down()
+
+
+async def test_a_silent_server_is_left(paper: PaperProcess) -> None:
+    """A socket without any frame for the silence bound is cut, also while pings go out."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        async with running(settings_of(paper, ws_port=proxy.port), credentials) as rig:
+            await rig.up()
+            before = proxy.connections
+            proxy.drop_replies(True)
+            await rig.down()
+            assert "silent" in rig.of(StreamDown)[0].reason
+            proxy.drop_replies(False)
+            await rig.up(2)
+            assert proxy.connections > before
+
+
+async def test_a_dead_http_path_is_unavailable(paper: PaperProcess) -> None:
+    """Time-outs and resets of REST calls are no answer, and the next call works again."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        settings = replace(settings_of(paper, http_port=proxy.port), request_timeout_s=0.3)
+        async with running(settings, credentials) as rig:
+            await rig.up()
+            proxy.drop_replies(True)
+            with pytest.raises(VenueUnavailableError, match="within"):
+                await rig.venue.account()
+            proxy.drop_replies(False)
+            proxy.refuse(True)
+            proxy.cut()
+            with pytest.raises(VenueUnavailableError):
+                await rig.venue.account()
+            with pytest.raises(VenueUnavailableError):
+                await rig.venue.inactive_orders()
+            proxy.refuse(False)
+            assert (await rig.venue.account()).position_lots == 0
+
+
+async def test_tokens_rotate_by_a_new_socket(paper: PaperProcess) -> None:
+    """Before its token ends the private socket is replaced, and down and up are told."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper, token_life_s=2), credentials) as rig:
+        await rig.up(2)
+        assert "token" in rig.of(StreamDown)[0].reason
+        await rig.venue.active_orders()
+
+
+async def test_the_exchange_restarts(paper: PaperProcess) -> None:
+    """The exchange goes away and comes back on the same port: streams go down and up."""
+    with PaperProcess() as other:
+        credentials = await new_account(other)
+        async with running(settings_of(other), credentials) as rig:
+            await rig.up()
+            other.kill()
+            await rig.down()
+            with pytest.raises(VenueUnavailableError):
+                await rig.venue.next_nonce()
+            other.start()
+            await eventually(lambda: rig.venue.depth().bids, what="the public book is back")
+
+
+async def test_a_fence_waits_for_an_order_that_is_still_queued() -> None:
+    """With the venue's real delays a fence right after a 200 lists the order as it ended."""
+    with PaperProcess(tier="standard") as slow:
+        credentials = await new_account(slow)
+        async with running(settings_of(slow), credentials) as rig:
+            await rig.up()
+            order = market_order(0, Side.BUY, 100, CAP)
+            assert isinstance(await rig.sender.order(order, 0), Accepted)
+            fenced = await rig.sender.fence()
+            assert fenced.next_nonce == 2
+            ended = {row.client_order_index: row.filled_lots for row in fenced.rows}
+            assert ended[order.client_order_index] == 100
+            assert rig.trades[0].size_lots == 100

@@ -1,0 +1,269 @@
+"""The venue against the paper exchange: opening, orders, fence, look-ups, book."""
+
+import pytest
+
+from hedge.clock import SystemClock
+from hedge.core.amounts import Side
+from hedge.core.ids import is_marker, order_id
+from hedge.core.records import OrderStatus
+from hedge.errors import AccountKeyError, ConfigError, ExchangeUnreachableError
+from hedge.venue.budget import RequestBudget
+from hedge.venue.lighter import LighterVenue
+from hedge.venue.port import (
+    KeyRefusedError,
+    MarginSeen,
+    NotSentError,
+    Path,
+    TxSeen,
+    TxStatus,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+from hedge.venue.sender import Accepted, Rejected, Unknown
+from hedge.venue.signer import Credentials
+from tests.integration.venue.rig import (
+    KEY_INDEX,
+    market_order,
+    new_account,
+    post_only,
+    running,
+    settings_of,
+)
+from tests.paper_harness import PaperProcess, new_key
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+NOBODY = Credentials(4242, KEY_INDEX, "ab" * 40)
+
+
+def _budget() -> RequestBudget:
+    return RequestBudget(SystemClock(), 1000)
+
+
+@pytest.mark.parametrize("market", ["ETH", "eth", "0"])
+async def test_a_market_is_found_by_symbol_in_any_case_or_by_index(
+    paper: PaperProcess, market: str
+) -> None:
+    """The market's limits come from the exchange."""
+    settings = settings_of(paper, market=market)
+    async with LighterVenue.open(settings, NOBODY, clock=SystemClock(), budget=_budget()) as venue:
+        assert (venue.spec.symbol, venue.spec.market_index) == ("ETH", 0)
+        assert (venue.spec.size_decimals, venue.spec.price_decimals) == (4, 2)
+        assert venue.spec.min_base_lots > 0
+        assert venue.chain_id == 304
+
+
+async def test_an_unknown_market_is_a_config_error_that_lists_the_others(
+    paper: PaperProcess,
+) -> None:
+    """A symbol that the exchange does not have ends the start with the known ones."""
+    settings = settings_of(paper, market="DOGGO")
+    with pytest.raises(ConfigError, match=r"DOGGO.*ETH") as caught:
+        async with LighterVenue.open(settings, NOBODY, clock=SystemClock(), budget=_budget()):
+            pass
+    assert caught.value.key == "market"
+
+
+async def test_an_unreachable_exchange_is_told_apart(paper: PaperProcess) -> None:
+    """Nothing listens there: the exchange is unreachable, the configuration may be right."""
+    settings = settings_of(paper, http_port=1)
+    with pytest.raises(ExchangeUnreachableError):
+        async with LighterVenue.open(settings, NOBODY, clock=SystemClock(), budget=_budget()):
+            pass
+
+
+async def test_a_private_key_that_is_none_is_a_key_error(paper: PaperProcess) -> None:
+    """Text that is not a key does not get as far as the network, and is not shown."""
+    with pytest.raises(AccountKeyError) as caught:
+        async with LighterVenue.open(
+            settings_of(paper),
+            Credentials(4242, KEY_INDEX, "secret"),
+            clock=SystemClock(),
+            budget=_budget(),
+        ):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+async def test_check_key(paper: PaperProcess) -> None:
+    """The registered key passes, another one and an unregistered index are refused."""
+    mine = await new_account(paper)
+    other = Credentials(mine.account_index, KEY_INDEX, new_key()[0])
+    missing = Credentials(mine.account_index, KEY_INDEX + 1, mine.private_key)
+    settings = settings_of(paper)
+    async with LighterVenue.open(settings, mine, clock=SystemClock(), budget=_budget()) as venue:
+        await venue.check_key()
+    for wrong in (other, missing):
+        async with LighterVenue.open(
+            settings, wrong, clock=SystemClock(), budget=_budget()
+        ) as venue:
+            with pytest.raises(KeyRefusedError):
+                await venue.check_key()
+
+
+@pytest.mark.parametrize("path", list(Path))
+async def test_a_market_order_on_either_path(paper: PaperProcess, path: Path) -> None:
+    """An order sent on this path is accepted, and stream and REST tell the same trade."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        nonce = await rig.venue.next_nonce()
+        cap = rig.venue.depth().asks[0].price_ticks + 1000
+        tx = await rig.venue.sign_order(market_order(nonce, Side.BUY, 100, cap), nonce)
+        answer = await rig.venue.send(tx, path, 2.0)
+        assert answer.accepted
+        assert answer.tx_hash == tx.tx_hash
+        await eventually(lambda: rig.trades)
+        (trade,) = rig.trades
+        assert (trade.side, trade.size_lots, trade.position_before_lots) == (Side.BUY, 100, 0)
+        assert trade.client_order_index == order_id("abc123", nonce)
+        await eventually(lambda: any(row.is_terminal for row in rig.rows))
+        assert rig.rows[-1].filled_lots == 100
+        pages = await rig.venue.trades(0)
+        assert pages.complete
+        assert pages.trades == (trade,)
+        assert (await rig.venue.account()).position_lots == 100
+        assert rig.rows[-1] in await rig.venue.inactive_orders()
+        await eventually(
+            lambda: TxSeen(tx.tx_hash, TxStatus.EXECUTED, "") in rig.of(TxSeen), what="TxSeen"
+        )
+        assert await rig.venue.tx_status(tx.tx_hash) is TxStatus.EXECUTED
+        assert rig.of(MarginSeen)
+
+
+async def test_a_resting_order_is_listed_and_cancelled(paper: PaperProcess) -> None:
+    """A post-only order rests until its cancel, and a cancel-all clears what else rests."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        price = rig.venue.depth().bids[0].price_ticks - 100
+        assert isinstance(await rig.sender.order(post_only(0, Side.BUY, 100, price), 0), Accepted)
+        assert isinstance(await rig.sender.order(post_only(1, Side.BUY, 100, price), 1), Accepted)
+        await eventually(lambda: len(rig.rows) == 2)
+        resting = await rig.venue.active_orders()
+        assert {row.status for row in resting} == {OrderStatus.OPEN}
+        cancelled = await rig.sender.cancel(rig.rows[0].order_index, 2)
+        assert isinstance(cancelled, Accepted)
+        await eventually(lambda: any(row.is_terminal for row in rig.rows))
+        assert len(await rig.venue.active_orders()) == 1
+        assert isinstance(await rig.sender.cancel_all(3), Accepted)
+        await eventually(lambda: sum(row.is_terminal for row in rig.rows) == 2)
+        assert await rig.venue.active_orders() == ()
+
+
+async def test_refusals_keep_the_venues_code(paper: PaperProcess) -> None:
+    """Invalid nonce is unknown, an unsignable order and a refused one are rejected."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        price = rig.venue.depth().bids[0].price_ticks
+        spent = await rig.sender.order(market_order(9, Side.SELL, 10, price), 9)
+        assert isinstance(spent, Unknown)
+        assert spent.code == 21104
+        unsigned = await rig.sender.order(market_order(0, Side.SELL, 0, price), 0)
+        assert isinstance(unsigned, Rejected)
+        small = await rig.sender.order(post_only(0, Side.BUY, 1, price - 1000), 0)
+        assert isinstance(small, Rejected)
+        assert small.code == 21706
+        assert await rig.venue.next_nonce() == 0
+
+
+async def test_the_stream_must_be_open_to_send_over_it(paper: PaperProcess) -> None:
+    """Without a socket nothing is sent, and the HTTP copy is the sole one."""
+    credentials = await new_account(paper)
+    async with LighterVenue.open(
+        settings_of(paper), credentials, clock=SystemClock(), budget=_budget()
+    ) as venue:
+        tx = await venue.sign_order(market_order(0, Side.BUY, 10, 400_000), 0)
+        with pytest.raises(NotSentError):
+            await venue.send(tx, Path.STREAM, 1.0)
+        assert (await venue.send(tx, Path.HTTP, 1.0)).accepted
+
+
+@pytest.mark.parametrize("cancel_all_first", [False, True])
+async def test_a_fence(paper: PaperProcess, cancel_all_first: bool) -> None:
+    """A fence lists its marker, and a maker's fence leaves nothing resting."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper), credentials, cancel_all_first=cancel_all_first) as rig:
+        await rig.up()
+        first = await rig.sender.fence()
+        assert first.marker is not None
+        assert is_marker(first.marker.client_order_index)
+        assert first.marker.filled_lots == 0
+        price = rig.venue.depth().bids[0].price_ticks - 100
+        nonce = first.next_nonce
+        await rig.sender.order(post_only(nonce, Side.BUY, 100, price), nonce)
+        second = await rig.sender.fence()
+        assert second.next_nonce == nonce + (3 if cancel_all_first else 2)
+        assert first.marker in second.rows
+        assert len(await rig.venue.active_orders()) == (0 if cancel_all_first else 1)
+        assert await rig.venue.next_nonce() == second.next_nonce
+
+
+async def test_a_fence_with_a_key_that_was_deleted(paper: PaperProcess) -> None:
+    """A key that the exchange no longer knows ends the fence."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper), credentials) as rig:
+        await rig.up()
+        await paper.delete_key(credentials.account_index, KEY_INDEX)
+        with pytest.raises(KeyRefusedError):
+            await rig.sender.fence()
+
+
+async def test_trades_are_read_back_to_the_floor(paper: PaperProcess) -> None:
+    """Catch-up returns what is newer than the floor, oldest first, over several pages."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        price = rig.venue.depth().asks[0].price_ticks + 2000
+        for nonce in range(5):
+            side = Side.SELL if nonce % 2 else Side.BUY
+            cap = price if side is Side.BUY else 1
+            assert isinstance(
+                await rig.sender.order(market_order(nonce, side, 10, cap), nonce), Accepted
+            )
+        await eventually(lambda: len(rig.trades) == 5)
+        ids = [trade.trade_id for trade in rig.trades]
+        assert [trade.trade_id for trade in (await rig.venue.trades(0)).trades] == ids
+        newer = await rig.venue.trades(ids[2])
+        assert newer.complete
+        assert [trade.trade_id for trade in newer.trades] == ids[3:]
+        assert (await rig.venue.trades(None)).trades == tuple(rig.trades)
+        assert (await rig.venue.trades(ids[-1])).trades == ()
+
+
+async def test_the_mirror_equals_the_rest_book(paper: PaperProcess) -> None:
+    """The mirrored book is the book, before and after it changes."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+
+        async def rest_levels() -> list[tuple[int, int]]:
+            body = await paper.call("GET", "/api/v1/orderBookOrders", market_id=0, limit=100)
+            spec = rig.venue.spec
+            sums: dict[int, int] = {}
+            for row in body["bids"]:
+                price = spec.ticks(row["price"])
+                sums[price] = sums.get(price, 0) + spec.lots(row["remaining_base_amount"])
+            return sorted(sums.items(), reverse=True)[:20]
+
+        async def same() -> bool:
+            bids = [(level.price_ticks, level.size_lots) for level in rig.venue.depth().bids]
+            return bool(bids) and bids == await rest_levels()
+
+        await eventually(same, what="mirror equals book")
+        price = rig.venue.depth().bids[0].price_ticks + 3
+        await rig.sender.order(post_only(0, Side.BUY, 100, price), 0)
+        await eventually(lambda: rig.venue.depth().bids[0].price_ticks == price)
+        assert await same()
+        await paper.take(0, "sell", "0.0150")
+        await eventually(lambda: rig.venue.depth().bids[0].price_ticks < price)
+        await eventually(same, what="mirror equals book")
+        assert rig.trades[0].is_maker
+
+
+async def test_an_account_that_does_not_exist(paper: PaperProcess) -> None:
+    """Look-ups of an unknown account are refused or unreadable, never empty or flat."""
+    async with LighterVenue.open(
+        settings_of(paper), NOBODY, clock=SystemClock(), budget=_budget()
+    ) as venue:
+        with pytest.raises((VenueRefusedError, VenueUnavailableError)):
+            await venue.account()
+        with pytest.raises((VenueRefusedError, VenueUnavailableError)):
+            await venue.active_orders()

@@ -1,0 +1,281 @@
+"""The fence, against a scripted venue: what counts as proof, and what does not."""
+
+import pytest
+
+from hedge.core.ids import instance_of, is_marker
+from hedge.core.records import Depth, Level, OrderRow, OrderStatus
+from hedge.venue.port import (
+    KeyRefusedError,
+    NotSentError,
+    OrderKind,
+    TimeInForce,
+    TxStatus,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+from hedge.venue.sender import Sender
+from tests.unit.venue.fakes import LOST, FakeClock, ScriptVenue, SendResult, ok, refusal, row
+
+
+def _pair(*sends: SendResult, cancel_all_first: bool = False) -> tuple[Sender, ScriptVenue]:
+    clock = FakeClock()
+    venue = ScriptVenue(clock)
+    venue.sends.extend(sends)
+    venue.inactive = lambda _: (row(markers(venue)[-1]),) if venue.orders else ()
+    return Sender(venue, clock, instance="abc123", cancel_all_first=cancel_all_first), venue
+
+
+def markers(venue: ScriptVenue) -> list[int]:
+    return [order.client_order_index for order in venue.orders]
+
+
+async def test_a_listed_marker_is_a_fence() -> None:
+    """The answer that lists the marker is returned, and the next nonce is the marker's plus one."""
+    sender, venue = _pair()
+    fenced = await sender.fence()
+    assert fenced.next_nonce == 6
+    assert fenced.marker is not None
+    assert fenced.marker in fenced.rows
+    (marker,) = venue.orders
+    assert is_marker(marker.client_order_index)
+    assert instance_of(marker.client_order_index) == 0x123
+    assert (marker.lots, marker.price_ticks) == (1, 100_000)
+    assert (marker.kind, marker.time_in_force) == (OrderKind.LIMIT, TimeInForce.IMMEDIATE_OR_CANCEL)
+
+
+@pytest.mark.parametrize(
+    ("book", "price"),
+    [
+        (Depth(mark_ticks=191_400), 95_700),
+        (Depth(bids=(Level(1, 1),)), 1),
+        (Depth(), 1),
+    ],
+)
+async def test_the_marker_price_without_a_good_book(book: Depth, price: int) -> None:
+    """Half the mark price serves without bids, and one tick is the least."""
+    sender, venue = _pair()
+    venue.book = book
+    await sender.fence()
+    assert venue.orders[0].price_ticks == price
+
+
+async def test_an_accepted_marker_is_no_fence_until_listed() -> None:
+    """Counterexample 2: the fence waits for the listing, not for the 200."""
+    sender, venue = _pair()
+    venue.inactive = lambda reads: (row(markers(venue)[-1]),) if reads >= 4 else ()
+    await sender.fence()
+    assert venue.inactive_reads == 4
+    assert len(venue.orders) == 1
+
+
+async def test_an_answer_without_the_marker_proves_nothing() -> None:
+    """Counterexample 3: only the answer that lists the marker is returned, not an earlier one."""
+    sender, venue = _pair()
+    other = row(12345)
+
+    def lagging(reads: int) -> tuple[OrderRow, ...]:
+        return (other,) if reads < 3 else (row(markers(venue)[-1]), other)
+
+    venue.inactive = lagging
+    fenced = await sender.fence()
+    assert len(fenced.rows) == 2
+    assert venue.inactive_reads == 3
+
+
+async def test_someone_elses_marker_and_an_older_one_of_ours_do_not_count() -> None:
+    """Counterexample 4: the marker is known by its own id, not by its nonce."""
+    sender, venue = _pair()
+    twin = Sender(venue, venue.clock, instance="fff", cancel_all_first=False)
+    first = await sender.fence()
+    assert first.marker is not None
+    old = first.marker
+
+    def later(reads: int) -> tuple[OrderRow, ...]:
+        return (old,) if reads < 5 else (row(markers(venue)[-1]), old)
+
+    venue.inactive = later
+    second = await sender.fence()
+    assert second.marker is not None
+    assert second.marker.client_order_index != old.client_order_index
+    venue.inactive = lambda reads: (
+        (row(markers(venue)[-1]),) if reads > 8 else (row(markers(venue)[0]),)
+    )
+    third = await twin.fence()
+    assert third.marker is not None
+    assert instance_of(third.marker.client_order_index) == 0xFFF
+    assert len(set(markers(venue))) == 3
+
+
+async def test_a_restarted_process_repeats_no_marker() -> None:
+    """The marker counter starts at the wall clock."""
+    sender, venue = _pair()
+    await sender.fence()
+    venue.clock.advance_ms(1000)
+    again = Sender(venue, venue.clock, instance="abc123", cancel_all_first=False)
+    await again.fence()
+    assert len(set(markers(venue))) == 2
+
+
+async def test_the_order_stream_ends_the_wait_at_once() -> None:
+    """A marker seen on the stream is looked up without waiting for the next poll."""
+    sender, venue = _pair()
+    venue.hook = lambda: sender.on_orders([row(1), row(markers(venue)[-1])])
+    before = venue.clock.now_ms()
+    await sender.fence()
+    assert venue.clock.now_ms() == before
+    assert venue.inactive_reads == 1
+
+
+async def test_a_marker_that_is_never_listed_is_followed_by_another() -> None:
+    """After ten seconds a new marker is sent at a freshly read nonce."""
+    sender, venue = _pair()
+    venue.nonces.extend([6])
+    venue.inactive = lambda _: (
+        (row(markers(venue)[-1]),) if len(venue.orders) == 2 else (row(markers(venue)[0] - 1),)
+    )
+    before = venue.clock.now_ms()
+    fenced = await sender.fence()
+    assert fenced.next_nonce == 7
+    assert [nonce for _, nonce in venue.signed] == [5, 6]
+    assert venue.clock.now_ms() - before >= 10_000
+
+
+async def test_a_live_row_of_the_marker_is_not_enough() -> None:
+    """The marker counts once its row is terminal."""
+    sender, venue = _pair()
+    venue.inactive = lambda reads: (
+        row(
+            markers(venue)[-1],
+            OrderStatus.IN_PROGRESS if reads < 3 else OrderStatus.CANCELED_SLIPPAGE,
+        ),
+    )
+    await sender.fence()
+    assert venue.inactive_reads == 3
+
+
+async def test_a_marker_of_unknown_fate_may_be_listed() -> None:
+    """Two unanswered copies of the marker are waited for, because one may have arrived."""
+    sender, venue = _pair(LOST, LOST)
+    await sender.fence()
+    assert len(venue.orders) == 1
+
+
+@pytest.mark.parametrize("sends", [(refusal(21104),), (NotSentError("down"), NotSentError("down"))])
+async def test_a_marker_that_cannot_have_arrived_is_not_waited_for(
+    sends: tuple[SendResult, ...],
+) -> None:
+    """Invalid nonce on the sole copy, or nothing sent: read the nonce again after 350 ms."""
+    sender, venue = _pair(*sends)
+    venue.nonces.append(6)
+    before = venue.clock.now_ms()
+    fenced = await sender.fence()
+    assert fenced.next_nonce == 7
+    assert venue.clock.slept_s[0] == 0.35
+    assert venue.clock.now_ms() - before < 2_000
+
+
+async def test_invalid_nonce_on_a_second_copy_is_waited_for() -> None:
+    """Invalid nonce after a lost answer means that the first copy probably arrived."""
+    sender, venue = _pair(LOST, refusal(21104))
+    await sender.fence()
+    assert len(venue.orders) == 1
+
+
+async def test_cancel_all_comes_first_where_asked() -> None:
+    """Counterexample 17: a maker's fence clears what rests before its marker."""
+    sender, venue = _pair(cancel_all_first=True)
+    fenced = await sender.fence()
+    assert venue.signed == [("cancel_all", 5), ("order", 6)]
+    assert fenced.next_nonce == 7
+
+
+@pytest.mark.parametrize("send", [refusal(21104), refusal(21712), LOST])
+async def test_a_cancel_all_that_is_not_accepted_starts_the_round_anew(send: SendResult) -> None:
+    """No marker is sent behind a cancel-all of unknown or refused fate."""
+    sender, venue = _pair(send, *([LOST] if send is LOST else []), cancel_all_first=True)
+    venue.nonces.append(8)
+    fenced = await sender.fence()
+    assert venue.signed == [("cancel_all", 5), ("cancel_all", 8), ("order", 9)]
+    assert fenced.next_nonce == 10
+
+
+async def test_a_refused_marker_falls_back_to_cancel_all() -> None:
+    """Where the venue refuses the marker, an executed cancel-all fences."""
+    sender, venue = _pair(refusal(21734, "too far from mark"))
+    venue.inactive = lambda _: (row(1),)
+    fenced = await sender.fence()
+    assert venue.signed == [("order", 5), ("cancel_all", 5)]
+    assert fenced.next_nonce == 6
+    assert fenced.marker is None
+    assert fenced.rows == (row(1),)
+
+
+async def test_a_marker_that_cannot_be_signed_falls_back_to_cancel_all() -> None:
+    """A marker refused by the signer is a refused marker."""
+    sender, venue = _pair()
+    venue.sign_error = VenueRefusedError(0, "bad price")
+    fenced = await sender.fence()
+    assert fenced.marker is None
+
+
+async def test_a_cancel_all_fence_needs_execution() -> None:
+    """A cancel-all that failed or stays pending proves nothing, and the round starts anew."""
+    sender, venue = _pair(refusal(21734), ok(), refusal(21734), ok())
+    venue.nonces.append(6)
+    venue.status = TxStatus.FAILED
+    venue.hook = lambda: setattr(
+        venue, "status", TxStatus.EXECUTED if len(venue.sent) > 2 else TxStatus.PENDING
+    )
+    fenced = await sender.fence()
+    assert fenced.next_nonce == 7
+    assert len(venue.sent) == 4
+
+
+@pytest.mark.parametrize("code", [21109, 21108, 21120, 21102, 21110])
+async def test_a_refused_key_ends_the_fence(code: int) -> None:
+    """A key or account that the venue does not take is not retried."""
+    sender, _ = _pair(refusal(code, "key"))
+    with pytest.raises(KeyRefusedError) as caught:
+        await sender.fence()
+    assert caught.value.code == code
+    sender, venue = _pair()
+    venue.nonces[0] = VenueRefusedError(code, "key")
+    with pytest.raises(KeyRefusedError):
+        await sender.fence()
+
+
+async def test_a_key_without_a_nonce_is_asked_for_three_times() -> None:
+    """A key that nextNonce does not know may be lagging; three times in a row it is refused."""
+    sender, venue = _pair()
+    missing = VenueRefusedError(21101, "nonce not found")
+    venue.nonces.clear()
+    venue.nonces.extend([missing, missing, VenueUnavailableError("x"), 5])
+    assert (await sender.fence()).next_nonce == 6
+    venue.nonces.clear()
+    venue.nonces.append(missing)
+    with pytest.raises(KeyRefusedError):
+        await sender.fence()
+    assert venue.clock.slept_s[-2:] == [0.35, 0.7]
+
+
+async def test_an_unreachable_venue_is_waited_for_with_growing_pauses() -> None:
+    """Rounds back off from 0.35 s to 5 s while nothing answers."""
+    sender, venue = _pair()
+    venue.nonces.clear()
+    venue.nonces.extend([VenueUnavailableError("down")] * 6 + [VenueRefusedError(29500, "x"), 5])
+    await sender.fence()
+    assert venue.clock.slept_s[:7] == [0.35, 0.7, 1.4, 2.8, 5.0, 5.0, 5.0]
+
+
+async def test_an_unreadable_list_is_read_again() -> None:
+    """A failed read of the finished orders is neither proof nor the end."""
+    sender, venue = _pair()
+
+    def flaky(reads: int) -> tuple[OrderRow, ...]:
+        if reads < 3:
+            raise VenueUnavailableError("500")
+        return (row(markers(venue)[-1]),)
+
+    venue.inactive = flaky
+    await sender.fence()
+    assert len(venue.orders) == 1

@@ -1,0 +1,311 @@
+"""What the two conversations make of frames; no socket is involved."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from hedge.core.records import Depth
+from hedge.venue.link import LinkLostError, LinkTimes
+from hedge.venue.port import (
+    DepthChanged,
+    MarginSeen,
+    OrdersSeen,
+    TradesSeen,
+    TxSeen,
+    TxStatus,
+    VenueEvent,
+)
+from hedge.venue.streams import PrivateTalk, PublicTalk
+from tests.unit.venue.fakes import BTC, ETH, FakeClock
+from tests.unit.venue.payloads import payload
+
+SELLER, OWNER = 708516, 280459
+UNSUBSCRIBE = '{"type":"unsubscribe","channel":"order_book/0"}'
+SUBSCRIBE = '{"type":"subscribe","channel":"order_book/0"}'
+
+
+class Private:
+    """A private conversation with everything it says written down."""
+
+    def __init__(self, account: int = OWNER, spec: Any = BTC, token_life_s: int = 7000) -> None:
+        self.clock = FakeClock()
+        self.events: list[VenueEvent] = []
+        self.changes: list[str] = []
+        self.talk = PrivateTalk(
+            account,
+            self.clock,
+            LinkTimes(),
+            self.events.append,
+            self.changes.append,
+            spec=spec,
+            token=self._token,
+            token_life_s=token_life_s,
+        )
+
+    async def _token(self) -> str:
+        return "1:2:3:ff"
+
+    def hear(self, frame: dict[str, Any]) -> Sequence[str]:
+        return self.talk.heard(frame, self.clock.mono_ns())
+
+
+class Public:
+    """A public conversation with everything it says written down."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.events: list[VenueEvent] = []
+        self.changes: list[str] = []
+        self.talk = PublicTalk(
+            ETH, self.clock, LinkTimes(), self.events.append, self.changes.append
+        )
+
+    def hear(self, frame: dict[str, Any]) -> Sequence[str]:
+        return self.talk.heard(frame, self.clock.mono_ns())
+
+
+async def test_private_subscriptions_carry_the_token() -> None:
+    """Every private channel is asked for with the same fresh token."""
+    frames = await Private().talk.opening()
+    assert [frame.split('"')[7] for frame in frames] == [
+        "account_all_trades/280459",
+        "account_all_orders/280459",
+        "account_tx/280459",
+        "user_stats/280459",
+    ]
+    assert all('"auth":"1:2:3:ff"' in frame for frame in frames)
+
+
+async def test_ready_after_the_first_frame_of_every_stream() -> None:
+    """The conversation is ready when all four streams have spoken."""
+    private = Private()
+    await private.talk.opening()
+    private.hear(payload("ws_connected"))
+    for family in ("account_all_trades", "account_all_orders", "account_tx"):
+        field = {"account_all_trades": "trades", "account_all_orders": "orders"}.get(family, "txs")
+        private.hear({"type": f"subscribed/{family}", "channel": f"{family}:280459", field: {}})
+        assert private.talk.ready_since_ms is None
+    private.hear(payload("ws_user_stats"))
+    assert private.talk.ready_since_ms == private.clock.now_ms()
+    assert private.changes == [""]
+    assert private.events == [MarginSeen(99_876_543_210)]
+
+
+async def test_optional_streams_are_waited_for_briefly() -> None:
+    """Without account_tx and user_stats the conversation is ready after a grace of 5 s."""
+    private = Private()
+    await private.talk.opening()
+    private.hear(payload("ws_trades_snapshot") | {"channel": "account_all_trades:280459"})
+    private.hear(payload("ws_orders_snapshot"))
+    private.talk.tick(private.clock.now_ms() + 4_999)
+    assert private.talk.ready_since_ms is None
+    private.talk.tick(private.clock.now_ms() + 5_000)
+    assert private.talk.ready_since_ms is not None
+
+
+async def test_required_streams_are_not_done_without() -> None:
+    """A required stream that stays silent costs the link, and the last error is told."""
+    private = Private()
+    await private.talk.opening()
+    private.hear({"error": {"code": 20013, "message": "invalid auth"}})
+    private.hear(payload("ws_user_stats"))
+    with pytest.raises(LinkLostError, match=r"account_all_orders, account_all_trades.*20013"):
+        private.talk.tick(private.clock.now_ms() + 15_000)
+
+
+@pytest.mark.parametrize("name", ["ws_trades_snapshot", "ws_trades_snapshot_list"])
+async def test_the_trades_snapshot_is_history(name: str) -> None:
+    """What comes with the subscription is no fill."""
+    private = Private(SELLER, ETH)
+    await private.talk.opening()
+    private.hear(payload(name))
+    assert private.events == []
+
+
+@pytest.mark.parametrize(
+    "channel", ["account_all_trades:708516", "account_all_trades/708516", None]
+)
+async def test_a_trade_update_is_a_fill(channel: str | None) -> None:
+    """An update is told with the time at the socket, whichever separator its channel has."""
+    private = Private(SELLER, ETH)
+    await private.talk.opening()
+    frame = payload("ws_trades_update")
+    frame["channel"] = channel
+    if channel is None:
+        del frame["channel"]
+    private.hear(frame)
+    (event,) = private.events
+    assert isinstance(event, TradesSeen)
+    assert event.trades[0].trade_id == 26280867773
+    assert event.received_ns == private.clock.mono_ns()
+
+
+async def test_frames_of_other_accounts_and_families_are_ignored() -> None:
+    """A frame of another account, of an unknown family, or without type says nothing."""
+    private = Private(OWNER, ETH)
+    await private.talk.opening()
+    private.hear(payload("ws_trades_update"))
+    private.hear({"type": "update/height", "height": 1})
+    private.hear({"type": 7})
+    private.hear({})
+    assert private.events == []
+
+
+async def test_order_rows_of_snapshot_and_update_are_told() -> None:
+    """Open orders at the subscription and changes after it are both order rows."""
+    private = Private()
+    await private.talk.opening()
+    private.hear(payload("ws_orders_snapshot"))
+    private.hear(payload("ws_orders_update"))
+    private.hear({"type": "update/account_all_orders", "orders": None})
+    first, second = private.events
+    assert isinstance(first, OrdersSeen)
+    assert isinstance(second, OrdersSeen)
+    assert [row.is_terminal for row in (*first.rows, *second.rows)] == [False, True]
+
+
+async def test_fates_of_transactions_are_told() -> None:
+    """Both transactions of an account_tx frame are told by hash."""
+    private = Private()
+    await private.talk.opening()
+    private.hear(payload("ws_account_tx"))
+    assert [event.status for event in private.events if isinstance(event, TxSeen)] == [
+        TxStatus.EXECUTED,
+        TxStatus.FAILED,
+    ]
+
+
+@pytest.mark.parametrize("field", ["trades", "orders"])
+async def test_unreadable_trades_or_orders_cost_the_link(field: str) -> None:
+    """A fill that cannot be read is never skipped: the link is lost and catch-up follows."""
+    private = Private()
+    await private.talk.opening()
+    with pytest.raises(LinkLostError, match="unreadable"):
+        private.hear({"type": f"update/account_all_{field}", field: {"1": [{"market_id": "1"}]}})
+    with pytest.raises(LinkLostError):
+        private.hear({"type": f"update/account_all_{field}"})
+
+
+async def test_an_unreadable_margin_is_not_worth_a_link() -> None:
+    """Streams that money does not depend on are skipped where they cannot be read."""
+    private = Private()
+    await private.talk.opening()
+    private.hear({"type": "update/user_stats", "stats": {"available_balance": 1.5}})
+    assert private.events == []
+
+
+async def test_the_socket_is_left_before_its_token_ends() -> None:
+    """A socket lives for six sevenths of its token."""
+    private = Private(token_life_s=7000)
+    await private.talk.opening()
+    start = private.clock.now_ms()
+    private.talk.tick(start + 1)
+    with pytest.raises(LinkLostError, match="token"):
+        private.talk.tick(start + 6_000_000)
+
+
+async def test_a_lost_socket_is_not_ready() -> None:
+    """Losing the socket is told with its reason."""
+    private = Private()
+    await private.talk.opening()
+    private.talk.lost("cut")
+    assert private.changes == ["cut"]
+    assert private.talk.ready_since_ms is None
+
+
+async def _ready_public() -> Public:
+    public = Public()
+    await public.talk.opening()
+    public.hear(payload("ws_book_snapshot"))
+    public.hear(payload("ws_market_stats"))
+    return public
+
+
+async def test_the_book_is_there_once_ready() -> None:
+    """Depth is empty before the streams are ready, and the mirror after."""
+    public = Public()
+    assert await public.talk.opening() == [
+        SUBSCRIBE,
+        SUBSCRIBE.replace("order_book", "market_stats"),
+    ]
+    public.hear(payload("ws_book_snapshot"))
+    assert public.talk.depth() == Depth()
+    public.hear(payload("ws_market_stats"))
+    assert public.talk.depth().mark_ticks == 191_425
+    assert len(public.talk.depth().bids) == 2
+    assert public.events == [DepthChanged(), DepthChanged()]
+    public.talk.lost("cut")
+    assert public.talk.depth() == Depth()
+
+
+async def test_a_mute_link_has_no_book() -> None:
+    """After 30 s without any frame the book is stale, with the next frame it is back."""
+    public = await _ready_public()
+    public.clock.advance_ms(30_001)
+    assert public.talk.depth() == Depth()
+    public.hear({"type": "pong"})
+    assert public.talk.depth().bids
+
+
+async def test_a_gap_asks_for_a_new_snapshot_at_once() -> None:
+    """The first gap is repaired immediately, and the mark price serves meanwhile."""
+    public = await _ready_public()
+    update = payload("ws_book_update")
+    update["order_book"]["begin_nonce"] = 1
+    assert list(public.hear(update)) == [UNSUBSCRIBE, SUBSCRIBE]
+    assert public.talk.depth() == Depth(mark_ticks=191_425)
+    public.hear({"type": "unsubscribed", "channel": "order_book:0"})
+    assert list(public.hear(payload("ws_book_update"))) == []
+    public.hear(payload("ws_book_snapshot"))
+    assert len(public.talk.depth().bids) == 2
+    assert public.talk.ready_since_ms is not None
+
+
+async def test_a_second_gap_waits_for_its_minute() -> None:
+    """Repairs are at most one a minute; the waiting one is made by the clock."""
+    public = await _ready_public()
+    update = payload("ws_book_update")
+    update["order_book"]["begin_nonce"] = 1
+    start = public.clock.now_ms()
+    public.hear(update)
+    public.hear(payload("ws_book_snapshot"))
+    assert list(public.hear(update)) == []
+    assert list(public.talk.tick(start + 59_999)) == []
+    assert list(public.talk.tick(start + 60_000)) == [UNSUBSCRIBE, SUBSCRIBE]
+    assert list(public.talk.tick(start + 60_001)) == []
+
+
+async def test_a_repair_without_answer_costs_the_link() -> None:
+    """No snapshot within 15 s of asking: connect anew."""
+    public = await _ready_public()
+    update = payload("ws_book_update")
+    update["order_book"]["begin_nonce"] = 1
+    public.hear(update)
+    with pytest.raises(LinkLostError, match="snapshot"):
+        public.talk.tick(public.clock.now_ms() + 15_000)
+
+
+async def test_an_unreadable_book_asks_for_a_new_snapshot() -> None:
+    """A depth frame that cannot be read is a gap."""
+    public = await _ready_public()
+    assert list(public.hear({"type": "update/order_book", "order_book": {"nonce": 1}})) == [
+        UNSUBSCRIBE,
+        SUBSCRIBE,
+    ]
+
+
+async def test_a_still_book_is_asked_for_before_its_silence_is_a_fault() -> None:
+    """Pongs and the mark price prove nothing about the book; a new snapshot does."""
+    public = await _ready_public()
+    start = public.talk.last_data_ms
+    public.clock.advance_ms(44_999)
+    public.hear({"type": "pong"})
+    public.hear(payload("ws_market_stats"))
+    assert public.talk.last_data_ms == start
+    assert list(public.talk.tick(start + 44_999)) == []
+    assert list(public.talk.tick(start + 45_000)) == [UNSUBSCRIBE, SUBSCRIBE]
+    assert list(public.talk.tick(start + 45_500)) == []
+    assert len(public.talk.depth().bids) == 2
+    public.hear(payload("ws_book_snapshot"))
+    assert public.talk.last_data_ms == start + 44_999
