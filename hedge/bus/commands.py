@@ -1,0 +1,130 @@
+"""One connection for commands: pipelined, in order, with one deadline per call."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
+
+from hedge.bus.connection import REDIS_PROBLEMS, async_pool, new_connection, unreachable
+from hedge.bus.scripts import SCRIPTS, Script
+from hedge.config_schema import RedisConfig
+
+
+class CommandLink:
+    """Sends commands as they come, without waiting for earlier answers, and keeps their order.
+
+    The order matters: an older state must not overwrite a newer one. It connects when needed; a
+    call that fails drops the connection, so the calls in flight fail with it and the next one
+    connects anew. Nothing is queued and nothing is repeated by itself.
+    """
+
+    def __init__(self, settings: RedisConfig, timeout_s: float) -> None:
+        """Prepare; nothing is connected before the first call."""
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self._pool = async_pool(settings, timeout_s)
+        self._connection: AbstractConnection | None = None
+        self._connecting = asyncio.Lock()
+        self._last_turn: asyncio.Event | None = None
+
+    async def call(self, *command: str | int) -> Any:
+        """Run one command and return its answer.
+
+        Raises:
+            RedisUnreachableError: no answer in time, no connection, or an error as the answer.
+
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._call(command)
+        except REDIS_PROBLEMS as error:
+            raise unreachable(self._settings, error) from error
+
+    async def run(self, script: Script, keys: list[str], arguments: list[str | int]) -> Any:
+        """Run a script; a server that forgot it gets its text again. Raises as `call`."""
+        tail = (len(keys), *keys, *arguments)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                try:
+                    return await self._call(("EVALSHA", script.digest, *tail))
+                except redis.exceptions.NoScriptError:
+                    return await self._call(("EVAL", script.text, *tail))
+        except REDIS_PROBLEMS as error:
+            raise unreachable(self._settings, error) from error
+
+    async def aclose(self) -> None:
+        """Close the connection; a later call would open another."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.disconnect()
+
+    async def _call(self, command: tuple[str | int, ...]) -> Any:
+        connection = await self._connected()
+        before, turn = self._last_turn, asyncio.Event()
+        self._last_turn = turn
+        try:
+            # No await between taking a turn and writing the bytes: turns are the order of answers.
+            await connection.send_packed_command(
+                connection.pack_command(*command), check_health=False
+            )
+            if before is not None:
+                await before.wait()
+            self._check_current(connection)
+            return await connection.read_response()
+        except redis.ResponseError as error:
+            if isinstance(error, redis.ReadOnlyError):
+                await self._drop(connection)  # a demoted master: look for the new one
+            raise
+        except BaseException:
+            await self._drop(connection)
+            raise
+        finally:
+            turn.set()
+
+    async def _connected(self) -> AbstractConnection:
+        if self._connection is not None and not _is_dead(self._connection):
+            return self._connection
+        async with self._connecting:
+            if self._connection is not None and not _is_dead(self._connection):
+                return self._connection
+            if self._connection is not None:
+                await self._drop(self._connection)
+            connection = new_connection(self._pool)
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await _load_scripts(connection)
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            self._connection, self._last_turn = connection, None
+            return connection
+
+    def _check_current(self, connection: AbstractConnection) -> None:
+        if connection is not self._connection:
+            raise redis.ConnectionError("the connection was lost while an answer was due")
+
+    async def _drop(self, connection: AbstractConnection) -> None:
+        if self._connection is connection:
+            self._connection = None
+        await connection.disconnect(nowait=True)
+
+
+async def _load_scripts(connection: AbstractConnection) -> None:
+    """Make the scripts known, in one round trip, so that no call has to send its text.
+
+    A server that refuses to keep them gets the text with each call.
+    """
+    for script in SCRIPTS:
+        await connection.send_command("SCRIPT", "LOAD", script.text, check_health=False)
+    for _ in SCRIPTS:
+        with contextlib.suppress(redis.ResponseError):
+            await connection.read_response()
+
+
+def _is_dead(connection: AbstractConnection) -> bool:
+    """Whether the server has closed the connection; known without sending anything."""
+    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001 (no public question)
+    return reader is None or reader.at_eof()

@@ -1,0 +1,179 @@
+"""How to reach Redis: one set of arguments for every client, and one sentence for every failure."""
+
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.sentinel
+import redis.exceptions
+import redis.sentinel
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from hedge.config_schema import RedisConfig
+from hedge.errors import RedisUnreachableError
+
+MIN_VERSION = (6, 2)
+REDIS_PROBLEMS = (redis.RedisError, OSError, TimeoutError)
+"""Whatever can come out of a client when Redis is away, slow or unwilling."""
+
+
+def where(settings: RedisConfig) -> str:
+    """Return the address for people: host:port/db, or the Sentinels and the master's name."""
+    if settings.sentinels:
+        listed = ",".join(f"{host}:{port}" for host, port in settings.sentinels)
+        return f"{settings.master_name} of Sentinels {listed}"
+    return f"{settings.host}:{settings.port}/{settings.db}"
+
+
+def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachableError:
+    """Return one clear sentence for what went wrong, and what to do about it."""
+    place = where(settings)
+    text = str(error) or type(error).__name__
+    match error:
+        case redis.AuthenticationError():
+            advice = (
+                f"Redis at {place} refuses the login ({text}); "
+                "check redis.username and redis.password in the configuration."
+            )
+        case redis.exceptions.NoPermissionError():
+            advice = f"Redis at {place} does not let this user do it ({text}); extend its ACL."
+        case redis.ReadOnlyError():
+            advice = (
+                f"Redis at {place} is a read-only replica; point redis.host at the master, "
+                "or use redis.sentinels."
+            )
+        case redis.BusyLoadingError():
+            advice = f"Redis at {place} is still loading its data; wait a moment."
+        case redis.TimeoutError() | TimeoutError():
+            advice = (
+                f"Redis at {place} does not answer in time; "
+                "check that it runs, and the network between."
+            )
+        case redis.ResponseError():
+            advice = f"Redis at {place} refuses: {text}; see its log and INFO memory."
+        case _:
+            advice = (
+                f"cannot reach Redis at {place} ({text}); start redis-server there, "
+                "or correct redis.host and redis.port in the configuration."
+            )
+    return RedisUnreachableError(advice, place)
+
+
+def _common(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
+    return {
+        "db": settings.db,
+        "username": settings.username or None,
+        "password": settings.password.reveal() if settings.password else None,
+        "socket_connect_timeout": timeout_s,
+        "decode_responses": True,
+        # Garbage on a channel must not break the connection that it came over.
+        "encoding_errors": "replace",
+        "protocol": 2,
+        "driver_info": None,
+        "health_check_interval": 0,
+    }
+
+
+def _tls(settings: RedisConfig) -> dict[str, Any]:
+    tls = settings.tls
+    return {
+        "ssl_ca_certs": tls.ca_file or None,
+        "ssl_certfile": tls.cert_file or None,
+        "ssl_keyfile": tls.key_file or None,
+        "ssl_check_hostname": tls.check_hostname,
+        "ssl_cert_reqs": "required",
+    }
+
+
+def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
+    """Return a blocking client; it connects at its first command."""
+    arguments = _common(settings, timeout_s) | {
+        "socket_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if settings.tls.enabled:
+        arguments |= {"ssl": True, **_tls(settings)}
+    if settings.sentinels:
+        sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            list(settings.sentinels), sentinel_kwargs=_to_sentinels(timeout_s), **arguments
+        )
+        master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+            settings.master_name
+        )
+        return master
+    return redis.Redis(host=settings.host, port=settings.port, **arguments)
+
+
+def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.ConnectionPool:
+    """Return a factory of connections that neither retry nor time out by themselves.
+
+    The callers own every deadline: one per call, covering connect, send and answer.
+    """
+    arguments = _common(settings, timeout_s) | {
+        "socket_timeout": None,
+        "retry": AsyncRetry(NoBackoff(), 0),
+    }
+    if settings.tls.enabled:
+        arguments |= _tls(settings)
+    if settings.sentinels:
+        if settings.tls.enabled:
+            arguments["ssl"] = True
+        sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            list(settings.sentinels), sentinel_kwargs=_to_sentinels(timeout_s)
+        )
+        return redis.asyncio.sentinel.SentinelConnectionPool(  # type: ignore[no-untyped-call]
+            settings.master_name, sentinel, **arguments
+        )
+    kind = redis.asyncio.SSLConnection if settings.tls.enabled else redis.asyncio.Connection
+    return redis.asyncio.ConnectionPool(
+        connection_class=kind, host=settings.host, port=settings.port, **arguments
+    )
+
+
+def _to_sentinels(timeout_s: float) -> dict[str, Any]:
+    return {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+
+
+def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
+    """Return warnings about a server that answers PING.
+
+    Raises:
+        RedisUnreachableError: it is older than 6.2.
+
+    """
+    try:
+        info: dict[str, Any] = client.info()
+    except redis.ResponseError as error:
+        return [f"Redis at {where(settings)} does not answer INFO ({error}); not checked further."]
+    if "redis_version" not in info:
+        return [f"Redis at {where(settings)} does not tell its version; not checked further."]
+    version = str(info["redis_version"])
+    if _version(version) < MIN_VERSION:
+        text = f"Redis at {where(settings)} is version {version}; install 6.2 or newer."
+        raise RedisUnreachableError(text, where(settings))
+    warnings = []
+    if info.get("role") not in (None, "master"):
+        warnings.append(
+            f"Redis at {where(settings)} is a {info['role']}, not the master: writes will fail; "
+            "point redis.host at the master."
+        )
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        warnings.append(
+            f"Redis at {where(settings)} may evict keys (maxmemory-policy {policy}); "
+            "set it to noeviction."
+        )
+    return warnings
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+
+
+def new_connection(pool: redis.asyncio.ConnectionPool) -> AbstractConnection:
+    """Return a connection that is not open yet, and that the caller owns."""
+    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
+    return connection

@@ -1,0 +1,175 @@
+"""What the managers know of Redis: a Protocol, so that a simulator can stand in for it.
+
+Every call either did what it says before it returns, or raises `RedisUnreachableError`: then
+nothing is known of it, and nothing was queued. Every call is safe to repeat.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hedge.bus.names import LeaseKey
+from hedge.core.amounts import MarketSpec
+from hedge.core.keys_control import Command, Halt, Lease
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
+from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.core.wire import RefusalCause, WireLimits
+
+TextHandler = Callable[[str], None]
+"""Gets the text of each message of a channel, in order, inside the event loop."""
+
+LinkHandler = Callable[[bool], None]
+"""Gets True when every subscription is proven alive, False when the link is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairScope:
+    """Whose state this is: what stored values and messages must agree with.
+
+    Limits are in lots, None where there is none.
+    """
+
+    chain_id: int
+    account_a: int
+    account_b: int
+    spec: MarketSpec
+    max_fill_lots: int | None = None
+    max_position_lots: int | None = None
+    secret: bytes | None = None
+
+    @property
+    def limits_a(self) -> WireLimits:
+        """What must hold for a message or a value about account A."""
+        return WireLimits(
+            chain_id=self.chain_id,
+            account_index=self.account_a,
+            max_fill_lots=self.max_fill_lots,
+            max_position_lots=self.max_position_lots,
+            secret=self.secret,
+        )
+
+    @property
+    def limits_b(self) -> WireLimits:
+        """What must hold for a message or a value about account B; its size is A's business."""
+        return WireLimits(chain_id=self.chain_id, account_index=self.account_b, secret=self.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """Whether the lease is ours after the call, and who had it.
+
+    `held` False means that nothing was written. `holder` is the other process, or None.
+    `was_free` says that nobody had the lease when the call came: for a process that believed it
+    was the holder, its lease had lapsed. `took_over` says that it was taken from an older
+    process of the same host.
+    """
+
+    held: bool
+    holder: Lease | None = None
+    was_free: bool = False
+    took_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HaltAnswer:
+    """The halt record in force after the call; `stored` says that it is the one just given."""
+
+    stored: bool
+    halt: Halt
+
+
+@dataclass(frozen=True, slots=True)
+class StateSnapshot:
+    """All state keys as of one moment. None is unknown: missing, unreadable or another pair's.
+
+    `halt` that exists but cannot be read is an active halt with the id "unreadable".
+    `problems` names each value that was refused, once per value and cause; `refused` has the cause
+    of every value that is refused now, by its key.
+    """
+
+    position_a: PositionState | None = None
+    position_b: PositionState | None = None
+    ledger: Ledger | None = None
+    neutral: Neutral | None = None
+    ready_a: Ready | None = None
+    ready_b: Ready | None = None
+    halt: Halt | None = None
+    command: Command | None = None
+    lease_a: Lease | None = None
+    lease_b: Lease | None = None
+    problems: tuple[str, ...] = ()
+    refused: Mapping[str, RefusalCause] = field(default_factory=dict)
+
+
+class Messenger(Protocol):
+    """The bus as the managers use it."""
+
+    def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
+        """Say whose state this is; before that only leases and `check` work."""
+
+    def subscribe(self, channel: str, handler: TextHandler) -> None:
+        """Call `handler` with every message of `channel` once `start_listening` runs."""
+
+    def on_link(self, handler: LinkHandler) -> None:
+        """Call `handler` at every change of the subscription link."""
+
+    def on_complaint(self, handler: Callable[[str], None]) -> None:
+        """Call `handler` with one sentence whenever the subscription link is lost."""
+
+    async def start_listening(self) -> None:
+        """Listen until cancelled: reconnects, subscribes again and proves that it hears."""
+
+    async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
+        """Take the lease if it is free, ours, or left by an older process of this host."""
+
+    async def renew_lease(self, key: LeaseKey) -> LeaseAnswer:
+        """Prolong the lease if it is ours; a lapsed one is not taken: `was_free`, not `held`."""
+
+    async def release_lease(self, key: LeaseKey) -> None:
+        """Give the lease back if it is ours."""
+
+    async def publish_fill(self, position: PositionState, fill: AFilled) -> LeaseAnswer:
+        """Write A's position, keep the fill in history and publish it, if A's lease allows."""
+
+    async def write_position(self, position: PositionState) -> LeaseAnswer:
+        """Write A's position without a fill, if A's lease allows."""
+
+    async def write_ledger(
+        self,
+        ledger: Ledger,
+        results: Sequence[BFilled] = (),
+        *,
+        neutral: Neutral | None = None,
+        position_b: PositionState | None = None,
+        take_free: bool = True,
+    ) -> LeaseAnswer:
+        """Write B's ledger, publish its results and what else is given, if B's lease allows."""
+
+    async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
+        """Publish a failure and, in the same step, set a halt unless one is in force."""
+
+    async def publish_event(self, event: EventMessage) -> None:
+        """Publish a change of state."""
+
+    async def beat(self, ready: Ready) -> None:
+        """Write a heartbeat that dies by itself."""
+
+    async def clear_beat(self, side: str) -> None:
+        """Delete the heartbeat of side "a" or "b" at a clean stop."""
+
+    async def read_state(self) -> StateSnapshot:
+        """Read all state keys in one round trip."""
+
+    async def set_halt(self, halt: Halt) -> HaltAnswer:
+        """Halt the pair; a halt in force stays, a resumed record of the same id too."""
+
+    async def mark_resumed(
+        self, halt_id: str, resumed: int, *, forced: bool = False, note: str = ""
+    ) -> Halt | None:
+        """Turn the halt in force into the record of its resumption; None if it is not this one."""
+
+    async def send_command(self, command: Command) -> None:
+        """Leave a command for the daemons; it dies by itself after a minute."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,102 @@
+"""Reading all state keys at once, and refusing what is not this pair's."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from hedge.bus.names import LeaseKey, Names
+from hedge.bus.port import PairScope, StateSnapshot
+from hedge.core.keys_control import Command, Halt, Lease
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
+from hedge.core.wire import MessageRefusedError, RefusalCause
+
+T = TypeVar("T")
+
+UNREADABLE_HALT = "unreadable"
+"""Id of a halt that exists but cannot be read; it can be resumed under this id."""
+
+
+class SnapshotReader:
+    """Turns the raw values into a snapshot, and names each refused value once."""
+
+    def __init__(
+        self, names: Names, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None
+    ) -> None:
+        """Read the keys of `names` as of `scope`; a lease that is None is not read."""
+        self._scope = scope
+        self._leases = lease_a, lease_b
+        self.keys = [
+            names.position_a,
+            names.position_b,
+            names.ledger,
+            names.neutral,
+            names.ready_a,
+            names.ready_b,
+            names.halt,
+            names.command,
+            *(lease.name for lease in self._leases if lease is not None),
+        ]
+        self._named: dict[str, str] = {}
+        self._refused: dict[str, RefusalCause] = {}
+
+    def read(self, values: Sequence[str | None], notes: Sequence[str] = ()) -> StateSnapshot:
+        """Judge the values of `keys`, in that order; `notes` are added to the problems."""
+        scope, spec = self._scope, self._scope.spec
+        side_a, side_b = scope.limits_a, scope.limits_b
+        by_key = dict(zip(self.keys, values, strict=True))
+        problems = list(notes)
+        self._refused = {}
+
+        def take(key: str, judge: Callable[[str], T]) -> T | None:
+            return self._take(key, by_key[key], judge, problems)
+
+        position_a, position_b, ledger, neutral, ready_a, ready_b, halt, command = self.keys[:8]
+        lease_a, lease_b = (
+            None if lease is None else take(lease.name, Lease.from_json) for lease in self._leases
+        )
+        found_halt = take(halt, lambda text: Halt.from_json(text, spec, side_a))
+        if found_halt is None and by_key[halt] is not None:
+            found_halt = unreadable_halt(str(self._named.get(halt, "")))
+        return StateSnapshot(
+            position_a=take(position_a, lambda text: PositionState.from_json(text, spec, side_a)),
+            position_b=take(position_b, lambda text: PositionState.from_json(text, spec, side_b)),
+            ledger=take(ledger, lambda text: Ledger.from_json(text, spec, side_b)),
+            neutral=take(
+                neutral, lambda text: Neutral.from_json(text, spec, side_a, scope.account_b)
+            ),
+            ready_a=take(ready_a, lambda text: Ready.from_json(text, spec, side_a)),
+            ready_b=take(ready_b, lambda text: Ready.from_json(text, spec, side_b)),
+            halt=found_halt,
+            command=take(command, lambda text: Command.from_json(text, spec, side_a)),
+            lease_a=lease_a,
+            lease_b=lease_b,
+            problems=tuple(problems),
+            refused=self._refused,
+        )
+
+    def _take(
+        self, key: str, text: str | None, judge: Callable[[str], T], problems: list[str]
+    ) -> T | None:
+        if text is None:
+            return None
+        try:
+            value = judge(text)
+        except MessageRefusedError as error:
+            self._refused[key] = error.cause
+            complaint = str(error)
+            if self._named.get(key) != complaint:
+                self._named[key] = complaint
+                problems.append(f"{key} counts as absent: {complaint}")
+            return None
+        self._named.pop(key, None)
+        return value
+
+
+def unreadable_halt(detail: str) -> Halt:
+    """Return the halt that stands for one that cannot be read: not knowing is halted."""
+    return Halt(
+        id=UNREADABLE_HALT,
+        side="",
+        reason="unreadable_halt",
+        detail=f"the halt record in Redis cannot be read ({detail})",
+        timestamp=0,
+    )

@@ -1,0 +1,400 @@
+"""RedisMessenger: the one way between the two daemons, and for scripts of the users.
+
+A script of a user:
+
+    messenger = RedisMessenger(port=6388)
+    messenger.connect()
+    messenger.publish_a_filled(messenger.create_filled_message(
+        280459, 0, 1, "0.0100", "30.12", "3012.00", "buy"))
+
+The daemons use the asynchronous part, which is `hedge.bus.port.Messenger`.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import redis
+
+from hedge.bus.commands import CommandLink
+from hedge.bus.connection import REDIS_PROBLEMS, inspect, sync_client, unreachable
+from hedge.bus.listener import Listener
+from hedge.bus.names import STREAM_LENGTH, LeaseKey, Names
+from hedge.bus.port import (
+    HaltAnswer,
+    LeaseAnswer,
+    LinkHandler,
+    PairScope,
+    StateSnapshot,
+    TextHandler,
+)
+from hedge.bus.scripts import HALT, LEASE, RELEASE, SWAP, WRITE, LeaseMode, LeaseStatus, Script
+from hedge.bus.snapshot import UNREADABLE_HALT, SnapshotReader, unreadable_halt
+from hedge.config_schema import Config, RedisConfig, Secret, TimingConfig
+from hedge.core.keys_control import Command, Halt, Lease
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
+from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.core.wire import MessageRefusedError, sign
+from hedge.errors import InternalBugError, RedisUnreachableError
+
+COMMAND_TTL_S = 60
+
+
+class RedisMessenger:
+    """Names, scripts, channels and leases of one pair in one Redis.
+
+    `instance` and `host_id` say who holds a lease; both are hexadecimal text. Every call raises
+    `RedisUnreachableError` when Redis gives no usable answer within `timing.redis_timeout_s`.
+    """
+
+    CHANNEL_A_FILLED = Names().account_a_filled
+    CHANNEL_B_FILLED = Names().account_b_filled
+    CHANNEL_B_HEDGE_FAILED = Names().account_b_hedge_failed
+
+    def __init__(  # noqa: PLR0913 (the names that scripts use, and two for the daemons)
+        self,
+        host: str = "localhost",
+        port: int = 6388,
+        db: int = 0,
+        *,
+        username: str = "",
+        password: str | None = None,
+        pair: str = "",
+        settings: RedisConfig | None = None,
+        timing: TimingConfig | None = None,
+        instance: str = "",
+        host_id: str = "",
+    ) -> None:
+        """Prepare; nothing is connected yet. `settings` replaces the five before `pair`."""
+        self._settings = settings or RedisConfig(
+            host=host,
+            port=port,
+            db=db,
+            username=username,
+            password=Secret(password) if password is not None else None,
+        )
+        self._timing = timing or TimingConfig()
+        self.names = Names(pair)
+        self.instance = instance or secrets.token_hex(6)
+        self.host_id = host_id or secrets.token_hex(6)
+        self._client: redis.Redis | None = None
+        self._scope: PairScope | None = None
+        self._lease_a: LeaseKey | None = None
+        self._lease_b: LeaseKey | None = None
+        self._reader: SnapshotReader | None = None
+        self._notes: list[str] = []
+        self._commands = CommandLink(self._settings, self._timing.redis_timeout_s)
+        self._listener = Listener(
+            self._settings, self._timing, self._commands, self.names.probe(self.instance)
+        )
+
+    @classmethod
+    def from_config(cls, config: Config, *, instance: str, host_id: str) -> "RedisMessenger":
+        """Return the messenger of a daemon."""
+        return cls(
+            settings=config.redis,
+            timing=config.timing,
+            pair=config.pair,
+            instance=instance,
+            host_id=host_id,
+        )
+
+    # --- blocking, for the start of a daemon and for scripts
+
+    def connect(self) -> list[str]:
+        """Reach Redis, blocking; return warnings about how it is set up.
+
+        Raises:
+            RedisUnreachableError: it is down, refuses the login, or is older than 6.2.
+
+        """
+        client = sync_client(self._settings, self._timing.redis_timeout_s)
+        try:
+            client.ping()
+            warnings = inspect(client, self._settings)
+        except REDIS_PROBLEMS as error:
+            client.close()
+            raise unreachable(self._settings, error) from error
+        except RedisUnreachableError:
+            client.close()
+            raise
+        self._client = client
+        return warnings
+
+    def publish_a_filled(self, message: Mapping[str, Any]) -> int:
+        """Publish a fill of A, blocking; return how many subscribers heard it."""
+        return self._publish(self.names.account_a_filled, message)
+
+    def publish_b_filled(self, message: Mapping[str, Any]) -> int:
+        """Publish a hedge of B, blocking; return how many subscribers heard it."""
+        return self._publish(self.names.account_b_filled, message)
+
+    def _publish(self, channel: str, message: Mapping[str, Any]) -> int:
+        if self._client is None:
+            self.connect()
+        assert self._client is not None  # noqa: S101 (connect set it or raised)
+        values = dict(message)
+        secret = self._settings.shared_secret
+        if secret is not None:
+            values["sig"] = sign(values, secret.reveal().encode())
+        try:
+            return int(self._client.publish(channel, json.dumps(values)))
+        except REDIS_PROBLEMS as error:
+            raise unreachable(self._settings, error) from error
+
+    @staticmethod
+    def create_filled_message(
+        account_index: int,
+        market_index: int,
+        order_index: int,
+        filled_base_amount: str,
+        filled_quote_amount: str,
+        avg_price: str,
+        side: str,
+    ) -> dict[str, Any]:
+        """Return a fill message with the eight fields; amounts are decimal strings."""
+        return {
+            "account_index": account_index,
+            "market_index": market_index,
+            "order_index": order_index,
+            "filled_base_amount": filled_base_amount,
+            "filled_quote_amount": filled_quote_amount,
+            "avg_price": avg_price,
+            "timestamp": int(time.time()),
+            "side": side,
+        }
+
+    # --- listening
+
+    def subscribe(self, channel: str, handler: TextHandler) -> None:
+        """Call `handler` with the text of every message of `channel`, once listening."""
+        self._listener.add(channel, handler)
+
+    def on_link(self, handler: LinkHandler) -> None:
+        """Call `handler` at every change of the subscription link; it starts as down."""
+        self._listener.watch(handler)
+
+    def on_complaint(self, handler: Callable[[str], None]) -> None:
+        """Call `handler` with one sentence whenever the subscription link is lost."""
+        self._listener.complain_to(handler)
+
+    async def start_listening(self) -> None:
+        """Listen until cancelled: reconnects, subscribes again and proves that it hears."""
+        await self._listener.run()
+
+    # --- leases
+
+    def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
+        """Say whose state this is; before that only leases and the blocking part work."""
+        self._scope, self._lease_a, self._lease_b = scope, lease_a, lease_b
+        self._reader = SnapshotReader(self.names, scope, lease_a, lease_b)
+
+    async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
+        """Take the lease if it is free, ours, or left by an older process of this host."""
+        return self._answer(await self._run(LEASE, [key.name], self._who(LeaseMode.HOST)))
+
+    async def renew_lease(self, key: LeaseKey) -> LeaseAnswer:
+        """Prolong the lease if it is ours; a lapsed one is not taken."""
+        return self._answer(await self._run(LEASE, [key.name], self._who(LeaseMode.HELD)))
+
+    async def release_lease(self, key: LeaseKey) -> None:
+        """Give the lease back if it is ours."""
+        await self._commands.run(RELEASE, [key.name], [self.instance])
+
+    # --- writing
+
+    async def publish_fill(self, position: PositionState, fill: AFilled) -> LeaseAnswer:
+        """Write A's position, keep the fill in history and publish it, if A's lease allows."""
+        scope = self._bound()
+        text = fill.to_json(scope.spec, scope.secret)
+        return await self._write(
+            self._lease_a,
+            {self.names.position_a: position.to_json(scope.spec, scope.secret)},
+            [(self.names.fills, "filled", self.names.account_a_filled, text)],
+        )
+
+    async def write_position(self, position: PositionState) -> LeaseAnswer:
+        """Write A's position without a fill, if A's lease allows."""
+        scope = self._bound()
+        text = position.to_json(scope.spec, scope.secret)
+        return await self._write(self._lease_a, {self.names.position_a: text}, [])
+
+    async def write_ledger(
+        self,
+        ledger: Ledger,
+        results: Sequence[BFilled] = (),
+        *,
+        neutral: Neutral | None = None,
+        position_b: PositionState | None = None,
+        take_free: bool = True,
+    ) -> LeaseAnswer:
+        """Write B's ledger, publish its results and what else is given, if B's lease allows.
+
+        With `take_free` False a lease that has lapsed is left alone and nothing is written.
+        """
+        scope = self._bound()
+        spec, secret = scope.spec, scope.secret
+        values = {self.names.ledger: ledger.to_json(spec, secret)}
+        if neutral is not None:
+            values[self.names.neutral] = neutral.to_json(spec, secret)
+        if position_b is not None:
+            values[self.names.position_b] = position_b.to_json(spec, secret)
+        told = [
+            (self.names.results, "filled", self.names.account_b_filled, item.to_json(spec, secret))
+            for item in results
+        ]
+        return await self._write(self._lease_b, values, told, take_free=take_free)
+
+    async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
+        """Publish a failure and, in the same step, set a halt unless one is in force."""
+        scope = self._bound()
+        text = failure.to_json(scope.spec, scope.secret)
+        channel = self.names.account_b_hedge_failed
+        answer = await self._halt(halt, [STREAM_LENGTH, "failed", channel, text])
+        return answer if halt is not None else None
+
+    async def publish_event(self, event: EventMessage) -> None:
+        """Publish a change of state."""
+        text = event.to_json(self._bound().secret)
+        await self._commands.call("PUBLISH", self.names.events, text)
+
+    async def beat(self, ready: Ready) -> None:
+        """Write a heartbeat that dies by itself after `timing.ready_ttl_s`."""
+        scope = self._bound()
+        text = ready.to_json(scope.spec, scope.secret)
+        ttl_ms = round(self._timing.ready_ttl_s * 1000)
+        await self._commands.call("SET", self.names.ready(ready.side), text, "PX", ttl_ms)
+
+    async def clear_beat(self, side: str) -> None:
+        """Delete the heartbeat of side "a" or "b" at a clean stop."""
+        await self._commands.call("DEL", self.names.ready(side))
+
+    # --- reading
+
+    async def read_state(self) -> StateSnapshot:
+        """Read all state keys in one round trip."""
+        self._bound()
+        assert self._reader is not None  # noqa: S101 (bound together)
+        values = await self._commands.call("MGET", *self._reader.keys)
+        notes, self._notes = self._notes, []
+        return self._reader.read(values, notes)
+
+    # --- people
+
+    async def set_halt(self, halt: Halt) -> HaltAnswer:
+        """Halt the pair; a halt in force stays, a resumed record of the same id too."""
+        return await self._halt(halt, [])
+
+    async def mark_resumed(
+        self, halt_id: str, resumed: int, *, forced: bool = False, note: str = ""
+    ) -> Halt | None:
+        """Turn the halt in force into the record of its resumption; None if it is not this one.
+
+        `resumed` is epoch seconds. A halt that cannot be read has the id "unreadable".
+        """
+        scope = self._bound()
+        raw = await self._commands.call("GET", self.names.halt)
+        if raw is None:
+            return None
+        halt = self._parse_halt(raw)
+        if halt.id != halt_id:
+            return None
+        if not halt.is_active:
+            return halt
+        record = replace(halt, resumed=resumed, forced=forced, note=note)
+        swap = [raw, record.to_json(scope.secret)]
+        done = await self._commands.run(SWAP, [self.names.halt], [*swap])
+        return record if done else None
+
+    async def send_command(self, command: Command) -> None:
+        """Leave a command for the daemons; it dies by itself after a minute."""
+        text = command.to_json(self._bound().secret)
+        await self._commands.call("SET", self.names.command, text, "EX", COMMAND_TTL_S)
+
+    async def aclose(self) -> None:
+        """Close all connections but the listening one, which ends with its task."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        await self._commands.aclose()
+
+    # --- inside
+
+    def _bound(self) -> PairScope:
+        if self._scope is None:
+            raise InternalBugError("the messenger was used before bind()")
+        return self._scope
+
+    def _who(self, mode: LeaseMode) -> list[str | int]:
+        ttl_ms = round(self._timing.lease_ttl_s * 1000)
+        return [self.instance, self.host_id, ttl_ms, mode.value]
+
+    async def _write(
+        self,
+        lease: LeaseKey | None,
+        values: dict[str, str],
+        told: list[tuple[str, str, str, str]],
+        *,
+        take_free: bool = True,
+    ) -> LeaseAnswer:
+        if lease is None:
+            raise InternalBugError("the messenger was bound without this side's lease")
+        keys = [lease.name, *values, *(stream for stream, *_ in told)]
+        arguments = self._who(LeaseMode.FREE if take_free else LeaseMode.HELD)
+        arguments += [STREAM_LENGTH, len(values), len(told), *values.values()]
+        for _, kind, channel, text in told:
+            arguments += [kind, channel, text]
+        return self._answer(await self._run(WRITE, keys, arguments))
+
+    async def _run(self, script: Script, keys: list[str], arguments: list[str | int]) -> list[Any]:
+        """Run a script that answers three values; anything else is another call's answer."""
+        reply = await self._commands.run(script, keys, arguments)
+        if isinstance(reply, list) and len(reply) == 3:  # noqa: PLR2004
+            return reply
+        await self._commands.aclose()
+        raise RedisUnreachableError("Redis gave an answer that does not fit what was asked.")
+
+    def _answer(self, reply: list[str]) -> LeaseAnswer:
+        word, raw, note = reply
+        if note:
+            self._notes.append(f"the history stream refuses messages: {note}")
+        status = LeaseStatus(word)
+        if status is LeaseStatus.OTHER:
+            return LeaseAnswer(held=False, holder=_lease(raw))
+        return LeaseAnswer(
+            held=status is not LeaseStatus.LAPSED,
+            holder=_lease(raw) if status is LeaseStatus.HOST else None,
+            was_free=status in (LeaseStatus.FREE, LeaseStatus.LAPSED),
+            took_over=status is LeaseStatus.HOST,
+        )
+
+    async def _halt(self, halt: Halt | None, failure: list[str | int]) -> HaltAnswer:
+        scope = self._bound()
+        told = ["", ""] if halt is None else [halt.to_json(scope.secret), halt.id]
+        stored, raw, note = await self._run(
+            HALT, [self.names.halt, self.names.results], [*told, *failure]
+        )
+        if note:
+            self._notes.append(f"the history stream refuses messages: {note}")
+        in_force = self._parse_halt(raw) if raw else halt
+        return HaltAnswer(stored=bool(stored), halt=in_force or unreadable_halt("none"))
+
+    def _parse_halt(self, raw: str) -> Halt:
+        scope = self._bound()
+        try:
+            return Halt.from_json(raw, scope.spec, scope.limits_a)
+        except MessageRefusedError as error:
+            return unreadable_halt(str(error))
+
+
+def _lease(raw: str) -> Lease | None:
+    try:
+        return Lease.from_json(raw)
+    except MessageRefusedError:
+        return None
+
+
+__all__ = ["UNREADABLE_HALT", "RedisMessenger"]

@@ -1,0 +1,81 @@
+"""Exit codes and sentences of errors."""
+
+import pytest
+import redis
+
+from hedge import errors
+from hedge.bus.connection import unreachable, where
+from hedge.bus.names import LeaseKey, Names
+from hedge.config_schema import RedisConfig
+
+HERE = RedisConfig(host="db", port=1, db=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.HedgeError, 1),
+        (errors.InternalBugError, 1),
+        (errors.ConfigError, 2),
+        (errors.UnreachableError, 3),
+        (errors.RedisUnreachableError, 3),
+        (errors.ExchangeUnreachableError, 3),
+        (errors.AccountKeyError, 4),
+        (errors.NotNeutralError, 5),
+        (errors.HaltedError, 5),
+        (errors.AlreadyRunningError, 6),
+    ],
+)
+def test_every_error_has_its_exit_code(kind: type[errors.HedgeError], code: int) -> None:
+    """The exit code belongs to the reaction, and the class stands in the tree of the module."""
+    assert kind.exit_code == code
+    assert kind("x").args == ("x",)
+    assert errors.__doc__ is not None
+    assert kind.__name__ in errors.__doc__
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (redis.AuthenticationError("no"), "redis.password"),
+        (redis.exceptions.NoPermissionError("no"), "ACL"),
+        (redis.ReadOnlyError("no"), "master"),
+        (redis.BusyLoadingError("no"), "loading"),
+        (redis.TimeoutError("slow"), "in time"),
+        (TimeoutError(), "in time"),
+        (redis.ResponseError("OOM"), "refuses: OOM"),
+        (redis.ConnectionError("gone"), "start redis-server"),
+        (OSError("gone"), "start redis-server"),
+    ],
+)
+def test_every_failure_of_redis_is_one_sentence(error: Exception, advice: str) -> None:
+    """Each failure names the address and what to do."""
+    found = unreachable(HERE, error)
+    assert found.where == "db:1/2"
+    assert "db:1/2" in str(found)
+    assert advice in str(found)
+
+
+def test_addresses_for_people() -> None:
+    """Sentinels are shown with the master's name, and never a password."""
+    sentinels = RedisConfig(sentinels=(("s1", 1), ("s2", 2)), master_name="m")
+    assert where(sentinels) == "m of Sentinels s1:1,s2:2"
+
+
+def test_names_of_a_pair() -> None:
+    """Every name of a pair begins with its namespace; a lease has none."""
+    plain, night = Names(), Names("night")
+    assert plain.account_a_filled == "hedge:account_a_filled"
+    assert night.account_a_filled == "hedge:night:account_a_filled"
+    assert night.ready("a") == night.ready_a == "hedge:night:ready:a"
+    assert plain.position("b") == plain.position_b == "hedge:position:b"
+    assert plain.position("a") == plain.position_a
+    assert plain.probe("ab") == "hedge:probe:ab"
+    assert LeaseKey(304, 1, 4).name == "hedge:lease:304:1:4"
+
+
+@pytest.mark.parametrize("pair", ["a:b", "a b", "*", "x" * 65])
+def test_a_pair_name_cannot_change_the_names(pair: str) -> None:
+    """A pair name with a colon, a space or a pattern in it is refused."""
+    with pytest.raises(ValueError, match="pair name"):
+        Names(pair)
