@@ -1,0 +1,361 @@
+"""Account A's shell: rests orders, says every fill, holds until B has covered it.
+
+The decisions are in `hedge.core.maker`; this module turns the venue's streams and Redis into its
+events and performs its effects.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hedge import statements
+from hedge.bus.port import LeaseAnswer, StateSnapshot
+from hedge.core import maker
+from hedge.core.keys_control import Halt
+from hedge.core.keys_state import PositionState
+from hedge.core.machine import Verdict
+from hedge.core.maker_state import (
+    Answered,
+    Cancel,
+    CatchUp,
+    Fence,
+    FenceNeeded,
+    FlattenRequested,
+    HaltPair,
+    HaltRaised,
+    HaltSeen,
+    MakerConfig,
+    MakerState,
+    Note,
+    Order,
+    OwnBook,
+    OwnOrder,
+    PeerSeen,
+    Pending,
+    Place,
+    PublishFill,
+    PublishPosition,
+    Reconciled,
+    RedisChanged,
+    Resumed,
+    Started,
+    Stopped,
+    StopRequested,
+    StreamsChanged,
+    Tick,
+)
+from hedge.core.records import Trade
+from hedge.errors import ConfigError
+from hedge.orders import maker_request
+from hedge.outcomes import outcome_of
+from hedge.parts import Ending, Parts
+from hedge.proof import Proven
+from hedge.shell import Shell
+from hedge.venue.fence import Fenced
+from hedge.venue.outcome import Outcome
+from hedge.venue.port import (
+    KeyRefusedError,
+    OrdersSeen,
+    VenueError,
+)
+
+_SWEEP_S = 4.0
+"""A process that dies does not wait longer than this for its cancel-all."""
+
+
+class AccountAManager(Shell):
+    """Runs account A until stopped."""
+
+    side = "a"
+
+    def __init__(self, parts: Parts, config: MakerConfig) -> None:
+        """Prepare; `run` starts."""
+        super().__init__(parts)
+        self.state = MakerState(config)
+        self._started = False
+        self._waiting = ""
+        self._catching = False
+        self._was_leased = False
+        self._frame_ns = 0
+        self._shown: tuple[str, ...] | None = None
+        parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
+        parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
+
+    async def run(self) -> Ending:
+        """Run until stopped; whatever else ends it, take what rests off the book first."""
+        try:
+            return await super().run()
+        except BaseExceptionGroup:
+            if self.state.order is not None and self.lease.held:
+                await self._sweep()
+            raise
+
+    async def _sweep(self) -> None:
+        """Send one cancel-all on the way out; the nonce lets it harm nothing."""
+        try:
+            async with asyncio.timeout(_SWEEP_S):
+                nonce = await self.parts.venue.next_nonce()
+                outcome = await self.sending.alone(lambda: self.parts.sender.cancel_all(nonce))
+        except (VenueError, TimeoutError) as error:
+            self.log.warning("sweep_failed", reason=error)
+        else:
+            self.log.warning("swept", outcome=outcome_of(outcome, 0).verdict)
+
+    # --- core -----------------------------------------------------------------------------
+
+    def step(self, event: Any) -> tuple[Any, ...]:
+        """Step the maker."""
+        before = self.state.phase
+        self.state, effects = maker.step(self.state, event, self.facts())
+        if self.state.phase is not before:
+            position = self.parts.base(self.state.net_lots)
+            self.voice.moved(before, self.state.phase, event, position=position, seq=self.state.seq)
+        return effects
+
+    def after_step(self) -> None:
+        """Nothing waits for the end of a step here."""
+
+    def state_word(self) -> str:
+        """Return the maker's phase."""
+        return self.state.phase.value
+
+    def tick_event(self) -> Tick:
+        """Return the maker's tick."""
+        return Tick()
+
+    def stop_event(self) -> StopRequested:
+        """Return the maker's request to stop."""
+        return StopRequested()
+
+    def perform(self, effect: Any) -> None:
+        """Perform one effect, or start performing it."""
+        match effect:
+            case PublishFill():
+                self._publish_fill(effect)
+            case PublishPosition():
+                self._publish_position()
+            case Place(order):
+                self.spawn("place", self._place(order))
+            case Cancel(order, nonce):
+                self.spawn("cancel", self._cancel(order, nonce))
+            case Fence():
+                self.reconcile()
+            case CatchUp():
+                self.spawn("catch-up", self._catch_up())
+            case HaltPair(reason, detail):
+                self.publish_halt(reason, detail)
+            case Note(event, detail, loud):
+                self.voice.note(event, detail, loud=loud)
+            case Stopped(neutral):
+                self.end(neutral=neutral)
+
+    # --- what happened --------------------------------------------------------------------
+
+    def on_trades(self, new: tuple[Trade, ...], received_ns: int) -> None:
+        """Turn new trades into a book event; each is logged as a fill."""
+        book, order = self.books.book, self.state.order
+        if book is None:
+            return
+        self._frame_ns = received_ns
+        view = book.view(order.client_order_index if order else 0)
+        self.post(OwnBook(view, new, self.foreign_of(new)))
+        for trade in new:
+            self.log.info(
+                "fill",
+                side=trade.side,
+                size=self.parts.base(trade.size_lots),
+                price=self.parts.spec.price(trade.price_ticks),
+                trade_id=trade.trade_id,
+                position=self.parts.base(book.net_lots),
+            )
+
+    def on_orders(self, seen: OrdersSeen) -> None:
+        """Turn order rows into events."""
+        for row in seen.rows:
+            self.post(OwnOrder(row))
+
+    def on_streams(self, *, up: bool) -> None:
+        """Start with the first streams; later every return of them is a new fence."""
+        if self._started:
+            self.post(StreamsChanged(up))
+        else:
+            self._maybe_start()
+
+    def on_lease_taken(self, _answer: LeaseAnswer) -> None:
+        """Start, or prove everything anew where the lease had lapsed."""
+        if self._was_leased:
+            self.post(FenceNeeded("the lease had lapsed"))
+        self._was_leased = True
+        self.look_now()
+
+    def on_lease_lost(self, answer: LeaseAnswer) -> None:
+        """End if another A has it; a lapsed lease is taken again before anything is placed."""
+        if not answer.was_free:
+            raise self.lease.already_running(answer)
+
+    def on_lease_refused(self, answer: LeaseAnswer) -> None:
+        """Refuse to run beside another A."""
+        raise self.lease.already_running(answer)
+
+    def _maybe_start(self) -> None:
+        ready = self.lease.held and self.streams_up and self.books.snapshot is not None
+        if self._started or not ready:
+            return
+        self._started = True
+        self._check_quantity()
+        self.post(Started())
+
+    def _check_quantity(self) -> None:
+        """Refuse a quantity that could not rest at the market's price."""
+        spec, facts = self.parts.spec, self.facts()
+        quantity = self.state.config.quantity_lots
+        if facts.bid_ticks is None or spec.can_rest(quantity, facts.bid_ticks):
+            return
+        price = spec.price(facts.bid_ticks)
+        raise ConfigError(
+            f"strategy.quantity = {spec.base(quantity)} {spec.symbol} is worth less than the "
+            f"venue's minimum of {spec.min_quote_micros / 1e6:g} USDC at {price}; raise it.",
+            "strategy.quantity",
+        )
+
+    def on_proven(self, fenced: Fenced, proven: Proven) -> None:
+        """Hand the proven book to the maker."""
+        self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
+
+    def on_book_not_proven(self, detail: str) -> None:
+        """Halt: a book without proof is never traded on."""
+        self.post(HaltRaised("book_not_proven", detail))
+
+    def on_fence_slow(self, detail: str) -> None:
+        """Say it; nothing is placed before the fence is passed."""
+        self.voice.say("fence_slow", "outcome_unknown", detail)
+
+    def on_key_refused(self, error: KeyRefusedError) -> None:
+        """Say it; the fence is tried again with back-off."""
+        self.voice.say("key_refused", "api_key_refused", f"{error.code} {error.message}")
+
+    def on_halt(self, halt: Halt) -> None:
+        """The pair is halted."""
+        self.post(HaltSeen(halt.reason))
+
+    def on_resumed(self, halt: Halt) -> None:
+        """A person resumed the pair."""
+        self.voice.say("resumed", halt.reason, halt.note)
+        self.post(Resumed(force=halt.forced))
+
+    def on_command(self, command: str) -> None:
+        """Perform an operator's command."""
+        if command == "flatten":
+            self.post(FlattenRequested())
+
+    # --- Redis ----------------------------------------------------------------------------
+
+    def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
+        """See B through what Redis holds."""
+        if snapshot is None:
+            self.post(RedisChanged(up=False))
+            return
+        if not self.state.redis_up:
+            self._publish_position()
+            self.post(RedisChanged(up=True))
+        peer = statements.peer_of(snapshot, statements.beat_of(self.parts, self.state))
+        if peer.reasons != self._shown:
+            self._shown = peer.reasons
+            word = "b_ready" if peer.ready else "b_not_ready"
+            self.log.info(word, reasons=", ".join(peer.reasons))
+        self.post(PeerSeen(peer))
+        self._maybe_start()
+
+    def _on_b(self, _text: str) -> None:
+        """Something of B was published: what it means is read from the state, not from it."""
+        self.look_now()
+
+    def _publish_fill(self, effect: PublishFill) -> None:
+        position = self._position(effect.seq, effect.position_lots)
+        fill = statements.fill_of(self.parts, effect, self._frame_ns)
+
+        async def publish() -> None:
+            self._judge(await self.parts.messenger.publish_fill(position, fill))
+
+        self.outbox.put(publish)
+
+    def _publish_position(self) -> None:
+        async def publish() -> None:
+            await self._write_position()
+
+        self.outbox.put(publish)
+
+    async def _write_position(self) -> None:
+        state = self.state
+        if state.seq and state.net_lots is not None:
+            position = self._position(state.seq, state.net_lots)
+            self._judge(await self.parts.messenger.write_position(position))
+
+    def _position(self, seq: int, position_lots: int) -> PositionState:
+        book = self.books.book
+        floor = book.floor_trade_id if book else 0
+        return statements.position_of(
+            self.parts, self.state, floor, seq=seq, position_lots=position_lots
+        )
+
+    def _judge(self, answer: LeaseAnswer) -> None:
+        """Take the lease's answer to a write; a lease that had lapsed calls for a fence."""
+        self.lease.judge(answer)
+        if answer.held and answer.was_free:
+            self.post(FenceNeeded("the lease had lapsed"))
+
+    async def write_state(self) -> None:
+        """Write heartbeat and position; a fill that waits in the outbox goes first."""
+        if not self.lease.held:
+            return
+        self._log_waiting()
+        await self.parts.messenger.beat(statements.beat_of(self.parts, self.state))
+        if self.outbox.is_empty:
+            await self._write_position()
+
+    def _log_waiting(self) -> None:
+        """Say why nothing rests, once per reason."""
+        why = statements.why_waiting(self.state, self.facts())
+        if why != self._waiting:
+            self._waiting = why
+            if why:
+                self.log.info("waiting", reason=why)
+
+    # --- the venue ------------------------------------------------------------------------
+
+    async def _place(self, order: Order) -> None:
+        self.log.info(
+            "place",
+            side=order.side,
+            size=self.parts.base(order.lots),
+            price=self.parts.spec.price(order.price_ticks),
+            nonce=order.nonce,
+            closing=order.closing,
+        )
+        request = maker_request(self.parts, order)
+        await self._send(
+            Pending.PLACE, order, lambda: self.parts.sender.order(request, order.nonce)
+        )
+
+    async def _cancel(self, order: Order, nonce: int) -> None:
+        target = order.row.order_index if order.row else order.client_order_index
+        await self._send(Pending.CANCEL, order, lambda: self.parts.sender.cancel(target, nonce))
+
+    async def _send(
+        self, pending: Pending, order: Order, call: Callable[[], Awaitable[Outcome]]
+    ) -> None:
+        outcome = outcome_of(await self.sending.alone(call), self.parts.clock.epoch_ms())
+        if outcome.verdict is Verdict.UNKNOWN:
+            self.log.warning("no_clear_answer", to=pending, reason=outcome.reason)
+        self.post(Answered(pending, order.client_order_index, outcome))
+
+    async def _catch_up(self) -> None:
+        if self._catching:
+            return  # its request still waits for the budget
+        self._catching = True
+        try:
+            await self.books.catch_up()
+        except VenueError as error:
+            self.log.warning("catch_up_failed", reason=error)
+        finally:
+            self._catching = False

@@ -1,0 +1,399 @@
+"""Account B's shell: hears every fill of A and drives B's position to the other side of it.
+
+The decisions are in `hedge.core.hedger`; this module turns the venue's streams and Redis into its
+events and performs its effects.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from hedge import answers
+from hedge.bus.port import LeaseAnswer, StateSnapshot
+from hedge.by_hand import ByHand
+from hedge.core import hedger, ids
+from hedge.core.hedger_state import (
+    ATarget,
+    Fence,
+    FenceRefused,
+    HaltPair,
+    HaltRaised,
+    HaltSeen,
+    HandCleared,
+    HandPublished,
+    HedgerConfig,
+    HedgerState,
+    InFlight,
+    LeaseChanged,
+    Note,
+    OwnBook,
+    OwnOrder,
+    PeerConfigured,
+    Phase,
+    PublishFailure,
+    ReadBaseline,
+    Reconciled,
+    Report,
+    Resumed,
+    SendHedge,
+    Sent,
+    Stopped,
+    StopRequested,
+    StreamsChanged,
+    TargetSeen,
+    Tick,
+)
+from hedge.core.keys_control import Halt
+from hedge.core.keys_state import Ledger, PositionState
+from hedge.core.machine import Outcome, Verdict
+from hedge.core.messages import AFilled, BFilled
+from hedge.core.records import Trade
+from hedge.core.wire import RefusalCause
+from hedge.course import Courses, log_sent
+from hedge.halting import STOPS_B
+from hedge.hearing import Ear, EarHandlers, baseline_of, target_of_key
+from hedge.host_state import UNREADABLE_HALT
+from hedge.orders import hedge_request
+from hedge.outcomes import outcome_of
+from hedge.parts import Parts
+from hedge.proof import Proven
+from hedge.shell import Shell
+from hedge.venue.fence import Fenced
+from hedge.venue.port import (
+    KeyRefusedError,
+    OrdersSeen,
+)
+
+_ROUTINE = frozenset({Phase.IDLE, Phase.SENDING, Phase.SETTLING})
+
+
+class AccountBManager(Shell):
+    """Runs account B until stopped."""
+
+    side = "b"
+
+    def __init__(self, parts: Parts, config: HedgerConfig) -> None:
+        """Prepare; `run` starts."""
+        super().__init__(parts)
+        self._hand = ByHand(parts)
+        self._neutral = answers.NeutralKeeper(parts)
+        self.state = self._hand.restored(HedgerState(config))
+        self._seq = 0
+        self._said: Ledger | None = None
+        self._courses = Courses(parts)
+        self._hearing_ns = 0
+        self._ear = Ear(parts, self._hand, self._ear_handlers())
+        self._shown: tuple[str, ...] | None = None
+        self._waits_for_lease = False
+        self._catcher: asyncio.Task[None] | None = None
+        self._session = 0
+        parts.messenger.subscribe(parts.names.account_a_filled, self.on_a_account_filled)
+
+    def _ear_handlers(self) -> EarHandlers:
+        return EarHandlers(
+            target=self._on_target,
+            hand=self._on_hand,
+            say=self.voice.say,
+            too_large=lambda detail: self.post(HaltRaised("position_limit", detail)),
+        )
+
+    # --- core -----------------------------------------------------------------------------
+
+    def step(self, event: Any) -> tuple[Any, ...]:
+        """Step the hedger."""
+        before = self.state
+        self.state, effects = hedger.step(self.state, event, self.facts())
+        after = self.state
+        if after.phase is not before.phase:
+            if before.phase in _ROUTINE and after.phase in _ROUTINE:
+                self.log.debug("state", was=before.phase, now=after.phase)
+            else:
+                self.voice.moved(before.phase, after.phase, event)
+        manual = (after.manual_lots, after.hand_base_lots)
+        if manual != (before.manual_lots, before.hand_base_lots):
+            self._hand.keep(after)
+        return effects
+
+    def after_step(self) -> None:
+        """Write the ledger when what it says has changed, with the results that came."""
+        if not self.lease.held:
+            return
+        ledger = self._ledger()
+        same = self._said is not None and replace(ledger, timestamp=0) == self._said
+        if same and not self._courses.has_results:
+            return
+        self._said = replace(ledger, timestamp=0)
+        results, position = self._courses.take(), self._position()
+
+        async def write() -> None:
+            await self._write_ledger(ledger, results, position)
+
+        self.outbox.put(write)
+
+    def state_word(self) -> str:
+        """Return the hedger's phase."""
+        return self.state.phase.value
+
+    def tick_event(self) -> Tick:
+        """Return the hedger's tick."""
+        return Tick()
+
+    def stop_event(self) -> StopRequested:
+        """Return the hedger's request to stop."""
+        return StopRequested()
+
+    def perform(self, effect: Any) -> None:
+        """Perform one effect, or start performing it."""
+        match effect:
+            case SendHedge(order):
+                self.spawn("hedge", self._hedge(order))
+            case Report(order, owed):
+                self._courses.report(self.state, order, self.books.book, owed)
+            case Fence():
+                self.reconcile()
+            case ReadBaseline():
+                self.spawn("baseline", self._read_baseline())
+            case PublishFailure():
+                self._publish_failure(effect)
+            case HaltPair(reason, detail):
+                self.publish_halt(reason, detail, stops=True)
+            case Note(event, detail, loud):
+                self.voice.note(event, detail, loud=loud)
+            case Stopped(neutral):
+                self.end(neutral=neutral)
+
+    # --- what A says ----------------------------------------------------------------------
+
+    def on_a_account_filled(self, text: str) -> None:
+        """Take one message of the channel `account_a_filled`."""
+        self._hearing_ns = self.parts.clock.mono_ns()
+        fill = self._ear.hear(text)
+        if fill is not None:
+            self.spawn("by-hand", self._ear.take_by_hand(text, fill))
+
+    def _on_target(self, fill: AFilled, target: ATarget) -> None:
+        known, named = self.state.a, self._named(target.instance)
+        if not named and (known is None or known.instance != target.instance):
+            self.look_now()  # a new A: Redis names it, and holds the same state
+        self._courses.heard(self._hearing_ns)
+        self.post(TargetSeen(target, named))
+        self.log.info(
+            "heard",
+            side=fill.side,
+            size=self.parts.base(fill.filled_lots),
+            a_position=self.parts.base(target.position_lots),
+            seq=target.seq,
+            owed=self.parts.base(hedger.owed_lots(self.state)),
+        )
+
+    def _on_hand(self, signed_lots: int) -> HedgerState | None:
+        before = self.state.manual_lots
+        self.post(HandPublished(signed_lots))
+        return self.state if self.state.manual_lots != before else None
+
+    def _named(self, instance: str) -> bool:
+        """Whether A's lease names this instance, as last read."""
+        lease = self.books.snapshot.lease_a if self.books.snapshot else None
+        return lease is not None and lease.instance == instance
+
+    def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
+        """Read A's state from its key; with Redis down go on with what is known."""
+        if snapshot is None:
+            return
+        if self.lease.held and self.streams_up:
+            self.post(LeaseChanged(held=True))
+        if snapshot.refused.get(self.parts.names.position_a) is RefusalCause.POSITION_LIMIT:
+            self.post(HaltRaised("position_limit", "A's stored position is beyond the limit"))
+        self._compare(snapshot)
+        seen = snapshot.position_a
+        if seen is not None:
+            self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
+
+    async def _read_baseline(self) -> None:
+        snapshot = await self.read_until_answered()
+        book = self.books.book
+        if book is not None:
+            self.post(baseline_of(snapshot, self.state.a, book.base().floor_ms))
+
+    def _compare(self, snapshot: StateSnapshot) -> None:
+        """Wait where A runs with another chain, account, market or offset than ours."""
+        beat = answers.beat_of(self.parts, self.state, (), None)
+        wrong = beat.disagreements(snapshot.ready_a) if snapshot.ready_a else ()
+        mismatch = "; ".join(wrong)
+        if mismatch != self.state.mismatch:
+            self.post(PeerConfigured(mismatch))
+
+    # --- what our own account says --------------------------------------------------------
+
+    def on_trades(self, new: tuple[Trade, ...], received_ns: int) -> None:
+        """Turn new trades of B into a book event."""
+        book = self.books.book
+        if book is None:
+            return
+        self._courses.traded(new, received_ns)
+        own = ids.instance_bits(self.parts.instance)
+        ours = [trade.client_order_index for trade in new if ids.is_ours(trade.client_order_index)]
+        twin = any(ids.instance_of(client_id) != own for client_id in ours)
+        self._seq += bool(new)
+        order = self.state.inflight
+        view = book.view(order.client_order_index if order else 0)
+        self.post(OwnBook(view, self.foreign_of(new), twin))
+        if not book.consistent and self._catcher is None:
+            self._catch_up()
+
+    def on_orders(self, seen: OrdersSeen) -> None:
+        """Turn order rows into events."""
+        for row in seen.rows:
+            self.post(OwnOrder(row))
+
+    def on_streams(self, *, up: bool) -> None:
+        """Catch up before trading on streams that were away."""
+        if not up:
+            self.post(StreamsChanged(up=False))
+        elif self.books.book is None:
+            self.post(StreamsChanged(up=True))
+            self.look_now()
+        else:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Close a gap by REST; a new session's catch-up takes the place of an older one."""
+        if self._catcher is not None:
+            self._catcher.cancel()
+        self._session += 1
+        self._catcher = self.spawn("catch-up", self._until_whole(self._session))
+
+    async def _until_whole(self, session: int) -> None:
+        whole = await self.books.until_whole(lambda: self.streams_up and session == self._session)
+        if session == self._session:
+            self._catcher = None
+        if whole:
+            self.post(StreamsChanged(up=True))
+
+    def on_lease_taken(self, _answer: LeaseAnswer) -> None:
+        """Lead once state and streams are there."""
+        self._waits_for_lease = False
+        self._said = None
+        self.look_now()
+
+    def on_lease_lost(self, _answer: LeaseAnswer) -> None:
+        """Step down at once; back only through lease, fence and book."""
+        self.post(LeaseChanged(held=False))
+
+    def on_lease_refused(self, answer: LeaseAnswer) -> None:
+        """Stand by: another B leads, and this one takes over when its lease ends."""
+        if not self._waits_for_lease:
+            self._waits_for_lease = True
+            holder = answer.holder.host if answer.holder else "unknown"
+            self.log.warning("standby", reason="another main_B.py leads", its_host_id=holder)
+
+    def on_proven(self, fenced: Fenced, proven: Proven) -> None:
+        """Hand the proven book to the hedger, with the row of the order in doubt."""
+        client_id = self.state.inflight.client_order_index if self.state.inflight else 0
+        for row in fenced.rows:
+            if client_id and row.client_order_index == client_id:
+                self.post(OwnOrder(row))
+        snapshot = self.books.snapshot
+        explained = proven.explained and self._neutral.explains(
+            snapshot.neutral if snapshot else None, self.state.config.offset_lots
+        )
+        self.post(Reconciled(fenced.next_nonce, proven.book.view(client_id), explained))
+
+    def on_book_not_proven(self, detail: str) -> None:
+        """Halt this side too: a book without proof is never traded on."""
+        self.post(HaltRaised("book_not_proven", detail))
+
+    def on_fence_slow(self, detail: str) -> None:
+        """Fail loudly; the fence goes on."""
+        self.post(FenceRefused(0, "outcome unknown"))
+        self.voice.say("fence_slow", "outcome_unknown", detail)
+
+    def on_key_refused(self, error: KeyRefusedError) -> None:
+        """Fail loudly; the fence is tried again with back-off."""
+        self.post(FenceRefused(error.code, error.message))
+
+    def on_halt(self, halt: Halt) -> None:
+        """Stop trading for halts of this side that call for it; else go on following."""
+        if halt.id == UNREADABLE_HALT or (halt.side == "b" and halt.reason in STOPS_B):
+            self.post(HaltSeen(halt.reason))
+
+    def on_resumed(self, halt: Halt) -> None:
+        """A person resumed the pair."""
+        self.voice.say("resumed", halt.reason, halt.note)
+        self.post(Resumed(force=halt.forced))
+        self.look_now()
+
+    def on_command(self, command: str) -> None:
+        """Perform an operator's command."""
+        if command == "flatten":
+            self.post(HandCleared())
+
+    # --- hedging --------------------------------------------------------------------------
+
+    async def _hedge(self, order: InFlight) -> None:
+        clock = self.parts.clock
+        course = self._courses.begin(order)
+        request = hedge_request(self.parts, order)
+        if request is None:
+            no_price = Outcome(Verdict.REJECTED, code=0, reason="no price")
+            self.post(Sent(order.client_order_index, no_price))
+            return
+
+        def signed() -> None:
+            course.stamps["signed"] = clock.mono_ns()
+
+        result = await self.sending.alone(
+            lambda: self.parts.sender.order(request, order.nonce, signed)
+        )
+        course.stamps["answered"] = clock.mono_ns()
+        outcome = outcome_of(result, clock.epoch_ms())
+        log_sent(self.parts, order, request.price_ticks, outcome)
+        self.post(Sent(order.client_order_index, outcome))
+
+    def _publish_failure(self, effect: PublishFailure) -> None:
+        message = answers.failure_of(self.parts, self.state, effect)
+        halt = self.halts.raise_halt(message.reason, message.detail)
+
+        async def publish() -> None:
+            await self.parts.messenger.publish_failure(message, halt)
+
+        self.outbox.put(publish)
+
+    # --- Redis ----------------------------------------------------------------------------
+
+    async def write_state(self) -> None:
+        """Write heartbeat, ledger and position; a standby writes nothing."""
+        self._neutral.save()
+        if not self.lease.held:
+            return
+        reasons = self._reasons()
+        if reasons != self._shown:
+            self._shown = reasons
+            self.log.info("ready" if not reasons else "not_ready", reasons=", ".join(reasons))
+        beat = answers.beat_of(self.parts, self.state, reasons, self._can_hedge_lots())
+        await self.parts.messenger.beat(beat)
+        if self.outbox.is_empty:
+            await self._write_ledger(self._ledger(), (), self._position())
+
+    async def _write_ledger(
+        self, ledger: Ledger, results: tuple[BFilled, ...], position: PositionState | None
+    ) -> None:
+        neutral = answers.neutral_of(self.parts, self.state)
+        self._neutral.note(neutral)
+        answer = await self.parts.messenger.write_ledger(
+            ledger, results, neutral=neutral, position_b=position, take_free=False
+        )
+        self.lease.judge(answer)
+
+    def _ledger(self) -> Ledger:
+        return answers.ledger_of(self.parts, self.state, self._reasons())
+
+    def _position(self) -> PositionState | None:
+        return answers.position_of(self.parts, self.state, self.books.book, self._seq)
+
+    def _reasons(self) -> tuple[str, ...]:
+        return answers.why_unready(self.state, self.facts().mark_ticks)
+
+    def _can_hedge_lots(self) -> int | None:
+        mark = self.facts().mark_ticks
+        return answers.margin_lots(self.parts.spec, self.available_micros, mark)

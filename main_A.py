@@ -1,0 +1,51 @@
+"""Account A: rests limit orders on Lighter and says every fill. See README.md."""
+
+import sys
+
+from account_a_manager import AccountAManager
+from hedge.config_schema import PartialFill
+from hedge.core.maker_state import MakerConfig
+from hedge.errors import ConfigError
+from hedge.launch import lots_of, run, usd_to_micros
+from hedge.parts import Parts
+
+REQUOTE_SHARE_MS = 240_000
+"""A requote is two requests; this far apart they take at most half of a minute's budget."""
+
+
+def build(parts: Parts) -> AccountAManager:
+    """Build A's manager from the configuration."""
+    strategy, timing = parts.config.strategy, parts.config.timing
+    requests = parts.config.lighter.requests_per_minute
+    quantity = lots_of(parts.spec, parts.config, "strategy", "quantity")
+    if quantity is None:
+        raise ConfigError("no quantity: give --quantity or set strategy.quantity.")
+    if quantity < parts.spec.min_base_lots:
+        smallest = parts.spec.base(parts.spec.min_base_lots)
+        raise ConfigError(
+            f"strategy.quantity = {strategy.quantity}: the smallest resting order of "
+            f"{parts.spec.symbol} is {smallest}; raise the quantity."
+        )
+    return AccountAManager(
+        parts,
+        MakerConfig(
+            spec=parts.spec,
+            instance=parts.instance,
+            quantity_lots=quantity,
+            requote_ticks=strategy.requote_ticks,
+            order_timeout_ms=round(parts.config.lighter.maker_order_time_out * 1000),
+            keep_remainder=strategy.on_partial_fill is PartialFill.KEEP,
+            confirm_timeout_ms=round(strategy.hedge_confirm_timeout_s * 1000),
+            force_close_ms=round(strategy.force_close_timeout * 1000),
+            deadline_ms=round(timing.place_deadline_s * 1000),
+            retry_delay_ms=round(strategy.retry_delay_s * 1000),
+            requote_pause_ms=max(1000, REQUOTE_SHARE_MS // requests),
+            stop_deadline_ms=round(timing.stop_timeout_s * 1000),
+            max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
+            max_position_lots=parts.scope.max_position_lots,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run("a", sys.argv[1:], build))

@@ -1,0 +1,33 @@
+"""Account B: hedges every fill of A on Lighter. See README.md."""
+
+import sys
+
+from account_b_manager import AccountBManager
+from hedge.core.hedger_state import HedgerConfig
+from hedge.launch import lots_of, run, usd_to_micros
+from hedge.parts import Parts
+
+
+def build(parts: Parts) -> AccountBManager:
+    """Build B's manager from the configuration."""
+    strategy, timing = parts.config.strategy, parts.config.timing
+    return AccountBManager(
+        parts,
+        HedgerConfig(
+            spec=parts.spec,
+            instance=parts.instance,
+            offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,
+            retry_times=strategy.retry_times,
+            retry_delay_ms=round(strategy.retry_delay_s * 1000),
+            backoff_min_ms=round(timing.retry_min_s * 1000),
+            backoff_max_ms=round(timing.retry_max_s * 1000),
+            settle_timeout_ms=round(timing.settle_timeout_s * 1000),
+            stop_deadline_ms=round(timing.stop_timeout_s * 1000),
+            max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
+            max_position_lots=parts.scope.max_position_lots,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run("b", sys.argv[1:], build))

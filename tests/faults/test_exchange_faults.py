@@ -1,0 +1,74 @@
+"""The exchange itself dies and comes back, moves away, or takes its time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.pair_harness import Pair
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair on an exchange that can be killed without losing what it accepted."""
+    settings = {"strategy.quantity": "1.0", "strategy.depth": 2}
+    folder = tmp_path_factory.mktemp("pair")
+    async with Pair(folder, keep_exchange=True, settings=settings) as made:
+        await made.start()
+        yield made
+
+
+async def restarted(pair: Pair) -> None:
+    """Kill the exchange and start it again on the same port with the same books."""
+    await asyncio.to_thread(pair.paper.kill)
+    await asyncio.to_thread(pair.paper.start)
+
+
+async def goes_on(pair: Pair) -> None:
+    """The pair is neutral by itself, trades again, and kept every promise."""
+    await pair.until_neutral(40.0)
+    await pair.until_resting()
+    await pair.fill_a("0.0100")
+    await pair.check()
+
+
+async def test_the_exchange_is_restarted_while_an_order_rests(pair: Pair) -> None:
+    """The order that rested survives the restart; A takes it off before it places another."""
+    await pair.until_resting()
+    await restarted(pair)
+    await goes_on(pair)
+
+
+async def test_the_exchange_is_killed_right_after_a_fill(pair: Pair) -> None:
+    """Wherever the hedge was on its way: exactly one in the end."""
+    for _ in range(3):
+        await pair.fill_a("0.0300")
+        await restarted(pair)
+        await pair.until_neutral(40.0)
+        await pair.until_resting()
+    await goes_on(pair)
+
+
+async def test_the_price_runs_away_from_the_order(tmp_path: Path) -> None:
+    """With a live market A follows the price, and every fill is hedged."""
+    async with Pair(tmp_path, tier="standard", market=True) as pair:
+        await pair.start()
+
+        async def traded() -> bool:
+            result = await pair.audit()
+            return result.prefixes >= 12 and result.a_orders >= 6
+
+        await pair.until(traded, "fills by the market itself", 45.0)
+        assert await pair.stop_a() == 0
+        await pair.until_neutral()
+        assert await pair.stop_b() == 0
+        (await pair.audit()).check()
+        assert await pair.resting() == []

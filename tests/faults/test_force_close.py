@@ -1,0 +1,117 @@
+"""A fill that stays uncovered: A reduces what is proven unhedged, and nothing on a guess."""
+
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.pair_harness import KEY_INDEX, NAMES, Pair
+from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+SETTINGS = {
+    "strategy.quantity": "1.0",
+    "strategy.depth": 2,
+    "strategy.hedge_confirm_timeout_s": 1.0,
+    "strategy.force_close_timeout": 2.0,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair with little patience."""
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
+        await made.start()
+        yield made
+
+
+async def nothing_rests(pair: Pair) -> bool:
+    return await pair.resting() == []
+
+
+async def trades_of_a(pair: Pair) -> int:
+    return len(await pair.paper.trades(account=ACCOUNT_A))
+
+
+async def flat(pair: Pair) -> None:
+    """Bring the pair to flat, with an opening order resting."""
+    await pair.until_neutral()
+    if (await pair.positions())[0]:
+        await pair.fill_a()
+        await pair.until_neutral()
+    assert await pair.positions() == (0, 0)
+    order = await pair.until_resting()
+    assert not order.is_ask
+
+
+async def resumed(pair: Pair) -> None:
+    """Resume, and see the pair trade again."""
+    await pair.until_ready_b()
+    await pair.until_neutral()
+    code, text = await pair.command("resume")
+    assert code == 0, text
+    await pair.fill_a("0.1000")
+    await pair.check()
+
+
+def alerted(pair: Pair, event: str) -> bool:
+    return any(message["event"] == event for message in pair.told_on(NAMES.events))
+
+
+async def test_a_does_not_close_what_it_cannot_know(pair: Pair) -> None:
+    """With B silent A takes its order off, alerts and halts, but trades nothing on a guess."""
+    await flat(pair)
+    assert pair.b is not None
+    pair.b.send(signal.SIGSTOP)
+    await pair.fill_a("0.5000")
+    trades = await trades_of_a(pair)
+    await pair.until(lambda: nothing_rests(pair), "A's remainder off the book")
+    await pair.until(lambda: alerted(pair, "hedge_confirm_timeout"), "the alert")
+    await pair.until_halted("force_close_timeout")
+    await pair.until_state_a("halted")
+    assert await pair.positions() == (5000, 0)
+    pair.b.send(signal.SIGCONT)
+    await pair.until_position_b("-0.5000")
+    await pair.until_neutral()
+    assert await trades_of_a(pair) == trades
+    assert await nothing_rests(pair)
+    await resumed(pair)
+
+
+async def test_a_reduces_itself_when_b_cannot_hedge(pair: Pair) -> None:
+    """B lives and says that it owes: A closes exactly that much; halted and neutral."""
+    await flat(pair)
+    await pair.paper.collateral(ACCOUNT_B, "-99980")
+    await pair.fill_a("0.7000")
+    await pair.until_halted("not_enough_margin")
+    await pair.until_neutral()
+    assert await pair.positions() == (0, 0)
+    await pair.until_state_a("halted")
+    assert await nothing_rests(pair)
+    await pair.paper.collateral(ACCOUNT_B, "99980")
+    await resumed(pair)
+
+
+async def test_a_opens_nothing_to_follow_b(pair: Pair) -> None:
+    """Where A has nothing left to reduce it only waits: B's own retries are the cure."""
+    await flat(pair)
+    await pair.fill_a("0.3000")
+    await pair.until_neutral()
+    await pair.until_resting()
+    await pair.paper.delete_key(ACCOUNT_B, KEY_INDEX)
+    await pair.fill_a()
+    trades = await trades_of_a(pair)
+    await pair.until_halted("api_key_refused")
+    await pair.until(lambda: alerted(pair, "hedge_confirm_timeout"), "the alert")
+    assert await pair.positions() == (0, -3000)
+    await pair.paper.register_key(ACCOUNT_B, KEY_INDEX, pair.public_key("b"))
+    await pair.until_position_b("0")
+    await pair.until_neutral()
+    assert await trades_of_a(pair) == trades
+    await resumed(pair)

@@ -1,0 +1,129 @@
+"""B cannot hedge: it says why, A stops trading, a person cures and resumes, net zero."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.pair_harness import KEY_INDEX, NAMES, Pair
+from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+FAILURE_FIELDS = {
+    "v",
+    "account_index",
+    "market_index",
+    "reason",
+    "detail",
+    "attempts",
+    "owed_base_amount",
+    "a_seq",
+    "timestamp",
+    "chain_id",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair whose orders fill in parts and are large against B's collateral."""
+    settings = {"strategy.quantity": "2.0", "strategy.depth": 3}
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=settings) as made:
+        await made.start()
+        yield made
+
+
+async def failed(pair: Pair, reason: str, owed: str) -> None:
+    """Wait for the failure of B, and check what everybody says of it."""
+    before = len(pair.told_on(NAMES.account_b_hedge_failed))
+    halt = await pair.until_halted(reason)
+
+    def heard() -> bool:
+        return len(pair.told_on(NAMES.account_b_hedge_failed)) > max(0, before - 1)
+
+    await pair.until(heard, "the failure message")
+    message = pair.told_on(NAMES.account_b_hedge_failed)[-1]
+    assert set(message) == FAILURE_FIELDS
+    assert message["reason"] == reason
+    assert message["owed_base_amount"] == owed
+    assert "python hedgectl.py resume" in message["detail"]
+    assert halt["side"] == "b"
+    await pair.until_state_a("halted")
+    await pair.until(lambda: _nothing_rests(pair), "A's remainder off the book")
+    code, text = await pair.command("status", "--json")
+    told = json.loads(text)
+    assert code == 0
+    assert told["halted"] is True
+    assert told["halt"]["reason"] == reason
+    assert "HALTED" in told["headline"]
+    code, text = await pair.command("resume")
+    assert code == 5, text
+
+
+async def _nothing_rests(pair: Pair) -> bool:
+    return await pair.resting() == []
+
+
+async def resumed(pair: Pair) -> None:
+    """Resume once B has hedged what it owed, and see the pair trade again."""
+    await pair.until_ready_b()
+    await pair.until_neutral()
+    code, text = await pair.command("resume")
+    assert code == 0, text
+    await pair.fill_a()
+    await pair.until_neutral()
+    await pair.check()
+
+
+async def test_a_deleted_key_of_b_halts_until_it_is_cured(pair: Pair) -> None:
+    """B without its key fails at once with the reason; with the key back it hedges by itself."""
+    await pair.until_resting()
+    await pair.paper.delete_key(ACCOUNT_B, KEY_INDEX)
+    await pair.fill_a("0.5000")
+    await failed(pair, "api_key_refused", "-0.5000")
+    assert (await pair.positions())[1] == 0
+    await pair.paper.register_key(ACCOUNT_B, KEY_INDEX, pair.public_key("b"))
+    await pair.until_position_b("-0.5000")
+    assert await pair.resting() == [], "a halt stays until a person resumes"
+    await resumed(pair)
+
+
+async def test_missing_collateral_of_b_halts_until_it_is_cured(pair: Pair) -> None:
+    """B without margin fails at once; with money back it hedges by itself, and A waits."""
+    await pair.until_neutral()
+    a_lots, b_lots = await pair.positions()
+    if a_lots:
+        await pair.fill_a()
+        await pair.until_neutral()
+        a_lots, b_lots = await pair.positions()
+    assert (a_lots, b_lots) == (0, 0)
+    await pair.until_resting()
+    await pair.paper.collateral(ACCOUNT_B, "-99990")
+    await pair.fill_a("1.0000")
+    await failed(pair, "not_enough_margin", "-1.0000")
+    await pair.paper.collateral(ACCOUNT_B, "99990")
+    await pair.until_position_b("-1.0000")
+    await resumed(pair)
+
+
+async def test_a_places_nothing_that_b_could_not_hedge(pair: Pair) -> None:
+    """With too little margin on B for an order of A, A takes its order off and waits."""
+    await pair.until_neutral()
+    if (await pair.positions())[0]:
+        await pair.fill_a()
+        await pair.until_neutral()
+    assert await pair.positions() == (0, 0)
+    await pair.until_resting()
+    before = await pair.last_seq()
+    await pair.paper.collateral(ACCOUNT_B, "-99980")
+    await pair.until(lambda: _nothing_rests(pair), "A's order off the book")
+    await pair.paper.collateral(ACCOUNT_B, "99980")
+    await pair.until_resting()
+    assert await pair.halt() is None
+    assert await pair.paper.trades(before, ACCOUNT_A) == []
+    await pair.check()

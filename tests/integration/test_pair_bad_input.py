@@ -1,0 +1,125 @@
+"""What a person can get wrong: one sentence on stderr, the documented exit code, no traceback."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.pair_harness import Daemon, Pair
+from tests.paper_harness import new_key
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+CLOSED_PORT = 1
+
+BAD = {
+    "an unknown key": ("a", {"strategy__colour": "blue"}, 2, "strategy.colour"),
+    "an unknown section": ("b", {"colour": "blue"}, 2, "colour"),
+    "a wrong type": ("b", {"strategy__retry_times": "three"}, 2, "strategy.retry_times"),
+    "an impossible value": ("a", {"strategy__depth": 0}, 2, "strategy.depth"),
+    "a missing account": ("a", {"accounts__account_b": None}, 2, "account_b"),
+    "no private key": ("b", {"accounts__account_b__api_key_private_key": None}, 2, "private_key"),
+    "a key that is none": (
+        "b",
+        {"accounts__account_b__api_key_private_key": "secret"},
+        2,
+        "private_key",
+    ),
+    "no such market": ("a", {"market": "DOGE"}, 2, "DOGE"),
+    "an order below the minimum": ("a", {"strategy__quantity": "0.0001"}, 2, "quantity"),
+    "a quantity between two steps": ("a", {"strategy__quantity": "0.01005"}, 2, "quantity"),
+    "no quantity": ("a", {"strategy__quantity": None}, 2, "quantity"),
+    "a budget that is all reserve": (
+        "b",
+        {"lighter__requests_per_minute": 3},
+        2,
+        "requests_per_minute",
+    ),
+    "a log directory that is a file": ("a", {"logging__dir": "/dev/null"}, 2, "logging.dir"),
+    "a state directory that is a file": ("b", {"state__dir": "/dev/null"}, 2, "state.dir"),
+    "Redis unreachable": ("b", {"redis__port": CLOSED_PORT}, 3, "Redis"),
+    "the exchange unreachable": (
+        "a",
+        {"lighter__base_url": f"http://127.0.0.1:{CLOSED_PORT}"},
+        3,
+        "exchange",
+    ),
+    "a wrong key": (
+        "a",
+        {"accounts__account_a__api_key_private_key": new_key()[0]},
+        4,
+        "key",
+    ),
+    "a key index that has no key": ("b", {"accounts__account_b__api_key_index": 9}, 4, "key"),
+    "a wrong account": ("b", {"accounts__account_b__account_index": 424242}, 4, "424242"),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """Redis and the exchange, for daemons that end by themselves."""
+    async with Pair(tmp_path_factory.mktemp("pair")) as made:
+        yield made
+
+
+async def ended_with(daemon: Daemon, code: int) -> str:
+    """Wait for the end; return the one sentence that was printed."""
+    found = await daemon.ended()
+    text = daemon.output()
+    assert found == code, text
+    assert "Traceback" not in text
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+@pytest.mark.parametrize("mistake", BAD)
+async def test_a_mistake_is_one_sentence(pair: Pair, mistake: str, tmp_path: Path) -> None:
+    """The daemon names what is wrong and ends with the documented exit code."""
+    side, changes, code, word = BAD[mistake]
+    config = pair.config_of(side, **{"state__dir": str(tmp_path), **changes})
+    sentence = await ended_with(pair.spawn(side, config), code)
+    assert word in sentence
+
+
+async def test_a_file_that_others_may_read_is_refused(pair: Pair) -> None:
+    """A configuration with a key in it must be for its owner alone."""
+    config = pair.config_of("a")
+    config.chmod(0o644)
+    assert "chmod 600" in await ended_with(pair.spawn("a", config), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--colour"], 2), (["--depth", "no"], 2), (["--config", "no-such-file.yaml"], 2)],
+)
+async def test_a_wrong_command_line_is_refused(pair: Pair, arguments: list[str], code: int) -> None:
+    """Argparse and the configuration agree on exit code 2."""
+    daemon = pair.spawn("a", pair.config_of("a"), *arguments)
+    assert await daemon.ended() == code
+    assert "Traceback" not in daemon.output()
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+async def test_check_says_what_a_start_would_find(pair: Pair, side: str) -> None:
+    """`--check` prints a table, trades nothing and ends with 0."""
+    daemon = pair.spawn(side, pair.config_of(side), "--check")
+    assert await daemon.ended() == 0
+    text = daemon.output()
+    assert "100,000.00 USDC" in text
+    assert "0.0050 ETH" in text
+    assert await pair.paper.orders() == []
+    assert await pair.client.keys("*") == []
+
+
+async def test_the_command_line_wins_over_the_file(pair: Pair, tmp_path: Path) -> None:
+    """`--quantity` and `--market` replace what the file says."""
+    changes: dict[str, Any] = {"state__dir": str(tmp_path), "market": "DOGE"}
+    config = pair.config_of("a", **changes)
+    arguments = ("--market", "ETH", "--quantity", "0.0001")
+    assert "quantity" in await ended_with(pair.spawn("a", config, *arguments), 2)

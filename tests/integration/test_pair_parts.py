@@ -1,0 +1,80 @@
+"""Orders of A that fill in parts, and in a flood: hedged to the lot, and A holds meanwhile."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.pair_harness import NAMES, Pair
+from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+KEEP = {"strategy.on_partial_fill": "keep", "strategy.depth": 3, "strategy.quantity": "1.0"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A pair that keeps the rest of an order after its first fill."""
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=KEEP) as made:
+        await made.start()
+        yield made
+
+
+async def test_an_order_filled_in_parts_is_hedged_to_the_lot(pair: Pair) -> None:
+    """Uneven parts add up on B, and A's next order comes only after the last is covered."""
+    parts = ("0.0001", "0.3333", "0.0500", "0.6166")
+    for part in parts:
+        await pair.fill_a(part)
+    await pair.until_position_b("-1.0000")
+    await pair.until_resting()
+    result = await pair.check()
+    fills = await pair.paper.trades(account=ACCOUNT_A)
+    assert [row["size"] for row in fills if row["bid_account_id"] == ACCOUNT_A] == list(parts)
+    assert result.a_orders == 2
+    assert result.hedges >= 1
+
+
+async def test_a_part_is_covered_while_the_rest_still_rests(pair: Pair) -> None:
+    """B covers the first part at once; the remainder stays in the book and is hedged later."""
+    before = (await pair.positions())[1]
+    await pair.fill_a("0.4000")
+    await pair.until_position_b(f"{(before + 4000) / 10_000:.4f}")
+    order = (await pair.resting())[0]
+    assert order.size_lots - order.filled_lots == 6000
+    await pair.fill_a()
+    await pair.until_position_b("0")
+    await pair.check()
+
+
+async def test_the_remainder_is_cancelled_by_default(tmp_path: Path) -> None:
+    """With the default setting the first part ends the order; only it is hedged."""
+    async with Pair(tmp_path, settings={"strategy.quantity": "0.5", "strategy.depth": 2}) as pair:
+        await pair.start()
+        await pair.fill_a("0.0123")
+        await pair.until_position_b("-0.0123")
+        order = await pair.until_resting()
+        assert (order.is_ask, order.size_lots) == (True, 123)
+        await pair.fill_a()
+        await pair.until_position_b("0")
+        await pair.check()
+
+
+async def test_a_flood_of_fills_is_hedged_exactly(tmp_path: Path) -> None:
+    """2,000 fills of A within seconds: net zero, and never more hedged than filled."""
+    settings = {**KEEP, "strategy.quantity": "20.0", "timing.place_deadline_s": 10.0}
+    async with Pair(tmp_path, settings=settings) as pair:
+        for account in (ACCOUNT_A, ACCOUNT_B):
+            await pair.paper.collateral(account, "1000000")
+        await pair.start()
+        assert await pair.burst(2000, "sell", "0.0100") == 2000
+        await pair.until_position_b("-20.0000", 30.0)
+        result = await pair.check()
+        assert result.prefixes > 2000
+        assert len(pair.told_on(NAMES.account_a_filled)) == 2000
+        assert result.hedges < 1500, "bursts merge"
+        assert pair.memory_mb() < 150

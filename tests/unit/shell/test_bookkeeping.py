@@ -1,0 +1,387 @@
+"""The book while the process runs: early trades, catching up, fences, what the host keeps."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from hedge.bookkeeping import BookHandlers, Bookkeeper
+from hedge.bus.port import StateSnapshot
+from hedge.core.book import BookBase
+from hedge.core.ids import is_marker
+from hedge.core.keys_state import PositionState
+from hedge.core.records import Trade
+from hedge.errors import AccountKeyError
+from hedge.leasing import LeaseHandlers, LeaseKeeper
+from hedge.proof import Proven
+from hedge.sending import Sending
+from hedge.venue.fence import Fenced
+from hedge.venue.port import TradesSeen, TxStatus, VenueRefusedError, VenueUnavailableError
+from tests.unit.shell.fakes import ACCOUNT_B, CHAIN, Bench, Calls, running
+from tests.waiting import eventually
+
+NO_KEY = VenueRefusedError(21109, "api key not found")
+
+
+class Books:
+    """A Bookkeeper over the fake exchange; what it told the manager is in lists."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.venue = bench, bench.venue
+        self.told: list[Trade] = []
+        self.proven: list[tuple[Fenced, Proven]] = []
+        self.key_refused, self.not_proven, self.fence_slow = Calls(), Calls(), Calls()
+        self.lost = Calls()
+        self.tasks: list[asyncio.Task[None]] = []
+        parts = bench.parts
+        self.lease = LeaseKeeper(parts, bench.side, LeaseHandlers(Calls(), self.lost, Calls()))
+        self.lease.held = True
+        bench.bus.holder = bench.bus.me
+        handlers = BookHandlers(
+            trades=lambda new, _ns: self.told.extend(new),
+            proven=lambda fenced, proven: self.proven.append((fenced, proven)),
+            key_refused=self.key_refused,
+            not_proven=self.not_proven,
+            fence_slow=self.fence_slow,
+            spawn=self.spawn,
+        )
+        self.keeper = Bookkeeper(parts, bench.side, self.lease, Sending(), handlers)
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self.tasks.append(task)
+        return task
+
+    async def prove(self) -> None:
+        """Pass a fence and prove the book."""
+        await self.keeper.reconcile()
+        await self.settled()
+
+    async def settled(self) -> None:
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def see(self, *trades: Trade) -> None:
+        """Hear trades on the stream."""
+        self.keeper.on_trades(TradesSeen(trades, 1))
+
+    @property
+    def told_ids(self) -> list[int]:
+        return [trade.trade_id for trade in self.told]
+
+    @property
+    def net(self) -> int | None:
+        return self.keeper.book.net_lots if self.keeper.book else None
+
+
+@pytest.fixture
+def books(bench: Bench) -> Books:
+    return Books(bench)
+
+
+def position_b(position_lots: int, last_trade_id: int) -> PositionState:
+    return PositionState(
+        chain_id=CHAIN,
+        account_index=ACCOUNT_B,
+        market_index=0,
+        instance="b" * 12,
+        seq=4,
+        position_lots=position_lots,
+        floor_trade_id=1,
+        last_trade_id=last_trade_id,
+        timestamp=1,
+    )
+
+
+# --- fence and proof -------------------------------------------------------------------------
+
+
+async def test_a_passed_fence_and_the_trades_give_the_book(books: Books) -> None:
+    """The manager gets the fence's nonce and a book that a marker of ours proves."""
+    books.venue.fill(10, 1)
+    await books.prove()
+    [(fenced, proven)] = books.proven
+    assert proven.book is books.keeper.book
+    assert (books.net, fenced.next_nonce, books.told) == (10, 6, [])
+    assert fenced.marker is not None
+    assert is_marker(fenced.marker.client_order_index)
+
+
+async def test_trades_heard_before_the_book_wait_for_it(books: Books) -> None:
+    """Those that the proof's answers show already are not counted again; newer ones are told."""
+    first, second = books.venue.fill(10, 1), books.venue.fill(10, 2)
+    books.see(first, second)
+    assert books.told == []
+    books.venue.history.pop()
+    await books.prove()
+    assert (books.net, books.told_ids) == (20, [2])
+    books.see(first, second)
+    assert (books.net, books.told_ids) == (20, [2])
+
+
+async def test_live_trades_are_told_at_once(books: Books) -> None:
+    """Once there is a book a trade needs no proof to be heard."""
+    await books.prove()
+    books.see(books.venue.fill(10, 1), books.venue.fill(-4, 2))
+    assert (books.net, books.told_ids) == (6, [1, 2])
+
+
+async def test_what_a_later_proof_finds_is_told_once(books: Books) -> None:
+    """Trades that the stream lost come out of the next fence, each once."""
+    await books.prove()
+    for order in range(1, 4):
+        books.venue.fill(10, order)
+    books.venue.lags.append(1)
+    await books.prove()
+    assert (books.net, books.told_ids) == (30, [1, 2, 3])
+    assert len(books.proven) == 2
+
+
+async def test_what_was_counted_is_told_where_the_proof_is_cut_short(books: Books) -> None:
+    """A new round cancels the old one, and none of the trades that it counted is lost."""
+    await books.prove()
+    for order in range(1, 4):
+        books.venue.fill(10, order)
+    books.venue.lags.extend([1] * 1000)
+    reads = len(books.venue.reads)
+    async with running(books.keeper.reconcile()):
+        await eventually(lambda: len(books.venue.reads) > reads + 1)
+    assert books.told_ids == [1, 2]
+    books.venue.lags.clear()
+    await books.prove()
+    assert books.told_ids == [1, 2, 3]
+
+
+async def test_what_was_counted_is_told_where_no_proof_comes(books: Books) -> None:
+    """The manager hears of the trades and of the missing proof."""
+    await books.prove()
+    books.venue.fill(10, 1)
+    books.venue.fill(10, 2)
+    books.venue.lags.extend([1] * 1000)
+    await books.prove()
+    assert books.told_ids == [1]
+    assert [text.startswith("account B: ") for text in books.not_proven] == [True]
+    assert len(books.proven) == 1
+
+
+async def test_without_a_first_proof_there_is_no_book(books: Books) -> None:
+    """Trades go on waiting: nothing is traded on a book that nobody proved."""
+    books.see(books.venue.fill(10, 1))
+    books.venue.lags.extend([1] * 1000)
+    await books.prove()
+    assert (books.net, books.told, len(books.not_proven)) == (None, [], 1)
+    books.venue.lags.clear()
+    await books.prove()
+    assert books.net == 10
+
+
+async def test_a_round_that_called_for_another_one_is_void(books: Books) -> None:
+    """What its trades set off makes the fence of the newer round the one that counts."""
+    await books.prove()
+    twin = books.venue.fill(10, 1)
+    older = books.keeper.reconcile()
+    newer = books.keeper.reconcile()
+    await older
+    assert (books.told, len(books.proven)) == ([twin], 1)
+    await newer
+    assert len(books.proven) == 2
+
+
+async def test_without_the_lease_no_fence_is_sent(books: Books) -> None:
+    """A fence of a process that lost its lease would burn the leader's nonces."""
+    books.bench.bus.holder = None
+    await books.prove()
+    assert (books.venue.sent, books.proven) == ([], [])
+    assert len(books.lost) == 1
+
+
+async def test_with_redis_away_the_holder_still_fences(books: Books) -> None:
+    """The exchange's nonces protect the account; the lease is not asked for twice."""
+    books.bench.bus.reachable = False
+    await books.prove()
+    assert len(books.proven) == 1
+
+
+async def test_a_key_refused_at_the_first_start_ends_the_process(books: Books) -> None:
+    """Exit code 4, and a sentence that names account and key."""
+    books.venue.nonces.appendleft(NO_KEY)
+    with pytest.raises(AccountKeyError, match="API key 5 of account 102") as failure:
+        await books.keeper.reconcile()
+    assert failure.value.exit_code == 4
+
+
+async def test_a_key_refused_while_running_is_tried_again(books: Books) -> None:
+    """Somebody may put the key back: told each time, with growing pauses, for ever."""
+    await books.prove()
+    books.venue.nonces.extendleft([NO_KEY] * 3)
+    slept = len(books.bench.clock.slept_s)
+    await books.prove()
+    assert [error.code for error in books.key_refused] == [21109] * 3
+    assert len(books.proven) == 2
+    timing = books.bench.timing
+    pauses = [timing.retry_min_s, timing.retry_min_s * 2, timing.retry_min_s * 4]
+    kept = [pause for pause in books.bench.clock.slept_s[slept:] if pause in pauses]
+    assert kept == pauses
+
+
+async def test_a_fence_that_does_not_pass_is_said_once_and_goes_on(books: Books) -> None:
+    """Nobody waits in silence for a marker that is accepted and never listed."""
+    books.venue.lists_markers = False
+    books.venue.status = TxStatus.UNKNOWN
+    async with running(books.keeper.reconcile()) as work:
+        await eventually(lambda: books.fence_slow)
+        began_ms = books.bench.clock.now_ms()
+        await eventually(lambda: books.bench.clock.now_ms() > began_ms + 300_000)
+        assert len(books.fence_slow) == 1
+        assert "60 s" in books.fence_slow[0]
+        books.venue.lists_markers = True
+        books.venue.status = TxStatus.EXECUTED
+        await eventually(work.done)
+    assert len(books.proven) == 1
+
+
+async def test_a_fence_that_passes_is_not_called_slow(books: Books) -> None:
+    """The watch over a fence ends with it."""
+    await books.prove()
+    assert books.fence_slow == []
+    assert all(task.done() for task in books.tasks)
+
+
+# --- catching up -----------------------------------------------------------------------------
+
+
+async def test_catching_up_finds_what_the_stream_lost(books: Books) -> None:
+    """The missing trade is told although a newer one was heard before it."""
+    await books.prove()
+    lost, heard = books.venue.fill(10, 1), books.venue.fill(10, 2)
+    books.see(heard)
+    assert books.keeper.book is not None
+    assert not books.keeper.book.consistent
+    assert await books.keeper.until_whole(lambda: True)
+    assert books.told == [heard, lost]
+    assert books.net == 20
+
+
+@pytest.mark.parametrize("stated", [True, False])
+async def test_a_gap_of_many_pages_is_closed(books: Books, stated: bool) -> None:
+    """Thousands of trades may be lost while the stream is away: all are found, or it is no end."""
+    await books.prove()
+    for number in range(1200):
+        books.venue.fill(1, 1 + number // 10, stated=stated)
+    async with asyncio.timeout(5):
+        assert await books.keeper.until_whole(lambda: books.bench.clock.now_ms() < 2_000_000)
+    assert (books.net, len(books.told)) == (1200, 1200)
+
+
+async def test_catching_up_is_tried_until_the_book_is_whole(books: Books) -> None:
+    """Errors and stale answers cost time, with growing pauses, and nothing else."""
+    await books.prove()
+    lost, heard = books.venue.fill(10, 1), books.venue.fill(10, 2)
+    books.see(heard)
+    books.venue.errors.append(VenueUnavailableError("timed out"))
+    books.venue.lags.append(2)
+    assert await books.keeper.until_whole(lambda: True)
+    assert books.told == [heard, lost]
+    timing = books.bench.timing
+    assert books.bench.clock.slept_s[-2:] == [timing.ws_retry_min_s, timing.ws_retry_min_s * 2]
+
+
+async def test_catching_up_ends_when_the_stream_is_away_again(books: Books) -> None:
+    """An answer from before the cut does not make the streams whole."""
+    await books.prove()
+    books.venue.fill(10, 1)
+    answers = iter([True, False, False])
+    assert not await books.keeper.until_whole(lambda: next(answers))
+    assert books.told_ids == [1]
+
+
+async def test_without_a_book_there_is_nothing_to_catch_up(books: Books) -> None:
+    """Before the first proof the proof itself reads everything."""
+    await books.keeper.catch_up()
+    assert books.venue.reads == []
+
+
+# --- what the host keeps ---------------------------------------------------------------------
+
+
+async def test_the_book_survives_a_restart(books: Books) -> None:
+    """A new process of the host finds the base, and only newer trades are new to it."""
+    books.venue.fill(10, 1)
+    await books.prove()
+    books.see(books.venue.fill(10, 2))
+    books.keeper.save()
+    books.venue.fill(10, 3)
+    books.bench.restart()
+    again = Books(books.bench)
+    assert again.keeper.stored_base() == BookBase(20, 2, 20_000)
+    await again.prove()
+    assert (again.net, again.told_ids, again.proven[0][1].explained) == (30, [3], True)
+
+
+async def test_a_contradictory_book_is_not_kept(books: Books) -> None:
+    """What the file holds is always a book that agreed with itself."""
+    await books.prove()
+    books.venue.fill(10, 1)
+    books.see(books.venue.fill(10, 2))
+    books.keeper.save()
+    assert books.keeper.stored_base() == BookBase(0, 0, 0)
+
+
+async def test_the_newer_of_file_and_redis_is_the_base(books: Books) -> None:
+    """Redis may be behind the file (rolled back) or before it (another host led meanwhile)."""
+    books.bench.host.write(
+        "book-0", {"position_lots": 5, "floor_trade_id": 50, "floor_ms": 500_000}
+    )
+    books.keeper.snapshot = StateSnapshot(position_b=position_b(4, 40))
+    assert books.keeper.stored_base() == BookBase(5, 50, 500_000)
+    books.keeper.snapshot = StateSnapshot(position_b=position_b(6, 60))
+    assert books.keeper.stored_base() == BookBase(6, 60)
+
+
+async def test_each_side_reads_its_own_position(bench_a: Bench) -> None:
+    """A's base never comes from B's key."""
+    books = Books(bench_a)
+    books.keeper.snapshot = StateSnapshot(position_b=position_b(6, 60))
+    assert books.keeper.stored_base() is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"position_lots":5}', '{"position_lots":"x","floor_trade_id":1}']
+)
+async def test_an_unreadable_book_file_counts_as_none(books: Books, content: str) -> None:
+    """The venue knows better; nothing is replayed from what cannot be read."""
+    (books.bench.host.path / "book-0.json").write_text(content)
+    books.venue.fill(10, 1)
+    await books.prove()
+    assert (books.net, books.told, books.proven[0][1].explained) == (10, [], False)
+
+
+async def test_a_full_disk_does_not_end_the_bookkeeping(
+    books: Books, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The venue knows the book: a copy that cannot be kept is said once, and hedging goes on."""
+
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(books.bench.host, "_replace", full)
+    await books.prove()
+    for order in range(1, 4):
+        books.see(books.venue.fill(10, order))
+        books.keeper.save()
+    assert books.net == 30
+    assert len([line for line in caplog.messages if "No space left" in line]) == 1
+
+
+async def test_the_file_is_written_when_the_book_changes_only(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saving every second does not wear the disk while nothing happens."""
+    await books.prove()
+    written = Calls()
+    monkeypatch.setattr(books.bench.host, "write", written)
+    books.keeper.save()
+    books.see(books.venue.fill(10, 1))
+    books.keeper.save()
+    books.keeper.save()
+    assert len(written) == 1

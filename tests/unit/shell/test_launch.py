@@ -1,0 +1,239 @@
+"""From a command line to an exit code: the pure parts of it."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedge import launch
+from hedge.config_schema import AccountConfig, AccountsConfig, Config, SafetyConfig, Secret
+from hedge.errors import (
+    AccountKeyError,
+    AlreadyRunningError,
+    ConfigError,
+    ExchangeUnreachableError,
+    HaltedError,
+    HedgeError,
+    InternalBugError,
+    NotNeutralError,
+    RedisUnreachableError,
+)
+from hedge.logs import close_logging
+from hedge.parts import Parts
+from hedge.shell import Shell
+from tests.unit.venue.fakes import ETH
+
+KEY = "0x" + "12" * 40
+CONFIG = """
+accounts:
+  account_a: {account_index: 101, api_key_index: 5, api_key_private_key: "${A_KEY}"}
+  account_b: {account_index: 102, api_key_index: 5, api_key_private_key: "${B_KEY}"}
+lighter: {base_url: "http://127.0.0.1:9", chain_id: 300}
+logging: {dir: DIR, console: false}
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A configuration whose keys are in the environment."""
+    monkeypatch.setenv("A_KEY", KEY)
+    monkeypatch.setenv("B_KEY", KEY)
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("DIR", str(tmp_path / "logs")))
+    level = logging.getLogger().level
+    yield path
+    close_logging()
+    logging.getLogger().setLevel(level)
+
+
+def never(_parts: Parts) -> Shell:
+    raise AssertionError("nothing is built here")
+
+
+def run_with(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, error: BaseException | None
+) -> int:
+    """Run side B whose daemon ends with `error`."""
+
+    async def ended(*_args: Any, **_kwargs: Any) -> int:
+        if error is not None:
+            raise error
+        return 0
+
+    monkeypatch.setattr(launch, "_run", ended)
+    return launch.run("b", ["--config", str(config_file)], never)
+
+
+ERRORS: list[tuple[HedgeError, int]] = [
+    (InternalBugError("x"), 1),
+    (ConfigError("x"), 2),
+    (RedisUnreachableError("x"), 3),
+    (ExchangeUnreachableError("x"), 3),
+    (AccountKeyError("x"), 4),
+    (NotNeutralError("x"), 5),
+    (HaltedError("x"), 5),
+    (AlreadyRunningError("x"), 6),
+]
+
+
+def group(*errors: BaseException) -> BaseExceptionGroup[BaseException]:
+    return BaseExceptionGroup("tasks failed", errors)
+
+
+@pytest.mark.parametrize(("error", "code"), ERRORS)
+def test_an_error_for_a_person_is_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, error: HedgeError, code: int
+) -> None:
+    """Raised plainly or deep inside the groups of failed tasks, it is the same sentence."""
+    assert run_with(monkeypatch, config_file, error) == code
+    assert run_with(monkeypatch, config_file, group(error)) == code
+    assert run_with(monkeypatch, config_file, group(group(group(error)))) == code
+
+
+def test_a_clean_stop_is_zero(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
+    """Nothing is complained about."""
+    assert run_with(monkeypatch, config_file, None) == 0
+
+
+def test_the_sentence_goes_to_the_terminal_and_to_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+    config_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line for the person, without a traceback, and one with the code in the file."""
+    error = AlreadyRunningError("another main_B.py runs")
+    assert run_with(monkeypatch, config_file, group(group(error))) == 6
+    assert capsys.readouterr().err == "main_B: another main_B.py runs\n"
+    log = (tmp_path / "logs" / "main_B.log").read_text()
+    assert 'exit code=6 reason="another main_B.py runs"' in log
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        group(ZeroDivisionError("x")),
+        group(group(AlreadyRunningError("x"), ZeroDivisionError("y"))),
+        group(AlreadyRunningError("x"), group(ZeroDivisionError("y"))),
+    ],
+)
+def test_a_bug_is_never_hidden_behind_an_error_for_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+    config_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+) -> None:
+    """Where anything unexpected is in the group, the code is 1 and the traceback is shown."""
+    assert run_with(monkeypatch, config_file, error) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_several_errors_for_a_person_give_one_of_their_codes(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path
+) -> None:
+    """The first one in the group speaks."""
+    error = group(AccountKeyError("first"), RedisUnreachableError("second"))
+    assert run_with(monkeypatch, config_file, error) == 4
+
+
+def test_an_interrupt_has_its_own_code(monkeypatch: pytest.MonkeyPatch, config_file: Path) -> None:
+    """As a shell expects it."""
+    assert run_with(monkeypatch, config_file, KeyboardInterrupt()) == 130
+
+
+def test_a_configuration_error_is_code_two_before_anything_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is not there is one sentence."""
+    missing = tmp_path / "none.yaml"
+    assert launch.run("a", ["--config", str(missing)], never) == 2
+    assert capsys.readouterr().err == f"main_A: {missing}: no such file; give one by --config.\n"
+
+
+def test_without_its_own_key_a_side_does_not_start(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence names the key of the file; the other side's key is not asked for."""
+    text = config_file.read_text().replace(', api_key_private_key: "${B_KEY}"', "")
+    config_file.write_text(text)
+    assert launch.run("b", ["--config", str(config_file)], never) == 2
+    assert "accounts.account_b.api_key_private_key" in capsys.readouterr().err
+    monkeypatch.setattr(launch, "_run", lambda *_args, **_kwargs: asyncio.sleep(0, 0))
+    assert launch.run("a", ["--config", str(config_file)], never) == 0
+
+
+def test_a_log_directory_that_cannot_be_made_is_a_configuration_error(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sentence that names the key, not a traceback."""
+    (tmp_path / "logs").write_text("a file is in the way")
+    assert launch.run("b", ["--config", str(config_file)], never) == 2
+    assert "logging.dir" in capsys.readouterr().err
+
+
+def test_the_command_line_goes_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path
+) -> None:
+    """Market, quantity and depth are taken from the options where they are given."""
+    seen: list[Config] = []
+
+    async def remember(config: Config, *_args: Any, **_kwargs: Any) -> int:
+        seen.append(config)
+        return 0
+
+    monkeypatch.setattr(launch, "_run", remember)
+    options = ["--config", str(config_file), "--market", "BTC", "--quantity", "0.25"]
+    assert launch.run("a", [*options, "--depth", "3"], never) == 0
+    assert launch.run("b", ["--config", str(config_file)], never) == 0
+    first, second = seen
+    assert (first.side, first.market, first.strategy.depth) == ("a", "BTC", 3)
+    assert first.strategy.quantity == Decimal("0.25")
+    assert (second.side, second.market, second.strategy.quantity) == ("b", "ETH", None)
+
+
+@pytest.mark.parametrize("option", ["--quantity", "--depth"])
+def test_side_b_has_no_quantity_and_no_depth(
+    option: str, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """B trades what A filled; an option that means nothing is a usage error."""
+    with pytest.raises(SystemExit) as ended:
+        launch.run("b", ["--config", str(config_file), option, "1"], never)
+    assert ended.value.code == 2
+    assert option in capsys.readouterr().err
+
+
+# --- amounts ---------------------------------------------------------------------------------
+
+
+def config_with(safety: SafetyConfig) -> Config:
+    account = AccountConfig(account_index=1, api_key_index=5, api_key_private_key=Secret("x"))
+    return Config(
+        accounts=AccountsConfig(account_a=account, account_b=account), safety=safety, side="a"
+    )
+
+
+def test_a_configured_amount_becomes_lots() -> None:
+    """Exactly; an amount that is not set is no limit, not zero."""
+    config = config_with(SafetyConfig(max_fill_base_amount=Decimal("1.2345")))
+    assert launch.lots_of(ETH, config, "safety", "max_fill_base_amount") == 12_345
+    assert launch.lots_of(ETH, config, "safety", "max_position_base_amount") is None
+
+
+def test_an_amount_between_two_steps_is_a_configuration_error() -> None:
+    """The sentence names the key, what was found and the market's step."""
+    config = config_with(SafetyConfig(max_position_base_amount=Decimal("0.00015")))
+    with pytest.raises(ConfigError) as failure:
+        launch.lots_of(ETH, config, "safety", "max_position_base_amount")
+    assert failure.value.key == "safety.max_position_base_amount"
+    for part in ("safety.max_position_base_amount = 0.00015", "ETH", "steps of 0.0001"):
+        assert part in str(failure.value)
+
+
+@pytest.mark.parametrize(("usd", "micros"), [("1000", 10**9), ("0", 0), ("0.0000019", 1)])
+def test_dollars_become_micros(usd: str, micros: int) -> None:
+    """Rounded down beyond six places: a limit is never made larger."""
+    assert launch.usd_to_micros(Decimal(usd)) == micros

@@ -1,0 +1,167 @@
+"""Who may sign: taking, prolonging and losing the lease of one API key."""
+
+from dataclasses import replace
+
+import pytest
+
+from hedge.bus.port import LeaseAnswer
+from hedge.core.keys_control import Lease
+from hedge.errors import AlreadyRunningError
+from hedge.leasing import LeaseHandlers, LeaseKeeper
+from tests.unit.shell.fakes import API_KEY, Bench, Calls, running
+from tests.waiting import eventually
+
+OTHER = Lease(instance="c" * 12, host="otherhost")
+
+
+class Keeper:
+    """A LeaseKeeper; what it told the manager is in `taken`, `lost` and `refused`."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.bus = bench, bench.bus
+        self.taken, self.lost, self.refused = Calls(), Calls(), Calls()
+        handlers = LeaseHandlers(self.taken, self.lost, self.refused)
+        self.lease = LeaseKeeper(bench.parts, "b", handlers)
+
+    async def until(self, calls: Calls, count: int = 1) -> None:
+        """Keep the lease until a handler was called that often."""
+        async with running(self.lease.run()):
+            await eventually(lambda: len(calls) >= count)
+
+    async def rounds(self, count: int = 3) -> None:
+        """Keep the lease for some rounds."""
+        slept = len(self.bench.clock.slept_s)
+        async with running(self.lease.run()):
+            await eventually(lambda: len(self.bench.clock.slept_s) >= slept + count)
+
+
+@pytest.fixture
+def kept(bench: Bench) -> Keeper:
+    return Keeper(bench)
+
+
+async def test_a_free_lease_is_taken_once(kept: Keeper) -> None:
+    """The manager hears of it once, however often it is prolonged after that."""
+    await kept.rounds(5)
+    assert kept.lease.held
+    assert (len(kept.taken), kept.lost, kept.refused) == (1, [], [])
+    assert set(kept.bench.clock.slept_s) == {kept.bench.timing.lease_renew_s}
+
+
+async def test_an_older_process_of_this_host_is_followed_at_once(kept: Keeper) -> None:
+    """The lock of the directory proves that process dead: its lease need not lapse first."""
+    kept.bus.holder = Lease(instance="d" * 12, host=kept.bus.host)
+    await kept.until(kept.taken)
+    assert kept.taken[0].took_over
+    assert kept.bus.holder == kept.bus.me
+
+
+async def test_anothers_lease_is_refused_and_asked_for_again(kept: Keeper) -> None:
+    """A standby hears every refusal, and leads once the lease is free."""
+    kept.bus.holder = OTHER
+    await kept.until(kept.refused, 3)
+    assert not kept.lease.held
+    assert kept.refused[0].holder == OTHER
+    kept.bus.holder = None
+    await kept.until(kept.taken)
+
+
+async def test_a_lapsed_lease_is_lost_before_it_is_taken_again(kept: Keeper) -> None:
+    """A holder whose lease was ever missing steps down first: another may have led in between."""
+    await kept.until(kept.taken)
+    kept.bus.holder = None
+    await kept.until(kept.taken, 2)
+    assert [answer.was_free for answer in kept.lost] == [True]
+    assert kept.lease.held
+
+
+async def test_a_lease_taken_by_another_is_lost(kept: Keeper) -> None:
+    """The holder steps down, and then stands by."""
+    await kept.until(kept.taken)
+    kept.bus.holder = OTHER
+    await kept.until(kept.refused)
+    assert [answer.holder for answer in kept.lost] == [OTHER]
+    assert not kept.lease.held
+
+
+async def test_with_redis_away_the_holder_goes_on(kept: Keeper) -> None:
+    """No answer proves nothing: the exchange's nonces protect the account meanwhile."""
+    await kept.until(kept.taken)
+    kept.bus.reachable = False
+    await kept.rounds(4)
+    assert kept.lease.held
+    assert await kept.lease.check()
+    assert kept.lost == []
+
+
+async def test_with_redis_away_nobody_becomes_holder(kept: Keeper) -> None:
+    """A process that never had the lease does not get it by silence."""
+    kept.bus.reachable = False
+    await kept.rounds(4)
+    assert not kept.lease.held
+    assert not await kept.lease.check()
+    assert kept.taken == []
+
+
+async def test_the_answer_to_a_write_deposes(kept: Keeper) -> None:
+    """Any refused write says what a renewal would: it need not be waited for."""
+    await kept.until(kept.taken)
+    kept.lease.judge(LeaseAnswer(held=True))
+    assert kept.lost == []
+    kept.lease.judge(LeaseAnswer(held=False, holder=OTHER))
+    kept.lease.judge(LeaseAnswer(held=False, holder=OTHER))
+    assert [answer.holder for answer in kept.lost] == [OTHER]
+    assert not kept.lease.held
+
+
+async def test_a_standby_does_not_lose_what_it_never_had(kept: Keeper) -> None:
+    """A refused write of a process without the lease is no news."""
+    kept.lease.judge(LeaseAnswer(held=False, holder=OTHER))
+    assert kept.lost == []
+
+
+async def test_asking_finds_the_loss_before_the_next_renewal(kept: Keeper) -> None:
+    """Before a fence the lease is asked for; one that is another's is lost there and then."""
+    await kept.until(kept.taken)
+    assert await kept.lease.check()
+    kept.bus.holder = OTHER
+    assert not await kept.lease.check()
+    assert len(kept.lost) == 1
+
+
+async def test_asking_takes_nothing(kept: Keeper) -> None:
+    """A lapsed lease is not renewed by the question: lease, fence and book come in this order."""
+    await kept.until(kept.taken)
+    kept.bus.holder = None
+    assert not await kept.lease.check()
+    assert kept.bus.holder is None
+    assert not kept.lease.held
+
+
+async def test_a_clean_stop_gives_the_lease_back(kept: Keeper) -> None:
+    """The next process need not wait for it to lapse."""
+    await kept.until(kept.taken)
+    await kept.lease.release()
+    assert kept.bus.holder is None
+
+
+async def test_only_the_holder_gives_back(kept: Keeper) -> None:
+    """A standby that stops leaves the leader's lease alone; an unreachable Redis is no error."""
+    kept.bus.holder = OTHER
+    await kept.lease.release()
+    assert (kept.bus.released, kept.bus.holder) == (0, OTHER)
+    kept.bus.holder = None
+    await kept.until(kept.taken)
+    kept.bus.reachable = False
+    await kept.lease.release()
+
+
+async def test_the_error_of_a_second_process_says_who_and_how_long(kept: Keeper) -> None:
+    """Account, key and the holder's host are in the sentence, and its exit code is 6."""
+    error = kept.lease.already_running(LeaseAnswer(held=False, holder=OTHER))
+    assert isinstance(error, AlreadyRunningError)
+    assert error.exit_code == 6
+    for part in ("main_B.py", "otherhost", "account 102", f"API key {API_KEY}", "10 s"):
+        assert part in str(error)
+    nobody = kept.lease.already_running(replace(LeaseAnswer(held=False), holder=None))
+    assert "host id" not in str(nobody)

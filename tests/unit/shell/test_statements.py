@@ -1,0 +1,195 @@
+"""What A says of itself, and how it reads B."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedge import statements
+from hedge.bus.port import StateSnapshot
+from hedge.config_schema import StrategyConfig
+from hedge.core.keys_state import Ledger, Ready
+from hedge.core.maker_state import (
+    LedgerView,
+    MakerConfig,
+    MakerState,
+    Peer,
+    Phase,
+    PublishFill,
+)
+from hedge.parts import Parts
+from tests.unit.shell.fakes import ACCOUNT_A, ACCOUNT_B, CHAIN, PRICE, Bench, trade
+from tests.unit.venue.fakes import ETH
+
+
+@pytest.fixture
+def parts(bench_a: Bench) -> Parts:
+    return bench_a.parts
+
+
+def state_of(parts: Parts, **changes: Any) -> MakerState:
+    """Return a maker that may trade, with fields changed."""
+    values: dict[str, Any] = {
+        "phase": Phase.READY,
+        "nonce": 5,
+        "net_lots": 100,
+        "last_trade_id": 44,
+        "streams_up": True,
+        "peer": Peer(ready=True, alive=True),
+    }
+    return MakerState(MakerConfig(ETH, parts.instance, 100), **{**values, **changes})
+
+
+def beat_of_b(parts: Parts, **changes: Any) -> Ready:
+    """Return a heartbeat of a B that agrees with this A."""
+    own = statements.beat_of(parts, state_of(parts))
+    beat = replace(own, side="b", instance="b" * 12, can_hedge_lots=700, state="idle")
+    return replace(beat, **changes)
+
+
+def ledger_of_b(**changes: Any) -> Ledger:
+    values: dict[str, Any] = {
+        "chain_id": CHAIN,
+        "account_index": ACCOUNT_B,
+        "market_index": 0,
+        "instance": "b" * 12,
+        "a_instance": "a" * 12,
+        "a_seq": 3,
+        "a_position_lots": 100,
+        "owed_lots": -40,
+        "dust_lots": -2,
+        "manual_lots": 0,
+        "inflight": True,
+        "failed": None,
+        "reasons": (),
+        "timestamp": 1,
+    }
+    return Ledger(**{**values, **changes})
+
+
+def read(parts: Parts, beat: Ready | None, ledger: Ledger | None = None) -> Peer:
+    own = statements.beat_of(parts, state_of(parts))
+    return statements.peer_of(StateSnapshot(ready_b=beat, ledger=ledger), own)
+
+
+# --- what A says -----------------------------------------------------------------------------
+
+
+def test_a_position_carries_who_says_it_and_how_new_it_is(parts: Parts) -> None:
+    """Instance and seq make the state; floor and newest trade say what it contains."""
+    said = statements.position_of(parts, state_of(parts), 40, seq=8, position_lots=90)
+    assert (said.instance, said.seq, said.position_lots) == (parts.instance, 8, 90)
+    assert (said.floor_trade_id, said.last_trade_id) == (40, 44)
+    assert (said.account_index, said.chain_id, said.market_index) == (ACCOUNT_A, CHAIN, 0)
+    assert said.timestamp == parts.clock.epoch_ms() // 1000
+
+
+def test_a_fill_carries_its_trade_and_the_position_after_it(parts: Parts) -> None:
+    """Size, price and ids are the trade's own; the position is the state's."""
+    done = trade(45, -10, 100, order=7, cid=9, time_ms=123_456)
+    said = statements.fill_of(parts, PublishFill(done, 8, 90), frame_ns=77)
+    assert (said.trade_id, said.order_index, said.client_order_index) == (45, 7, 9)
+    assert (said.signed_lots, said.position_lots, said.seq) == (-10, 90, 8)
+    assert (said.avg_price_micros, said.quote_micros) == (PRICE * 10_000, done.quote_micros)
+    assert (said.timestamp, said.frame_ns, said.instance) == (123, 77, parts.instance)
+    assert said.published_ns == parts.clock.mono_ns()
+
+
+def test_a_maker_that_may_trade_is_ready(parts: Parts) -> None:
+    """Nothing stands in its way, and nothing is said."""
+    beat = statements.beat_of(parts, state_of(parts))
+    assert (beat.side, beat.ready, beat.reasons, beat.state) == ("a", True, (), "ready")
+    assert beat.can_hedge_lots is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"nonce": None}, "not proven"),
+        ({"halt_reason": "flatten"}, "halted: flatten"),
+        ({"streams_up": False}, "streams are down"),
+        ({"peer": Peer(ready=False)}, "B is not ready"),
+    ],
+)
+def test_each_obstacle_of_a_is_a_reason(parts: Parts, changes: dict[str, Any], word: str) -> None:
+    """What keeps A from trading is said, one reason each."""
+    beat = statements.beat_of(parts, state_of(parts, **changes))
+    assert not beat.ready
+    assert len(beat.reasons) == 1
+    assert word in beat.reasons[0]
+
+
+def test_the_offset_of_the_configuration_is_in_the_heartbeat(bench_a: Bench) -> None:
+    """In lots, so that both sides compare the same thing."""
+    bench_a.strategy = StrategyConfig(offset_base_amount=Decimal("-0.5"))
+    beat = statements.beat_of(bench_a.parts, state_of(bench_a.parts))
+    assert beat.offset_lots == -5000
+
+
+# --- how A reads B ---------------------------------------------------------------------------
+
+
+def test_a_ready_b_is_read_as_it_is(parts: Parts) -> None:
+    """Alive, ready, and with the room that its margin gives."""
+    peer = read(parts, beat_of_b(parts))
+    assert peer == Peer(ready=True, reasons=(), can_hedge_lots=700, alive=True, ledger=None)
+
+
+def test_without_a_heartbeat_b_is_unknown(parts: Parts) -> None:
+    """Neither alive nor ready, whatever an old ledger says."""
+    peer = read(parts, None, ledger_of_b())
+    assert (peer.ready, peer.alive, peer.can_hedge_lots) == (False, False, None)
+    assert peer.reasons == ("no heartbeat of B",)
+
+
+def test_an_unready_b_says_why(parts: Parts) -> None:
+    """B's own reasons are A's."""
+    peer = read(parts, beat_of_b(parts, ready=False, reasons=("own streams are down",)))
+    assert (peer.ready, peer.alive) == (False, True)
+    assert peer.reasons == ("own streams are down",)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("chain_id", CHAIN + 1),
+        ("a_account_index", 7),
+        ("b_account_index", 7),
+        ("market_index", 1),
+        ("offset_lots", 10),
+    ],
+)
+def test_a_b_of_another_configuration_is_not_ready(parts: Parts, field: str, value: int) -> None:
+    """Chain, accounts, market and offset must agree; a B that says ready is not believed else."""
+    peer = read(parts, beat_of_b(parts, **{field: value}))
+    assert not peer.ready
+    assert peer.alive
+    assert len(peer.reasons) == 1
+    assert str(value) in peer.reasons[0]
+
+
+def test_an_answer_is_read_field_by_field(parts: Parts) -> None:
+    """Which state of A it answers, what is owed, and whether an order is under way."""
+    peer = read(parts, beat_of_b(parts), ledger_of_b())
+    assert peer.ledger == LedgerView("a" * 12, 3, 100, owed_lots=-40, dust_lots=-2, inflight=True)
+
+
+def test_zeros_in_an_answer_are_answers(parts: Parts) -> None:
+    """A flat A, a first state and no debt are known values."""
+    peer = read(parts, beat_of_b(parts), ledger_of_b(a_seq=0, a_position_lots=0, owed_lots=0))
+    assert peer.ledger is not None
+    assert (peer.ledger.a_seq, peer.ledger.a_position_lots, peer.ledger.owed_lots) == (0, 0, 0)
+
+
+def test_without_a_ledger_there_is_no_answer(parts: Parts) -> None:
+    """A missing key releases nobody."""
+    assert read(parts, beat_of_b(parts), None).ledger is None
+
+
+@pytest.mark.parametrize("field", ["a_instance", "a_seq", "a_position_lots", "owed_lots"])
+def test_a_ledger_without_any_of_the_four_answers_nothing(parts: Parts, field: str) -> None:
+    """Not known is never read as zero owed."""
+    peer = read(parts, beat_of_b(parts), ledger_of_b(**{field: None}))
+    assert peer.ready
+    assert peer.ledger is None
