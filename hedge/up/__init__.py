@@ -1,0 +1,1 @@
+"""The start scripts' logic: the pair, on the paper exchange or the real one."""

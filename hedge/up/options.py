@@ -1,0 +1,132 @@
+"""The command line of the start and stop scripts."""
+
+import argparse
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import NoReturn
+
+from hedge.errors import ConfigError
+
+EPILOG = """\
+  ./start_hedge.sh --paper                 the pair on a paper exchange, until Ctrl-C
+  ./start_hedge.sh --paper --cycles 3      the same, until A was long and flat again three times
+  ./start_hedge.sh --market ETH --quantity 0.01 --depth 1 --config config.yaml
+  ./start_hedge.sh --detach                in the background, until ./stop_hedge.sh
+
+Exit codes: 0 done or clean stop, 1 bug, 2 usage or configuration, 3 Redis or exchange unreachable,
+4 key or account, 5 halted or not neutral, 6 already running.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for; `cycles` None runs until Ctrl-C."""
+
+    paper: bool
+    stop: bool
+    detach: bool
+    market: str
+    quantity: Decimal
+    depth: int
+    config: Path
+    tier: str
+    seed: int
+    cycles: int | None
+    keep: bool
+    only_b: bool
+    timeout_s: float
+    run_dir: Path | None
+
+    @property
+    def maker_arguments(self) -> list[str]:
+        """The arguments of main_A beside market and configuration."""
+        return ["--quantity", str(self.quantity), "--depth", str(self.depth)]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence, raised instead of printed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the command line."""
+        msg = f"{message} (see ./start_hedge.sh --help)"
+        raise ConfigError(msg)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="start_hedge.sh",
+        description="Start both daemons: B, wait until it can hedge, then A.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--market", default="ETH", metavar="SYMBOL", help="market to trade (ETH)")
+    add("--quantity", default="0.01", help="size of A's opening order, base asset (0.01)")
+    add("--depth", type=int, default=1, help="price level of A's orders, 1 = best (1)")
+    add("--config", type=Path, default=Path("config.yaml"), help="configuration (config.yaml)")
+    add("--detach", action="store_true", help="leave the daemons running in the background")
+    add("--stop", action="store_true", help="stop the pair of this host: A, then B once covered")
+    paper = parser.add_argument_group("paper exchange")
+    add = paper.add_argument
+    add("--paper", action="store_true", help="everything on this machine; no account, no money")
+    add(
+        "--cycles", type=int, metavar="N", help="stop after N times flat, long, flat; print SUMMARY"
+    )
+    add("--tier", choices=("instant", "standard"), default="instant", help="delays (instant)")
+    add("--seed", type=int, default=1, help="seed of the synthetic market (1)")
+    add("--keep", action="store_true", help="continue the paper exchange of the last run")
+    add("--only-b", action="store_true", help="no A: publish fills by hand and watch B")
+    add("--timeout-s", type=float, default=600.0, metavar="S", help="longest run of --cycles (600)")
+    add("--run-dir", type=Path, metavar="DIR", help="another place than run/paper and logs")
+    return parser
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Return the validated options. Raises ConfigError."""
+    values = _parser().parse_args(arguments)
+    _check_combinations(values)
+    return Options(
+        paper=values.paper,
+        stop=values.stop,
+        detach=values.detach,
+        market=values.market.upper(),
+        quantity=_quantity(values.quantity),
+        depth=values.depth,
+        config=values.config,
+        tier=values.tier,
+        seed=values.seed,
+        cycles=values.cycles,
+        keep=values.keep,
+        only_b=values.only_b,
+        timeout_s=values.timeout_s,
+        run_dir=values.run_dir,
+    )
+
+
+def _check_combinations(values: argparse.Namespace) -> None:
+    complaints = (
+        (values.paper and values.detach, "--detach does not go with --paper"),
+        (values.paper and values.stop, "--stop does not go with --paper: press Ctrl-C there"),
+        (values.cycles is not None and not values.paper, "--cycles needs --paper"),
+        (values.only_b and not values.paper, "--only-b needs --paper"),
+        (values.only_b and values.cycles is not None, "--only-b does not go with --cycles"),
+        (values.cycles is not None and values.cycles < 1, "--cycles must be at least 1"),
+        (values.depth < 1, "--depth must be at least 1"),
+        (not values.timeout_s > 0, "--timeout-s must be more than 0"),
+    )
+    for wrong, sentence in complaints:
+        if wrong:
+            msg = f"{sentence} (see ./start_hedge.sh --help)"
+            raise ConfigError(msg)
+
+
+def _quantity(text: str) -> Decimal:
+    try:
+        quantity = Decimal(text)
+    except InvalidOperation:
+        quantity = Decimal("NaN")
+    if not quantity.is_finite() or quantity <= 0:
+        msg = f"--quantity {text} is not an amount above 0 (see ./start_hedge.sh --help)"
+        raise ConfigError(msg)
+    return quantity

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Start the pair. Finds Python, makes .venv and installs the requirements once; the rest is Python.
+#   ./start_hedge.sh --paper                          watch the pair run, no account needed
+#   ./start_hedge.sh --market ETH --quantity 0.01 --depth 1 --config config.yaml
+#   ./start_hedge.sh --help
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usable() {
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {
+    local name
+    for name in "${PYTHON:-python3.11}" python3.11 python3.12 python3.13 python3 python; do
+        if usable "$name"; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "Python 3.11 or newer with its venv module is needed (Debian: apt install python3-venv); set PYTHON=/path/to/python if it is not on the PATH." >&2
+    exit 2
+}
+
+prepare() {
+    local python stamp=.venv/.requirements.sha256 want
+    if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' >/dev/null 2>&1; then
+        python="$(find_python)"
+        echo "Making .venv with $("$python" --version) ..." >&2
+        "$python" -m venv --clear .venv
+    fi
+    want="$(.venv/bin/python -c 'import hashlib, pathlib
+text = b"".join(pathlib.Path(name).read_bytes() for name in ("requirements.txt", "constraints.txt"))
+print(hashlib.sha256(text).hexdigest())')"
+    if [ "$(cat "$stamp" 2>/dev/null || true)" != "$want" ]; then
+        echo "Installing requirements.txt into .venv (once, about a minute) ..." >&2
+        if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2; then
+            echo "The requirements could not be installed; the lines above say why." >&2
+            exit 2
+        fi
+        echo "$want" >"$stamp"
+    fi
+}
+
+prepare
+exec .venv/bin/python -m hedge.up "$@"

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Stop the pair of this host: A first, then, once everything is hedged, B.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+if [ ! -x .venv/bin/python ]; then
+    echo "There is no .venv here, so nothing was started from here; see ./start_hedge.sh." >&2
+    exit 2
+fi
+exec .venv/bin/python -m hedge.up --stop "$@"

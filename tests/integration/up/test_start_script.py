@@ -1,0 +1,339 @@
+"""The start and stop scripts: whole processes, a real Redis and the paper exchange."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+import yaml
+
+from hedge.embedded_redis import EmbeddedRedis
+from hedge.up.paper_admin import PaperAdmin
+from tests.waiting import eventually_sync
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(180),
+]
+
+ROOT = Path(__file__).resolve().parents[3]
+SUMMARY = re.compile(
+    r"SUMMARY cycles=(\d+) fills=(\d+) volume_usd=[\d.]+ hedges=(\d+)"
+    r" p50_ms=[\d.]+ p99_ms=[\d.]+ net_lots=(-?\d+) cost_bps=-?[\d.]+"
+)
+ACCOUNT_A, ACCOUNT_B = 280459, 280458
+
+
+class Script:
+    """One `python -m hedge.up …`, its output read as it comes."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hedge.up", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
+
+    @property
+    def text(self) -> str:
+        """Everything printed so far."""
+        return "\n".join(self.lines)
+
+    def says(self, words: str, timeout_s: float = 60.0) -> None:
+        """Wait until it has printed `words`."""
+        eventually_sync(
+            lambda: words in self.text or self.process.poll() is not None,
+            timeout_s,
+            f"{words!r} in the output",
+        )
+        assert words in self.text, self.text
+
+    def children(self) -> list[psutil.Process]:
+        """Every process under it."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def pid_of(self, script: str) -> int:
+        """The process id of one daemon."""
+        return next(child.pid for child in self.children() if script in " ".join(child.cmdline()))
+
+    def ends(self, timeout_s: float = 90.0) -> int:
+        """Wait for its exit code; its output is complete then."""
+        code = self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+@contextlib.contextmanager
+def script(*arguments: str) -> Iterator[Script]:
+    """Run the script; whatever it leaves behind fails the test and is ended."""
+    running = Script(*arguments)
+    family: list[psutil.Process] = []
+    try:
+        yield running
+        running.ends()
+    finally:
+        if running.process.poll() is None:
+            family = running.children()
+            running.process.kill()
+        running.ends()
+        for child in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+
+def all_gone(family: list[psutil.Process], timeout_s: float = 20.0) -> bool:
+    """Whether every process of a family ends in time."""
+    _, alive = psutil.wait_procs(family, timeout=timeout_s)
+    return not alive
+
+
+# --- paper
+
+
+def test_two_cycles_end_neutral_with_a_summary(tmp_path: Path) -> None:
+    """`--paper --cycles 2` ends with exit code 0, net zero, and nothing left running."""
+    with script("--paper", "--cycles", "2", "--run-dir", str(tmp_path)) as run:
+        run.says("Both run.")
+        family = run.children()
+        assert len(family) == 4  # Redis, exchange, B, A
+        assert run.ends() == 0, run.text
+    assert all_gone(family)
+    match = SUMMARY.fullmatch(run.lines[-1])
+    assert match is not None, run.text
+    cycles, fills, hedges, net = (int(number) for number in match.groups())
+    assert cycles >= 2
+    assert fills >= 4
+    assert hedges >= 4
+    assert net == 0
+    config = tmp_path / "config.yaml"
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    keys = [
+        side["api_key_private_key"]
+        for side in yaml.safe_load(config.read_text())["accounts"].values()
+    ]
+    assert not any(key in run.text for key in keys)
+
+
+def test_ctrl_c_stops_a_before_b(tmp_path: Path) -> None:
+    """One Ctrl-C stops A, then B, then the rest; exit code 0."""
+    with script("--paper", "--run-dir", str(tmp_path)) as run:
+        run.says("place ")
+        family = run.children()
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0, run.text
+    assert all_gone(family)
+    stopping = [line for line in run.lines if line.startswith("Stopping")]
+    assert [line[:10] for line in stopping] == ["Stopping A", "Stopping B"]
+    assert "net_lots=0" in run.lines[-1]
+
+
+def test_a_second_ctrl_c_exits_at_once(tmp_path: Path) -> None:
+    """A second signal ends everything without waiting, and says that it did."""
+    with script("--paper", "--run-dir", str(tmp_path)) as run:
+        run.says("Starting A")
+        family = run.children()
+        daemon = run.pid_of("main_B.py")
+        os.kill(daemon, signal.SIGSTOP)  # so that the orderly way would take long
+        run.process.send_signal(signal.SIGINT)
+        run.says("Stopping A")
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends(10) == 5, run.text
+    assert all_gone(family)
+    assert "Stopped at once" in run.text
+
+
+def test_a_killed_script_leaves_nothing_behind(tmp_path: Path) -> None:
+    """After kill -9 of the script the kernel ends daemons, exchange and Redis."""
+    with script("--paper", "--run-dir", str(tmp_path)) as run:
+        run.says("Both run.")
+        family = run.children()
+        run.process.kill()
+        run.ends()
+    assert all_gone(family)
+
+
+def test_a_daemon_that_dies_ends_the_run(tmp_path: Path) -> None:
+    """When B dies the script says so, stops A and exits non-zero."""
+    with script("--paper", "--run-dir", str(tmp_path)) as run:
+        run.says("place ")
+        family = run.children()
+        os.kill(run.pid_of("main_B.py"), signal.SIGKILL)
+        assert run.ends() != 0, run.text
+    assert all_gone(family)
+    assert "main_B ended with exit code -9" in run.text
+
+
+def test_a_halt_ends_a_run_of_cycles(tmp_path: Path) -> None:
+    """With B's API key gone the pair halts; the run says why and exits with 5."""
+    with script("--paper", "--cycles", "1000", "--run-dir", str(tmp_path)) as run:
+        run.says("place ")
+        config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        PaperAdmin(config["lighter"]["base_url"]).delete_key(ACCOUNT_B, 4)
+        assert run.ends() == 5, run.text
+    assert "HALTED since" in run.text
+    assert "SUMMARY" in run.lines[-1]
+
+
+def test_a_second_run_is_refused(tmp_path: Path) -> None:
+    """Two runs in one directory: the second one says so and exits with 6."""
+    with script("--paper", "--run-dir", str(tmp_path)) as run:
+        run.says("Starting the paper exchange")
+        with script("--paper", "--run-dir", str(tmp_path)) as second:
+            assert second.ends() == 6
+        assert len(second.lines) == 1
+        run.process.send_signal(signal.SIGTERM)
+        run.ends()
+
+
+def test_b_alone_hedges_what_is_published_by_hand(tmp_path: Path) -> None:
+    """`--only-b` runs B without A; a published fill moves B once, the same text not again."""
+    with script("--paper", "--only-b", "--run-dir", str(tmp_path)) as run:
+        run.says("B runs.")
+        config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        fill = {
+            "account_index": ACCOUNT_A,
+            "market_index": 0,
+            "order_index": 1,
+            "filled_base_amount": "0.0100",
+            "filled_quote_amount": "30",
+            "avg_price": "3000",
+            "timestamp": 1_795_000_000,
+            "side": "buy",
+        }
+        with redis.Redis(port=config["redis"]["port"]) as client:
+            client.publish("hedge:account_a_filled", json.dumps(fill))
+            run.says("hedged side=sell size=0.0100")
+            client.publish("hedge:account_a_filled", json.dumps(fill))
+            run.says("counted already")
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0, run.text
+    assert "net_lots=-100" in run.lines[-1]
+
+
+def test_an_unknown_market_is_one_sentence(tmp_path: Path) -> None:
+    """A market that the exchange does not have is named, with those that it has."""
+    arguments = ("--paper", "--market", "GOLD", "--run-dir", str(tmp_path))
+    with script(*arguments) as run:
+        assert run.ends() == 2
+    assert "--market GOLD" in run.lines[-1]
+    assert "ETH" in run.lines[-1]
+
+
+# --- the real thing, with the paper exchange in the place of the real one
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Path]:
+    """A Redis, an exchange, and the configuration of a pair on this host."""
+    from tests.paper_harness import PaperProcess, new_key  # noqa: PLC0415  imports the SDK
+
+    with EmbeddedRedis(tmp_path / "redis") as server, PaperProcess(market=True) as paper:
+        accounts = {}
+        for name, index in (("account_a", ACCOUNT_A), ("account_b", ACCOUNT_B)):
+            private, public = new_key()
+            PaperAdmin(paper.base_url).register_key(index, 4, public)
+            accounts[name] = {
+                "account_index": index,
+                "api_key_index": 4,
+                "api_key_private_key": private,
+            }
+        values = {
+            "accounts": accounts,
+            "redis": {"host": "127.0.0.1", "port": server.port},
+            "lighter": {
+                "base_url": paper.base_url,
+                "ws_url": paper.ws_url,
+                "tier": "premium",
+                "requests_per_minute": 24_000,
+            },
+            "state": {"dir": str(tmp_path / "state")},
+            "logging": {"dir": str(tmp_path / "logs"), "console": False},
+        }
+        config = tmp_path / "config.yaml"
+        config.touch(mode=0o600)
+        config.write_text(yaml.safe_dump(values))
+        yield config
+
+
+def test_detached_daemons_run_until_the_stop_script(host: Path) -> None:
+    """`--detach` leaves both running, a second start is refused, `--stop` stops A, then B."""
+    with script("--config", str(host), "--detach") as start:
+        assert start.ends() == 0, start.text
+    pids = [
+        json.loads((host.parent / "state" / f"main_{side}.pid").read_text())["pid"] for side in "AB"
+    ]
+    family = [psutil.Process(pid) for pid in pids]
+    try:
+        with script("--config", str(host)) as second:
+            assert second.ends() == 6, second.text
+        assert str(pids[0]) in second.text
+        with script("--config", str(host), "--stop") as stop:
+            assert stop.ends() == 0, stop.text
+        assert all_gone(family)
+        assert "Stopped. Neutral:" in stop.lines[-1]
+        with script("--config", str(host), "--stop") as again:
+            assert again.ends() == 0
+        assert "Nothing of this pair runs" in again.text
+    finally:
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def test_the_stop_script_ends_a_foreground_start(host: Path) -> None:
+    """The stop script stops a pair that another terminal shows; that one ends with 0 too."""
+    with script("--config", str(host)) as run:
+        run.says("place ")
+        with script("--config", str(host), "--stop") as stop:
+            assert stop.ends() == 0, stop.text
+        assert run.ends() == 0, run.text
+
+
+def test_no_redis_is_one_sentence_and_exit_code_3(host: Path) -> None:
+    """An unreachable Redis ends the start before any daemon runs."""
+    values = yaml.safe_load(host.read_text())
+    values["redis"]["port"] = 1
+    host.write_text(yaml.safe_dump(values))
+    with script("--config", str(host)) as run:
+        assert run.ends() == 3
+    assert len(run.lines) == 1
+
+
+def test_a_refused_key_is_the_daemons_sentence_and_exit_code_4(host: Path) -> None:
+    """The exit code and the words of a daemon that cannot start are the script's."""
+    values = yaml.safe_load(host.read_text())
+    values["accounts"]["account_b"]["api_key_index"] = 9
+    host.write_text(yaml.safe_dump(values))
+    with script("--config", str(host)) as run:
+        assert run.ends() == 4, run.text
+    assert "Traceback" not in run.text
+
+
+def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
+    """Without a configuration the script says what to do."""
+    with script("--config", str(tmp_path / "none.yaml")) as run:
+        assert run.ends() == 2
+    assert len(run.lines) == 1
+    assert "--paper" in run.text

@@ -1,0 +1,179 @@
+"""Children, followed logs and the order of stopping, with real small processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hedge.up.processes import (
+    Child,
+    ChildDiedError,
+    Follower,
+    Running,
+    StopNow,
+    StopSignals,
+    Supervisor,
+    Terminal,
+)
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+DEAF_TEXT = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
+DEAF = [sys.executable, "-c", DEAF_TEXT]
+
+
+class Ears:
+    """A terminal that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.lines += [line for line in text.split("\n") if line]
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def ears() -> Ears:
+    """What the user sees."""
+    return Ears()
+
+
+@pytest.fixture
+def supervisor(ears: Ears) -> Iterator[Supervisor]:
+    """A supervisor whose children are gone at the end; the signals are given back."""
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in names]
+    made = Supervisor(StopSignals(), Terminal(ears))  # type: ignore[arg-type]
+    yield made
+    made.kill_all()
+    for number, handler in zip(names, before, strict=True):
+        signal.signal(number, handler)
+
+
+Start = Callable[..., Child]
+
+
+@pytest.fixture
+def start(supervisor: Supervisor, tmp_path: Path) -> Start:
+    """Start a child that prints "up" once it listens."""
+
+    def make(command: list[str], name: str = "child") -> Child:
+        output = tmp_path / f"{name}.out"
+        child = supervisor.add(Child(name, command, output=output))
+        supervisor.wait_anyway(lambda: bool(output.read_text()) or child.poll() is not None, 20)
+        return child
+
+    return make
+
+
+def test_a_child_is_stopped_by_asking(supervisor: Supervisor, start: Start) -> None:
+    """A child that obeys SIGTERM is not killed, and is nobody's child any more."""
+    child = start(SLEEPER)
+    assert supervisor.stop(child, 20) == -signal.SIGTERM
+    assert supervisor.children == []
+
+
+def test_a_deaf_child_is_killed_and_that_is_said(
+    supervisor: Supervisor, start: Start, ears: Ears
+) -> None:
+    """A child that ignores SIGTERM is killed after the patience given."""
+    child = start(DEAF)
+    assert supervisor.stop(child, 0.2) is None
+    assert child.poll() == -signal.SIGKILL
+    assert "was killed" in ears.lines[-1]
+
+
+def test_a_death_that_nobody_asked_for_is_raised_with_its_last_words(
+    supervisor: Supervisor, start: Start
+) -> None:
+    """Waiting notices a child that ended, with its code and its last line."""
+    start([sys.executable, "-c", "print('one'); raise SystemExit('two: no such market')"], "b")
+    with pytest.raises(ChildDiedError) as caught:
+        supervisor.wait(lambda: False, 20)
+    assert caught.value.code == 1
+    assert str(caught.value) == "b ended with exit code 1: two: no such market"
+
+
+def test_children_have_a_session_of_their_own(start: Start) -> None:
+    """The terminal's Ctrl-C does not reach a child."""
+    assert os.getsid(start(SLEEPER).pid) != os.getsid(0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
+    """A kill -9 of the parent ends the child."""
+    text = (
+        "import sys, time; from pathlib import Path; from hedge.up.processes import Child;"
+        f"c = Child('c', {SLEEPER!r}, output=Path({str(tmp_path / 'out')!r}));"
+        "print(c.pid, flush=True); time.sleep(60)"
+    )
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen([sys.executable, "-c", text], cwd=root, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    _, alive = psutil.wait_procs([child], timeout=20)
+    assert not alive
+
+
+def test_a_number_that_went_to_another_program_is_not_ours() -> None:
+    """A pid file of a dead daemon does not point at a stranger."""
+    assert Running("main_A", os.getpid()).poll() == 0
+
+
+def test_the_first_signal_asks_and_the_second_one_raises(supervisor: Supervisor) -> None:
+    """One Ctrl-C ends a wait; two end everything at once."""
+    os.kill(os.getpid(), signal.SIGINT)
+    assert supervisor.wait(lambda: True, 20) is False
+    with pytest.raises(StopNow):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_lines_of_both_sides_come_in_order_of_time(
+    supervisor: Supervisor, tmp_path: Path, ears: Ears
+) -> None:
+    """What two logs gained between two looks is shown by time, whole lines only."""
+    a, b = tmp_path / "a.log", tmp_path / "b.log"
+    a.write_text("2026-11-20 12:00:00.000+0000 old\n")
+    supervisor.follow(a, "A| ")
+    supervisor.follow(b, "B| ")
+    with a.open("a") as file:
+        file.write("2026-11-20 12:00:01.000+0000 one\n2026-11-20 12:00:03.000+0000 three\n  more\n")
+    b.write_text("2026-11-20 12:00:02.000+0000 two\n2026-11-20 12:00:04.000+0000 fo")
+    supervisor.pump()
+    with b.open("a") as file:
+        file.write("ur\n")
+    supervisor.pump()
+    assert [line[:3] + line.split()[-1] for line in ears.lines] == [
+        "A| one",
+        "B| two",
+        "A| three",
+        "A| more",
+        "B| four",
+    ]
+
+
+def test_a_rotated_log_is_followed(tmp_path: Path) -> None:
+    """After a rotation the new file is read from its beginning."""
+    log = tmp_path / "a.log"
+    log.write_text("before\n")
+    follower = Follower(log, "")
+    log.rename(tmp_path / "a.log.1")
+    assert follower.new_lines() == []
+    log.write_text("after\n")
+    assert [line for _, line in follower.new_lines()] == ["after"]
