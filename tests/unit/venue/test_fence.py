@@ -60,7 +60,7 @@ async def test_the_marker_price_without_a_good_book(book: Depth, price: int) -> 
 
 
 async def test_an_accepted_marker_is_no_fence_until_listed() -> None:
-    """Counterexample 2: the fence waits for the listing, not for the 200."""
+    """The fence waits for the listing, not for the 200."""
     sender, venue = _pair()
     venue.inactive = lambda reads: (row(markers(venue)[-1]),) if reads >= 4 else ()
     await sender.fence()
@@ -69,7 +69,7 @@ async def test_an_accepted_marker_is_no_fence_until_listed() -> None:
 
 
 async def test_an_answer_without_the_marker_proves_nothing() -> None:
-    """Counterexample 3: only the answer that lists the marker is returned, not an earlier one."""
+    """Only the answer that lists the marker is returned, not an earlier one."""
     sender, venue = _pair()
     other = row(12345)
 
@@ -83,7 +83,7 @@ async def test_an_answer_without_the_marker_proves_nothing() -> None:
 
 
 async def test_someone_elses_marker_and_an_older_one_of_ours_do_not_count() -> None:
-    """Counterexample 4: the marker is known by its own id, not by its nonce."""
+    """The marker is known by its own id, not by its nonce."""
     sender, venue = _pair()
     twin = Sender(venue, venue.clock, instance="fff", cancel_all_first=False)
     first = await sender.fence()
@@ -182,7 +182,7 @@ async def test_invalid_nonce_on_a_second_copy_is_waited_for() -> None:
 
 
 async def test_cancel_all_comes_first_where_asked() -> None:
-    """Counterexample 17: a maker's fence clears what rests before its marker."""
+    """A maker's fence clears what rests before its marker."""
     sender, venue = _pair(cancel_all_first=True)
     fenced = await sender.fence()
     assert venue.signed == [("cancel_all", 5), ("order", 6)]

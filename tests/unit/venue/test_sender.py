@@ -55,7 +55,7 @@ async def test_refused_sole_copy_is_rejected() -> None:
 
 
 async def test_invalid_nonce_on_first_copy_is_unknown() -> None:
-    """Counterexample 1: invalid nonce is never a rejection, and nothing is signed again."""
+    """Invalid nonce is never a rejection, and nothing is signed again."""
     outcome, venue = await _order(refusal(21104, "invalid nonce"))
     assert isinstance(outcome, Unknown)
     assert (outcome.reason, outcome.copies, outcome.code) == ("invalid nonce", 1, 21104)
@@ -72,7 +72,7 @@ async def test_lost_answer_sends_the_same_bytes_once_over_http() -> None:
 
 @pytest.mark.parametrize("code", [21104, 21739, 21706, 21120])
 async def test_refusal_of_a_second_copy_proves_nothing(code: int) -> None:
-    """Counterexample 5: once two copies are out, no answer rejects."""
+    """Once two copies are out, no answer rejects."""
     outcome, venue = await _order(LOST, refusal(code))
     assert isinstance(outcome, Unknown)
     assert (outcome.copies, outcome.code) == (2, code)
@@ -132,7 +132,7 @@ async def test_fields_that_the_signer_refuses_are_rejected_unsent() -> None:
 
 
 async def test_one_unanswered_transaction_at_a_time() -> None:
-    """Counterexample 21: a second transaction beside an unanswered one is a bug and raises."""
+    """A second transaction beside an unanswered one is a bug and raises."""
     sender, venue = _pair()
     first = asyncio.ensure_future(sender.order(ORDER, 5))
     await asyncio.sleep(0)
