@@ -141,13 +141,7 @@ def _load(side: str, options: argparse.Namespace) -> Config:
         "strategy.quantity": getattr(options, "quantity", None),
         "strategy.depth": getattr(options, "depth", None),
     }
-    config = load_config(Path(options.config), side, overrides)
-    if config.own.api_key_private_key is None:
-        raise ConfigError(
-            f"accounts.account_{side}.api_key_private_key is missing: set it in "
-            f"{options.config}, best as ${{LIGHTER_{side.upper()}_PRIVATE_KEY}}, and export that."
-        )
-    return config
+    return load_config(Path(options.config), side, overrides)
 
 
 def _secrets(config: Config) -> list[Secret]:
