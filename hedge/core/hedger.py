@@ -11,12 +11,15 @@ from typing import Any
 
 from hedge.core.hedger_rules import (
     Step,
+    a_view,
     advance,
+    answerable,
     attempt_failed,
     below_minimums,
     doubt,
     halt,
     is_covered,
+    is_watch_open,
     move,
     owed_lots,
     prove_again,
@@ -46,6 +49,7 @@ from hedge.core.hedger_state import (
     OwnOrder,
     PeerConfigured,
     Phase,
+    ProofNeeded,
     PublishFailure,
     ReadBaseline,
     Reconciled,
@@ -58,6 +62,7 @@ from hedge.core.hedger_state import (
     Tick,
     Trigger,
 )
+from hedge.core.hedger_watch import beyond, is_beyond, on_peer_answered, on_peer_traded
 from hedge.core.machine import (
     KEY_CODES,
     MARGIN_CODES,
@@ -68,8 +73,20 @@ from hedge.core.machine import (
     reason_of,
 )
 from hedge.core.records import OrderStatus
+from hedge.core.watch import PeerAnswered, PeerTraded, merged
 
-__all__ = ["TRANSITIONS", "Phase", "Trigger", "is_covered", "owed_lots", "step", "target_known"]
+__all__ = [
+    "TRANSITIONS",
+    "Phase",
+    "Trigger",
+    "a_view",
+    "answerable",
+    "is_covered",
+    "is_watch_open",
+    "owed_lots",
+    "step",
+    "target_known",
+]
 
 _FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
 
@@ -193,15 +210,13 @@ def _on_target(state: HedgerState, event: TargetSeen, _facts: Facts) -> Step:
 
 def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     """Take a state of A as the newest, unless it is beyond the limit."""
-    limit = state.config.max_position_lots
-    if limit is not None and abs(new.position_lots) > limit:
-        if state.phase in (Phase.HALTED, Phase.STOPPING):
-            return state, ()
-        size = state.config.spec.base(new.position_lots)
-        return halt(state, "position_limit", f"A states a position of {size}, beyond the limit")
+    if is_beyond(state, new.position_lots):
+        return beyond(state, new.position_lots)
     fresh = fresh or state.a_fresh
     # From here on A's state is the base of what is published by hand; the old one is past.
     base = None if fresh else state.hand_base_lots
+    if state.watched:
+        state = replace(state, watched=merged(state.watched, (), new.last_trade_id))
     return replace(state, a=new, a_fresh=fresh, hand_base_lots=base), ()
 
 
@@ -212,6 +227,12 @@ def _is_news(baseline: ATarget | None, new: ATarget) -> bool:
     if baseline.instance != new.instance:
         return True
     return new.seq > baseline.seq or new.stamp_s > baseline.stamp_s
+
+
+def _on_proof_needed(state: HedgerState, event: ProofNeeded, _facts: Facts) -> Step:
+    if state.phase not in PROVEN_PHASES:
+        return state, ()
+    return prove_again(state, Note("proof_needed", event.why, loud=True))
 
 
 def _on_peer(state: HedgerState, event: PeerConfigured, _facts: Facts) -> Step:
@@ -301,6 +322,9 @@ _HANDLERS: dict[type, Callable[[HedgerState, Any, Facts], Step]] = {
     OwnOrder: _on_order,
     BaselineRead: _on_baseline,
     TargetSeen: _on_target,
+    PeerTraded: on_peer_traded,
+    PeerAnswered: on_peer_answered,
+    ProofNeeded: _on_proof_needed,
     PeerConfigured: _on_peer,
     HandPublished: _on_hand,
     HandCleared: _on_hand_cleared,

@@ -9,6 +9,7 @@ from hedge.core.hedger_state import (
     IN_FLIGHT,
     PROVEN_PHASES,
     TRANSITIONS,
+    ATarget,
     Failure,
     Fence,
     HaltPair,
@@ -24,26 +25,52 @@ from hedge.core.hedger_state import (
     Trigger,
 )
 from hedge.core.machine import Facts, look_up
+from hedge.core.watch import Stand, carried
 
 Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
 
 
 def owed_lots(state: HedgerState) -> int | None:
-    """Return what B must trade (positive buys) to answer A's newest state; None while unknown."""
+    """Return what B must trade (positive buys) to answer its view of A; None while unknown."""
     if state.net_lots is None:
         return None
-    if state.a is not None and state.a_fresh:
-        held = state.a.position_lots + state.net_lots
+    view = a_view(state)
+    if view is not None and state.a_fresh:
+        held = view.position_lots + state.net_lots
         return state.config.offset_lots + state.manual_lots - held
     if state.hand_base_lots is not None:
         return state.hand_base_lots + state.manual_lots - state.net_lots
     return None
 
 
+def a_view(state: HedgerState) -> ATarget | None:
+    """Return what A stated last, carried on by its public trades since where they add up."""
+    known = state.a
+    if known is None or not state.watched:
+        return known
+    stated = Stand(known.position_lots, known.last_trade_id)
+    stand = carried(stated, state.watched, state.shown_lots)
+    if stand is None or stand == stated:
+        return known
+    return replace(
+        known, position_lots=stand.position_lots, last_trade_id=stand.last_trade_id, stamp_s=0
+    )
+
+
+def is_watch_open(state: HedgerState) -> bool:
+    """Whether A has public trades that do not add up with what it stated: one is missing."""
+    return bool(state.watched) and a_view(state) is state.a
+
+
 def target_known(state: HedgerState) -> bool:
-    """Whether the ledger may answer A: own book proven and A's state known to be current."""
+    """Whether B's view of A is known to be current, and its own book proven."""
     proven = state.phase in PROVEN_PHASES and state.consistent
     return proven and state.a is not None and state.a_fresh
+
+
+def answerable(state: HedgerState) -> ATarget | None:
+    """Return the state of A that the ledger may answer: none that B knows to be outdated."""
+    return state.a if target_known(state) and a_view(state) is state.a else None
 
 
 def is_covered(state: HedgerState) -> bool:

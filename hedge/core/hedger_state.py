@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.machine import Outcome
-from hedge.core.records import OrderRow
+from hedge.core.records import OrderRow, Trade
+from hedge.core.watch import PeerAnswered, PeerTraded
 
 
 class Phase(enum.Enum):
@@ -108,7 +109,7 @@ class HedgerConfig:
 
 @dataclass(frozen=True, slots=True)
 class ATarget:
-    """A's position as its own process states it: who, which version, when (epoch seconds)."""
+    """A's position as its own process states it: who, which version, when (epoch s)."""
 
     instance: str
     seq: int
@@ -155,6 +156,8 @@ class HedgerState:
     a: ATarget | None = None
     a_fresh: bool = False
     baseline: ATarget | None = None
+    watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
+    shown_lots: int | None = None  # A's position as the venue shows it to everybody
     manual_lots: int = 0
     hand_base_lots: int | None = None
     inflight: InFlight | None = None
@@ -188,10 +191,9 @@ class StreamsChanged:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """A fence was listed and the book proven.
+    """A fence was listed and the book proven; `view.filled` covers the order in doubt.
 
-    `explained`: our own trades since the last neutral record account for our position. The view's
-    `filled` covers the order in doubt.
+    `explained`: our own trades since the last neutral record account for our position.
     """
 
     nonce: int
@@ -227,8 +229,7 @@ class OwnOrder:
 class BaselineRead:
     """What Redis held right after our book was proven; only something newer is fresh.
 
-    `named`: A's lease names its instance, or nobody has the lease. `fresh`: it was written after
-    B's own newest trade, so it may be acted on also when A does not run any more.
+    `named`: A's lease names its instance, or is free. `fresh`: written after B's newest trade.
     """
 
     target: ATarget | None
@@ -245,8 +246,15 @@ class TargetSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofNeeded:
+    """Something outside contradicts our book."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerConfigured:
-    """How A's configuration contradicts ours ("" when it does not); contradicted, B waits."""
+    """How A's configuration contradicts ours, "" if it does not; contradicted, B waits."""
 
     mismatch: str
 
@@ -312,6 +320,9 @@ HedgerEvent = (
     | OwnOrder
     | BaselineRead
     | TargetSeen
+    | PeerTraded
+    | PeerAnswered
+    | ProofNeeded
     | PeerConfigured
     | HandPublished
     | HandCleared

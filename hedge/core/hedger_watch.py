@@ -1,0 +1,63 @@
+"""What the hedger makes of A's public trades: its view carried on, or proven without A."""
+
+from dataclasses import replace
+
+from hedge.core.hedger_rules import Step, a_view, halt
+from hedge.core.hedger_state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
+from hedge.core.machine import Facts
+from hedge.core.records import Trade
+from hedge.core.watch import PeerAnswered, PeerTraded, Stand, found, merged
+
+
+def on_peer_traded(state: HedgerState, event: PeerTraded, _facts: Facts) -> Step:
+    """Carry the view of A on by what the venue shows of it."""
+    if event.shown_lots is not None:
+        state = replace(state, shown_lots=event.shown_lots)
+    return _watch(state, event.trades)
+
+
+def _watch(state: HedgerState, trades: tuple[Trade, ...]) -> Step:
+    floor = state.a.last_trade_id if state.a is not None else 0
+    if trades:
+        state = replace(state, watched=merged(state.watched, trades, floor))
+    view = a_view(state)
+    if view is not None and view is not state.a and is_beyond(state, view.position_lots):
+        return beyond(state, view.position_lots)
+    return state, ()
+
+
+def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> Step:
+    """Fill a gap of the watch; where A's state is not known to be current, take it from here."""
+    state, effects = _watch(state, event.answer.legs)
+    if state.a_fresh or state.phase not in PROVEN_PHASES:
+        return state, effects
+    known = state.a
+    own = () if known is None else (Stand(known.position_lots, known.last_trade_id),)
+    base = max((*own, *event.bases), key=lambda stand: stand.last_trade_id, default=None)
+    stand = found(base, event.answer, state.last_trade_id) if base is not None else None
+    if stand is None or is_beyond(state, stand.position_lots):
+        return state, effects
+    view = a_view(state)
+    if view is None or view.position_lots != stand.position_lots:
+        state = replace(state, a=ATarget("", 0, stand.position_lots, stand.last_trade_id, 0))
+        state = replace(state, watched=merged(state.watched, (), stand.last_trade_id))
+    note = Note(
+        "watch_leads",
+        f"A holds {state.config.spec.base(stand.position_lots)} by its public trades",
+        loud=True,
+    )
+    return replace(state, a_fresh=True, hand_base_lots=None), (*effects, note)
+
+
+def is_beyond(state: HedgerState, lots: int) -> bool:
+    """Whether a position of A is larger than the pair allows."""
+    limit = state.config.max_position_lots
+    return limit is not None and abs(lots) > limit
+
+
+def beyond(state: HedgerState, lots: int) -> Step:
+    """Halt for a position of A beyond the limit."""
+    if state.phase in (Phase.HALTED, Phase.STOPPING):
+        return state, ()
+    size = state.config.spec.base(lots)
+    return halt(state, "position_limit", f"A has a position of {size}, beyond the limit")

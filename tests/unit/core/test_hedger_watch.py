@@ -1,0 +1,187 @@
+"""B's own eye on A: it carries the view on, leads where A is gone, and never counts twice."""
+
+from dataclasses import replace
+
+from hedge.core.hedger import Phase, a_view, answerable, is_watch_open, owed_lots
+from hedge.core.hedger_state import (
+    ATarget,
+    BaselineRead,
+    Fence,
+    HaltPair,
+    LeaseChanged,
+    ProofNeeded,
+    SendHedge,
+    StopRequested,
+)
+from hedge.core.records import Trade
+from hedge.core.watch import PeerAnswered, PeerTraded, Recent, Stand
+from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade
+
+
+def seen(*trades: Trade) -> PeerTraded:
+    return PeerTraded(trades)
+
+
+def a_trade(driver: Hedger, signed_lots: int, ahead: int = 1) -> Trade:
+    """Return A's next trade after what it stated last."""
+    return trade(driver.a_seq + ahead, signed_lots, driver.a_lots)
+
+
+def answered(
+    *legs: Trade, lowest: int = 1, highest: int = 99, base: Stand | None = None
+) -> PeerAnswered:
+    return PeerAnswered(Recent(legs, lowest, highest), (base,) if base else ())
+
+
+def test_a_trade_that_only_the_watch_shows_is_hedged() -> None:
+    """A died before it said its fill: B sells what A bought."""
+    driver = Hedger().idle()
+    sent = only(driver(seen(a_trade(driver, 100))), SendHedge).order
+    assert (sent.side.sign, sent.lots) == (-1, 100)
+    assert owed_lots(driver.state) == -100
+
+
+def test_watch_then_message_is_one_hedge() -> None:
+    """The same fill by the watch and by A's message moves the target once."""
+    driver = Hedger().idle()
+    driver(seen(a_trade(driver, 100)))
+    driver(driver.says(100))
+    driver(driver.answer())
+    assert driver.execute() != []
+    assert driver.state.phase is Phase.IDLE
+    assert owed_lots(driver.state) == 0
+    assert driver.state.watched == ()
+
+
+def test_message_then_watch_is_one_hedge() -> None:
+    """A trade that A's newest statement contains is no news."""
+    driver = Hedger().sending(100)
+    late = trade(driver.a_seq, 100, 0)
+    assert driver(seen(late)) == []
+    assert driver.state.watched == ()
+
+
+def test_a_state_that_b_knows_to_be_outdated_is_not_answered() -> None:
+    """The ledger answers no state of A beyond which A has traded: A must not go on by it."""
+    driver = Hedger().idle()
+    assert answerable(driver.state) is driver.state.a
+    driver(seen(a_trade(driver, 100)))
+    assert answerable(driver.state) is None
+    view = a_view(driver.state)
+    assert view is not None
+    assert view.position_lots == 100
+
+
+def test_trades_that_do_not_add_up_leave_a_s_own_word() -> None:
+    """A lost frame makes the watch unknown; an answer of the venue closes the gap."""
+    driver = Hedger().idle()
+    first, second = trade(2, 50, 0), trade(3, 50, 50)
+    assert driver(seen(second)) == []
+    assert is_watch_open(driver.state)
+    assert owed_lots(driver.state) == 0
+    sent = only(driver(answered(first, second)), SendHedge).order
+    assert sent.lots == 100
+    assert not is_watch_open(driver.state)
+
+
+def test_the_shown_position_serves_where_trades_state_none() -> None:
+    """A position frame before the trade frame is the check of a trade without statement."""
+    driver = Hedger().idle()
+    driver(PeerTraded((), 100))
+    assert only(driver(seen(trade(2, 100, None))), SendHedge).order.lots == 100
+
+
+def restarted(base: ATarget | None = None) -> Hedger:
+    """B after a start whose own newest trade is 10; what Redis held of A is not fresh."""
+    driver = Hedger().reconciling().proven(-100)
+    driver(BaselineRead(base, named=base is not None))
+    return driver
+
+
+def test_after_a_start_with_a_gone_the_venue_leads() -> None:
+    """A's last word plus its public trades since: B hedges though A never comes back."""
+    driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
+    assert driver(answered(trade(11, 50, 100), highest=12))[0].order.lots == 50
+    assert "watch_leads" in driver.notes(loud=True)
+
+
+def test_an_answer_older_than_b_s_own_trade_is_not_acted_on() -> None:
+    """A lagging copy of the venue, or Redis rolled back: B must not buy back its own hedge."""
+    driver = restarted(ATarget(A_INSTANCE, 2, 0, 5, 100))
+    assert driver(answered(highest=9)) == []
+    assert owed_lots(driver.state) is None
+
+
+def test_without_anything_of_a_in_redis_the_neutral_record_is_the_base() -> None:
+    """Redis wiped and A dead: the host's own record of the last neutral moment serves."""
+    driver = restarted()
+    assert driver(answered(trade(11, 50, 100))) == []
+    sent = only(driver(answered(trade(11, 50, 100), base=Stand(100, 9))), SendHedge).order
+    assert sent.lots == 50
+
+
+def test_where_the_answer_does_not_reach_back_the_trade_s_own_statement_leads() -> None:
+    """A traded in between, unseen: its newest trade says what it holds."""
+    driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
+    effects = driver(answered(trade(30, 20, 180), lowest=25, highest=31))
+    assert only(effects, SendHedge).order.lots == 100
+    assert answerable(driver.state) is not None
+    assert driver.state.a is not None
+    assert driver.state.a.instance == ""
+
+
+def test_a_living_a_takes_the_lead_back() -> None:
+    """Once A's lease names an instance its statement counts again."""
+    driver = restarted()
+    driver(answered(trade(30, 20, 180), lowest=25, highest=31, base=Stand(0, 3)))
+    driver(driver.says(200, seq=9, last_trade_id=30))
+    assert driver.state.a is not None
+    assert driver.state.a.instance == A_INSTANCE
+
+
+def test_a_fresh_state_of_a_needs_no_lead() -> None:
+    """With A's own word current, an answer only fills the watch."""
+    driver = Hedger().idle()
+    driver(answered(highest=12, base=Stand(900, 11)))
+    assert owed_lots(driver.state) == 0
+
+
+def test_the_watch_waits_for_b_s_own_book() -> None:
+    """Before the book is proven nothing is taken from an answer."""
+    driver = Hedger().reconciling()
+    driver(answered(trade(11, 50, 100), base=Stand(100, 9)))
+    assert not driver.state.a_fresh
+
+
+def test_a_watched_position_beyond_the_limit_halts() -> None:
+    """The limit holds for what B sees by itself too, once."""
+    driver = Hedger(max_position_lots=150).idle()
+    big = a_trade(driver, 200)
+    assert only(driver(seen(big)), HaltPair).reason == "position_limit"
+    assert driver(seen(trade(3, 10, 200))) == []
+
+
+def test_an_answer_beyond_the_limit_is_not_followed() -> None:
+    """A position that nobody configured is not a target after a start either."""
+    driver = restarted()
+    limited = replace(driver.state.config, max_position_lots=150)
+    driver.state = replace(driver.state, config=limited)
+    driver(answered(trade(11, 200, 100), base=Stand(100, 9)))
+    assert not driver.state.a_fresh
+
+
+def test_a_contradicted_book_is_proven_again() -> None:
+    """What contradicts the own book from outside calls for a fence, where there is a book."""
+    driver = Hedger().idle()
+    assert kinds(driver(ProofNeeded("the account query states another position"))) == [Fence]
+    assert driver.state.phase is Phase.RECONCILING
+    assert driver(ProofNeeded("again")) == []
+
+
+def test_a_lost_lease_forgets_the_lead() -> None:
+    """A deposed B must find A's state anew, watched trades or not."""
+    driver = Hedger().idle()
+    driver(seen(a_trade(driver, 100)), LeaseChanged(held=False))
+    assert not driver.state.a_fresh
+    driver(StopRequested())
+    assert driver.state.phase is Phase.STOPPING

@@ -1,0 +1,118 @@
+"""A's public trades joined to what A states: the view goes on only where both add up."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedge.core.amounts import Side
+from hedge.core.records import Trade
+from hedge.core.watch import KEEP_TRADES, Recent, Stand, carried, found, merged
+from tests.unit.core.kit import trade
+
+SIZES = st.lists(st.integers(-300, 300).filter(bool), min_size=1, max_size=10)
+
+
+def history(sizes: list[int], first_id: int = 11, before: int = 0) -> tuple[Trade, ...]:
+    """Return A's trades as the venue shows them: each states the position before it."""
+    rows = []
+    for number, size in enumerate(sizes):
+        rows.append(trade(first_id + number, size, before))
+        before += size
+    return tuple(rows)
+
+
+def recent(legs: tuple[Trade, ...], lowest: int, highest: int) -> Recent:
+    return Recent(legs, lowest, highest)
+
+
+# --- carrying A's statement on -----------------------------------------------------------------
+
+
+@given(SIZES, st.integers(), st.integers(-500, 500))
+def test_the_view_is_the_truth_whatever_order_the_trades_come_in(
+    sizes: list[int], seed: int, stated: int
+) -> None:
+    """Late, repeated and reordered trades end in the position that the venue holds."""
+    rows = list(history(sizes, before=stated))
+    chance = random.Random(seed)
+    heard = rows + chance.choices(rows, k=4)
+    chance.shuffle(heard)
+    watched: tuple[Trade, ...] = ()
+    for one in heard:
+        watched = merged(watched, (one,), 10)
+    assert carried(Stand(stated, 10), watched) == Stand(stated + sum(sizes), rows[-1].trade_id)
+
+
+@given(SIZES.filter(lambda sizes: len(sizes) > 1), st.data())
+def test_a_missing_trade_is_never_guessed_over(sizes: list[int], data: st.DataObject) -> None:
+    """Where one trade was lost the view stays A's own word, unless the loss changes nothing."""
+    rows = list(history(sizes))
+    lost = data.draw(st.integers(0, len(rows) - 2))
+    kept = tuple(row for number, row in enumerate(rows) if number != lost)
+    assert carried(Stand(0, 10), kept) is None
+
+
+def test_trades_that_the_statement_contains_change_nothing() -> None:
+    """A trade at or below the newest one that A counted is not counted again."""
+    rows = history([100, 50])
+    assert carried(Stand(150, 12), rows) == Stand(150, 12)
+    assert merged((), rows, 12) == ()
+
+
+@pytest.mark.parametrize(("shown", "expected"), [(150, Stand(150, 12)), (100, None), (None, None)])
+def test_without_a_statement_the_shown_position_is_the_check(
+    shown: int | None, expected: Stand | None
+) -> None:
+    """A venue that leaves the position out of its trades still shows it beside them."""
+    rows = tuple(replace(row, position_before_lots=None) for row in history([100, 50]))
+    assert carried(Stand(0, 10), rows, shown) == expected
+
+
+def test_a_self_trade_states_no_end() -> None:
+    """Two legs of one trade: neither says what is held after both."""
+    legs = (trade(11, 100, 0), replace(trade(11, -100, 100), side=Side.SELL))
+    assert carried(Stand(0, 10), merged((), legs, 10)) is None
+    assert carried(Stand(0, 10), merged((), legs, 10), 0) == Stand(0, 11)
+
+
+def test_old_trades_are_let_go() -> None:
+    """The list stays bounded however long A says nothing."""
+    rows = history([1] * (KEEP_TRADES + 5))
+    kept = merged((), rows, 0)
+    assert len(kept) == KEEP_TRADES
+    assert kept[-1] == rows[-1]
+
+
+# --- one public answer -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "own_trade_id", "expected"),
+    [
+        pytest.param(recent(history([100]), 5, 20), 20, Stand(100, 11), id="lists both"),
+        pytest.param(recent((), 5, 20), 20, Stand(0, 10), id="A has not traded since"),
+        pytest.param(recent(history([100]), 5, 20), 21, None, id="older than B's own trade"),
+        pytest.param(recent((), 1, 9), 0, None, id="ends before the base: another exchange"),
+        pytest.param(recent((), 15, 20), 20, None, id="does not reach back, A not in it"),
+        pytest.param(
+            recent(history([100], 16, before=40), 15, 20),
+            20,
+            Stand(140, 16),
+            id="A's own statement",
+        ),
+        pytest.param(recent(history([100], 11, before=40), 5, 20), 20, None, id="contradicts base"),
+        pytest.param(recent((), 0, 0), 0, None, id="a market without trades"),
+    ],
+)
+def test_what_one_answer_proves(answer: Recent, own_trade_id: int, expected: Stand | None) -> None:
+    """An answer counts where it is not older than B's book and tells all since the base."""
+    assert found(Stand(0, 10), answer, own_trade_id) == expected
+
+
+def test_an_answer_without_statements_proves_nothing_beyond_its_reach() -> None:
+    """Not reaching back to the base and stating no position, it leaves A unknown."""
+    legs = (replace(trade(16, 100), position_before_lots=None),)
+    assert found(Stand(0, 10), recent(legs, 15, 20), 20) is None
