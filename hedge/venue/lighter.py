@@ -2,8 +2,8 @@
 
 import logging
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from hedge.errors import ConfigError, ExchangeUnreachableError
 from hedge.venue import parse
 from hedge.venue.budget import RequestBudget
 from hedge.venue.feed import Feed
+from hedge.venue.lighter_peer import LighterPeer
 from hedge.venue.link import Delays, LinkTimes, backoff
 from hedge.venue.outcome import NO_PROOF_CODES, RATE_CODES
 from hedge.venue.parse import VenueParseError
@@ -46,13 +47,15 @@ _log = logging.getLogger(__name__)
 class LighterSettings:
     """Where the exchange is and which market: a symbol in any case, or a market index.
 
-    `chain_id` None lets the SDK tell it by the address. Times are seconds.
+    `chain_id` None lets the SDK tell it by the address; `peer_index` is the account of the other
+    side, None where it is not to be looked at. Times are seconds.
     """
 
     base_url: str
     ws_url: str
     market: str
     chain_id: int | None = None
+    peer_index: int | None = None
     request_timeout_s: float = 5.0
     token_life_s: int = TOKEN_LIFE_S
     times: LinkTimes = field(default_factory=LinkTimes)
@@ -68,8 +71,10 @@ class LighterVenue:
         signer: Signer,
         rest: RestClient,
         feed: Feed,
+        peer: LighterPeer | None = None,
     ) -> None:
         """Join the parts; `open` makes them."""
+        self.peer = peer
         self._spec = spec
         self._account_index = credentials.account_index
         self._signer = signer
@@ -108,6 +113,7 @@ class LighterVenue:
                 timeout_s=settings.request_timeout_s,
             )
             spec = await _find_market(rest, settings)
+            back_off = delays or partial(backoff, random.Random())  # noqa: S311  jitter
             feed = Feed(
                 settings.ws_url,
                 spec,
@@ -116,9 +122,20 @@ class LighterVenue:
                 token=signer.fresh_token,
                 token_life_s=settings.token_life_s,
                 times=settings.times,
-                delays=delays or partial(backoff, random.Random()),  # noqa: S311  jitter
+                delays=back_off,
             )
-            yield cls(spec, credentials, signer, rest, feed)
+            peer = None
+            if settings.peer_index is not None:
+                peer = LighterPeer(
+                    settings.ws_url,
+                    spec,
+                    settings.peer_index,
+                    rest,
+                    clock,
+                    times=settings.times,
+                    delays=back_off,
+                )
+            yield cls(spec, credentials, signer, rest, feed, peer)
 
     @property
     def spec(self) -> MarketSpec:
@@ -175,7 +192,7 @@ class LighterVenue:
     async def next_nonce(self) -> int:
         """Return the venue's next nonce of our key; may lag behind what was just accepted."""
         body = await self._rest.next_nonce()
-        with _readable():
+        with parse.readable():
             return parse.integer_of(body, "nonce")
 
     async def inactive_orders(self, limit: int = PAGE) -> tuple[OrderRow, ...]:
@@ -187,7 +204,7 @@ class LighterVenue:
         return self._orders(await self._rest.active_orders(self._spec.market_index))
 
     def _orders(self, body: dict[str, Any]) -> tuple[OrderRow, ...]:
-        with _readable():
+        with parse.readable():
             rows = parse.orders_of(parse.rows_of(body, "orders"), self._spec, self._account_index)
         return tuple(sorted(rows, key=lambda row: row.updated_ms, reverse=True))
 
@@ -202,7 +219,7 @@ class LighterVenue:
         read = 0
         for _ in range(1 if newer_than is None else pages):
             body = await self._rest.trades(self._spec.market_index, PAGE, cursor)
-            with _readable():
+            with parse.readable():
                 rows = parse.rows_of(body, "trades")
                 legs = parse.trades_of(rows, self._spec, self._account_index)
             read += len(rows)
@@ -222,28 +239,19 @@ class LighterVenue:
             if error.code in NOT_FOUND_CODES:
                 return TxStatus.UNKNOWN
             raise
-        with _readable():
+        with parse.readable():
             return parse.tx_seen(body).status
 
     async def account(self) -> AccountView:
         """Return one answer of the account query."""
-        body = await self._rest.account()
-        with _readable():
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
             return parse.account_view(body, self._spec, self._account_index)
 
     async def check_key(self) -> None:
         """Compare our key with the venue's. Raises KeyRefusedError when it does not match."""
         await self._budget.take(Priority.NORMAL)
         await self._signer.check_key()
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Turn a parse error inside the block into VenueUnavailableError: an unreadable answer."""
-    try:
-        yield
-    except VenueParseError as error:
-        raise VenueUnavailableError(f"unreadable answer: {error}") from error
 
 
 def _pages(trades: Iterable[Trade], newer_than: int | None, *, complete: bool) -> TradePages:

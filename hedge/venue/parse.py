@@ -6,12 +6,13 @@ SDK models do not validate, so nothing passes through them. Field names in error
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side
 from hedge.core.records import OrderRow, OrderStatus, Trade
-from hedge.venue.port import AccountView, TxSeen, TxStatus
+from hedge.venue.port import AccountView, TxSeen, TxStatus, VenueUnavailableError
 
 Json = Mapping[str, Any]
 
@@ -25,6 +26,15 @@ _TX_STATUS = {
     2: TxStatus.EXECUTED,
     3: TxStatus.PENDING,
 }
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn a parse error inside the block into VenueUnavailableError: an unreadable answer."""
+    try:
+        yield
+    except VenueParseError as error:
+        raise VenueUnavailableError(f"unreadable answer: {error}") from error
 
 
 class VenueParseError(ValueError):
@@ -185,16 +195,25 @@ def account_view(body: Json, spec: MarketSpec, account_index: int) -> AccountVie
     )
     if row is None:
         raise VenueParseError("accounts", "our account is not in the answer")
-    position_lots = 0
-    for position in _rows(row.get("positions"), "positions"):
-        if _integer(position, "market_id") == spec.market_index:
-            size = _lots(position, "position", spec)
-            position_lots = size and size * _sign(position)
     return AccountView(
         available_micros=floor_micros(row.get("available_balance"), "available_balance"),
         collateral_micros=floor_micros(row.get("collateral"), "collateral"),
-        position_lots=position_lots,
+        position_lots=position_of(row.get("positions"), spec) or 0,
     )
+
+
+def position_of(container: object, spec: MarketSpec) -> int | None:
+    """Return the signed position in our market, None where no row names it.
+
+    `container` is what stands under "positions": a list, or a map of market to row. Raises
+    VenueParseError.
+    """
+    position_lots = None
+    for position in _rows(container, "positions"):
+        if _integer(position, "market_id") == spec.market_index:
+            size = _lots(position, "position", spec)
+            position_lots = size and size * _sign(position)
+    return position_lots
 
 
 def _sign(row: Json) -> int:

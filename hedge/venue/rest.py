@@ -94,13 +94,22 @@ class RestClient:
             api_key_index=self._api_key_index,
         )
 
-    async def account(self) -> Json:
-        """Return `account` of our account."""
+    async def account(self, account_index: int) -> Json:
+        """Return `account` of any account; it is public."""
         return await self._read(
             Priority.NORMAL,
             self._account_api.account_without_preload_content,
             by="index",
-            value=str(self._account_index),
+            value=str(account_index),
+        )
+
+    async def recent_trades(self, market_index: int, limit: int) -> Json:
+        """Return `recentTrades` of one market, newest first; `limit` is at most 100."""
+        return await self._read(
+            Priority.NORMAL,
+            self._order_api.recent_trades_without_preload_content,
+            market_id=market_index,
+            limit=limit,
         )
 
     async def transaction(self, tx_hash: str) -> Json:
