@@ -4,13 +4,14 @@ The decisions are in `hedge.core.hedger`; this module turns the venue's streams 
 events and performs its effects.
 """
 
-import asyncio
-from dataclasses import replace
+from collections.abc import Coroutine
 from typing import Any
 
 from hedge import answers
+from hedge.answering import Answering, AnswerSource
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.by_hand import ByHand
+from hedge.catching import Catcher
 from hedge.core import hedger, ids
 from hedge.core.hedger_state import (
     ATarget,
@@ -44,10 +45,10 @@ from hedge.core.hedger_state import (
     Tick,
 )
 from hedge.core.keys_control import Halt
-from hedge.core.keys_state import Ledger, PositionState
 from hedge.core.machine import Outcome, Verdict
-from hedge.core.messages import AFilled, BFilled
+from hedge.core.messages import AFilled
 from hedge.core.records import Trade
+from hedge.core.watch import PeerAnswered, PeerTraded
 from hedge.core.wire import RefusalCause
 from hedge.course import Courses, log_sent
 from hedge.halting import STOPS_B
@@ -59,10 +60,8 @@ from hedge.parts import Parts
 from hedge.proof import Proven
 from hedge.shell import Shell
 from hedge.venue.fence import Fenced
-from hedge.venue.port import (
-    KeyRefusedError,
-    OrdersSeen,
-)
+from hedge.venue.port import KeyRefusedError, OrdersSeen
+from hedge.watching import Watcher, WatchHandlers
 
 _ROUTINE = frozenset({Phase.IDLE, Phase.SENDING, Phase.SETTLING})
 
@@ -76,17 +75,20 @@ class AccountBManager(Shell):
         """Prepare; `run` starts."""
         super().__init__(parts)
         self._hand = ByHand(parts)
-        self._neutral = answers.NeutralKeeper(parts)
         self.state = self._hand.restored(HedgerState(config))
-        self._seq = 0
-        self._said: Ledger | None = None
         self._courses = Courses(parts)
+        self._answers = Answering(parts, self.lease, self.outbox, self._courses, self._source())
         self._hearing_ns = 0
         self._ear = Ear(parts, self._hand, self._ear_handlers())
-        self._shown: tuple[str, ...] | None = None
         self._waits_for_lease = False
-        self._catcher: asyncio.Task[None] | None = None
-        self._session = 0
+        self._catcher = Catcher(
+            self.books,
+            self.spawn,
+            lambda: self.streams_up,
+            lambda: self.post(StreamsChanged(up=True)),
+        )
+        self._watcher = Watcher(parts, self._watch_handlers())
+        self._a_lives = False
         parts.messenger.subscribe(parts.names.account_a_filled, self.on_a_account_filled)
 
     def _ear_handlers(self) -> EarHandlers:
@@ -96,6 +98,25 @@ class AccountBManager(Shell):
             say=self.voice.say,
             too_large=lambda detail: self.post(HaltRaised("position_limit", detail)),
         )
+
+    def _source(self) -> AnswerSource:
+        return AnswerSource(
+            state=lambda: self.state,
+            book=lambda: self.books.book,
+            mark_ticks=lambda: self.facts().mark_ticks,
+            available_micros=lambda: self.available_micros,
+        )
+
+    def _watch_handlers(self) -> WatchHandlers:
+        return WatchHandlers(
+            state=lambda: self.state,
+            a_lives=lambda: self._a_lives,
+            bases=lambda: answers.bases_of(self.books.snapshot, self._answers.neutral),
+            post=self._on_watch,
+        )
+
+    def _loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
+        return (*super()._loops(), *self._watcher.loops())
 
     # --- core -----------------------------------------------------------------------------
 
@@ -116,19 +137,7 @@ class AccountBManager(Shell):
 
     def after_step(self) -> None:
         """Write the ledger when what it says has changed, with the results that came."""
-        if not self.lease.held:
-            return
-        ledger = self._ledger()
-        same = self._said is not None and replace(ledger, timestamp=0) == self._said
-        if same and not self._courses.has_results:
-            return
-        self._said = replace(ledger, timestamp=0)
-        results, position = self._courses.take(), self._position()
-
-        async def write() -> None:
-            await self._write_ledger(ledger, results, position)
-
-        self.outbox.put(write)
+        self._answers.say_what_changed()
 
     def state_word(self) -> str:
         """Return the hedger's phase."""
@@ -186,6 +195,10 @@ class AccountBManager(Shell):
             owed=self.parts.base(hedger.owed_lots(self.state)),
         )
 
+    def _on_watch(self, event: PeerTraded | PeerAnswered, received_ns: int) -> None:
+        self._courses.heard(received_ns)
+        self.post(event)
+
     def _on_hand(self, signed_lots: int) -> HedgerState | None:
         before = self.state.manual_lots
         self.post(HandPublished(signed_lots))
@@ -198,6 +211,7 @@ class AccountBManager(Shell):
 
     def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
         """Read A's state from its key; with Redis down go on with what is known."""
+        self._a_lives = snapshot is not None and snapshot.ready_a is not None
         if snapshot is None:
             return
         if self.lease.held and self.streams_up:
@@ -234,12 +248,13 @@ class AccountBManager(Shell):
         own = ids.instance_bits(self.parts.instance)
         ours = [trade.client_order_index for trade in new if ids.is_ours(trade.client_order_index)]
         twin = any(ids.instance_of(client_id) != own for client_id in ours)
-        self._seq += bool(new)
+        if new:
+            self._answers.traded()
         order = self.state.inflight
         view = book.view(order.client_order_index if order else 0)
         self.post(OwnBook(view, self.foreign_of(new), twin))
-        if not book.consistent and self._catcher is None:
-            self._catch_up()
+        if not book.consistent and self._catcher.is_idle:
+            self._catcher.start()
 
     def on_orders(self, seen: OrdersSeen) -> None:
         """Turn order rows into events."""
@@ -254,26 +269,12 @@ class AccountBManager(Shell):
             self.post(StreamsChanged(up=True))
             self.look_now()
         else:
-            self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Close a gap by REST; a new session's catch-up takes the place of an older one."""
-        if self._catcher is not None:
-            self._catcher.cancel()
-        self._session += 1
-        self._catcher = self.spawn("catch-up", self._until_whole(self._session))
-
-    async def _until_whole(self, session: int) -> None:
-        whole = await self.books.until_whole(lambda: self.streams_up and session == self._session)
-        if session == self._session:
-            self._catcher = None
-        if whole:
-            self.post(StreamsChanged(up=True))
+            self._catcher.start()
 
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Lead once state and streams are there."""
         self._waits_for_lease = False
-        self._said = None
+        self._answers.forget()
         self.look_now()
 
     def on_lease_lost(self, _answer: LeaseAnswer) -> None:
@@ -294,7 +295,7 @@ class AccountBManager(Shell):
             if client_id and row.client_order_index == client_id:
                 self.post(OwnOrder(row))
         snapshot = self.books.snapshot
-        explained = proven.explained and self._neutral.explains(
+        explained = proven.explained and self._answers.neutral.explains(
             snapshot.neutral if snapshot else None, self.state.config.offset_lots
         )
         self.post(Reconciled(fenced.next_nonce, proven.book.view(client_id), explained))
@@ -363,37 +364,4 @@ class AccountBManager(Shell):
 
     async def write_state(self) -> None:
         """Write heartbeat, ledger and position; a standby writes nothing."""
-        self._neutral.save()
-        if not self.lease.held:
-            return
-        reasons = self._reasons()
-        if reasons != self._shown:
-            self._shown = reasons
-            self.log.info("ready" if not reasons else "not_ready", reasons=", ".join(reasons))
-        beat = answers.beat_of(self.parts, self.state, reasons, self._can_hedge_lots())
-        await self.parts.messenger.beat(beat)
-        if self.outbox.is_empty:
-            await self._write_ledger(self._ledger(), (), self._position())
-
-    async def _write_ledger(
-        self, ledger: Ledger, results: tuple[BFilled, ...], position: PositionState | None
-    ) -> None:
-        neutral = answers.neutral_of(self.parts, self.state)
-        self._neutral.note(neutral)
-        answer = await self.parts.messenger.write_ledger(
-            ledger, results, neutral=neutral, position_b=position, take_free=False
-        )
-        self.lease.judge(answer)
-
-    def _ledger(self) -> Ledger:
-        return answers.ledger_of(self.parts, self.state, self._reasons())
-
-    def _position(self) -> PositionState | None:
-        return answers.position_of(self.parts, self.state, self.books.book, self._seq)
-
-    def _reasons(self) -> tuple[str, ...]:
-        return answers.why_unready(self.state, self.facts().mark_ticks)
-
-    def _can_hedge_lots(self) -> int | None:
-        mark = self.facts().mark_ticks
-        return answers.margin_lots(self.parts.spec, self.available_micros, mark)
+        await self._answers.beat()

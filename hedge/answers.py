@@ -1,11 +1,13 @@
 """What B says of itself in Redis: heartbeat, ledger, position, the last neutral moment."""
 
+from hedge.bus.port import StateSnapshot
 from hedge.core import hedger
 from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
 from hedge.core.hedger_state import IN_FLIGHT, PROVEN_PHASES, HedgerState, PublishFailure
 from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
 from hedge.core.messages import BHedgeFailed
+from hedge.core.watch import Stand
 from hedge.core.wire import MessageRefusedError
 from hedge.parts import Parts
 from hedge.status import advice_for
@@ -48,8 +50,8 @@ def margin_lots(
 
 
 def ledger_of(parts: Parts, state: HedgerState, reasons: tuple[str, ...]) -> Ledger:
-    """Return B's answer; while A is unknown it answers nothing."""
-    known = state.a if hedger.target_known(state) else None
+    """Return B's answer; while A is unknown, or has traded since, it answers nothing."""
+    known = hedger.answerable(state)
     return Ledger(
         chain_id=parts.scope.chain_id,
         account_index=parts.scope.account_b,
@@ -110,7 +112,7 @@ def position_of(
 
 def neutral_of(parts: Parts, state: HedgerState) -> Neutral | None:
     """Return the record of this moment if nothing is in flight and owed, else None."""
-    known = state.a if hedger.target_known(state) else None
+    known = hedger.a_view(state) if hedger.target_known(state) else None
     if known is None or state.phase in IN_FLIGHT or state.manual_lots:
         return None
     if hedger.owed_lots(state) != 0:
@@ -148,6 +150,13 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
     )
 
 
+def bases_of(snapshot: StateSnapshot | None, neutral: "NeutralKeeper") -> tuple[Stand, ...]:
+    """Return all that is on record of A's position: its own last word, and neutral moments."""
+    seen = snapshot.position_a if snapshot else None
+    own = (Stand(seen.position_lots, seen.last_trade_id),) if seen else ()
+    return (*own, *neutral.stands(snapshot.neutral if snapshot else None))
+
+
 class NeutralKeeper:
     """Keeps the last neutral moment in the host's file; Redis has a copy."""
 
@@ -179,6 +188,11 @@ class NeutralKeeper:
         if known is None:
             return False
         return known.a_position_lots + known.b_position_lots == offset_lots
+
+    def stands(self, in_redis: Neutral | None) -> tuple[Stand, ...]:
+        """Return A's position in each neutral moment that is known."""
+        known = (self._last or self._from_file(), in_redis)
+        return tuple(Stand(one.a_position_lots, one.a_trade_id) for one in known if one)
 
     def _from_file(self) -> Neutral | None:
         kept = self._parts.host.read(self._name)

@@ -166,7 +166,10 @@ class LighterConfig:
     maker_order_time_out: float = setting(
         "A cancels and replaces an order older than this", "s", 30.0, check=at_least(1)
     )
-    peer_watch: bool = setting("no effect yet (B watching A's public stream)", default=True)
+    peer_watch: bool = setting(
+        "B watches A's public trades, A looks at B's position before it reduces alone",
+        default=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ MEANINGS: dict[str, str] = {
     "lighter.tier": "账户等级",
     "lighter.requests_per_minute": "本守护进程的请求额度",
     "lighter.maker_order_time_out": "A 的挂单超过这个时间就撤掉重挂",
-    "lighter.peer_watch": "目前还没有作用（B 观察 A 的公开数据流）",
+    "lighter.peer_watch": "B 观察 A 的公开成交；A 自行减仓前先看 B 的公开仓位",
     "strategy.quantity": "A 开仓单的数量；也可用 --quantity",
     "strategy.depth": "A 挂在第几档，1 为最优",
     "strategy.requote_ticks": "A 的挂单偏离其档位超过这么多就重挂",

@@ -212,6 +212,7 @@ def _settings(config: Config) -> LighterSettings:
         ws_url=config.lighter.ws_url,
         market=config.market,
         chain_id=config.lighter.chain_id,
+        peer_index=config.peer.account_index if config.lighter.peer_watch else None,
         request_timeout_s=timing.request_timeout_s,
         times=LinkTimes(
             ready_s=timing.start_timeout_s, ping_s=timing.ws_ping_s, silence_s=timing.ws_silence_s
@@ -288,6 +289,7 @@ def _parts(
         log=log,
         instance=host.instance,
         version=VERSION,
+        peer=venue.peer,
     )
 
 

@@ -10,6 +10,7 @@ from hedge.core.amounts import MarketSpec
 from hedge.host_state import HostState
 from hedge.logs import Log
 from hedge.venue.budget import RequestBudget
+from hedge.venue.peer import PeerVenue
 from hedge.venue.port import Clock, Venue
 from hedge.venue.sender import Sender
 
@@ -31,6 +32,7 @@ class Parts:
     log: Log
     instance: str
     version: str
+    peer: PeerVenue | None = None  # None: `lighter.peer_watch` is off
 
     @property
     def spec(self) -> MarketSpec:

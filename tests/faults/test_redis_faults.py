@@ -50,10 +50,12 @@ async def test_redis_is_killed_and_comes_back_empty(pair: Pair) -> None:
 
 
 async def test_a_fills_while_redis_is_dead(pair: Pair) -> None:
-    """A fill that cannot be published is hedged once Redis is back."""
+    """A fill that cannot be published is hedged all the same: B sees it at the exchange."""
     await pair.until_resting()
     await asyncio.to_thread(pair.redis.kill)
     await pair.fill_a("0.0300")
+    held, _ = await pair.positions()
+    await pair.until_position_b(f"{-held / 10_000:.4f}")
     await pair.until(lambda: nothing_rests(pair), "A's remainder off the book")
     await asyncio.to_thread(pair.redis.restart)
     await goes_on(pair)

@@ -62,9 +62,11 @@ LAYERS = (
     (
         "account_a_manager",
         "account_b_manager",
+        "hedge.answering",
         "hedge.answers",
         "hedge.bookkeeping",
         "hedge.by_hand",
+        "hedge.catching",
         "hedge.course",
         "hedge.halting",
         "hedge.hearing",
@@ -78,6 +80,7 @@ LAYERS = (
         "hedge.statements",
         "hedge.status",
         "hedge.voice",
+        "hedge.watching",
     ),
     (
         "main_A",

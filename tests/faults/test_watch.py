@@ -1,0 +1,81 @@
+"""B's own eye on A: hedging goes on where A or Redis is dead."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.pair_harness import lots, running_pair
+
+pytestmark = [pytest.mark.integration, pytest.mark.fault, pytest.mark.timeout(120)]
+
+
+async def test_fill_of_a_dead_a_is_hedged(tmp_path: Path) -> None:
+    """A is killed with an order in the book; its fill is hedged by B while A stays dead."""
+    async with running_pair(tmp_path) as pair:
+        pair.kill_a()
+        change = await pair.fill_a()
+        await pair.until_position_b(pair_amount(-change))
+        await pair.revive()
+        await pair.check()
+
+
+async def test_fill_with_redis_dead_is_hedged(tmp_path: Path) -> None:
+    """Redis is killed and A with it; its fill is hedged by B's watch alone."""
+    async with running_pair(tmp_path) as pair:
+        pair.kill_a()
+        await asyncio.to_thread(pair.redis.kill)
+        change = await pair.fill_a()
+        await pair.until_position_b(pair_amount(-change))
+        await asyncio.to_thread(pair.redis.restart)
+        await pair.revive()
+        await pair.check()
+
+
+async def test_both_daemons_dead_and_only_b_comes_back(tmp_path: Path) -> None:
+    """Both are killed, A's order fills meanwhile; B alone comes back and hedges it."""
+    async with running_pair(tmp_path) as pair:
+        pair.kill_a()
+        pair.kill_b()
+        change = await pair.fill_a()
+        pair.start_b()
+        await pair.until_position_b(pair_amount(-change), 30.0)
+        await pair.revive()
+        await pair.check()
+
+
+async def test_both_dead_redis_wiped_and_only_b_comes_back(tmp_path: Path) -> None:
+    """Nothing is left but B's own files and the venue: still A's fill is found and hedged."""
+    async with running_pair(tmp_path) as pair:
+        await pair.fill_a()
+        await pair.until_neutral()
+        await pair.until_resting()
+        pair.kill_a()
+        pair.kill_b()
+        a_before, _ = await pair.positions()
+        change = await pair.fill_a()
+        await pair.client.flushall()
+        pair.start_b()
+        await pair.until_position_b(pair_amount(-a_before - change), 30.0)
+        await pair.revive()
+        await pair.check()
+
+
+async def test_without_the_watch_a_dead_a_is_not_followed(tmp_path: Path) -> None:
+    """Switched off, B looks at its own account only, and hedges when A is back."""
+    async with running_pair(tmp_path, settings={"lighter.peer_watch": False}) as pair:
+        pair.kill_a()
+        await pair.fill_a()
+        assert (await pair.positions())[1] == 0
+        await pair.revive()
+        await pair.check()
+
+
+def pair_amount(signed_lots: int) -> str:
+    """Write lots of the harness's market as an amount."""
+    return f"{signed_lots / 10_000:.4f}"
+
+
+def test_amounts_are_written_as_the_harness_reads_them() -> None:
+    """The helper above and the harness agree on the sign and the steps."""
+    assert lots(pair_amount(-123)) == -123

@@ -1,0 +1,159 @@
+"""When B asks the venue for A's newest trades, and what it makes of the stream."""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from hedge.core import hedger
+from hedge.core.hedger_state import HedgerState
+from hedge.core.machine import Facts
+from hedge.core.watch import PeerAnswered, PeerTraded, Recent, Stand
+from hedge.venue.peer import PeerDown, PeerEvent, PeerHandler, PeerShown, PeerUp
+from hedge.venue.port import VenueUnavailableError
+from hedge.watching import POLL_MS, Watcher, WatchHandlers
+from tests.unit.core import kit
+from tests.unit.shell.fakes import Bench, running
+from tests.waiting import eventually
+
+NOTHING = Recent((), 1, 10**9)
+
+
+class Peer:
+    """Another account as a test tells of it."""
+
+    def __init__(self) -> None:
+        self.handler: PeerHandler | None = None
+        self.answers: deque[Recent | VenueUnavailableError] = deque()
+        self.asked_ms: list[int] = []
+
+    async def run(self, handler: PeerHandler) -> None:
+        self.handler = handler
+        await asyncio.Event().wait()
+
+    async def recent(self) -> Recent:
+        answer = self.answers.popleft() if self.answers else NOTHING
+        if isinstance(answer, VenueUnavailableError):
+            raise answer
+        return answer
+
+    async def position_lots(self) -> int:
+        return 0
+
+
+class Watch:
+    """A Watcher over a real hedger core; `asked_ms` is when it asked."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.peer = bench, Peer()
+        self.core = kit.Hedger().idle()
+        self.a_lives = True
+        self.bases = (Stand(0, 1),)
+        self.posted: list[PeerTraded | PeerAnswered] = []
+        self.asked_ms: list[int] = []
+        parts = replace(bench.parts, peer=self.peer)
+        handlers = WatchHandlers(
+            lambda: self.core.state, lambda: self.a_lives, lambda: self.bases, self.post
+        )
+        self.watcher = Watcher(parts, handlers)
+
+    def post(self, event: PeerTraded | PeerAnswered, _received_ns: int) -> None:
+        self.posted.append(event)
+        if isinstance(event, PeerAnswered):
+            self.asked_ms.append(self.bench.clock.now_ms())
+        facts = Facts(now_ms=self.bench.clock.now_ms())  # no mark price: nothing is sent
+        self.core.state, _ = hedger.step(self.core.state, event, facts)
+
+    def hear(self, event: PeerEvent) -> None:
+        assert self.peer.handler is not None
+        self.peer.handler(event)
+
+    async def for_ms(self, wait_ms: int) -> list[int]:
+        """Watch for a while of the bench's clock; return when it asked, in ms from its begin."""
+        since_ms = self.bench.clock.now_ms()
+        until_ms = since_ms + wait_ms
+        (_, listen), (_, ask) = self.watcher.loops()
+        async with running(listen), running(ask):
+            await eventually(lambda: self.bench.clock.now_ms() >= until_ms)
+        return [at - since_ms for at in self.asked_ms if since_ms <= at <= until_ms]
+
+
+@pytest.fixture
+def watch(bench: Bench) -> Iterator[Watch]:
+    return Watch(bench)
+
+
+def test_switched_off_nothing_runs(bench: Bench) -> None:
+    """Without a peer there are no loops."""
+    assert Watcher(bench.parts, Watch(bench).watcher._do).loops() == ()
+
+
+async def test_with_a_alive_it_asks_once_after_each_connection(watch: Watch) -> None:
+    """What happened before the stream came is asked for; a living A tells the rest itself."""
+    assert len(await watch.for_ms(30_000)) == 1
+    watch.watcher._heard(PeerUp())
+    assert len(await watch.for_ms(30_000)) == 1
+
+
+async def test_with_a_gone_it_asks_again_and_again(watch: Watch) -> None:
+    """A frame may be lost on a live socket, and nobody else would tell."""
+    watch.a_lives = False
+    asked = await watch.for_ms(3 * POLL_MS + 2000)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert len(gaps) == 3
+    assert all(POLL_MS <= gap <= POLL_MS + 1000 for gap in gaps)
+
+
+async def test_a_gap_is_asked_for_with_growing_pauses(watch: Watch) -> None:
+    """Trades that do not add up are looked for, without spending the whole budget on it."""
+    await watch.for_ms(2000)
+    watch.watcher._heard(PeerShown((kit.trade(9, 50, 50),), None, 0))
+    assert hedger.is_watch_open(watch.core.state)
+    assert 5 <= len(await watch.for_ms(60_000)) <= 10
+
+
+async def test_a_closed_gap_is_let_be(watch: Watch) -> None:
+    """Once the missing trade is found nothing more is asked."""
+    await watch.for_ms(2000)
+    missing, newer = kit.trade(8, 50, 0), kit.trade(9, 50, 50)
+    watch.peer.answers.append(Recent((missing, newer), 1, 10))
+    watch.watcher._heard(PeerShown((newer,), None, 0))
+    assert len(await watch.for_ms(30_000)) == 1
+    view = hedger.a_view(watch.core.state)
+    assert view is not None
+    assert view.position_lots == 100
+
+
+async def test_a_failed_question_is_asked_again(watch: Watch) -> None:
+    """No answer is no knowledge: neither flat nor up to date."""
+    watch.peer.answers.append(VenueUnavailableError("HTTP 500"))
+    asked = await watch.for_ms(6000)
+    assert len(asked) == 1
+    assert asked[0] >= 2000
+
+
+async def test_without_own_book_nothing_is_asked(watch: Watch) -> None:
+    """The answer could not be used before the own book is proven."""
+    watch.core.state = HedgerState(watch.core.state.config)
+    assert await watch.for_ms(20_000) == []
+
+
+async def test_a_spent_budget_is_not_overdrawn(watch: Watch) -> None:
+    """Watching never takes what hedges and fences may need."""
+    watch.bench.parts.budget.refused()
+    watch.a_lives = False
+    assert await watch.for_ms(20_000) == []
+
+
+async def test_a_lost_stream_is_only_logged(watch: Watch) -> None:
+    """Down is no statement about A."""
+    (_, listen), (_, ask) = watch.watcher.loops()
+    ask.close()
+    async with running(listen):
+        await eventually(lambda: watch.peer.handler is not None)
+        watch.hear(PeerDown("cut"))
+        watch.hear(PeerShown((), 7, 0))
+    assert watch.posted == [PeerTraded((), 7)]
