@@ -11,6 +11,7 @@ from typing import Any
 from hedge import statements
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import maker
+from hedge.core.closing import BShown, LookAtB
 from hedge.core.keys_control import Halt
 from hedge.core.keys_state import PositionState
 from hedge.core.machine import Verdict
@@ -43,6 +44,7 @@ from hedge.core.maker_state import (
     StopRequested,
     StreamsChanged,
     Tick,
+    Work,
 )
 from hedge.core.records import Trade
 from hedge.errors import ConfigError
@@ -61,6 +63,9 @@ from hedge.venue.port import (
 
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
+
+
+_BETWEEN_LOOKS_S = 1.0
 
 
 class AccountAManager(Shell):
@@ -134,6 +139,18 @@ class AccountAManager(Shell):
                 self._publish_fill(effect)
             case PublishPosition():
                 self._publish_position()
+            case HaltPair(reason, detail):
+                self.publish_halt(reason, detail)
+            case Note(event, detail, loud):
+                self.voice.note(event, detail, loud=loud)
+            case Stopped(neutral):
+                self.end(neutral=neutral)
+            case _:
+                self._begin(effect)
+
+    def _begin(self, work: Work) -> None:
+        """Start what takes an answer of the venue."""
+        match work:
             case Place(order):
                 self.spawn("place", self._place(order))
             case Cancel(order, nonce):
@@ -142,12 +159,8 @@ class AccountAManager(Shell):
                 self.reconcile()
             case CatchUp():
                 self.spawn("catch-up", self._catch_up())
-            case HaltPair(reason, detail):
-                self.publish_halt(reason, detail)
-            case Note(event, detail, loud):
-                self.voice.note(event, detail, loud=loud)
-            case Stopped(neutral):
-                self.end(neutral=neutral)
+            case LookAtB(seq):
+                self.spawn("look-at-b", self._look_at_b(seq))
 
     # --- what happened --------------------------------------------------------------------
 
@@ -359,3 +372,16 @@ class AccountAManager(Shell):
             self.log.warning("catch_up_failed", reason=error)
         finally:
             self._catching = False
+
+    async def _look_at_b(self, seq: int) -> None:
+        """Read B's public position twice: one copy of the venue may lag for a moment."""
+        peer, found = self.parts.peer, None
+        if peer is not None:
+            try:
+                first = await peer.position_lots()
+                await self.parts.clock.sleep(_BETWEEN_LOOKS_S)
+                found = first if await peer.position_lots() == first else None
+            except VenueError as error:
+                self.log.warning("b_not_visible", reason=error)
+        self.log.info("looked_at_b", position=self.parts.base(found))
+        self.post(BShown(seq, found))

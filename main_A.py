@@ -43,6 +43,8 @@ def build(parts: Parts) -> AccountAManager:
             stop_deadline_ms=round(timing.stop_timeout_s * 1000),
             max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
             max_position_lots=parts.scope.max_position_lots,
+            offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,
+            peer_watch=parts.peer is not None,
         ),
     )
 

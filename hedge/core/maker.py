@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from hedge.core.book import BookView
+from hedge.core.closing import BShown, Closing
 from hedge.core.machine import GONE_CODES, Facts, Verdict, reason_of
 from hedge.core.maker_moves import Step, fence, halt, move, say, uncover
 from hedge.core.maker_rules import advance, is_covered
 from hedge.core.maker_state import (
     TRANSITIONS,
     Answered,
-    Closing,
     FenceNeeded,
     FlattenRequested,
     HaltRaised,
@@ -216,6 +216,13 @@ def _on_peer(state: MakerState, event: PeerSeen, _facts: Facts) -> Step:
     return replace(state, peer=event.peer), ()
 
 
+def _on_b_shown(state: MakerState, event: BShown, _facts: Facts) -> Step:
+    looked = state.looked
+    if looked is None or looked.seq != event.seq:
+        return state, ()
+    return replace(state, looked=replace(looked, position_lots=event.position_lots)), ()
+
+
 def _on_halt_seen(state: MakerState, event: HaltSeen, _facts: Facts) -> Step:
     if state.phase in (Phase.HALTED, Phase.STOPPING):
         return state, ()
@@ -231,7 +238,12 @@ def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
     if state.phase is not Phase.HALTED:
         return state, ()
     state = replace(
-        move(state, Trigger.RESUME), halt_reason="", closing=None, uncovered_ms=None, alerted=False
+        move(state, Trigger.RESUME),
+        halt_reason="",
+        closing=None,
+        looked=None,
+        uncovered_ms=None,
+        alerted=False,
     )
     return fence(state, "resumed")
 
@@ -262,6 +274,7 @@ _HANDLERS: dict[type, Callable[[MakerState, Any, Facts], Step]] = {
     OwnOrder: _on_order,
     Answered: _on_answered,
     PeerSeen: _on_peer,
+    BShown: _on_b_shown,
     HaltSeen: _on_halt_seen,
     HaltRaised: _on_halt_raised,
     Resumed: _on_resumed,

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 
+from hedge.core import ids
+from hedge.core.amounts import Side
 from hedge.core.machine import Facts, look_up
 from hedge.core.maker_state import (
     TRANSITIONS,
     Fence,
     HaltPair,
+    LedgerView,
     MakerEffect,
     MakerState,
     Note,
+    Order,
     Pending,
     Phase,
     PublishFill,
@@ -57,3 +61,26 @@ def say(state: MakerState, *, anyway: bool = False) -> Step:
         seq += 1
         effects.append(PublishFill(trade, seq, state.net_lots or 0))
     return replace(state, seq=seq, unsaid=()), tuple(effects)
+
+
+def answer_of_b(state: MakerState) -> LedgerView | None:
+    """Return B's ledger if it answers exactly our newest instance, seq and position."""
+    ledger = state.peer.ledger
+    if ledger is None or ledger.a_instance != state.config.instance:
+        return None
+    newest = ledger.a_seq == state.seq and ledger.a_position_lots == state.net_lots
+    return ledger if newest else None
+
+
+def new_order(state: MakerState, side: Side, lots: int, price_ticks: int, facts: Facts) -> Order:
+    """Return A's next order; its id is a function of its nonce."""
+    nonce = state.nonce or 0
+    return Order(
+        client_order_index=ids.order_id(state.config.instance, nonce),
+        nonce=nonce,
+        side=side,
+        lots=lots,
+        price_ticks=price_ticks,
+        reduce_only=side is Side.SELL,
+        sent_ms=facts.now_ms,
+    )

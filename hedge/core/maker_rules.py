@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 
-from hedge.core import ids
 from hedge.core.amounts import Side
+from hedge.core.closing import Closing
 from hedge.core.machine import Facts
+from hedge.core.maker_closing import close, time_outs
 from hedge.core.maker_gaps import catch_up, contradiction
-from hedge.core.maker_moves import QUIET, Step, fence, halt, move, uncover
+from hedge.core.maker_moves import QUIET, Step, answer_of_b, fence, halt, move, new_order, uncover
 from hedge.core.maker_state import (
     Cancel,
-    Closing,
-    LedgerView,
     MakerEffect,
     MakerState,
     Note,
@@ -25,17 +24,8 @@ from hedge.core.maker_state import (
 
 def is_covered(state: MakerState) -> bool:
     """Whether B's ledger answers exactly our newest state with nothing owed, dust aside."""
-    ledger = _answer(state)
+    ledger = answer_of_b(state)
     return ledger is not None and not ledger.inflight and ledger.owed_lots in (0, ledger.dust_lots)
-
-
-def _answer(state: MakerState) -> LedgerView | None:
-    """Return B's ledger if it answers exactly our newest instance, seq and position."""
-    ledger = state.peer.ledger
-    if ledger is None or ledger.a_instance != state.config.instance:
-        return None
-    newest = ledger.a_seq == state.seq and ledger.a_position_lots == state.net_lots
-    return ledger if newest else None
 
 
 def advance(state: MakerState, facts: Facts) -> Step:
@@ -165,7 +155,7 @@ def _level(side: Side, facts: Facts) -> int | None:
 
 def _hear_debt(state: MakerState, facts: Facts) -> Step:
     """Start the clocks also where no fill of ours did: B says that it owes for our newest state."""
-    ledger = _answer(state)
+    ledger = answer_of_b(state)
     if ledger is None or ledger.owed_lots in (0, ledger.dust_lots):
         return state, ()
     return uncover(state, facts), ()
@@ -201,7 +191,7 @@ def _place(state: MakerState, facts: Facts) -> Step:
         return state, ()
     if not long and not _peer_can_take(state, net + lots):
         return state, ()
-    order = _new_order(state, side, lots, price, facts)
+    order = new_order(state, side, lots, price, facts)
     return replace(move(state, Trigger.PLACE), order=order, pending=Pending.PLACE), (Place(order),)
 
 
@@ -230,79 +220,7 @@ def _peer_can_take(state: MakerState, position_lots: int) -> bool:
     return limit is None or position_lots <= limit
 
 
-def _new_order(state: MakerState, side: Side, lots: int, price_ticks: int, facts: Facts) -> Order:
-    nonce = state.nonce or 0
-    return Order(
-        client_order_index=ids.order_id(state.config.instance, nonce),
-        nonce=nonce,
-        side=side,
-        lots=lots,
-        price_ticks=price_ticks,
-        reduce_only=side is Side.SELL,
-        sent_ms=facts.now_ms,
-    )
-
-
-# --- time-outs, closing, stopping ------------------------------------------------------------
-
-
-def _time_outs(state: MakerState, facts: Facts) -> Step:
-    since, config = state.uncovered_ms, state.config
-    if since is None:
-        return state, ()
-    if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
-        detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
-        return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
-    overdue = facts.now_ms >= since + config.force_close_ms
-    if overdue and state.closing is None and state.phase is not Phase.STOPPING:
-        detail = (
-            f"B has not covered a fill for {config.force_close_ms / 1000:g} s; A holds "
-            f"{config.spec.base(state.net_lots or 0)} {config.spec.symbol} and reduces what is "
-            "proven to be unhedged"
-        )
-        state = replace(state, closing=Closing.UNHEDGED)
-        state, effects = halt(state, "force_close_timeout", detail)
-        return replace(state, halt_reason="force_close_timeout"), effects
-    return state, ()
-
-
-def _close(state: MakerState, facts: Facts) -> Step:
-    """Reduce A on its own while halted: only what is proven unhedged, never more than it has."""
-    if state.closing is None or state.phase is not Phase.HALTED or state.nonce is None:
-        return state, ()
-    idle = state.order is None and state.pending is None and state.consistent and state.streams_up
-    if not idle or state.unsaid:
-        return state, ()
-    if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
-        return state, ()
-    lots = _closable(state)
-    if lots == 0 and state.closing is Closing.ALL:
-        return replace(state, closing=None), (Note("closed", "nothing left to close"),)
-    price = facts.bid_ticks if lots < 0 else facts.ask_ticks
-    if lots == 0 or price is None:
-        return state, ()  # what is unhedged ends with coverage, or with a readable ledger
-    order = _new_order(state, Side.of(lots), abs(lots), price, facts)
-    order = replace(order, reduce_only=True, closing=True)
-    state = replace(
-        state,
-        order=order,
-        pending=Pending.PLACE,
-        retry_at_ms=facts.now_ms + state.config.retry_delay_ms,
-    )
-    return state, (Place(order),)
-
-
-def _closable(state: MakerState) -> int:
-    """Return the signed trade that closes; 0 when nothing is proven to be unhedged."""
-    net = state.net_lots or 0
-    if state.closing is Closing.ALL:
-        return -net
-    ledger = _answer(state)
-    if ledger is None or not state.peer.alive or ledger.owed_lots * net >= 0:
-        return 0
-    if ledger.inflight and state.peer.ready:
-        return 0  # an order of a B that works is in flight: soon it is known what is owed
-    return Side.of(ledger.owed_lots).sign * min(abs(ledger.owed_lots), abs(net))
+# --- stopping ----------------------------------------------------------------------------------
 
 
 def _stop(state: MakerState, facts: Facts) -> Step:
@@ -326,7 +244,7 @@ _RULES = (
     _hear_debt,
     _release,
     _place,
-    _time_outs,
-    _close,
+    time_outs,
+    close,
     _stop,
 )

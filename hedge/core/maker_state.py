@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
+from hedge.core.closing import BShown, Closing, LookAtB, LookedAtB
 from hedge.core.machine import Outcome
 from hedge.core.records import OrderRow, Trade
 
@@ -90,13 +91,6 @@ class Pending(enum.Enum):
     FENCE = "fence"
 
 
-class Closing(enum.Enum):
-    """What the maker closes on its own while halted."""
-
-    UNHEDGED = "unhedged"  # only what B has not hedged
-    ALL = "all"  # its whole position
-
-
 @dataclass(frozen=True, slots=True)
 class MakerConfig:
     """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset."""
@@ -115,11 +109,13 @@ class MakerConfig:
     stop_deadline_ms: int = 15000
     max_drift_micros: int = 1_000_000_000
     max_position_lots: int | None = None
+    offset_lots: int = 0
+    peer_watch: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The maker's one order. `filled_lots` is what its known trades add up to.
+    """The maker's one order; its known trades add up to `filled_lots`.
 
     `whole_ms` is when that reached its size, `ended_ms` when its row showed its end.
     """
@@ -188,6 +184,7 @@ class MakerState:
     uncovered_ms: int | None = None
     alerted: bool = False
     closing: Closing | None = None
+    looked: LookedAtB | None = None
     halt_reason: str = ""
     adopted: bool = False
     caught_up_ms: int | None = None
@@ -226,10 +223,7 @@ class FenceNeeded:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """A fence was listed and the book proven.
-
-    `explained`: the trades since the stored book account for the position.
-    """
+    """A fence was listed and the book proven; `explained` by trades since the stored book."""
 
     nonce: int
     view: BookView
@@ -315,6 +309,7 @@ MakerEvent = (
     | OwnOrder
     | Answered
     | PeerSeen
+    | BShown
     | HaltSeen
     | HaltRaised
     | Resumed
@@ -392,6 +387,5 @@ class Stopped:
     neutral: bool
 
 
-MakerEffect = (
-    Fence | CatchUp | Place | Cancel | PublishFill | PublishPosition | HaltPair | Note | Stopped
-)
+Work = Fence | CatchUp | LookAtB | Place | Cancel
+MakerEffect = Work | PublishFill | PublishPosition | HaltPair | Note | Stopped

@@ -25,8 +25,9 @@ SETTINGS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair with little patience."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
+    """A running pair with little patience, in which neither side looks at the other's account."""
+    settings = {**SETTINGS, "lighter.peer_watch": False}
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=settings) as made:
         await made.start()
         yield made
 
@@ -115,3 +116,28 @@ async def test_a_opens_nothing_to_follow_b(pair: Pair) -> None:
     await pair.until_neutral()
     assert await trades_of_a(pair) == trades
     await resumed(pair)
+
+
+async def test_a_reduces_what_a_dead_b_does_not_hold(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """B is dead: A sees on the exchange that B holds nothing, and closes exactly that."""
+    async with Pair(tmp_path_factory.mktemp("watched"), settings=SETTINGS) as pair:
+        await pair.start()
+        await pair.fill_a("0.3000")
+        await pair.until_neutral()
+        await pair.until_resting()
+        pair.kill_b()
+        await pair.fill_a("0.2000")
+        held, hedged = await pair.positions()
+        assert held + hedged != 0
+        await pair.until_halted("force_close_timeout")
+
+        async def reduced() -> bool:
+            return sum(await pair.positions()) == 0
+
+        await pair.until(reduced, "A at what B has hedged")
+        trades = await trades_of_a(pair)
+        pair.start_b()
+        await resumed(pair)
+        assert await trades_of_a(pair) >= trades
