@@ -239,6 +239,15 @@ class AccountAManager(Shell):
         """Halt: a book without proof is never traded on."""
         self.post(HaltRaised("book_not_proven", detail))
 
+    def is_quiet(self) -> bool:
+        """Whether nothing is pending; an order may rest."""
+        return self.state.pending is None and not self.state.unsaid
+
+    def on_drift(self, what: str, lasting: bool) -> None:  # noqa: FBT001
+        """Prove the book anew: the venue states another position. Halt where that lasts."""
+        doubt = FenceNeeded(what)
+        self.post(HaltRaised("drift", f"account A: {what}") if lasting else doubt)
+
     def on_fence_slow(self, detail: str) -> None:
         """Say it; nothing is placed before the fence is passed."""
         self.voice.say("fence_slow", "outcome_unknown", detail)

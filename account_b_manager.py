@@ -31,6 +31,7 @@ from hedge.core.hedger_state import (
     OwnOrder,
     PeerConfigured,
     Phase,
+    ProofNeeded,
     PublishFailure,
     ReadBaseline,
     Reconciled,
@@ -252,7 +253,8 @@ class AccountBManager(Shell):
             self._answers.traded()
         order = self.state.inflight
         view = book.view(order.client_order_index if order else 0)
-        self.post(OwnBook(view, self.foreign_of(new), twin))
+        forced = any(trade.is_forced for trade in new)
+        self.post(OwnBook(view, self.foreign_of(new), twin, forced))
         if not book.consistent and self._catcher.is_idle:
             self._catcher.start()
 
@@ -303,6 +305,15 @@ class AccountBManager(Shell):
     def on_book_not_proven(self, detail: str) -> None:
         """Halt this side too: a book without proof is never traded on."""
         self.post(HaltRaised("book_not_proven", detail))
+
+    def is_quiet(self) -> bool:
+        """Whether no order is in flight."""
+        return self.state.phase in (Phase.IDLE, Phase.FAILED)
+
+    def on_drift(self, what: str, lasting: bool) -> None:  # noqa: FBT001
+        """Prove the book anew: the venue states another position. Halt where that lasts."""
+        doubt = ProofNeeded(what)
+        self.post(HaltRaised("drift", f"account B: {what}") if lasting else doubt)
 
     def on_fence_slow(self, detail: str) -> None:
         """Fail loudly; the fence goes on."""

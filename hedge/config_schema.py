@@ -250,6 +250,12 @@ class TimingConfig:
     ws_silence_s: float = setting("a silent stream is dropped", "s", 90.0, check=positive)
     ws_retry_min_s: float = setting("first pause before the exchange", "s", 0.25, check=positive)
     ws_retry_max_s: float = setting("longest pause before it", "s", 5.0, check=positive)
+    compare_s: float = setting(
+        "each side compares its book with the exchange's account this often",
+        "s",
+        60.0,
+        check=positive,
+    )
     quiet_after_429_s: float = setting("silence after a rate limit", "s", 60.0, check=positive)
     stop_timeout_s: float = setting("a clean stop takes at most", "s", 30.0, check=positive)
     start_timeout_s: float = setting("the exchange's first frames", "s", 30.0, check=positive)

@@ -67,6 +67,7 @@ MEANINGS: dict[str, str] = {
     "timing.ws_silence_s": "数据流静默这么久就断开重连",
     "timing.ws_retry_min_s": "重连交易所的首次间隔",
     "timing.ws_retry_max_s": "重连交易所的最长间隔",
+    "timing.compare_s": "每一方每隔多久把自己的账与交易所的账户核对一次",
     "timing.quiet_after_429_s": "被限流后的静默时间",
     "timing.stop_timeout_s": "正常停止最多用多久",
     "timing.start_timeout_s": "等待交易所首批数据的时间",

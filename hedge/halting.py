@@ -13,7 +13,14 @@ from hedge.outbox import Outbox
 from hedge.parts import Parts
 
 STOPS_B = frozenset(
-    {"foreign_trade_on_b", "unexplained_position", "position_limit", "book_not_proven"}
+    {
+        "foreign_trade_on_b",
+        "liquidation_on_b",
+        "drift",
+        "unexplained_position",
+        "position_limit",
+        "book_not_proven",
+    }
 )
 """Halts of B's own after which it trades nothing; after any other it follows its target."""
 

@@ -12,14 +12,16 @@ from typing import Any
 
 from hedge.bookkeeping import BookHandlers, Bookkeeper
 from hedge.bus.port import LeaseAnswer, StateSnapshot
-from hedge.core import ids, pricing
-from hedge.core.amounts import Side
+from hedge.core import ids
+from hedge.core.amounts import MICROS
 from hedge.core.keys_control import Halt
 from hedge.core.machine import Facts
 from hedge.core.records import Trade
+from hedge.drift import DriftHandlers, DriftKeeper
 from hedge.errors import RedisUnreachableError
 from hedge.halting import HaltKeeper
 from hedge.leasing import LeaseHandlers, LeaseKeeper
+from hedge.market_facts import facts_of
 from hedge.outbox import Outbox
 from hedge.parts import Ending, Parts
 from hedge.proof import Proven
@@ -37,9 +39,6 @@ from hedge.venue.port import (
     VenueEvent,
 )
 from hedge.voice import Voice
-
-CROWDED = 0.5
-"""Share of the request budget beyond which B merges."""
 
 
 class Shell(ABC):
@@ -71,6 +70,17 @@ class Shell(ABC):
                 self.on_book_not_proven,
                 self.on_fence_slow,
                 self.spawn,
+            ),
+        )
+        self.drift = DriftKeeper(
+            parts,
+            DriftHandlers(
+                book=lambda: self.books.book,
+                is_quiet=lambda: self.streams_up and self.is_quiet(),
+                mark_ticks=lambda: self.facts().mark_ticks,
+                limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
+                differs=self.on_drift,
+                say=self.voice.say,
             ),
         )
         self.halts = HaltKeeper(parts, self.side, self.outbox, self.on_halt, self.on_resumed)
@@ -157,6 +167,14 @@ class Shell(ABC):
         """Turn a refused key (while running) into events."""
 
     @abstractmethod
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way that would change our position."""
+
+    @abstractmethod
+    def on_drift(self, what: str, lasting: bool) -> None:  # noqa: FBT001
+        """Prove the book anew: the venue states another position. Halt where that lasts."""
+
+    @abstractmethod
     def on_halt(self, halt: Halt) -> None:
         """Turn a halt in force into events."""
 
@@ -198,6 +216,7 @@ class Shell(ABC):
             ("state", self._keep_state()),
             ("ticks", self._tick()),
             ("outbox", self.outbox.run()),
+            ("drift", self.drift.run()),
         )
 
     def stop(self) -> None:
@@ -267,16 +286,7 @@ class Shell(ABC):
 
     def facts(self) -> Facts:
         """Return what is true outside now."""
-        depth, level = self.parts.venue.depth(), self.parts.config.strategy.depth
-        mark = depth.mark_ticks or pricing.reference_ticks(depth, Side.BUY)
-        return Facts(
-            now_ms=self.parts.clock.now_ms(),
-            bid_ticks=pricing.level_ticks(depth, Side.BUY, level),
-            ask_ticks=pricing.level_ticks(depth, Side.SELL, level),
-            mark_ticks=mark or pricing.reference_ticks(depth, Side.SELL),
-            room=self.parts.budget.has_room,
-            crowded=self.parts.budget.used_fraction >= CROWDED,
-        )
+        return facts_of(self.parts)
 
     async def _tick(self) -> None:
         while True:

@@ -19,10 +19,13 @@ RESUME = "`python hedgectl.py resume`"
 _ADVICE: Mapping[str, str] = {
     "api_key_refused": "Check that the API key of this side is still registered on Lighter",
     "book_not_proven": "Check that Lighter answers, and the account's trades there",
+    "drift": "Compare both positions on Lighter with what `status` shows",
     "flatten": "Decide that the pair shall trade again",
     "force_close_timeout": "Find in main_B.log why B did not hedge, and check both positions",
     "foreign_trade_on_a": "Find out who else trades account A, and stop that",
     "foreign_trade_on_b": "Find out who else trades account B, and check both positions",
+    "liquidation_on_a": "Check account A's margin and position: Lighter liquidated it",
+    "liquidation_on_b": "Check account B's margin and position: Lighter liquidated it",
     "max_retries_exceeded": "Check the market and account B's positions on Lighter",
     "not_enough_margin": "Add collateral to account B, or lower `strategy.quantity`",
     "outcome_unknown": "Check account B's orders and positions on Lighter",

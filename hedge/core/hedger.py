@@ -168,7 +168,10 @@ def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) ->
 def _on_book(state: HedgerState, event: OwnBook, _facts: Facts) -> Step:
     state = with_view(state, event.view)
     if event.foreign:
-        detail = f"trades {list(event.foreign)} on B carry no tag of the pair (a person?)"
+        ids = list(event.foreign)
+        if event.forced:
+            return halt(state, "liquidation_on_b", f"the venue liquidated B in trades {ids}")
+        detail = f"trades {ids} on B carry no tag of the pair (a person?)"
         return halt(state, "foreign_trade_on_b", detail)
     if event.twin and state.phase in PROVEN_PHASES:
         note = Note("twin_trade", "another process of the pair traded on B", loud=True)

@@ -191,10 +191,7 @@ class StreamsChanged:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """A fence was listed and the book proven; `view.filled` covers the order in doubt.
-
-    `explained`: our own trades since the last neutral record account for our position.
-    """
+    """A fence was listed, the book proven, and `explained` by trades since a neutral record."""
 
     nonce: int
     view: BookView
@@ -211,11 +208,12 @@ class FenceRefused:
 
 @dataclass(frozen=True, slots=True)
 class OwnBook:
-    """Our book changed. `foreign`: trades without the pair's tag; `twin`: of another instance."""
+    """Our book changed. `foreign`: untagged trades, `forced`: by the venue; `twin`: a twin's."""
 
     view: BookView
     foreign: tuple[int, ...] = ()
     twin: bool = False
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,12 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
         state = replace(state, seq=state.seq + 1)  # a change without a fill is a new state too
         effects = (PublishPosition(state.seq, state.net_lots or 0),)
     if event.foreign:
-        detail = f"trades {list(event.foreign)} on A carry no tag of the pair; B hedges them"
-        state, more = halt(state, "foreign_trade_on_a", detail)
+        reason, ids = "foreign_trade_on_a", list(event.foreign)
+        detail = f"trades {ids} on A carry no tag of the pair; B hedges them"
+        if any(trade.is_forced for trade in event.trades):
+            reason = "liquidation_on_a"
+            detail = f"the venue liquidated A in trades {ids}; B follows"
+        state, more = halt(state, reason, detail)
         effects = (*effects, *more)
     return _limit(state, effects)
 

@@ -57,6 +57,11 @@ class Trade:
     kind: str = "trade"
 
     @property
+    def is_forced(self) -> bool:
+        """Whether the venue itself traded for the account: a liquidation, a deleveraging."""
+        return self.kind in ("liquidation", "deleverage")
+
+    @property
     def signed_lots(self) -> int:
         """Change of the account's position."""
         return self.side.sign * self.size_lots

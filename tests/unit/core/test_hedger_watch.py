@@ -185,3 +185,11 @@ def test_a_lost_lease_forgets_the_lead() -> None:
     assert not driver.state.a_fresh
     driver(StopRequested())
     assert driver.state.phase is Phase.STOPPING
+
+
+def test_a_liquidation_of_b_halts_under_its_own_name() -> None:
+    """The venue's own trade on B is neither countered nor taken for a person's."""
+    driver = Hedger().idle()
+    effects = driver(driver.trade(50, foreign=(11,), forced=True))
+    assert only(effects, HaltPair).reason == "liquidation_on_b"
+    assert driver.state.phase is Phase.HALTED

@@ -1,12 +1,13 @@
 """A looks at B's public position before it acts alone: by proof only, never more than it has."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hedge.core.closing import BShown, Closing, LookAtB
 from hedge.core.maker_closing import LOOK_EVERY_MS
-from hedge.core.maker_state import Place, PublishFill, Resumed, Tick
+from hedge.core.maker_state import HaltPair, Place, PublishFill, Resumed, Tick
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Maker, kinds, only
 
@@ -108,3 +109,13 @@ def test_a_resumption_forgets_the_look() -> None:
     assert driver.state.looked is None
     assert driver.state.closing is not Closing.UNHEDGED
     assert driver(BShown(driver.state.seq, 0)) == []
+
+
+def test_a_liquidation_of_a_is_published_and_halts_under_its_own_name() -> None:
+    """The venue's own trade on A is hedged like any other; then a person must look."""
+    driver = Maker().working()
+    event = driver.fill(-40, foreign=True)
+    event = replace(event, trades=(replace(event.trades[0], kind="liquidation"),))
+    effects = driver(event)
+    assert only(effects, PublishFill).trade.kind == "liquidation"
+    assert only(effects, HaltPair).reason == "liquidation_on_a"
