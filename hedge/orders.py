@@ -4,7 +4,10 @@ from hedge.core import pricing
 from hedge.core.hedger_state import InFlight
 from hedge.core.maker_state import Order
 from hedge.parts import Parts
-from hedge.venue.port import OrderKind, OrderRequest, TimeInForce
+from hedge.venue.port import ORDER_LIFE_S, OrderKind, OrderRequest, TimeInForce
+
+_SPARE_S = 300
+"""An order outlives the time at which A itself replaces it by at least this."""
 
 
 def hedge_request(parts: Parts, order: InFlight) -> OrderRequest | None:
@@ -47,4 +50,5 @@ def maker_request(parts: Parts, order: Order) -> OrderRequest:
         kind=kind,
         time_in_force=tif,
         reduce_only=order.reduce_only,
+        life_s=max(ORDER_LIFE_S, round(parts.config.lighter.maker_order_time_out) + _SPARE_S),
     )

@@ -45,6 +45,13 @@ class OrderKind(enum.IntEnum):
     MARKET = 1
 
 
+ORDER_LIFE_S = 600
+"""How long a resting order lives if nobody cancels it: of a dead process nothing rests for long.
+
+The venue wants 5 minutes at least (21711; apidocs.lighter.xyz, trading); the rest is for clocks.
+"""
+
+
 class Path(enum.Enum):
     """How signed bytes travel: over the open WebSocket, or by an HTTP request."""
 
@@ -61,7 +68,10 @@ class Priority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order as the core decides it; the price of a market order is its cap."""
+    """An order as the core decides it; the price of a market order is its cap.
+
+    `life_s` is how long a resting order lives if nobody cancels it, 0 for the usual time.
+    """
 
     client_order_index: int
     side: Side
@@ -70,6 +80,7 @@ class OrderRequest:
     kind: OrderKind
     time_in_force: TimeInForce
     reduce_only: bool = False
+    life_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

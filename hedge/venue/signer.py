@@ -18,6 +18,7 @@ from hedge.errors import AccountKeyError
 from hedge.venue import sdk
 from hedge.venue.outcome import KEY_CODES
 from hedge.venue.port import (
+    ORDER_LIFE_S,
     Clock,
     KeyRefusedError,
     OrderKind,
@@ -38,7 +39,6 @@ MAX_TOKEN_LIFE_S = 8 * 3600
 
 _SAME_MASTER = 1  # our two accounts may share a master and must not trade with each other
 _EXPIRY_IOC = 0
-_EXPIRY_28_DAYS = -1
 _CANCEL_IMMEDIATE = 0
 _MISMATCH = re.compile(r"does not match|no api key returned")
 _CODE = re.compile(r'"code": ?(\d+)')
@@ -76,6 +76,9 @@ class Signer:
             order.kind is OrderKind.MARKET or order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
         )
 
+        life_ms = (order.life_s or ORDER_LIFE_S) * 1000
+        expiry_ms = _EXPIRY_IOC if ends_at_once else self._clock.epoch_ms() + life_ms
+
         def sign() -> sdk.SIGNATURE:
             return self.client.sign_create_order(
                 market_index,
@@ -86,7 +89,7 @@ class Signer:
                 int(order.kind),
                 int(order.time_in_force),
                 reduce_only=order.reduce_only,
-                order_expiry=_EXPIRY_IOC if ends_at_once else _EXPIRY_28_DAYS,
+                order_expiry=expiry_ms,
                 self_trade_equality_mode=_SAME_MASTER,
                 nonce=nonce,
                 api_key_index=self._key_index,

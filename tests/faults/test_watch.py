@@ -71,6 +71,22 @@ async def test_without_the_watch_a_dead_a_is_not_followed(tmp_path: Path) -> Non
         await pair.check()
 
 
+async def test_with_both_dead_the_order_ends_by_itself(tmp_path: Path) -> None:
+    """A host that dies leaves an order in the book for ten minutes, not for ever."""
+    async with running_pair(tmp_path) as pair:
+        pair.kill_a()
+        pair.kill_b()
+        order = await pair.until_resting()
+        await pair.paper.move_clock(590_000)
+        assert await pair.resting() != []
+        await pair.paper.move_clock(20_000)
+        assert await pair.resting() == []
+        rows = await pair.paper.orders()
+        own = order.client_order_index
+        ended = [row for row in rows if row["client_order_index"] == own]
+        assert ended[-1]["status"] == "canceled-expired"
+
+
 def pair_amount(signed_lots: int) -> str:
     """Write lots of the harness's market as an amount."""
     return f"{signed_lots / 10_000:.4f}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hedge.config_schema import StrategyConfig
+from hedge.config_schema import LighterConfig, StrategyConfig
 from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
 from hedge.core.hedger_state import ATarget, HedgerConfig, HedgerState, InFlight, Phase
@@ -139,6 +139,17 @@ def test_a_closing_order_without_a_book_keeps_the_cores_price(parts: Parts, benc
     bench.venue.book = Depth()
     request = maker_request(parts, order_of_a(Side.SELL, closing=True, reduce_only=True))
     assert request.price_ticks == BID
+
+
+@pytest.mark.parametrize(("time_out_s", "life_s"), [(30, 600), (300, 600), (1000, 1300)])
+def test_an_order_of_a_outlives_its_own_time_out_and_little_more(
+    bench: Bench, time_out_s: int, life_s: int
+) -> None:
+    """A dead A's order ends by itself; a living A replaces it long before that."""
+    bench.venue.book = BOOK
+    config = replace(bench.parts.config, lighter=LighterConfig(maker_order_time_out=time_out_s))
+    request = maker_request(replace(bench.parts, config=config), order_of_a())
+    assert request.life_s == life_s
 
 
 # --- what became of it -----------------------------------------------------------------------
