@@ -108,16 +108,26 @@ _ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
 
 
 def _ledger_lines(report: Report) -> list[str]:
-    ledger = report.ledger
+    ledger, others = report.ledger, [*_standby_lines(report), *_problem_lines(report)]
     if ledger is None:
-        return ["B's ledger is unknown.", *_problem_lines(report)]
+        return ["B's ledger is unknown.", *others]
     owed = (
         f"owed {report.amount(ledger.owed_lots)}, dust {report.amount(ledger.dust_lots)},"
         f" by hand {report.amount(ledger.manual_lots)},"
         f" {'an order in flight' if ledger.inflight else 'nothing in flight'}"
     )
     failed = f"B could not hedge: {ledger.failed}. {advice_for(ledger.failed or '')}."
-    return [owed, *([failed] if ledger.failed else []), *_problem_lines(report)]
+    return [owed, *([failed] if ledger.failed else []), *others]
+
+
+def _standby_lines(report: Report) -> list[str]:
+    if report.standbys is None:
+        return ["standbys: unknown, this login may not look for them"]
+    return [
+        f"standby of {item.side.upper()}: {item.instance} on {item.host},"
+        f" {'ready to take over' if item.warm else 'its streams are down'}"
+        for item in report.standbys
+    ]
 
 
 def _problem_lines(report: Report) -> list[str]:

@@ -10,6 +10,7 @@ A script of a user:
 The daemons use the asynchronous part, which is `hedge.bus.port.Messenger`.
 """
 
+import contextlib
 import json
 import secrets
 import time
@@ -20,9 +21,10 @@ from typing import Any
 import redis
 
 from hedge.bus.commands import CommandLink
-from hedge.bus.connection import REDIS_PROBLEMS, inspect, sync_client, unreachable
+from hedge.bus.connection import inspect, sync_client
+from hedge.bus.leased import LeasedScripts, OddTypes
 from hedge.bus.listener import Listener
-from hedge.bus.names import STREAM_LENGTH, LeaseKey, Names
+from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import (
     HaltAnswer,
     LeaseAnswer,
@@ -31,16 +33,18 @@ from hedge.bus.port import (
     StateSnapshot,
     TextHandler,
 )
-from hedge.bus.scripts import HALT, LEASE, RELEASE, SWAP, WRITE, LeaseMode, LeaseStatus, Script
+from hedge.bus.scripts import SWAP, LeaseMode
 from hedge.bus.snapshot import UNREADABLE_HALT, SnapshotReader, unreadable_halt
+from hedge.bus.troubles import REDIS_PROBLEMS, check_tls_files, unreachable
 from hedge.config_schema import Config, RedisConfig, Secret, TimingConfig
 from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
 from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.core.wire import MessageRefusedError, sign
 from hedge.errors import InternalBugError, RedisUnreachableError
 
 COMMAND_TTL_S = 60
+SCAN_COUNT = 1000
 
 
 class RedisMessenger:
@@ -85,10 +89,16 @@ class RedisMessenger:
         self._lease_a: LeaseKey | None = None
         self._lease_b: LeaseKey | None = None
         self._reader: SnapshotReader | None = None
-        self._notes: list[str] = []
-        self._commands = CommandLink(self._settings, self._timing.redis_timeout_s)
+        reading, timeout_s = self._settings.for_reading, self._timing.redis_timeout_s
+        self._commands = CommandLink(self._settings, timeout_s)
+        self._reads = self._commands
+        if reading is not self._settings:  # another login: another connection
+            self._reads = CommandLink(reading, timeout_s, scripts=())
+        self._odd = OddTypes(self._reads, self._timing.link_check_s)
+        me = Lease(instance=self.instance, host=self.host_id, pair=pair)
+        self._scripts = LeasedScripts(self._commands, self.names, me, self._timing.lease_ttl_s)
         self._listener = Listener(
-            self._settings, self._timing, self._commands, self.names.probe(self.instance)
+            reading, self._timing, self._commands, self.names.probe(self.instance)
         )
 
     @classmethod
@@ -108,9 +118,11 @@ class RedisMessenger:
         """Reach Redis, blocking; return warnings about how it is set up.
 
         Raises:
-            RedisUnreachableError: it is down, refuses the login, or is older than 6.2.
+            RedisUnreachableError: it is down, refuses the login, a replica, or older than 6.2.
+            ConfigError: a certificate file cannot be used.
 
         """
+        check_tls_files(self._settings)
         client = sync_client(self._settings, self._timing.redis_timeout_s)
         try:
             client.ping()
@@ -190,19 +202,20 @@ class RedisMessenger:
     def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
         """Say whose state this is; before that only leases and the blocking part work."""
         self._scope, self._lease_a, self._lease_b = scope, lease_a, lease_b
+        self._scripts.me = replace(self._scripts.me, market_index=scope.spec.market_index)
         self._reader = SnapshotReader(self.names, scope, lease_a, lease_b)
 
     async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
         """Take the lease if it is free, ours, or left by an older process of this host."""
-        return self._answer(await self._run(LEASE, [key.name], self._who(LeaseMode.HOST)))
+        return await self._scripts.lease(key, LeaseMode.HOST)
 
     async def renew_lease(self, key: LeaseKey) -> LeaseAnswer:
         """Prolong the lease if it is ours; a lapsed one is not taken."""
-        return self._answer(await self._run(LEASE, [key.name], self._who(LeaseMode.HELD)))
+        return await self._scripts.lease(key, LeaseMode.HELD)
 
     async def release_lease(self, key: LeaseKey) -> None:
         """Give the lease back if it is ours."""
-        await self._commands.run(RELEASE, [key.name], [self.instance])
+        await self._scripts.release(key)
 
     # --- writing
 
@@ -210,7 +223,7 @@ class RedisMessenger:
         """Write A's position, keep the fill in history and publish it, if A's lease allows."""
         scope = self._bound()
         text = fill.to_json(scope.spec, scope.secret)
-        return await self._write(
+        return await self._scripts.write(
             self._lease_a,
             {self.names.position_a: position.to_json(scope.spec, scope.secret)},
             [(self.names.fills, "filled", self.names.account_a_filled, text)],
@@ -220,7 +233,7 @@ class RedisMessenger:
         """Write A's position without a fill, if A's lease allows."""
         scope = self._bound()
         text = position.to_json(scope.spec, scope.secret)
-        return await self._write(self._lease_a, {self.names.position_a: text}, [])
+        return await self._scripts.write(self._lease_a, {self.names.position_a: text}, [])
 
     async def write_ledger(
         self,
@@ -246,14 +259,13 @@ class RedisMessenger:
             (self.names.results, "filled", self.names.account_b_filled, item.to_json(spec, secret))
             for item in results
         ]
-        return await self._write(self._lease_b, values, told, take_free=take_free)
+        return await self._scripts.write(self._lease_b, values, told, take_free=take_free)
 
     async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
         """Publish a failure and, in the same step, set a halt unless one is in force."""
         scope = self._bound()
         text = failure.to_json(scope.spec, scope.secret)
-        channel = self.names.account_b_hedge_failed
-        answer = await self._halt(halt, [STREAM_LENGTH, "failed", channel, text])
+        answer = await self._halt(halt, text)
         return answer if halt is not None else None
 
     async def publish_event(self, event: EventMessage) -> None:
@@ -268,6 +280,17 @@ class RedisMessenger:
         ttl_ms = round(self._timing.ready_ttl_s * 1000)
         await self._commands.call("SET", self.names.ready(ready.side), text, "PX", ttl_ms)
 
+    async def stand_by(self, standby: Standby) -> None:
+        """Write the heartbeat of a process that waits to lead; it dies as the others do."""
+        scope = self._bound()
+        name = self.names.standby(standby.side, standby.instance)
+        ttl_ms = round(self._timing.ready_ttl_s * 1000)
+        await self._commands.call("SET", name, standby.to_json(scope.secret), "PX", ttl_ms)
+
+    async def clear_standby(self, side: str) -> None:
+        """Delete our heartbeat of waiting at a clean stop."""
+        await self._commands.call("DEL", self.names.standby(side, self.instance))
+
     async def clear_beat(self, side: str) -> None:
         """Delete the heartbeat of side "a" or "b" at a clean stop."""
         await self._commands.call("DEL", self.names.ready(side))
@@ -278,15 +301,34 @@ class RedisMessenger:
         """Read all state keys in one round trip."""
         self._bound()
         assert self._reader is not None  # noqa: S101 (bound together)
-        values = await self._commands.call("MGET", *self._reader.keys)
-        notes, self._notes = self._notes, []
-        return self._reader.read(values, notes)
+        keys = self._reader.keys
+        values = await self._reads.call("MGET", *keys)
+        odd = await self._odd.among(dict(zip(keys, values, strict=True)))
+        return self._reader.read(values, self._scripts.take_notes(), odd)
+
+    async def read_standbys(self) -> tuple[Standby, ...]:
+        """Return who waits to lead a side, by looking through all keys: for tools only."""
+        scope, cursor, found = self._bound(), "0", set[str]()
+        pattern = self.names.standby("?", "*")
+        while True:
+            cursor, keys = await self._reads.call(
+                "SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT
+            )
+            found.update(keys)
+            if str(cursor) == "0":
+                break
+        texts = await self._reads.call("MGET", *sorted(found)) if found else []
+        standbys = []
+        for text in texts:
+            with contextlib.suppress(MessageRefusedError):
+                standbys.append(Standby.from_json(text or "", scope.spec, scope.limits_b))
+        return tuple(standbys)
 
     # --- people
 
     async def set_halt(self, halt: Halt) -> HaltAnswer:
         """Halt the pair; a halt in force stays, a resumed record of the same id too."""
-        return await self._halt(halt, [])
+        return await self._halt(halt, "")
 
     async def mark_resumed(
         self, halt_id: str, resumed: int, *, forced: bool = False, note: str = ""
@@ -296,9 +338,11 @@ class RedisMessenger:
         `resumed` is epoch seconds. A halt that cannot be read has the id "unreadable".
         """
         scope = self._bound()
-        raw = await self._commands.call("GET", self.names.halt)
+        raw = (await self._reads.call("MGET", self.names.halt))[0]
         if raw is None:
-            return None
+            if await self._reads.call("TYPE", self.names.halt) == "none":
+                return None
+            raw = ""  # something that is no text
         halt = self._parse_halt(raw)
         if halt.id != halt_id:
             return None
@@ -320,6 +364,7 @@ class RedisMessenger:
             self._client.close()
             self._client = None
         await self._commands.aclose()
+        await self._reads.aclose()
 
     # --- inside
 
@@ -328,59 +373,12 @@ class RedisMessenger:
             raise InternalBugError("the messenger was used before bind()")
         return self._scope
 
-    def _who(self, mode: LeaseMode) -> list[str | int]:
-        ttl_ms = round(self._timing.lease_ttl_s * 1000)
-        return [self.instance, self.host_id, ttl_ms, mode.value]
-
-    async def _write(
-        self,
-        lease: LeaseKey | None,
-        values: dict[str, str],
-        told: list[tuple[str, str, str, str]],
-        *,
-        take_free: bool = True,
-    ) -> LeaseAnswer:
-        if lease is None:
-            raise InternalBugError("the messenger was bound without this side's lease")
-        keys = [lease.name, *values, *(stream for stream, *_ in told)]
-        arguments = self._who(LeaseMode.FREE if take_free else LeaseMode.HELD)
-        arguments += [STREAM_LENGTH, len(values), len(told), *values.values()]
-        for _, kind, channel, text in told:
-            arguments += [kind, channel, text]
-        return self._answer(await self._run(WRITE, keys, arguments))
-
-    async def _run(self, script: Script, keys: list[str], arguments: list[str | int]) -> list[Any]:
-        """Run a script that answers three values; anything else is another call's answer."""
-        reply = await self._commands.run(script, keys, arguments)
-        if isinstance(reply, list) and len(reply) == 3:  # noqa: PLR2004
-            return reply
-        await self._commands.aclose()
-        raise RedisUnreachableError("Redis gave an answer that does not fit what was asked.")
-
-    def _answer(self, reply: list[str]) -> LeaseAnswer:
-        word, raw, note = reply
-        if note:
-            self._notes.append(f"the history stream refuses messages: {note}")
-        status = LeaseStatus(word)
-        if status is LeaseStatus.OTHER:
-            return LeaseAnswer(held=False, holder=_lease(raw))
-        return LeaseAnswer(
-            held=status is not LeaseStatus.LAPSED,
-            holder=_lease(raw) if status is LeaseStatus.HOST else None,
-            was_free=status in (LeaseStatus.FREE, LeaseStatus.LAPSED),
-            took_over=status is LeaseStatus.HOST,
-        )
-
-    async def _halt(self, halt: Halt | None, failure: list[str | int]) -> HaltAnswer:
-        scope = self._bound()
-        told = ["", ""] if halt is None else [halt.to_json(scope.secret), halt.id]
-        stored, raw, note = await self._run(
-            HALT, [self.names.halt, self.names.results], [*told, *failure]
-        )
-        if note:
-            self._notes.append(f"the history stream refuses messages: {note}")
+    async def _halt(self, halt: Halt | None, failure: str) -> HaltAnswer:
+        secret = self._bound().secret
+        told = ["", ""] if halt is None else [halt.to_json(secret), halt.id]
+        stored, raw = await self._scripts.halt(told, failure)
         in_force = self._parse_halt(raw) if raw else halt
-        return HaltAnswer(stored=bool(stored), halt=in_force or unreadable_halt("none"))
+        return HaltAnswer(stored=stored, halt=in_force or unreadable_halt("none"))
 
     def _parse_halt(self, raw: str) -> Halt:
         scope = self._bound()
@@ -388,13 +386,6 @@ class RedisMessenger:
             return Halt.from_json(raw, scope.spec, scope.limits_a)
         except MessageRefusedError as error:
             return unreadable_halt(str(error))
-
-
-def _lease(raw: str) -> Lease | None:
-    try:
-        return Lease.from_json(raw)
-    except MessageRefusedError:
-        return None
 
 
 __all__ = ["UNREADABLE_HALT", "RedisMessenger"]

@@ -20,6 +20,7 @@ import yaml
 
 from hedge.config_reader import ExactLoader, SectionReader, has_variable, wrong
 from hedge.config_schema import (
+    REDIS_SECRETS,
     AccountConfig,
     AccountsConfig,
     Config,
@@ -124,7 +125,7 @@ def _literal_secrets(raw: Mapping[str, Any]) -> list[str]:
         if value and not has_variable(value):
             found.append(f"accounts.{name}.api_key_private_key")
     redis = raw.get("redis")
-    for name in ("password", "shared_secret"):
+    for name in REDIS_SECRETS:
         value = redis.get(name) if isinstance(redis, dict) else None
         if value and not has_variable(value):
             found.append(f"redis.{name}")
@@ -213,7 +214,7 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
 
 def _cross_check(config: Config) -> None:
     """Raise ConfigError for values that are impossible together."""
-    timing, redis = config.timing, config.redis
+    timing = config.timing
     for smaller, larger in (
         ("lease_renew_s", "lease_ttl_s"),
         ("beat_s", "ready_ttl_s"),
@@ -239,8 +240,7 @@ def _cross_check(config: Config) -> None:
             "keep",
             "cancel with depth 1, where B's market orders would hit A's own remainder",
         )
-    if bool(redis.sentinels) != bool(redis.master_name):
-        wrong("redis.master_name", redis.master_name, "a name exactly when redis.sentinels is set")
+    _cross_check_redis(config.redis)
     if config.pair and not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", config.pair):
         wrong("pair", config.pair, "letters, digits, '_', '-' and '.'")
     if not re.fullmatch(r"[A-Za-z0-9_./-]{1,32}", config.market):
@@ -255,6 +255,13 @@ def _cross_check(config: Config) -> None:
     quantity, most = config.strategy.quantity, config.safety.max_fill_base_amount
     if quantity is not None and most is not None and quantity > most:
         wrong("strategy.quantity", quantity, f"at most safety.max_fill_base_amount ({most})")
+
+
+def _cross_check_redis(redis: RedisConfig) -> None:
+    if bool(redis.sentinels) != bool(redis.master_name):
+        wrong("redis.master_name", redis.master_name, "a name exactly when redis.sentinels is set")
+    if redis.reader_username and not redis.username:
+        wrong("redis.reader_username", redis.reader_username, "empty without redis.username")
 
 
 def _warnings(

@@ -8,7 +8,7 @@ in the file. Times are seconds unless the unit says otherwise; amounts of the ba
 # ruff: noqa: RUF009 (setting() returns dataclasses.field)
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -53,6 +53,9 @@ class PartialFill(Enum):
     CANCEL = "cancel"
     KEEP = "keep"
 
+
+REDIS_SECRETS = ("password", "reader_password", "sentinel_password", "shared_secret")
+"""The keys of `redis` that must never be shown."""
 
 Check = Callable[[Any], str | None]
 """Returns what is allowed when the value is not, else None."""
@@ -127,6 +130,7 @@ class TlsConfig:
     cert_file: str = setting("client certificate", default="")
     key_file: str = setting("key of the client certificate", default="")
     check_hostname: bool = setting("compare the certificate's name with the host", default=True)
+    sentinels: bool = setting("the Sentinels speak TLS too", default=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +142,27 @@ class RedisConfig:
     db: int = setting("database number", default=0, check=between(0, 1_000_000))
     username: str = setting("user name, if Redis has users", default="")
     password: Secret | None = setting("password, best as ${VARIABLE}", default=None)
+    reader_username: str = setting(
+        "user that reads and listens, where an ACL lets the other one only write", default=""
+    )
+    reader_password: Secret | None = setting("its password, best as ${VARIABLE}", default=None)
     tls: TlsConfig = setting("true, or an object of the keys below", default=TlsConfig())
     sentinels: tuple[tuple[str, int], ...] = setting(
         "Sentinels as host:port; with master_name instead of host and port", default=()
     )
     master_name: str = setting("name that the Sentinels watch", default="")
+    sentinel_username: str = setting("user name at the Sentinels", default="")
+    sentinel_password: Secret | None = setting("password at the Sentinels", default=None)
     shared_secret: Secret | None = setting(
         "signs every message between the two sides, best as ${VARIABLE}", default=None
     )
+
+    @property
+    def for_reading(self) -> "RedisConfig":
+        """The login that reads and listens; this very object where there is only one."""
+        if not self.reader_username:
+            return self
+        return replace(self, username=self.reader_username, password=self.reader_password)
 
 
 @dataclass(frozen=True, kw_only=True)

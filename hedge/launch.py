@@ -22,7 +22,7 @@ from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import PairScope
 from hedge.clock import SystemClock
 from hedge.config import load_config
-from hedge.config_schema import Config, Secret, TimingConfig
+from hedge.config_schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
 from hedge.errors import (
     AccountKeyError,
@@ -145,7 +145,8 @@ def _load(side: str, options: argparse.Namespace) -> Config:
 
 
 def _secrets(config: Config) -> list[Secret]:
-    found = [config.own.api_key_private_key, config.redis.password, config.redis.shared_secret]
+    found = [config.own.api_key_private_key]
+    found += [getattr(config.redis, name) for name in REDIS_SECRETS]
     return [secret for secret in found if secret is not None]
 
 

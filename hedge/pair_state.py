@@ -12,12 +12,15 @@ from typing import Any, Self
 
 import redis
 
-from hedge.bus.connection import REDIS_PROBLEMS, sync_client, unreachable
+from hedge.bus.connection import sync_client
 from hedge.bus.names import LeaseKey, Names
-from hedge.bus.port import PairScope
+from hedge.bus.port import PairScope, StateSnapshot
+from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
 from hedge.config_schema import Config
 from hedge.core.amounts import MarketSpec
+from hedge.core.keys_state import Standby
 from hedge.core.wire import MessageRefusedError, parse_object
+from hedge.errors import RedisUnreachableError
 from hedge.status import Report, report
 from redis_messenger import RedisMessenger
 
@@ -67,14 +70,25 @@ class PairState:
         ]
         self.messenger.bind(scope, *leases)
         snapshot = await self.messenger.read_state()
-        return report(snapshot, spec, scope.account_a, scope.account_b)
+        return report(
+            snapshot, spec, scope.account_a, scope.account_b, await self._standbys(snapshot)
+        )
+
+    async def _standbys(self, snapshot: StateSnapshot) -> tuple[Standby, ...] | None:
+        """Return who waits to lead, None where this login may not look for them."""
+        holder = snapshot.lease_b.instance if snapshot.lease_b else ""
+        try:
+            found = await self.messenger.read_standbys()
+        except RedisUnreachableError:
+            return None
+        return tuple(item for item in found if item.instance != holder)
 
     def _learn(self) -> tuple[MarketSpec, int]:
         """Return the market and the chain as the stored values show them."""
         names = self.names
         keys = [names.ready_b, names.ready_a, names.ledger, names.position_b, names.position_a]
         settings = self.config.redis
-        client: redis.Redis = sync_client(settings, self.config.timing.redis_timeout_s)
+        client: redis.Redis = sync_client(settings.for_reading, self.config.timing.redis_timeout_s)
         try:
             texts: Any = client.mget(keys)
         except REDIS_PROBLEMS as error:

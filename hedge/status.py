@@ -11,7 +11,7 @@ from typing import Any
 from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MarketSpec
 from hedge.core.keys_control import Halt, Lease
-from hedge.core.keys_state import Ledger, PositionState, Ready
+from hedge.core.keys_state import Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
 RESUME = "`python hedgectl.py resume`"
@@ -74,7 +74,7 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The pair as of one snapshot."""
+    """The pair as of one snapshot. `standbys` None: this login may not look for them."""
 
     spec: MarketSpec
     a: SideView
@@ -82,6 +82,7 @@ class Report:
     ledger: Ledger | None
     halt: Halt | None
     problems: tuple[str, ...]
+    standbys: tuple[Standby, ...] | None = ()
 
     # --- questions
 
@@ -183,6 +184,7 @@ class Report:
             "inflight": None if ledger is None else ledger.inflight,
             "failed": None if ledger is None else ledger.failed,
             "problems": list(self.problems),
+            "standbys": None if self.standbys is None else [*map(_standby_json, self.standbys)],
         }
 
     def _base(self, lots: int | None) -> str | None:
@@ -206,6 +208,16 @@ class Report:
         }
 
 
+def _standby_json(standby: Standby) -> Json:
+    return {
+        "side": standby.side,
+        "instance": standby.instance,
+        "host": standby.host,
+        "warm": standby.warm,
+        "version": standby.version,
+    }
+
+
 def _halt_json(halt: Halt) -> Json:
     return {
         "id": halt.id,
@@ -223,7 +235,13 @@ def when(epoch_s: int) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
 
 
-def report(snapshot: StateSnapshot, spec: MarketSpec, account_a: int, account_b: int) -> Report:
+def report(
+    snapshot: StateSnapshot,
+    spec: MarketSpec,
+    account_a: int,
+    account_b: int,
+    standbys: tuple[Standby, ...] | None = (),
+) -> Report:
     """Arrange a snapshot into a report."""
     return Report(
         spec=spec,
@@ -232,4 +250,5 @@ def report(snapshot: StateSnapshot, spec: MarketSpec, account_a: int, account_b:
         ledger=snapshot.ledger,
         halt=snapshot.halt,
         problems=snapshot.problems,
+        standbys=standbys,
     )

@@ -8,8 +8,9 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
-from hedge.bus.connection import REDIS_PROBLEMS, async_pool, new_connection, unreachable
+from hedge.bus.connection import async_pool, new_connection
 from hedge.bus.scripts import SCRIPTS, Script
+from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
 from hedge.config_schema import RedisConfig
 
 
@@ -21,8 +22,11 @@ class CommandLink:
     connects anew. Nothing is queued and nothing is repeated by itself.
     """
 
-    def __init__(self, settings: RedisConfig, timeout_s: float) -> None:
-        """Prepare; nothing is connected before the first call."""
+    def __init__(
+        self, settings: RedisConfig, timeout_s: float, *, scripts: tuple[Script, ...] = SCRIPTS
+    ) -> None:
+        """Prepare; nothing is connected before the first call, which makes `scripts` known."""
+        self._scripts = scripts
         self._settings = settings
         self._timeout_s = timeout_s
         self._pool = async_pool(settings, timeout_s)
@@ -95,7 +99,7 @@ class CommandLink:
             connection = new_connection(self._pool)
             try:
                 await connection.connect()  # type: ignore[no-untyped-call]
-                await _load_scripts(connection)
+                await _load(connection, self._scripts)
             except BaseException:
                 await connection.disconnect(nowait=True)
                 raise
@@ -112,14 +116,14 @@ class CommandLink:
         await connection.disconnect(nowait=True)
 
 
-async def _load_scripts(connection: AbstractConnection) -> None:
+async def _load(connection: AbstractConnection, scripts: tuple[Script, ...]) -> None:
     """Make the scripts known, in one round trip, so that no call has to send its text.
 
     A server that refuses to keep them gets the text with each call.
     """
-    for script in SCRIPTS:
+    for script in scripts:
         await connection.send_command("SCRIPT", "LOAD", script.text, check_health=False)
-    for _ in SCRIPTS:
+    for _ in scripts:
         with contextlib.suppress(redis.ResponseError):
             await connection.read_response()
 

@@ -1,65 +1,21 @@
-"""How to reach Redis: one set of arguments for every client, and one sentence for every failure."""
+"""How to reach Redis: one set of arguments for every client, and what is looked at at the start."""
 
 from typing import Any
 
 import redis
 import redis.asyncio
 import redis.asyncio.sentinel
-import redis.exceptions
 import redis.sentinel
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from hedge.bus.troubles import where
 from hedge.config_schema import RedisConfig
 from hedge.errors import RedisUnreachableError
 
 MIN_VERSION = (6, 2)
-REDIS_PROBLEMS = (redis.RedisError, OSError, TimeoutError)
-"""Whatever can come out of a client when Redis is away, slow or unwilling."""
-
-
-def where(settings: RedisConfig) -> str:
-    """Return the address for people: host:port/db, or the Sentinels and the master's name."""
-    if settings.sentinels:
-        listed = ",".join(f"{host}:{port}" for host, port in settings.sentinels)
-        return f"{settings.master_name} of Sentinels {listed}"
-    return f"{settings.host}:{settings.port}/{settings.db}"
-
-
-def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachableError:
-    """Return one clear sentence for what went wrong, and what to do about it."""
-    place = where(settings)
-    text = str(error) or type(error).__name__
-    match error:
-        case redis.AuthenticationError():
-            advice = (
-                f"Redis at {place} refuses the login ({text}); "
-                "check redis.username and redis.password in the configuration."
-            )
-        case redis.exceptions.NoPermissionError():
-            advice = f"Redis at {place} does not let this user do it ({text}); extend its ACL."
-        case redis.ReadOnlyError():
-            advice = (
-                f"Redis at {place} is a read-only replica; point redis.host at the master, "
-                "or use redis.sentinels."
-            )
-        case redis.BusyLoadingError():
-            advice = f"Redis at {place} is still loading its data; wait a moment."
-        case redis.TimeoutError() | TimeoutError():
-            advice = (
-                f"Redis at {place} does not answer in time; "
-                "check that it runs, and the network between."
-            )
-        case redis.ResponseError():
-            advice = f"Redis at {place} refuses: {text}; see its log and INFO memory."
-        case _:
-            advice = (
-                f"cannot reach Redis at {place} ({text}); start redis-server there, "
-                "or correct redis.host and redis.port in the configuration."
-            )
-    return RedisUnreachableError(advice, place)
 
 
 def _common(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
@@ -98,7 +54,9 @@ def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
         arguments |= {"ssl": True, **_tls(settings)}
     if settings.sentinels:
         sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            list(settings.sentinels), sentinel_kwargs=_to_sentinels(timeout_s), **arguments
+            list(settings.sentinels),
+            sentinel_kwargs=_to_sentinels(settings, timeout_s),
+            **arguments,
         )
         master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
             settings.master_name
@@ -122,7 +80,7 @@ def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.Connect
         if settings.tls.enabled:
             arguments["ssl"] = True
         sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            list(settings.sentinels), sentinel_kwargs=_to_sentinels(timeout_s)
+            list(settings.sentinels), sentinel_kwargs=_to_sentinels(settings, timeout_s)
         )
         return redis.asyncio.sentinel.SentinelConnectionPool(  # type: ignore[no-untyped-call]
             settings.master_name, sentinel, **arguments
@@ -133,15 +91,26 @@ def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.Connect
     )
 
 
-def _to_sentinels(timeout_s: float) -> dict[str, Any]:
-    return {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+def _to_sentinels(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
+    """Return the arguments for the Sentinels; one that is silent leaves time to ask the others."""
+    share_s = timeout_s / (len(settings.sentinels) + 1)
+    password = settings.sentinel_password
+    arguments: dict[str, Any] = {
+        "socket_timeout": share_s,
+        "socket_connect_timeout": share_s,
+        "username": settings.sentinel_username or None,
+        "password": password.reveal() if password else None,
+    }
+    if settings.tls.enabled and settings.tls.sentinels:
+        arguments |= {"ssl": True, **_tls(settings)}
+    return arguments
 
 
 def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
     """Return warnings about a server that answers PING.
 
     Raises:
-        RedisUnreachableError: it is older than 6.2.
+        RedisUnreachableError: it is older than 6.2, or a replica.
 
     """
     try:
@@ -154,12 +123,13 @@ def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
     if _version(version) < MIN_VERSION:
         text = f"Redis at {where(settings)} is version {version}; install 6.2 or newer."
         raise RedisUnreachableError(text, where(settings))
-    warnings = []
     if info.get("role") not in (None, "master"):
-        warnings.append(
-            f"Redis at {where(settings)} is a {info['role']}, not the master: writes will fail; "
-            "point redis.host at the master."
+        text = (
+            f"Redis at {where(settings)} is a read-only replica, not the master; point redis.host "
+            "at the master, or use redis.sentinels."
         )
+        raise RedisUnreachableError(text, where(settings))
+    warnings = []
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
         warnings.append(

@@ -8,8 +8,9 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 
 from hedge.bus.commands import CommandLink
-from hedge.bus.connection import REDIS_PROBLEMS, async_pool, new_connection, unreachable
+from hedge.bus.connection import async_pool, new_connection
 from hedge.bus.port import LinkHandler, TextHandler
+from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
 from hedge.config_schema import RedisConfig, TimingConfig
 from hedge.errors import RedisUnreachableError
 

@@ -125,6 +125,10 @@ class Names:
         """The operator's newest command, with a TTL."""
         return self._name("command")
 
+    def standby(self, side: str, instance: str) -> str:
+        """Return the heartbeat key of a process that waits to lead side "a" or "b", with a TTL."""
+        return self._name(f"standby:{side}:{instance}")
+
     def ready(self, side: str) -> str:
         """Return the heartbeat key of side "a" or "b"."""
         return self.ready_a if side == "a" else self.ready_b

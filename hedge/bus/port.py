@@ -11,7 +11,7 @@ from typing import Protocol
 from hedge.bus.names import LeaseKey
 from hedge.core.amounts import MarketSpec
 from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
 from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.core.wire import RefusalCause, WireLimits
 
@@ -156,6 +156,12 @@ class Messenger(Protocol):
 
     async def clear_beat(self, side: str) -> None:
         """Delete the heartbeat of side "a" or "b" at a clean stop."""
+
+    async def stand_by(self, standby: Standby) -> None:
+        """Write the heartbeat of a process that waits to lead; it dies by itself."""
+
+    async def clear_standby(self, side: str) -> None:
+        """Delete our heartbeat of waiting at a clean stop."""
 
     async def read_state(self) -> StateSnapshot:
         """Read all state keys in one round trip."""

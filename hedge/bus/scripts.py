@@ -3,11 +3,13 @@
 Only commands of Redis 6.2. A lease that cannot be read counts as free: it is the first line of
 defence, the exchange's nonces are the last one.
 
-Every script that asks for a lease takes KEYS[1] = lease and ARGV[1..4] = instance, host, TTL in
-ms, mode, and answers `{status, lease, note}`. Modes: `held` (only if it is mine), `free` (also if
-nobody has it: taken in the same step), `host` (also from an older process of this host, whose
-locked file proves that it is dead). Status: `held`, `free`, `host`, or nothing written: `lapsed`
-(it was free), `other` (then `lease` is the holder's value).
+A key that somebody gave another type counts as one that cannot be read, and is written over.
+
+Every script that asks for a lease takes KEYS[1] = lease and ARGV[1..5] = instance, host, TTL in
+ms, mode, the lease's value, and answers `{status, lease, note}`. Modes: `held` (only if it is
+mine), `free` (also if nobody has it: taken in the same step), `host` (also from an older process
+of this host, whose locked file proves that it is dead). Status: `held`, `free`, `host`, or nothing
+written: `lapsed` (it was free), `other` (then `lease` is the holder's value).
 """
 
 import enum
@@ -53,6 +55,12 @@ if redis.replicate_commands then redis.replicate_commands() end
 """
 
 _LEASE = """
+local function text(key)
+  local raw = redis.pcall('GET', key)
+  if type(raw) == 'table' then return '' end
+  return raw
+end
+
 local function decoded(raw)
   if not raw then return nil end
   local ok, value = pcall(cjson.decode, raw)
@@ -61,7 +69,7 @@ local function decoded(raw)
 end
 
 local function checked()
-  local raw = redis.call('GET', KEYS[1])
+  local raw = text(KEYS[1])
   local value = decoded(raw)
   local mode = ARGV[4]
   if not value or type(value.instance) ~= 'string' or type(value.host) ~= 'string' then
@@ -74,8 +82,7 @@ local function checked()
 end
 
 local function take()
-  local mine = cjson.encode({instance = ARGV[1], host = ARGV[2]})
-  redis.call('SET', KEYS[1], mine, 'PX', ARGV[3])
+  redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[3])
 end
 """
 
@@ -92,7 +99,7 @@ return {status, raw, ''}
 RELEASE = Script(
     _LEASE
     + """
-local value = decoded(redis.call('GET', KEYS[1]))
+local value = decoded(text(KEYS[1]))
 if value and value.instance == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
@@ -106,11 +113,11 @@ WRITE = Script(
 local status, raw = checked()
 if status == 'other' or status == 'lapsed' then return {status, raw, ''} end
 if status == 'free' then take() end
-local length, sets, outs = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local length, sets, outs = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local note = ''
-for i = 1, sets do redis.call('SET', KEYS[1 + i], ARGV[7 + i]) end
+for i = 1, sets do redis.call('SET', KEYS[1 + i], ARGV[8 + i]) end
 for i = 1, outs do
-  local at = 7 + sets + (i - 1) * 3
+  local at = 8 + sets + (i - 1) * 3
   local kept = redis.pcall('XADD', KEYS[1 + sets + i], 'MAXLEN', '~', length, '*',
                            'kind', ARGV[at + 1], 'message', ARGV[at + 3])
   if type(kept) == 'table' and kept.err then note = kept.err end
@@ -121,7 +128,7 @@ return {status, raw, note}
 )
 """Under the lease: SET the keys, then keep each message in its stream and publish it.
 
-KEYS[2..] = the keys to set, then the stream of each message. ARGV[5..] = stream length, number of
+KEYS[2..] = the keys to set, then the stream of each message. ARGV[6..] = stream length, number of
 keys, number of messages, the values, then kind, channel and text of each message. A stream that
 refuses a message does not hold back its publication; its complaint is the `note`.
 """
@@ -130,7 +137,7 @@ HALT = Script(
     _EFFECTS
     + _LEASE
     + """
-local raw = redis.call('GET', KEYS[1])
+local raw = text(KEYS[1])
 local value = decoded(raw)
 local stored, note = 0, ''
 if ARGV[1] ~= '' then
@@ -151,17 +158,19 @@ return {stored, raw or '', note}
 )
 """Set a halt unless one is in force or this one was resumed; publish a failure in the same step.
 
-KEYS = halt, stream. ARGV = halt ("" for none), its id, then if there is a failure: stream length,
-kind, channel, text. Answers whether the halt was stored, and the record in force.
+KEYS = halt, and the failure's stream. ARGV = halt ("" for none), its id, then if there is a
+failure: stream length, kind, channel, text. Answers whether the halt was stored, and the record in
+force.
 """
 
 SWAP = Script(
-    """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    _LEASE
+    + """
+if text(KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
 )
-"""Replace a value that has not changed since it was read."""
+"""Replace a value that has not changed since it was read; "" is one of another type."""
 
 SCRIPTS = (LEASE, RELEASE, WRITE, HALT, SWAP)

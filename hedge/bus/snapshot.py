@@ -1,6 +1,6 @@
 """Reading all state keys at once, and refusing what is not this pair's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from hedge.bus.names import LeaseKey, Names
@@ -38,13 +38,23 @@ class SnapshotReader:
         self._named: dict[str, str] = {}
         self._refused: dict[str, RefusalCause] = {}
 
-    def read(self, values: Sequence[str | None], notes: Sequence[str] = ()) -> StateSnapshot:
-        """Judge the values of `keys`, in that order; `notes` are added to the problems."""
+    def read(
+        self,
+        values: Sequence[str | None],
+        notes: Sequence[str] = (),
+        odd: Mapping[str, str] | None = None,
+    ) -> StateSnapshot:
+        """Judge the values of `keys`, in that order; `notes` are added to the problems.
+
+        `odd` are the keys that hold no text, with their types.
+        """
         scope, spec = self._scope, self._scope.spec
         side_a, side_b = scope.limits_a, scope.limits_b
         by_key = dict(zip(self.keys, values, strict=True))
         problems = list(notes)
         self._refused = {}
+        for key, kind in (odd or {}).items():
+            self._refuse(key, RefusalCause.WRONG_TYPE, f"it is a {kind}, not a text", problems)
 
         def take(key: str, judge: Callable[[str], T]) -> T | None:
             return self._take(key, by_key[key], judge, problems)
@@ -54,7 +64,7 @@ class SnapshotReader:
             None if lease is None else take(lease.name, Lease.from_json) for lease in self._leases
         )
         found_halt = take(halt, lambda text: Halt.from_json(text, spec, side_a))
-        if found_halt is None and by_key[halt] is not None:
+        if found_halt is None and halt in self._refused:
             found_halt = unreadable_halt(str(self._named.get(halt, "")))
         return StateSnapshot(
             position_a=take(position_a, lambda text: PositionState.from_json(text, spec, side_a)),
@@ -77,18 +87,22 @@ class SnapshotReader:
         self, key: str, text: str | None, judge: Callable[[str], T], problems: list[str]
     ) -> T | None:
         if text is None:
+            if key not in self._refused:
+                self._named.pop(key, None)
             return None
         try:
             value = judge(text)
         except MessageRefusedError as error:
-            self._refused[key] = error.cause
-            complaint = str(error)
-            if self._named.get(key) != complaint:
-                self._named[key] = complaint
-                problems.append(f"{key} counts as absent: {complaint}")
+            self._refuse(key, error.cause, str(error), problems)
             return None
         self._named.pop(key, None)
         return value
+
+    def _refuse(self, key: str, cause: RefusalCause, complaint: str, problems: list[str]) -> None:
+        self._refused[key] = cause
+        if self._named.get(key) != complaint:
+            self._named[key] = complaint
+            problems.append(f"{key} counts as absent: {complaint}")
 
 
 def unreadable_halt(detail: str) -> Halt:

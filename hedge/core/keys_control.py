@@ -66,14 +66,24 @@ class Halt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Who may sign with a key: a process `instance` on a `host`."""
+    """Who may sign with a key: a process `instance` on a `host`, for a pair and its market.
+
+    `pair` and `market_index` are None where the value does not say.
+    """
 
     instance: str
     host: str
+    pair: str | None = None
+    market_index: int | None = None
 
     def to_json(self) -> str:
         """Write the value."""
-        return dump({"instance": self.instance, "host": self.host})
+        values: dict[str, object] = {"instance": self.instance, "host": self.host}
+        if self.pair is not None:
+            values["pair"] = self.pair
+        if self.market_index is not None:
+            values["market_index"] = self.market_index
+        return dump(values)
 
     @classmethod
     def from_json(cls, text: str) -> "Lease":
@@ -82,7 +92,17 @@ class Lease:
         instance, host = values.get("instance"), values.get("host")
         if not isinstance(instance, str) or not isinstance(host, str):
             refuse(RefusalCause.WRONG_TYPE, "instance and host must be strings")
-        return cls(instance=instance, host=host)
+        pair, market = values.get("pair"), values.get("market_index")
+        return cls(
+            instance=instance,
+            host=host,
+            pair=pair if isinstance(pair, str) else None,
+            market_index=market if type(market) is int else None,
+        )
+
+    def is_for(self, pair: str, market_index: int) -> bool:
+        """Whether its holder trades this pair and market, as far as the value says."""
+        return self.pair in (None, pair) and self.market_index in (None, market_index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -287,3 +287,48 @@ class Ready:
             offset_lots=fields.lots("offset_base_amount"),
             timestamp=fields.integer("timestamp"),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    """A process that waits for the lease of its side; that the key exists says that it lives.
+
+    `warm` says that its streams are up: it could lead at once.
+    """
+
+    side: str
+    instance: str
+    host: str
+    warm: bool
+    version: str
+    timestamp: int
+
+    def to_json(self, secret: bytes | None = None) -> str:
+        """Write the value, signed when there is a secret."""
+        return dump(
+            {
+                "v": VERSION,
+                "side": self.side,
+                "instance": self.instance,
+                "host": self.host,
+                "warm": self.warm,
+                "version": self.version,
+                "timestamp": self.timestamp,
+            },
+            secret,
+        )
+
+    @classmethod
+    def from_json(cls, text: str, spec: MarketSpec, limits: WireLimits) -> "Standby":
+        """Judge and read a value. Raises MessageRefusedError."""
+        fields = Fields.parse(text, spec)
+        fields.check_version()
+        fields.check_signature(limits.secret)
+        return cls(
+            side=fields.text("side"),
+            instance=fields.instance("instance"),
+            host=fields.text("host"),
+            warm=fields.flag("warm"),
+            version=fields.text("version"),
+            timestamp=fields.integer("timestamp"),
+        )

@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from hedge import errors
-from hedge.bus.connection import unreachable, where
 from hedge.bus.names import LeaseKey, Names
+from hedge.bus.troubles import unreachable, where
 from hedge.config_schema import RedisConfig
 
 HERE = RedisConfig(host="db", port=1, db=2)

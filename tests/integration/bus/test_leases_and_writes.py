@@ -35,6 +35,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.integration
 
 NAMES = Names()
+HOLDER = Lease(instance=INSTANCE_A, host="aa", pair="", market_index=0)
 SHORT = replace(FAST, lease_ttl_s=0.15, ready_ttl_s=0.1)
 
 
@@ -43,11 +44,12 @@ async def test_a_free_lease_is_taken_and_kept_from_others(make: Make, look: redi
     first, second = make(), make(INSTANCE_B, "bb")
     assert await first.acquire_lease(LEASE_A) == LeaseAnswer(held=True, was_free=True)
     assert await first.acquire_lease(LEASE_A) == LeaseAnswer(held=True)
-    holder = Lease(instance=INSTANCE_A, host="aa")
-    assert await second.acquire_lease(LEASE_A) == LeaseAnswer(held=False, holder=holder)
+    assert await second.acquire_lease(LEASE_A) == LeaseAnswer(held=False, holder=HOLDER)
     assert json.loads(str(look.get("hedge:lease:304:280459:4"))) == {
         "instance": INSTANCE_A,
         "host": "aa",
+        "pair": "",
+        "market_index": 0,
     }
     assert 9_000 < int(str(look.pttl(LEASE_A.name))) <= 10_000
 
@@ -57,9 +59,7 @@ async def test_a_lease_of_the_same_host_is_taken_over_at_once(make: Make) -> Non
     old, new = make(), make(INSTANCE_B, "aa")
     await old.acquire_lease(LEASE_A)
     answer = await new.acquire_lease(LEASE_A)
-    assert answer == LeaseAnswer(
-        held=True, holder=Lease(instance=INSTANCE_A, host="aa"), took_over=True
-    )
+    assert answer == LeaseAnswer(held=True, holder=HOLDER, took_over=True)
     assert not (await old.renew_lease(LEASE_A)).held
     assert not (await old.publish_fill(position(1), a_filled(1))).held
 
@@ -126,7 +126,7 @@ async def test_without_the_lease_nothing_goes_out(make: Make, look: redis.Redis)
         refused = await other.publish_fill(position(9, instance=INSTANCE_B), a_filled(9))
         await holder.publish_fill(position(1), a_filled(1))
         await eventually(lambda: ear.heard)
-    assert refused == LeaseAnswer(held=False, holder=Lease(instance=INSTANCE_A, host="aa"))
+    assert refused == LeaseAnswer(held=False, holder=HOLDER)
     assert [json.loads(text)["seq"] for text in ear.heard] == [1]
     assert look.xlen(NAMES.fills) == 1
 
@@ -154,7 +154,7 @@ async def test_a_ledger_goes_out_with_its_results(make: Make, look: redis.Redis)
     assert [json.loads(text)["a_seq"] for text in ear.heard] == [1, 2]
     state = await hearer.read_state()
     assert (state.ledger, state.neutral, state.position_b) == (ledger(2), neutral(), position_b)
-    assert state.lease_b == Lease(instance=INSTANCE_B, host="bb")
+    assert state.lease_b == replace(HOLDER, instance=INSTANCE_B, host="bb")
     assert state.problems == ()
     assert sorted(look.keys("*")) == sorted(
         [LEASE_B.name, NAMES.ledger, NAMES.neutral, NAMES.position_b, NAMES.results]

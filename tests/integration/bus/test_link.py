@@ -63,13 +63,12 @@ def test_connect_warns_of_a_server_that_forgets(server: EmbeddedRedis, look: red
     assert "noeviction" in warnings[0]
 
 
-def test_connect_warns_of_a_replica() -> None:
-    """A server that only copies another one is a warning."""
+def test_connect_refuses_a_replica() -> None:
+    """A server that only copies another one cannot be written to: code 3, and what to do."""
     with private_redis() as server, contextlib.closing(client_of(server)) as look:
         look.replicaof(LOOPBACK, str(free_port()))
-        warnings = RedisMessenger(LOOPBACK, server.port).connect()
-    assert len(warnings) == 1
-    assert "master" in warnings[0]
+        with pytest.raises(RedisUnreachableError, match="read-only replica"):
+            RedisMessenger(LOOPBACK, server.port).connect()
 
 
 def test_connect_warns_when_info_is_forbidden(server: EmbeddedRedis, look: redis.Redis) -> None:

@@ -24,7 +24,7 @@ from hedge.config_schema import (
 )
 from hedge.core.amounts import Side
 from hedge.core.keys_control import Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Standby
 from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.core.records import OrderRow, OrderStatus, Trade
 from hedge.errors import RedisUnreachableError
@@ -188,6 +188,7 @@ class Bus:
     snapshot: StateSnapshot = field(default_factory=StateSnapshot)
     events: list[EventMessage] = field(default_factory=list)
     failures: list[BHedgeFailed] = field(default_factory=list)
+    standbys: list[Standby] = field(default_factory=list)
     reads: int = 0
     released: int = 0
 
@@ -221,6 +222,14 @@ class Bus:
         self.released += 1
         if self.holder == self.me:
             self.holder = None
+
+    async def stand_by(self, standby: Standby) -> None:
+        self._answer_or_fail()
+        self.standbys.append(standby)
+
+    async def clear_standby(self, side: str) -> None:
+        self._answer_or_fail()
+        self.standbys.clear()
 
     async def write_ledger(
         self,

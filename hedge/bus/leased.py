@@ -1,0 +1,144 @@
+"""Running the scripts, under the name of this process, and reading their answers."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from hedge.bus.commands import CommandLink
+from hedge.bus.names import STREAM_LENGTH, LeaseKey, Names
+from hedge.bus.port import LeaseAnswer
+from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatus, Script
+from hedge.core.keys_control import Lease
+from hedge.core.wire import MessageRefusedError
+from hedge.errors import InternalBugError, RedisUnreachableError
+
+Told = tuple[str, str, str, str]
+"""One message: its history stream, kind, channel and text."""
+
+
+class LeasedScripts:
+    """Writes under leases; `me` is what this process leaves in a lease, `ttl_s` how long."""
+
+    def __init__(self, commands: CommandLink, names: Names, me: Lease, ttl_s: float) -> None:
+        """Prepare; nothing is sent."""
+        self._commands = commands
+        self._names = names
+        self._ttl_ms = round(ttl_s * 1000)
+        self._notes: dict[str, str] = {}
+        self._fresh: list[str] = []
+        self.me = me
+
+    async def lease(self, key: LeaseKey, mode: LeaseMode) -> LeaseAnswer:
+        """Take or prolong a lease."""
+        return _answer(await self.run(LEASE, [key.name], self._who(mode)))
+
+    async def release(self, key: LeaseKey) -> None:
+        """Give the lease back if it is ours."""
+        await self._commands.run(RELEASE, [key.name], [self.me.instance])
+
+    async def write(
+        self,
+        lease: LeaseKey | None,
+        values: dict[str, str],
+        told: Sequence[Told],
+        *,
+        take_free: bool = True,
+    ) -> LeaseAnswer:
+        """Set keys and publish messages in one step, if the lease allows."""
+        if lease is None:
+            raise InternalBugError("the messenger was bound without this side's lease")
+        keys = [lease.name, *values, *(stream for stream, *_ in told)]
+        arguments = self._who(LeaseMode.FREE if take_free else LeaseMode.HELD)
+        arguments += [STREAM_LENGTH, len(values), len(told), *values.values()]
+        for _, kind, channel, text in told:
+            arguments += [kind, channel, text]
+        reply = await self.run(WRITE, keys, arguments)
+        if told:
+            self._note(told[0][0], reply[2])
+        return _answer(reply)
+
+    async def halt(self, halt: list[str], failure: str) -> tuple[bool, str]:
+        """Set a halt (its text and id, or two empty ones), publish a failure ("" for none).
+
+        Returns whether it was stored, and the text in force.
+        """
+        keys, arguments = [self._names.halt], [*halt]
+        if failure:
+            keys.append(self._names.results)
+            channel = self._names.account_b_hedge_failed
+            arguments += [str(STREAM_LENGTH), "failed", channel, failure]
+        stored, raw, note = await self.run(HALT, keys, [*arguments])
+        if failure:
+            self._note(self._names.results, note)
+        return bool(stored), raw
+
+    async def run(self, script: Script, keys: list[str], arguments: list[str | int]) -> list[Any]:
+        """Run a script that answers three values; anything else is another call's answer."""
+        reply = await self._commands.run(script, keys, arguments)
+        if isinstance(reply, list) and len(reply) == 3:  # noqa: PLR2004
+            return reply
+        await self._commands.aclose()
+        raise RedisUnreachableError("Redis gave an answer that does not fit what was asked.")
+
+    def take_notes(self) -> list[str]:
+        """Return what the history streams complained of since the last call, once per cause."""
+        notes, self._fresh = self._fresh, []
+        return notes
+
+    def _note(self, stream: str, note: str) -> None:
+        if note and self._notes.get(stream) != note:
+            self._fresh.append(f"the history stream {stream} refuses messages: {note}")
+        self._notes[stream] = note
+
+    def _who(self, mode: LeaseMode) -> list[str | int]:
+        me = self.me
+        return [me.instance, me.host, self._ttl_ms, mode.value, me.to_json()]
+
+
+def _answer(reply: list[str]) -> LeaseAnswer:
+    word, raw, _ = reply
+    status = LeaseStatus(word)
+    if status is LeaseStatus.OTHER:
+        return LeaseAnswer(held=False, holder=_lease(raw))
+    return LeaseAnswer(
+        held=status is not LeaseStatus.LAPSED,
+        holder=_lease(raw) if status is LeaseStatus.HOST else None,
+        was_free=status in (LeaseStatus.FREE, LeaseStatus.LAPSED),
+        took_over=status is LeaseStatus.HOST,
+    )
+
+
+def _lease(raw: str) -> Lease | None:
+    try:
+        return Lease.from_json(raw)
+    except MessageRefusedError:
+        return None
+
+
+class OddTypes:
+    """Which of the absent keys are there after all, as something that is no text.
+
+    MGET gives nothing for a list or a hash; looking costs a question per absent key, so it is
+    asked once every `every_s`.
+    """
+
+    def __init__(self, reads: CommandLink, every_s: float) -> None:
+        """Know of none yet."""
+        self._reads = reads
+        self._every_s = every_s
+        self._due = 0.0
+        self._known: dict[str, str] = {}
+
+    async def among(self, values: dict[str, str | None]) -> dict[str, str]:
+        """Return the types of those keys, by key."""
+        absent = [key for key, value in values.items() if value is None]
+        now = asyncio.get_running_loop().time()
+        if now >= self._due:
+            found = await asyncio.gather(*(self._reads.call("TYPE", key) for key in absent))
+            self._known = {
+                key: str(kind)
+                for key, kind in zip(absent, found, strict=True)
+                if kind not in ("none", "string")
+            }
+            self._due = now + self._every_s
+        return {key: kind for key, kind in self._known.items() if key in absent}

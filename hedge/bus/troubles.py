@@ -1,0 +1,179 @@
+"""One sentence for every way in which Redis can fail: what, where, and what to do about it."""
+
+import ssl
+from collections.abc import Iterator
+
+import redis
+import redis.asyncio.sentinel
+import redis.exceptions
+import redis.sentinel
+
+from hedge.config_schema import RedisConfig
+from hedge.errors import ConfigError, RedisUnreachableError
+
+REDIS_PROBLEMS = (redis.RedisError, OSError, TimeoutError)
+"""Whatever can come out of a client when Redis is away, slow or unwilling."""
+
+_NO_MASTER = (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterNotFoundError)
+_TLS_ALERT = ("\\x15\\x03", "\x15\x03")
+"""How the answer of a server that speaks TLS begins (RFC 8446, section 5.1: an alert record)."""
+
+
+def where(settings: RedisConfig) -> str:
+    """Return the address for people: host:port/db, or the Sentinels and the master's name."""
+    if settings.sentinels:
+        listed = ",".join(f"{host}:{port}" for host, port in settings.sentinels)
+        return f"{settings.master_name} of Sentinels {listed}"
+    return f"{settings.host}:{settings.port}/{settings.db}"
+
+
+def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachableError:
+    """Return one clear sentence for what went wrong, and what to do about it."""
+    place = where(settings)
+    text = _tls_trouble(settings, error) or _refusal(error, place) or _absence(settings, error)
+    return RedisUnreachableError(text, place)
+
+
+def check_tls_files(settings: RedisConfig) -> None:
+    """Raise ConfigError for a certificate or key file that cannot be used."""
+    tls = settings.tls
+    if not tls.enabled:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.ca_file:
+        try:
+            context.load_verify_locations(tls.ca_file)
+        except OSError as error:
+            raise _unusable("ca_file", tls.ca_file, error) from error
+    if tls.key_file and not tls.cert_file:
+        raise ConfigError(
+            "redis.tls.key_file: is set, but redis.tls.cert_file is not; a client certificate "
+            "needs both.",
+            "redis.tls.cert_file",
+        )
+    if tls.cert_file:
+        try:
+            context.load_cert_chain(tls.cert_file, tls.key_file or None)
+        except OSError as error:
+            raise _unusable("cert_file", tls.cert_file, error) from error
+
+
+def _unusable(key: str, file: str, error: OSError) -> ConfigError:
+    why = "is not a usable certificate" if isinstance(error, ssl.SSLError) else error.strerror
+    return ConfigError(
+        f"redis.tls.{key}: {file} cannot be used ({why}); give the right file.", f"redis.tls.{key}"
+    )
+
+
+def _refusal(error: BaseException, place: str) -> str:
+    """Explain an answer of the server; "" where there was none."""
+    text = str(error) or type(error).__name__
+    match error:
+        case redis.AuthenticationError():
+            return (
+                f"Redis at {place} refuses the login ({text}); "
+                "check redis.username and redis.password in the configuration."
+            )
+        case redis.exceptions.NoPermissionError():
+            return f"Redis at {place} does not let this user do it ({text}); extend its ACL."
+        case redis.ReadOnlyError():
+            return (
+                f"Redis at {place} is a read-only replica; point redis.host at the master, "
+                "or use redis.sentinels."
+            )
+        case redis.BusyLoadingError():
+            return f"Redis at {place} is still loading its data; wait a moment."
+        case redis.ResponseError():
+            return f"Redis at {place} refuses: {text}; see its log and INFO memory."
+    return ""
+
+
+def _absence(settings: RedisConfig, error: BaseException) -> str:
+    """Explain why there was no answer."""
+    place, text = where(settings), str(error) or type(error).__name__
+    if isinstance(error, _NO_MASTER):
+        return _no_master(settings, text)
+    if isinstance(error, redis.TimeoutError | TimeoutError):
+        return (
+            f"Redis at {place} does not answer in time; "
+            "check that it runs, and the network between."
+        )
+    keys = "redis.sentinels" if settings.sentinels else "redis.host and redis.port"
+    return (
+        f"cannot reach Redis at {place} ({text}); start redis-server there, "
+        f"or correct {keys} in the configuration."
+    )
+
+
+def _no_master(settings: RedisConfig, text: str) -> str:
+    """Tell Sentinels that do not answer from Sentinels that do not know the name."""
+    place = where(settings)
+    silent = text.count("Error(")  # the client lists one error per Sentinel that did not answer
+    if "Authentication" in text or "NOAUTH" in text or "WRONGPASS" in text:
+        return (
+            f"the Sentinels of {place} refuse the login; check redis.sentinel_username and "
+            "redis.sentinel_password in the configuration."
+        )
+    if silent >= len(settings.sentinels):
+        return (
+            f"cannot reach Redis at {place}: no Sentinel answers; start them, or correct "
+            "redis.sentinels in the configuration."
+        )
+    return (
+        f"the Sentinels of {place} know no living master named {settings.master_name}; check "
+        "redis.master_name in the configuration, or wait for their fail-over."
+    )
+
+
+def _tls_trouble(settings: RedisConfig, error: BaseException) -> str:
+    """Explain what TLS has to do with it; "" where it has nothing."""
+    place, tls = where(settings), settings.tls
+    chain = list(_chain(error))
+    if not tls.enabled:
+        said = " ".join(str(link) for link in chain)
+        if not any(mark in said for mark in _TLS_ALERT):
+            return ""
+        return f"Redis at {place} speaks TLS; set redis.tls to true in the configuration."
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return _not_trusted(place, link)
+        if isinstance(link, ssl.SSLError):
+            return _no_handshake(place, link)
+    return ""
+
+
+def _not_trusted(place: str, error: ssl.SSLCertVerificationError) -> str:
+    if "ostname" in error.verify_message or "IP address" in error.verify_message:
+        return (
+            f"the certificate of Redis at {place} is for another name ({error.verify_message}); "
+            "use the name in it as host, or set redis.tls.check_hostname to false."
+        )
+    return (
+        f"the certificate of Redis at {place} is not trusted ({error.verify_message}); set "
+        "redis.tls.ca_file to the authority that signed it."
+    )
+
+
+def _no_handshake(place: str, error: ssl.SSLError) -> str:
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    if "certificate required" in reason or "handshake failure" in reason:
+        return (
+            f"Redis at {place} asks for a client certificate ({reason}); set "
+            "redis.tls.cert_file and redis.tls.key_file."
+        )
+    if "unknown ca" in reason or "bad certificate" in reason:
+        return (
+            f"Redis at {place} does not accept our client certificate ({reason}); check "
+            "redis.tls.cert_file."
+        )
+    return (
+        f"Redis at {place} does not speak TLS ({reason}); set redis.tls to false, or use its TLS "
+        "port."
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
