@@ -5,6 +5,7 @@ events and performs its effects.
 """
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from hedge import answers
@@ -12,8 +13,9 @@ from hedge.answering import Answering, AnswerSource
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.by_hand import ByHand
 from hedge.catching import Catcher
-from hedge.core import hedger, ids
+from hedge.core import hedger
 from hedge.core.hedger_state import (
+    PROVEN_PHASES,
     ATarget,
     Fence,
     FenceRefused,
@@ -60,6 +62,7 @@ from hedge.outcomes import outcome_of
 from hedge.parts import Parts
 from hedge.proof import Proven
 from hedge.shell import Shell
+from hedge.standing import Standing
 from hedge.venue.fence import Fenced
 from hedge.venue.port import KeyRefusedError, OrdersSeen
 from hedge.watching import Watcher, WatchHandlers
@@ -81,7 +84,7 @@ class AccountBManager(Shell):
         self._answers = Answering(parts, self.lease, self.outbox, self._courses, self._source())
         self._hearing_ns = 0
         self._ear = Ear(parts, self._hand, self._ear_handlers())
-        self._waits_for_lease = False
+        self._standing = Standing(parts, self.lease, self.outbox)
         self._catcher = Catcher(
             self.books,
             self.spawn,
@@ -215,6 +218,8 @@ class AccountBManager(Shell):
         self._a_lives = snapshot is not None and snapshot.ready_a is not None
         if snapshot is None:
             return
+        if not self.lease.held:
+            self._answers.neutral.note(snapshot.neutral)  # kept also where Redis forgets it
         if self.lease.held and self.streams_up:
             self.post(LeaseChanged(held=True))
         if snapshot.refused.get(self.parts.names.position_a) is RefusalCause.POSITION_LIMIT:
@@ -232,9 +237,7 @@ class AccountBManager(Shell):
 
     def _compare(self, snapshot: StateSnapshot) -> None:
         """Wait where A runs with another chain, account, market or offset than ours."""
-        beat = answers.beat_of(self.parts, self.state, (), None)
-        wrong = beat.disagreements(snapshot.ready_a) if snapshot.ready_a else ()
-        mismatch = "; ".join(wrong)
+        mismatch = answers.mismatch_of(self.parts, self.state, snapshot.ready_a)
         if mismatch != self.state.mismatch:
             self.post(PeerConfigured(mismatch))
 
@@ -246,9 +249,7 @@ class AccountBManager(Shell):
         if book is None:
             return
         self._courses.traded(new, received_ns)
-        own = ids.instance_bits(self.parts.instance)
-        ours = [trade.client_order_index for trade in new if ids.is_ours(trade.client_order_index)]
-        twin = any(ids.instance_of(client_id) != own for client_id in ours)
+        twin = self.state.phase in PROVEN_PHASES and self._standing.is_twin(new)
         if new:
             self._answers.traded()
         order = self.state.inflight
@@ -259,7 +260,10 @@ class AccountBManager(Shell):
             self._catcher.start()
 
     def on_orders(self, seen: OrdersSeen) -> None:
-        """Turn order rows into events."""
+        """Turn order rows into events; another process's new row means that it leads too."""
+        book = self.books.book
+        if book is not None and self._standing.sees_twin(seen.rows):
+            self.post(OwnBook(book.view(), twin=True))
         for row in seen.rows:
             self.post(OwnOrder(row))
 
@@ -275,23 +279,25 @@ class AccountBManager(Shell):
 
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Lead once state and streams are there."""
-        self._waits_for_lease = False
+        self._standing.taken()
         self._answers.forget()
         self.look_now()
 
     def on_lease_lost(self, _answer: LeaseAnswer) -> None:
         """Step down at once; back only through lease, fence and book."""
+        self._standing.lost()
         self.post(LeaseChanged(held=False))
+        self.drop_reconciling()
 
     def on_lease_refused(self, answer: LeaseAnswer) -> None:
         """Stand by: another B leads, and this one takes over when its lease ends."""
-        if not self._waits_for_lease:
-            self._waits_for_lease = True
-            holder = answer.holder.host if answer.holder else "unknown"
-            self.log.warning("standby", reason="another main_B.py leads", its_host_id=holder)
+        self._standing.refused(answer)
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
         """Hand the proven book to the hedger, with the row of the order in doubt."""
+        if self._standing.fenced_with_twin(fenced):
+            self.reconcile()
+            return
         client_id = self.state.inflight.client_order_index if self.state.inflight else 0
         for row in fenced.rows:
             if client_id and row.client_order_index == client_id:
@@ -350,14 +356,11 @@ class AccountBManager(Shell):
             no_price = Outcome(Verdict.REJECTED, code=0, reason="no price")
             self.post(Sent(order.client_order_index, no_price))
             return
-
-        def signed() -> None:
-            course.stamps["signed"] = clock.mono_ns()
-
+        signed = partial(course.passed, "signed", clock)
         result = await self.sending.alone(
             lambda: self.parts.sender.order(request, order.nonce, signed)
         )
-        course.stamps["answered"] = clock.mono_ns()
+        course.passed("answered", clock)
         outcome = outcome_of(result, clock.epoch_ms())
         log_sent(self.parts, order, request.price_ticks, outcome)
         self.post(Sent(order.client_order_index, outcome))
@@ -374,5 +377,7 @@ class AccountBManager(Shell):
     # --- Redis ----------------------------------------------------------------------------
 
     async def write_state(self) -> None:
-        """Write heartbeat, ledger and position; a standby writes nothing."""
+        """Write heartbeat, ledger and position; a standby writes only that it waits."""
         await self._answers.beat()
+        if not self.lease.held:
+            await self._standing.announce(warm=self.streams_up)

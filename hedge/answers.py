@@ -5,7 +5,7 @@ from hedge.core import hedger
 from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
 from hedge.core.hedger_state import IN_FLIGHT, PROVEN_PHASES, HedgerState, PublishFailure
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
+from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
 from hedge.core.messages import BHedgeFailed
 from hedge.core.watch import Stand
 from hedge.core.wire import MessageRefusedError
@@ -87,6 +87,25 @@ def beat_of(
         b_account_index=parts.scope.account_b,
         market_index=parts.spec.market_index,
         offset_lots=state.config.offset_lots,
+        timestamp=parts.epoch_s,
+    )
+
+
+def mismatch_of(parts: Parts, state: HedgerState, ready_a: Ready | None) -> str:
+    """Return how A's heartbeat contradicts our configuration, "" where it does not."""
+    if ready_a is None:
+        return ""
+    return "; ".join(beat_of(parts, state, (), None).disagreements(ready_a))
+
+
+def standby_of(parts: Parts, *, warm: bool) -> Standby:
+    """Return the heartbeat of a B that waits for the lease."""
+    return Standby(
+        side="b",
+        instance=parts.instance,
+        host=parts.host.host_id,
+        warm=warm,
+        version=parts.version,
         timestamp=parts.epoch_s,
     )
 

@@ -1,6 +1,7 @@
 """Our account's book while the process runs: trades in, fences, proofs, what the host keeps."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from hedge.core.records import Trade
 from hedge.errors import AccountKeyError
 from hedge.leasing import LeaseKeeper
 from hedge.parts import Parts
-from hedge.proof import ALL_PAGES, NotProvenError, Proven, prove
+from hedge.proof import ALL_PAGES, PAGE_LIMIT, NotProvenError, Proven, prove
 from hedge.sending import Sending
 from hedge.venue.fence import Fenced
 from hedge.venue.port import KeyRefusedError, TradesSeen, VenueError
@@ -50,11 +51,27 @@ class Bookkeeper:
         self._lease = lease
         self._sending = sending
         self._handlers = handlers
-        self._early: list[Trade] = []
+        # A standby waits for days: what it forgets here, its proof reads from the venue.
+        self._early: deque[Trade] = deque(maxlen=PAGE_LIMIT)
+        self._watched: BookBase | None = None
         self._saved: BookBase | None = None
         self._round = 0
         self.book: Book | None = None
-        self.snapshot: StateSnapshot | None = None
+        self._snapshot: StateSnapshot | None = None
+
+    @property
+    def snapshot(self) -> StateSnapshot | None:
+        """What Redis held when it was last read."""
+        return self._snapshot
+
+    @snapshot.setter
+    def snapshot(self, snapshot: StateSnapshot | None) -> None:
+        self._snapshot = snapshot
+        if snapshot is not None:
+            is_a = self._side == "a"
+            position = snapshot.position_a if is_a else snapshot.position_b
+            if position is not None:  # kept also where Redis forgets it
+                self._watched = BookBase(position.position_lots, position.last_trade_id)
 
     def on_trades(self, seen: TradesSeen) -> None:
         """Count live trades; those before the first proof wait for it."""
@@ -191,7 +208,7 @@ class Bookkeeper:
 
     def stored_base(self) -> BookBase | None:
         """Return the newest book that this host's file or Redis kept, None without one."""
-        found = [base for base in (self._from_file(), self._from_redis()) if base is not None]
+        found = [base for base in (self._from_file(), self._watched) if base is not None]
         return max(found, key=lambda base: base.floor_trade_id, default=None)
 
     def _from_file(self) -> BookBase | None:
@@ -205,13 +222,6 @@ class Bookkeeper:
         except (KeyError, TypeError, ValueError):
             self._parts.log.warning("book_file_ignored", reason="unreadable; the venue rebuilds it")
             return None
-
-    def _from_redis(self) -> BookBase | None:
-        if self.snapshot is None:
-            return None
-        is_a = self._side == "a"
-        position = self.snapshot.position_a if is_a else self.snapshot.position_b
-        return BookBase(position.position_lots, position.last_trade_id) if position else None
 
     @property
     def _name(self) -> str:

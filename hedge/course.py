@@ -9,6 +9,7 @@ from hedge.core.machine import Outcome
 from hedge.core.messages import BFilled
 from hedge.core.records import Trade
 from hedge.parts import Parts
+from hedge.venue.port import Clock
 
 _SPANS = (
     ("heard_to_signed_ms", "heard", "signed"),
@@ -28,6 +29,10 @@ class Course:
     def is_of(self, client_order_index: int) -> bool:
         """Whether this is the course of that order."""
         return self.order.client_order_index == client_order_index
+
+    def passed(self, stage: str, clock: Clock) -> None:
+        """Note that a stage is passed now."""
+        self.stamps[stage] = clock.mono_ns()
 
     def span_ms(self, since: str, until: str) -> float | None:
         """Return the time between two stages in ms, None unless both were passed."""

@@ -232,11 +232,6 @@ class Shell(ABC):
 
     async def _leave(self) -> None:
         self.books.save()
-        try:
-            if self.lease.held:
-                await self.parts.messenger.clear_beat(self.side)
-        except RedisUnreachableError as error:
-            self.log.warning("heartbeat_not_cleared", reason=error)
         await self.lease.release()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -260,9 +255,13 @@ class Shell(ABC):
 
     def reconcile(self) -> None:
         """Pass a fence and prove the book, beginning anew if one is on its way."""
+        self.drop_reconciling()
+        self._reconciler = self.spawn("reconcile", self.books.reconcile())
+
+    def drop_reconciling(self) -> None:
+        """Stop fencing: who does not hold the lease leaves the key's nonces alone."""
         if self._reconciler is not None and not self._reconciler.done():
             self._reconciler.cancel()
-        self._reconciler = self.spawn("reconcile", self.books.reconcile())
 
     # --- events in order ------------------------------------------------------------------
 

@@ -583,7 +583,7 @@ class Pair:
     def logs(self, lines: int = LOG_LINES) -> str:
         """Return the end of what the daemons logged and printed."""
         parts = []
-        files = sorted(self.folder.glob("logs/*.log")) + sorted(self.folder.glob("*.out"))
+        files = sorted(self.folder.glob("logs*/*.log")) + sorted(self.folder.glob("*.out"))
         for file in files:
             text = file.read_text(encoding="utf-8", errors="replace").splitlines()
             parts.append(f"----- {file}\n" + "\n".join(text[-lines:]))

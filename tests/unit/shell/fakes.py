@@ -227,6 +227,9 @@ class Bus:
         self._answer_or_fail()
         self.standbys.append(standby)
 
+    async def clear_beat(self, side: str) -> None:
+        self._answer_or_fail()
+
     async def clear_standby(self, side: str) -> None:
         self._answer_or_fail()
         self.standbys.clear()

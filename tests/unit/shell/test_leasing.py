@@ -165,3 +165,54 @@ async def test_the_error_of_a_second_process_says_who_and_how_long(kept: Keeper)
         assert part in str(error)
     nobody = kept.lease.already_running(replace(LeaseAnswer(held=False), holder=None))
     assert "host id" not in str(nobody)
+
+
+async def test_a_holder_in_doubt_needs_the_word_of_redis(kept: Keeper) -> None:
+    """With another process signing and no answer from Redis the lease is lost, not kept."""
+    await kept.until(kept.taken)
+    kept.lease.doubt()
+    kept.bus.reachable = False
+    assert not await kept.lease.check()
+    assert [answer.holder for answer in kept.lost] == [None]
+    assert not kept.lease.held
+
+
+async def test_an_answer_of_redis_ends_the_doubt(kept: Keeper) -> None:
+    """Once Redis has said that the lease is ours, an outage is again no reason to step down."""
+    await kept.until(kept.taken)
+    kept.lease.doubt()
+    assert await kept.lease.check()
+    kept.bus.reachable = False
+    assert await kept.lease.check()
+    assert kept.lost == []
+
+
+async def test_a_renewal_ends_the_doubt_too(kept: Keeper) -> None:
+    """Any answer about the lease counts, also one that nobody asked for because of the doubt."""
+    await kept.until(kept.taken)
+    kept.lease.doubt()
+    await kept.rounds(2)
+    kept.bus.reachable = False
+    assert await kept.lease.check()
+
+
+async def test_a_standby_asks_more_often_than_a_holder_renews(kept: Keeper) -> None:
+    """A lease that ends is taken within a beat."""
+    kept.bus.holder = OTHER
+    await kept.rounds(3)
+    assert set(kept.bench.clock.slept_s) == {kept.bench.timing.beat_s}
+
+
+@pytest.mark.parametrize(
+    ("pair", "market", "is_other"),
+    [(None, None, False), ("", 0, False), ("night", 0, True), ("", 1, True), ("", None, False)],
+)
+async def test_another_pairs_lease_is_told_from_a_twins(
+    kept: Keeper, pair: str | None, market: int | None, is_other: bool
+) -> None:
+    """A holder of another pair or market is named as such; an old value says nothing."""
+    holder = replace(OTHER, pair=pair, market_index=market)
+    answer = LeaseAnswer(held=False, holder=holder)
+    assert kept.lease.is_other_pair(answer) is is_other
+    assert ("another pair" in str(kept.lease.already_running(answer))) is is_other
+    assert not kept.lease.is_other_pair(LeaseAnswer(held=False))
