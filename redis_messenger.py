@@ -35,7 +35,7 @@ from hedge.bus.port import (
 )
 from hedge.bus.scripts import SWAP, LeaseMode
 from hedge.bus.snapshot import UNREADABLE_HALT, SnapshotReader, unreadable_halt
-from hedge.bus.troubles import REDIS_PROBLEMS, check_tls_files, unreachable
+from hedge.bus.troubles import REDIS_PROBLEMS, check_tls_files, trouble_at_start, unreachable
 from hedge.config_schema import Config, RedisConfig, Secret, TimingConfig
 from hedge.core.keys_control import Command, Halt, Lease
 from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
@@ -129,7 +129,8 @@ class RedisMessenger:
             warnings = inspect(client, self._settings)
         except REDIS_PROBLEMS as error:
             client.close()
-            raise unreachable(self._settings, error) from error
+            timeout_s = self._timing.redis_timeout_s
+            raise trouble_at_start(self._settings, error, timeout_s) from error
         except RedisUnreachableError:
             client.close()
             raise

@@ -359,6 +359,11 @@ class Pair:
         assert self._client is not None
         return self._client
 
+    async def use_redis(self, port: int) -> None:
+        """Look into another Redis from now on: the pair's state has moved there."""
+        await self.client.aclose()
+        self._client = redis.asyncio.Redis(host=LOOPBACK, port=port, decode_responses=True)
+
     async def key(self, name: str) -> Json | None:
         """Return the JSON object of a key, None where there is none or Redis is down."""
         try:

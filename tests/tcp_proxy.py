@@ -1,11 +1,13 @@
 """A TCP proxy between a client and a real server that can cut, withhold, delay and refuse.
 
 `async with TcpProxy("127.0.0.1", port) as proxy:` and point the client at `proxy.port`. Switches
-act at once, also on connections that are already open.
+act at once, also on connections that are already open. With `tls` it speaks TLS to the client and
+plain text to the server.
 """
 
 import asyncio
 import contextlib
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +17,10 @@ CHUNK = 65_536
 class TcpProxy:
     """Forwards bytes both ways; see the switches."""
 
-    def __init__(self, target_host: str, target_port: int) -> None:
+    def __init__(
+        self, target_host: str, target_port: int, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self._target = (target_host, target_port)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -33,7 +38,7 @@ class TcpProxy:
         return port
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(

@@ -8,7 +8,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
-from hedge.bus.connection import async_pool, new_connection
+from hedge.bus.connection import async_pool, close_sentinels, new_connection
 from hedge.bus.scripts import SCRIPTS, Script
 from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
 from hedge.config_schema import RedisConfig
@@ -64,6 +64,7 @@ class CommandLink:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.disconnect()
+        await close_sentinels(self._pool)
 
     async def _call(self, command: tuple[str | int, ...]) -> Any:
         connection = await self._connected()

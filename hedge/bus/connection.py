@@ -28,7 +28,6 @@ def _common(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
         # Garbage on a channel must not break the connection that it came over.
         "encoding_errors": "replace",
         "protocol": 2,
-        "driver_info": None,
         "health_check_interval": 0,
     }
 
@@ -51,12 +50,16 @@ def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
         "retry": Retry(NoBackoff(), 0),
     }
     if settings.tls.enabled:
+        # It says CLIENT SETINFO when connecting, refused or not: the answer brings along the
+        # session tickets of TLS 1.3, which the client would take for data out of turn.
         arguments |= {"ssl": True, **_tls(settings)}
+    else:
+        arguments["driver_info"] = None
     if settings.sentinels:
+        # Without a word about it the client asks a silent Sentinel ten times over.
+        to_sentinels = _to_sentinels(settings, timeout_s) | {"retry": Retry(NoBackoff(), 0)}
         sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            list(settings.sentinels),
-            sentinel_kwargs=_to_sentinels(settings, timeout_s),
-            **arguments,
+            list(settings.sentinels), sentinel_kwargs=to_sentinels, **arguments
         )
         master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
             settings.master_name
@@ -72,6 +75,7 @@ def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.Connect
     """
     arguments = _common(settings, timeout_s) | {
         "socket_timeout": None,
+        "driver_info": None,
         "retry": AsyncRetry(NoBackoff(), 0),
     }
     if settings.tls.enabled:
@@ -79,8 +83,9 @@ def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.Connect
     if settings.sentinels:
         if settings.tls.enabled:
             arguments["ssl"] = True
+        to_sentinels = _to_sentinels(settings, timeout_s) | {"retry": AsyncRetry(NoBackoff(), 0)}
         sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            list(settings.sentinels), sentinel_kwargs=_to_sentinels(settings, timeout_s)
+            list(settings.sentinels), sentinel_kwargs=to_sentinels
         )
         return redis.asyncio.sentinel.SentinelConnectionPool(  # type: ignore[no-untyped-call]
             settings.master_name, sentinel, **arguments
@@ -147,3 +152,9 @@ def new_connection(pool: redis.asyncio.ConnectionPool) -> AbstractConnection:
     """Return a connection that is not open yet, and that the caller owns."""
     connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
     return connection
+
+
+async def close_sentinels(pool: redis.asyncio.ConnectionPool) -> None:
+    """Close the connections by which a pool asks its Sentinels, if it has any."""
+    if isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
+        await pool.sentinel_manager.aclose()

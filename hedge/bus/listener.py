@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 
 from hedge.bus.commands import CommandLink
-from hedge.bus.connection import async_pool, new_connection
+from hedge.bus.connection import async_pool, close_sentinels, new_connection
 from hedge.bus.port import LinkHandler, TextHandler
 from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
 from hedge.config_schema import RedisConfig, TimingConfig
@@ -83,6 +83,12 @@ class Listener:
 
     async def run(self) -> None:
         """Listen until cancelled. A handler's own exception ends it."""
+        try:
+            await self._run()
+        finally:
+            await close_sentinels(self._pool)
+
+    async def _run(self) -> None:
         pauses = self._pauses()
         self._is_up = False
         while True:

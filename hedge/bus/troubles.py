@@ -1,5 +1,6 @@
 """One sentence for every way in which Redis can fail: what, where, and what to do about it."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -15,8 +16,6 @@ REDIS_PROBLEMS = (redis.RedisError, OSError, TimeoutError)
 """Whatever can come out of a client when Redis is away, slow or unwilling."""
 
 _NO_MASTER = (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterNotFoundError)
-_TLS_ALERT = ("\\x15\\x03", "\x15\x03")
-"""How the answer of a server that speaks TLS begins (RFC 8446, section 5.1: an alert record)."""
 
 
 def where(settings: RedisConfig) -> str:
@@ -30,8 +29,63 @@ def where(settings: RedisConfig) -> str:
 def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachableError:
     """Return one clear sentence for what went wrong, and what to do about it."""
     place = where(settings)
-    text = _tls_trouble(settings, error) or _refusal(error, place) or _absence(settings, error)
+    text = _tls_trouble(place, error) or _refusal(error, place) or _absence(settings, error)
     return RedisUnreachableError(text, place)
+
+
+def trouble_at_start(
+    settings: RedisConfig, error: BaseException, timeout_s: float
+) -> RedisUnreachableError:
+    """Return the sentence for a connection that failed at the start.
+
+    Where plain text and TLS meet there is often no answer at all, so the port is asked itself.
+    """
+    known = unreachable(settings, error)
+    is_clear = isinstance(error, redis.AuthenticationError) or any(
+        isinstance(link, ssl.SSLCertVerificationError) for link in _chain(error)
+    )
+    if is_clear or settings.sentinels:
+        return known
+    place, address = where(settings), (settings.host, settings.port)
+    if settings.tls.enabled and _answers_plainly(address, timeout_s):
+        text = f"Redis at {place} does not speak TLS; set redis.tls to false, or use its TLS port."
+    elif not settings.tls.enabled and _speaks_tls(address, timeout_s):
+        text = f"Redis at {place} speaks TLS; set redis.tls to true in the configuration."
+    elif settings.tls.enabled and not settings.tls.cert_file and _speaks_tls(address, timeout_s):
+        text = (
+            f"Redis at {place} asks for a client certificate, or hangs up on us for another "
+            "reason; set redis.tls.cert_file and redis.tls.key_file."
+        )
+    elif settings.tls.cert_file and _speaks_tls(address, timeout_s):
+        text = (
+            f"Redis at {place} does not accept our client certificate; check redis.tls.cert_file."
+        )
+    else:
+        return known
+    return RedisUnreachableError(text, place)
+
+
+def _answers_plainly(address: tuple[str, int], timeout_s: float) -> bool:
+    """Whether Redis answers in plain text: PONG, or a refusal."""
+    try:
+        with socket.create_connection(address, timeout_s) as link:
+            link.sendall(b"PING\r\n")
+            return link.recv(1) in (b"+", b"-")
+    except OSError:
+        return False
+
+
+def _speaks_tls(address: tuple[str, int], timeout_s: float) -> bool:
+    """Whether a TLS handshake comes through, whoever signed the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(address, timeout_s) as link, context.wrap_socket(link):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
 
 
 def check_tls_files(settings: RedisConfig) -> None:
@@ -83,6 +137,8 @@ def _refusal(error: BaseException, place: str) -> str:
             )
         case redis.BusyLoadingError():
             return f"Redis at {place} is still loading its data; wait a moment."
+        case redis.ResponseError() if "unknown command" in text and "SENTINEL" in text.upper():
+            return f"what answers for {place} is no Sentinel; correct redis.sentinels."
         case redis.ResponseError():
             return f"Redis at {place} refuses: {text}; see its log and INFO memory."
     return ""
@@ -107,34 +163,27 @@ def _absence(settings: RedisConfig, error: BaseException) -> str:
 
 def _no_master(settings: RedisConfig, text: str) -> str:
     """Tell Sentinels that do not answer from Sentinels that do not know the name."""
-    place = where(settings)
-    silent = text.count("Error(")  # the client lists one error per Sentinel that did not answer
-    if "Authentication" in text or "NOAUTH" in text or "WRONGPASS" in text:
+    listed = ", ".join(f"{host}:{port}" for host, port in settings.sentinels)
+    silent = text.count("ConnectionPool(")  # the client lists those that did not answer
+    if "Authentication" in text:
         return (
-            f"the Sentinels of {place} refuse the login; check redis.sentinel_username and "
+            f"the Sentinels {listed} refuse the login; check redis.sentinel_username and "
             "redis.sentinel_password in the configuration."
         )
     if silent >= len(settings.sentinels):
         return (
-            f"cannot reach Redis at {place}: no Sentinel answers; start them, or correct "
+            f"cannot reach Redis: no Sentinel answers ({listed}); start them, or correct "
             "redis.sentinels in the configuration."
         )
     return (
-        f"the Sentinels of {place} know no living master named {settings.master_name}; check "
+        f"the Sentinels {listed} know no living master named {settings.master_name}; check "
         "redis.master_name in the configuration, or wait for their fail-over."
     )
 
 
-def _tls_trouble(settings: RedisConfig, error: BaseException) -> str:
+def _tls_trouble(place: str, error: BaseException) -> str:
     """Explain what TLS has to do with it; "" where it has nothing."""
-    place, tls = where(settings), settings.tls
-    chain = list(_chain(error))
-    if not tls.enabled:
-        said = " ".join(str(link) for link in chain)
-        if not any(mark in said for mark in _TLS_ALERT):
-            return ""
-        return f"Redis at {place} speaks TLS; set redis.tls to true in the configuration."
-    for link in chain:
+    for link in _chain(error):
         if isinstance(link, ssl.SSLCertVerificationError):
             return _not_trusted(place, link)
         if isinstance(link, ssl.SSLError):
