@@ -162,13 +162,19 @@ async def test_a_killed_holder_is_replaced(hosts: Hosts) -> None:
 
 
 async def test_a_holder_without_redis_is_replaced(hosts: Hosts) -> None:
-    """Cut off from Redis alone, the old holder sees the new one's orders and steps down."""
+    """Cut off from Redis alone, the old holder sees the new one's orders and steps down.
+
+    Until then it may hedge by its watch, and the new one by A's word: together once.
+    """
     old = await hosts.leader()
     cut_off = hosts.link(hosts.leads)
+    await hosts.pair.until_resting()
     cut_off.refuse(True)
     cut_off.cut()
+    await hosts.pair.fill_a()
     new = await hosts.leader(other_than=old)
     hosts.swap()
+    await hosts.pair.until_neutral()
     before = await hosts.orders_of(old)
     for _ in range(3):
         await hosts.pair.fill_a()
