@@ -17,7 +17,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hedge.bus.acl import SIDES, users
 from hedge.config import load_config
+from hedge.config_reader import wrong
 from hedge.core.keys_control import Command
 from hedge.errors import ConfigError, HedgeError, NotNeutralError
 from hedge.pair_state import PairState
@@ -292,6 +294,35 @@ def _is_flat(report: Report) -> bool:
     position = report.a.position
     is_flat = position is not None and position.position_lots == 0
     return is_flat and report.is_halted and report.is_covered
+
+
+# --- acl
+
+
+@app.command()
+def acl(
+    config: ConfigOption = DEFAULT_CONFIG,
+    side: Annotated[str, typer.Option(help="a, b or operator: who uses this config.")] = "",
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Write commands for redis-cli, not an ACL file.")
+    ] = False,
+) -> None:
+    """Write the Redis users of one side: the least that it needs. Redis is not asked."""
+    try:
+        if side not in SIDES:
+            wrong("--side", side, ", ".join(SIDES))
+        found = users(load_config(config), side)
+    except HedgeError as error:
+        _fail(error)
+    head = "ACL SETUSER" if commands else "user"
+    for name, rules in found.items():
+        print(f"{head} {name} {rules}")
+    if len(found) == 1:
+        print(
+            "With one login this side may also write what it reads: set redis.reader_username"
+            " and redis.reader_password for a second one.",
+            file=sys.stderr,
+        )
 
 
 # --- running

@@ -329,14 +329,14 @@ class Pair:
         daemon.send(signal.SIGTERM)
         return await self.told(daemon.ended())
 
-    async def command(self, *arguments: str) -> tuple[int, str]:
-        """Run hedgectl.py; return its exit code and all it printed."""
+    async def command(self, *arguments: str, config: Path | None = None) -> tuple[int, str]:
+        """Run hedgectl.py (with A's configuration); return its exit code and all it printed."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "hedgectl.py",
             *arguments,
             "--config",
-            str(self.config_of("a")),
+            str(config or self.config_of("a")),
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

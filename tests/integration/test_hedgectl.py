@@ -458,3 +458,17 @@ def test_flatten_without_a_undoes_what_was_published_by_hand(stage: Stage) -> No
     thread.join()
     assert result.exit_code == 0, result.output
     assert "is undone: B 0.0000 ETH" in result.output
+
+
+def test_acl_writes_an_acl_file_or_commands(stage: Stage) -> None:
+    """One line per login, and a word where there is only one; a wrong side is exit code 2."""
+    text = stage.config.read_text(encoding="utf-8")
+    login = "redis: {username: solo, password: secret-word, "
+    stage.config.write_text(text.replace("redis: {", login), encoding="utf-8")
+    result = stage.run("acl", "--side", "b")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("user solo reset ")
+    assert "secret-word" not in result.output
+    assert "redis.reader_username" in result.stderr
+    assert stage.run("acl", "--side", "a", "--commands").stdout.startswith("ACL SETUSER solo ")
+    assert stage.run("acl", "--side", "c").exit_code == 2
