@@ -45,6 +45,7 @@ from hedge.errors import InternalBugError, RedisUnreachableError
 
 COMMAND_TTL_S = 60
 SCAN_COUNT = 1000
+UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 class RedisMessenger:
@@ -350,7 +351,8 @@ class RedisMessenger:
         if not halt.is_active:
             return halt
         record = replace(halt, resumed=resumed, forced=forced, note=note)
-        swap = [raw, record.to_json(scope.secret)]
+        was = "" if UNDECODABLE in raw else raw  # such bytes do not come back as they were
+        swap = [was, record.to_json(scope.secret)]
         done = await self._commands.run(SWAP, [self.names.halt], [*swap])
         return record if done else None
 

@@ -95,9 +95,13 @@ class HaltKeeper:
         self._promote(behind)
 
     def _promote(self, behind: Halt) -> None:
-        """Put the halt that waited into force; its own file goes last."""
+        """Put the halt that waited into force; its own file goes last.
+
+        One that cannot be read is in no other file: it stays until a person resumes it.
+        """
         self._keep(behind)
-        self._parts.host.delete(_BEHIND)
+        if behind.id != UNREADABLE_HALT:
+            self._parts.host.delete(_BEHIND)
         self.publish(behind)
 
     def raise_halt(self, reason: str, detail: str, *, stops: bool = False) -> Halt:
@@ -132,9 +136,9 @@ class HaltKeeper:
         self._outbox.put(lambda: self._publish(halt))
 
     def _read_behind(self) -> Halt | None:
-        kept = self._parts.host.read(_BEHIND)
-        if kept is None:
+        if not self._parts.host.exists(_BEHIND):
             return None
+        kept = self._parts.host.read(_BEHIND) or {}
         try:
             return Halt.from_json(str(kept["halt"]), NO_MARKET, WireLimits(chain_id=0))
         except (KeyError, MessageRefusedError) as error:

@@ -85,9 +85,10 @@ class HostState:
                 f"this account and key ({self.path}); stop it first."
             )
         self._lock = lock
-        os.ftruncate(lock, 0)
-        os.lseek(lock, 0, os.SEEK_SET)
-        os.write(lock, f"pid {os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without a name in it
+            os.ftruncate(lock, 0)
+            os.lseek(lock, 0, os.SEEK_SET)
+            os.write(lock, f"pid {os.getpid()}\n".encode())
         self._identify()
 
     def close(self) -> None:
@@ -99,24 +100,32 @@ class HostState:
     def read(self, name: str) -> dict[str, Any] | None:
         """Return the stored object `name`, None when it is missing or cannot be read.
 
-        Never ask for the halt this way: a halt that cannot be read is a halt.
+        What cannot be read is said in the log. A halt that cannot be read is a halt: ask `exists`.
         """
+        path = self.path / f"{name}.json"
         try:
-            text = (self.path / f"{name}.json").read_text(encoding="utf-8")
-            if text.count("[") + text.count("{") > _MAX_BRACKETS:
-                return None  # nested that deep it could break the parser, and the process
-            value = json.loads(text)
-        except (OSError, ValueError, RecursionError):
+            return _parsed(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
             return None
-        return value if isinstance(value, dict) else None
+        except (OSError, ValueError, RecursionError) as error:
+            _log.warning("%s cannot be read and counts as absent: %s", path, error)
+            return None
+
+    def exists(self, name: str) -> bool:
+        """Whether something is stored under this name, readable or not."""
+        return os.path.lexists(self.path / f"{name}.json")
 
     def write(self, name: str, value: Mapping[str, Any], *, durable: bool = False) -> None:
         """Store an object, whole or not at all; `durable` waits until it is on the disk."""
         self._write_text(name, json.dumps(value, separators=(",", ":")), durable=durable)
 
     def delete(self, name: str) -> None:
-        """Forget a stored object."""
-        (self.path / f"{name}.json").unlink(missing_ok=True)
+        """Forget a stored object; one that cannot be deleted is said, and is there next time."""
+        path = self.path / f"{name}.json"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("cannot delete %s: %s", path, error.strerror)
 
     def read_halt(self) -> Halt | None:
         """Return the halt of this host, None when there is none.
@@ -196,6 +205,16 @@ class HostState:
             },
             durable=True,
         )
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return the object in a text. Raises ValueError or RecursionError."""
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
+        raise ValueError("nested too deep")  # it could break the parser, and the process
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004  a wrong text, no wrong call
+    return value
 
 
 def _is_hex(text: object) -> TypeGuard[str]:

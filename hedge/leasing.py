@@ -30,6 +30,7 @@ class LeaseKeeper:
         self._side = side
         self._handlers = handlers
         self._doubted = False
+        self._silent = False
         self.held = False
 
     async def run(self) -> None:
@@ -38,7 +39,11 @@ class LeaseKeeper:
             try:
                 await self._keep()
             except RedisUnreachableError as error:
-                self._parts.log.warning("lease_unknown", reason=error)
+                if not self._silent:
+                    self._parts.log.warning("lease_unknown", reason=error)
+                self._silent = True
+            else:
+                self._silent = False
             await self._parts.clock.sleep(self._pause_s())
 
     def _pause_s(self) -> float:

@@ -9,6 +9,7 @@ import logging
 import logging.handlers
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable
 from decimal import Decimal
@@ -130,11 +131,20 @@ class _Formatter(logging.Formatter):
 class _RotatingFile(logging.handlers.RotatingFileHandler):
     """Looks at the file's size instead of formatting every line once more to know it."""
 
+    _is_said = False
+
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802, ARG002 (the library's name)
         """Whether the file has reached its size; the last line may have gone beyond it."""
         if self.stream is None:
             return False
         return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 (the library's name)
+        """Say once on the terminal that the log cannot be written; the program goes on."""
+        if not self._is_said:
+            self._is_said = True
+            reason = sys.exception()
+            print(f"{self.baseFilename} cannot be written: {reason}", file=sys.stderr)  # noqa: T201
 
 
 def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] = ()) -> Path:

@@ -166,11 +166,14 @@ force.
 SWAP = Script(
     _LEASE
     + """
-if text(KEYS[1]) ~= ARGV[1] then return 0 end
+local now = text(KEYS[1])
+if ARGV[1] == '' then
+  if decoded(now) then return 0 end
+elseif now ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
 )
-"""Replace a value that has not changed since it was read; "" is one of another type."""
+"""Replace a value that has not changed since it was read; "" stands for any that is no JSON."""
 
 SCRIPTS = (LEASE, RELEASE, WRITE, HALT, SWAP)

@@ -117,3 +117,47 @@ def test_a_directory_that_cannot_be_used_is_a_mistake_of_the_configuration(tmp_p
     (tmp_path / "run").write_text("")
     with pytest.raises(ConfigError, match=r"state\.dir"):
         host(tmp_path / "run").open()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": ' * 50_000, "\x00\x01"])
+def test_a_broken_file_is_said_and_counts_as_absent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """What cannot be read is no reason to stop: the venue knows the books."""
+    with host(tmp_path) as state:
+        (state.path / "book-0.json").write_text(text, encoding="utf-8")
+        assert state.read("book-0") is None
+        assert state.exists("book-0")
+        assert "book-0.json" in caplog.text
+        caplog.clear()
+        assert state.read("neutral-0") is None
+        assert not state.exists("neutral-0")
+        assert caplog.text == ""
+
+
+def test_a_full_disk_is_said_and_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every write fails: the process starts all the same, and says each file once."""
+    with host(tmp_path) as state:
+        known = state.host_id
+    for name in ("host", "book-0", "halt"):
+        (state.path / f".{name}.json.tmp").symlink_to("/dev/full")
+    with host(tmp_path) as state:
+        assert state.host_id == known
+        for _ in range(3):
+            state.write("book-0", {"position_lots": 1})
+        state.write_halt(HALT)
+        assert state.read_halt() is None
+    assert caplog.text.count("No space left on device") == 3
+
+
+def test_what_cannot_be_deleted_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A halt that stays on the disk is there again after a restart: the safe side."""
+    with host(tmp_path) as state:
+        (state.path / "halt.json").mkdir()
+        state.delete("halt")
+        assert "cannot delete" in caplog.text
+        found = state.read_halt()
+    assert found is not None
+    assert found.id == UNREADABLE_HALT

@@ -311,6 +311,21 @@ async def test_an_unreadable_halt_behind_stops_too(kept: Keeper) -> None:
     assert kept.in_redis == "unreadable_halt"
 
 
+async def test_a_halt_behind_that_is_no_json_halts_until_a_person_resumes(bench: Bench) -> None:
+    """A truncated file is a halt, at this start and at the next one, until it is resumed."""
+    (bench.host.path / "halt-behind.json").write_text('{"halt": "')
+    for _ in range(2):
+        kept = Keeper(bench)
+        assert kept.reasons == ["unreadable_halt"] * len(kept.reasons) != []
+        bench.restart()
+    kept = Keeper(bench)
+    await kept.written()
+    bench.bus.resume()
+    await kept.look()
+    assert len(kept.resumed) == 1
+    assert not bench.host.exists("halt-behind")
+
+
 async def test_a_halt_behind_stands_alone_when_the_one_in_front_is_gone(kept: Keeper) -> None:
     """Someone deleted the halt file by hand: the other reason is the halt now."""
     await kept.halt("not_enough_margin")
