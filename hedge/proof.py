@@ -120,9 +120,10 @@ def _match(
 ) -> None:
     """Return if the trades add up to every row that can be judged.
 
-    The oldest known trade's order may go on below what was read. It is judged from more pages; in
-    the end it is left out, if newer trades of other orders show that the list is not a stale one,
-    or if the list is as long as the venue keeps it.
+    The oldest known trade's order may go on below what was read, and one that ended just before
+    it may lie there as a whole. They are judged from more pages; in the end they are left out, if
+    newer trades of other orders show that the list is not a stale one, or if the list is as long
+    as the venue keeps it.
     """
     wrong = unmatched_rows(rows, trades, since_ms=since_ms)
     if not wrong:
@@ -130,10 +131,10 @@ def _match(
     oldest = min(trades, key=lambda trade: trade.trade_id, default=None)
     newest = max(trades, key=lambda trade: trade.trade_id, default=None)
     text = f"trades of {len(wrong)} orders are missing, e.g. of order {wrong[0].order_index}"
-    if (
-        oldest is None
-        or newest is None
-        or [row.order_index for row in wrong] != [oldest.order_index]
+    if oldest is None or newest is None:
+        raise _MissingError(text)
+    if not all(
+        row.order_index == oldest.order_index or row.updated_ms <= oldest.time_ms for row in wrong
     ):
         raise _MissingError(text)
     if pages > 1 and newest.order_index != oldest.order_index:

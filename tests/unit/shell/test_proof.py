@@ -1,5 +1,7 @@
 """A book counts as proven only where an answer that lists our fence and the trades agree."""
 
+from dataclasses import replace
+
 import pytest
 
 from hedge.core.book import Book, BookBase
@@ -247,6 +249,38 @@ async def test_an_order_across_the_page_boundary_costs_few_reads(prover: Prover)
     assert proven.explained
     assert prover.clock.now_ms() == began_ms
     assert len(prover.venue.reads) <= 4
+
+
+@pytest.mark.parametrize("cut", [0, 1, 49])
+async def test_an_order_that_ended_just_before_the_page_does_not_halt(
+    prover: Prover, cut: int
+) -> None:
+    """At a fill a millisecond the page may begin right after an order: older pages tell."""
+    venue = prover.venue
+    for number in range(200 + cut):
+        venue.fill(1 if number // 50 % 2 == 0 else -1, 1 + number // 50)
+    venue.history = [replace(done, time_ms=10**6 + done.trade_id) for done in venue.history]
+    started_ms = prover.clock.now_ms()
+    proven = await prover.run(base_at(venue, 200 + cut))
+    assert proven.explained
+    assert prover.clock.now_ms() == started_ms
+    assert len(venue.reads) <= 3
+
+
+async def test_a_missing_trade_at_the_edge_of_a_page_is_no_proof(prover: Prover) -> None:
+    """An order that ended after the oldest known trade must add up, however close it is."""
+    venue = prover.venue
+    for number in range(200):
+        venue.fill(1, 1 + number // 50)
+    venue.history = [replace(done, time_ms=10**6 + done.trade_id) for done in venue.history]
+    rows = tuple(
+        replace(found, filled_lots=found.filled_lots + 1, updated_ms=10**6 + 103)
+        if found.order_index == 2
+        else found
+        for found in venue.rows()
+    )
+    with pytest.raises(NotProvenError):
+        await prover.run(base_at(venue, 200), rows=rows)
 
 
 async def test_rows_older_than_every_known_trade_are_not_judged(prover: Prover) -> None:
