@@ -198,9 +198,7 @@ class Pair:
             self._keys[side], public = new_key()
             self._keys[f"{side}-public"] = public
             await self.paper.register_key(account, KEY_INDEX, public)
-        self._client = redis.asyncio.Redis(
-            host=LOOPBACK, port=self.redis.port, decode_responses=True
-        )
+        self._client = _client_of(self.redis.port)
         self._listener = asyncio.create_task(self._listen(), name="pair-listener")
         await asyncio.wait_for(self._listening.wait(), START_S)
 
@@ -362,7 +360,7 @@ class Pair:
     async def use_redis(self, port: int) -> None:
         """Look into another Redis from now on: the pair's state has moved there."""
         await self.client.aclose()
-        self._client = redis.asyncio.Redis(host=LOOPBACK, port=port, decode_responses=True)
+        self._client = _client_of(port)
 
     async def key(self, name: str) -> Json | None:
         """Return the JSON object of a key, None where there is none or Redis is down."""
@@ -593,6 +591,12 @@ class Pair:
             text = file.read_text(encoding="utf-8", errors="replace").splitlines()
             parts.append(f"----- {file}\n" + "\n".join(text[-lines:]))
         return "\n".join(parts)
+
+
+def _client_of(port: int) -> redis.asyncio.Redis:
+    return redis.asyncio.Redis(
+        host=LOOPBACK, port=port, decode_responses=True, encoding_errors="replace"
+    )
 
 
 def _die_with_us() -> None:

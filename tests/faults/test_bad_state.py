@@ -1,0 +1,203 @@
+"""What the daemons remember is spoilt: in Redis, in their own files, by a disk without room."""
+
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.pair_harness import NAMES, Pair
+from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+FILES = ("host", "book-0", "neutral-0", "manual-0")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair."""
+    async with Pair(tmp_path_factory.mktemp("pair")) as made:
+        await made.start()
+        yield made
+
+
+def state_of(pair: Pair, side: str) -> Path:
+    """Return the directory in which a side keeps its files."""
+    (found,) = (pair.folder / f"state-{side}").glob("*-*-*")
+    return found
+
+
+def no_traceback(pair: Pair) -> None:
+    """No daemon printed anything, and none logged a bug."""
+    for file in (*pair.folder.glob("*.out"), *pair.folder.glob("logs*/*.log")):
+        assert "Traceback" not in file.read_text(encoding="utf-8", errors="replace"), file
+
+
+async def goes_on(pair: Pair) -> None:
+    """The pair trades on by itself and kept every promise."""
+    await pair.until_neutral(30.0)
+    await pair.until_resting()
+    await pair.fill_a()
+    await pair.check()
+    no_traceback(pair)
+
+
+async def test_every_key_becomes_a_list(pair: Pair) -> None:
+    """Keys of the wrong type are written over; both sides reclaim their leases by a fence."""
+    await pair.until_resting()
+    leases = await pair.client.keys("hedge:lease:*")
+    assert len(leases) == 2
+    for name in (
+        NAMES.position_a,
+        NAMES.position_b,
+        NAMES.ledger,
+        NAMES.neutral,
+        NAMES.ready_a,
+        NAMES.ready_b,
+        NAMES.command,
+        *leases,
+    ):
+        await pair.client.delete(name)
+        await pair.client.rpush(name, "x")
+    await pair.fill_a()
+    await goes_on(pair)
+    assert await pair.halt() is None
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x00\x01", b'{"v": 0}', b'{"instance": 7}'])
+async def test_values_of_another_time(pair: Pair, text: bytes) -> None:
+    """Binary garbage and other versions, also in the leases: named, ignored, written anew."""
+    await pair.until_resting()
+    for name in (
+        *(await pair.client.keys("hedge:lease:*")),
+        NAMES.position_a,
+        NAMES.ledger,
+        NAMES.neutral,
+        NAMES.ready_b,
+        NAMES.command,
+    ):
+        await pair.client.set(name, text)
+    await pair.fill_a()
+    await goes_on(pair)
+    assert await pair.halt() is None
+
+
+async def test_a_halt_key_that_is_no_text_halts(pair: Pair) -> None:
+    """Nobody knows what it said: the pair is halted, says so, and is resumed by a person."""
+    await pair.client.rpush(NAMES.halt, "x")
+    await pair.until_state_a("halted")
+    code, text = await pair.command("status")
+    assert code == 0
+    assert "HALTED" in text
+    await pair.until_ready_b(ready=False)
+    code, text = await pair.command("resume", "--force", "--yes", "--reason", "I put it there")
+    assert code == 0, text
+    await goes_on(pair)
+
+
+async def test_host_files_are_broken(pair: Pair) -> None:
+    """Truncated, emptied, or a directory in their place: the venue rebuilds what they held."""
+    await pair.until_neutral()
+    pair.kill_a()
+    pair.kill_b()
+    for side in "ab":
+        folder = state_of(pair, side)
+        for name, text in zip(
+            FILES, ('{"host_id"', "", "[1, 2]", '{"manual_lots": "x"}'), strict=True
+        ):
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    await pair.client.flushall()
+    pair.start_b()
+    pair.start_a()
+    await goes_on(pair)
+    assert "cannot be read" in pair.logs(2000)
+
+
+async def test_the_disk_is_full(pair: Pair) -> None:
+    """Nothing can be written any more: said once per file, and the pair trades and halts on."""
+    await pair.until_neutral()
+    for side in "ab":
+        for name in (*FILES, "halt"):
+            (state_of(pair, side) / f".{name}.json.tmp").symlink_to("/dev/full")
+    pair.kill_a()
+    pair.kill_b()
+    await pair.until(lambda: leases_are(pair, 0), "both leases lapsed")
+    pair.start_b()
+    pair.start_a()
+    await goes_on(pair)
+    text = pair.logs(2000)
+    assert "No space left on device" in text
+    code, _ = await pair.command("flatten")
+    assert code == 0
+    assert await pair.until_halted("flatten")
+    code, text = await pair.command("resume")
+    assert code == 0, text
+    await goes_on(pair)
+
+
+async def leases_are(pair: Pair, count: int) -> bool:
+    return len(await pair.client.keys("hedge:lease:*")) == count
+
+
+async def test_a_halt_file_that_cannot_be_read_is_a_halt(pair: Pair) -> None:
+    """The host comes up halted, and Redis learns of it; only a person lifts it."""
+    await pair.until_neutral()
+    assert pair.a is not None
+    pair.a.send(signal.SIGTERM)
+    await pair.a.ended()
+    (state_of(pair, "a") / "halt.json").write_text('{"v": 1, "id"', encoding="utf-8")
+    pair.start_a()
+    await pair.until_state_a("halted")
+    assert (await pair.until_halted("unreadable_halt"))["id"] == "unreadable"
+    assert await pair.resting() == []
+    assert sum(await pair.positions()) == 0
+    code, text = await pair.command("resume", "--force", "--yes", "--reason", "file was cut")
+    assert code == 0, text
+    await goes_on(pair)
+    assert not (state_of(pair, "a") / "halt.json").exists()
+
+
+NIGHT_A, NIGHT_B = 770_001, 770_002
+
+
+async def test_two_pairs_in_one_redis_do_not_disturb_each_other(pair: Pair) -> None:
+    """Another pair with its own name, accounts and keys trades beside the first one."""
+    for account, side in ((NIGHT_A, "a"), (NIGHT_B, "b")):
+        await pair.paper.add_account(account, f"0x{account:040x}")
+        await pair.paper.register_key(account, 4, pair.public_key(side))
+    accounts = {
+        "accounts__account_a__account_index": NIGHT_A,
+        "accounts__account_b__account_index": NIGHT_B,
+    }
+    for side in "ba":
+        pair.spawn(side, pair.config_of(side, pair="night", strategy__depth=2, **accounts))
+
+    async def stands() -> bool:
+        found = await pair.key("hedge:night:ready:a")
+        return found is not None and found["state"] == "working"
+
+    await pair.until(stands, "the night pair trading", 25.0)
+    before = await pair.positions()
+    await pair.paper.take(0, "sell", "0.0100", until_account=NIGHT_A)
+
+    async def hedged() -> bool:
+        ledger = await pair.key("hedge:night:ledger")
+        held = [float(await pair.paper.position(account, 0)) for account in (NIGHT_A, NIGHT_B)]
+        covered = ledger is not None and ledger["owed_base_amount"] == "0.0000"
+        return covered and held[0] == -held[1] == 0.01
+
+    await pair.until(hedged, "the night pair's fill hedged")
+    assert abs((await pair.positions())[0] - before[0]) <= 100
+    await goes_on(pair)
+    names = {key for key in await pair.client.keys("*") if ":night:" in key}
+    assert "hedge:night:position:a" in names
+    fills = await pair.client.xrange("hedge:night:fills")
+    assert {json.loads(entry["message"])["account_index"] for _, entry in fills} == {NIGHT_A}
+    assert {ACCOUNT_A, ACCOUNT_B}.isdisjoint({NIGHT_A, NIGHT_B})
