@@ -7,11 +7,14 @@ plain text to the server.
 
 import asyncio
 import contextlib
+import re
 import ssl
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
 CHUNK = 65_536
+REQUEST_LINE = re.compile(rb"(?:GET|POST) (/[^ ?]*)[^\r\n]* HTTP/1\.1")
 
 
 class TcpProxy:
@@ -30,6 +33,8 @@ class TcpProxy:
         self._refusing = False
         self.delay_s = 0.0
         self.connections = 0
+        self.asked: Counter[str] = Counter()
+        """Paths of HTTP requests that passed."""
 
     @property
     def port(self) -> int:
@@ -115,5 +120,7 @@ class TcpProxy:
                     await asyncio.sleep(self.delay_s)
                 if self._requests_dropped if to_server else self._replies_dropped:
                     continue
+                if to_server:
+                    self.asked.update(path.decode() for path in REQUEST_LINE.findall(data))
                 writer.write(data)
                 await writer.drain()
