@@ -8,10 +8,11 @@ answer between the two (`pump_soon`), so that an answer always precedes the fram
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from paper.apierror import INTERNAL, ApiError
@@ -96,17 +97,39 @@ class Exchange:
 
         `received_ns` is the monotonic time at which its bytes came in. Call `pump` afterwards.
         """
-        try:
+        with self._refusals():
             accepted = self.engine.submit(tx_type, tx_info)
+        self._received([accepted], received_ns)
+        return accepted
+
+    def submit_batch(
+        self,
+        tx_types: Sequence[int],
+        tx_infos: Sequence[str | dict[str, Any]],
+        received_ns: int,
+    ) -> list[Accepted]:
+        """Admit a batch of transactions, or raise ApiError with nothing changed; as `submit`."""
+        with self._refusals():
+            accepted = self.engine.submit_batch(tx_types, tx_infos)
+        self._received(accepted, received_ns)
+        return accepted
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what the engine refuses into an ApiError."""
+        try:
+            yield
         except TxRejected as rejection:
             self.counters["rejected"] += 1
             raise ApiError(rejection.code, rejection.message) from rejection
         except OSError as error:
             message = f"the journal cannot be written: {error.strerror}"
             raise ApiError(INTERNAL, message, http_status=500) from error
-        self.counters["accepted"] += 1
-        self.log.received(accepted.tx_hash, received_ns)
-        return accepted
+
+    def _received(self, accepted: Sequence[Accepted], received_ns: int) -> None:
+        self.counters["accepted"] += len(accepted)
+        for each in accepted:
+            self.log.received(each.tx_hash, received_ns)
 
     def pump_soon(self) -> None:
         """Pump in the next turn of the loop, before any request that is not yet being handled.

@@ -93,9 +93,9 @@ Command = CreateOrder | CancelOrder | CancelAll
 
 
 def load(tx_type: int, tx_info: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the JSON text and the object of a transaction; TxRejected 21501 if it is none."""
+    """Return the JSON text and the object of a transaction; TxRejected if it is none."""
     if tx_type not in HASHED_FIELDS:
-        raise TxRejected(*INVALID_TX_INFO)
+        raise TxRejected(21505, "unsupported tx type")
     if isinstance(tx_info, str):
         if len(tx_info) > MAX_TEXT or tx_info.count("[") + tx_info.count("{") > MAX_NESTING:
             raise TxRejected(*INVALID_TX_INFO)

@@ -38,7 +38,7 @@ async def duplicate_client_index(trader: Trader) -> None:
 
 
 REFUSALS: dict[str, tuple[int, Call]] = {
-    "tx type": (21501, lambda t: t.send(99, {})),
+    "tx type": (21505, lambda t: t.send(99, {})),
     "not json": (21501, lambda t: t.txs.send_tx(tx_type=14, tx_info="{")),
     "no object": (21501, lambda t: t.txs.send_tx(tx_type=14, tx_info="[]")),
     "missing field": (21501, lambda t: t.send(14, {"AccountIndex": t.account})),
