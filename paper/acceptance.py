@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from paper.commands import (
+    CancelAll,
+    CancelOrder,
+    Command,
+    CreateOrder,
+    ModifyOrder,
+    TxHead,
+    UpdateLeverage,
+)
 from paper.errors import TxRejected
-from paper.margin import can_rest
+from paper.margin import can_lever, can_rest
 from paper.positions import reducible
-from paper.records import ORDER_INDEX_BASE, OrderType, Tier
+from paper.records import ORDER_INDEX_BASE, Health, Order, OrderType
 from paper.store import AccountState, MarketState, Store
-from paper.txinfo import CancelAll, CancelOrder, Command, CreateOrder, TxHead
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
@@ -28,8 +36,6 @@ MAX_BATCH = 15
 """Transactions per batch: what the API docs and live adapters give. The text of error 21514 speaks
 of 50; a client that keeps to the smaller bound is right either way."""
 FAT_FINGER_PERCENT = 5
-MAX_ORDERS = {Tier.STANDARD: (250, 30), Tier.INSTANT: (1_500, 1_000)}
-"""Active orders per account, and per account and market."""
 
 
 @dataclass(slots=True)
@@ -49,15 +55,17 @@ class Ahead:
             self.clients.add(command.client_order_index)
 
 
-def check(
-    store: Store, tier: Tier, command: Command, now_ms: int, ahead: Ahead | None = None
-) -> AccountState:
+def check(store: Store, command: Command, now_ms: int, ahead: Ahead | None = None) -> AccountState:
     """Return the account that a transaction concerns, or raise TxRejected."""
     state = _check_head(store, command.head, now_ms, ahead)
     if isinstance(command, CreateOrder):
-        _check_create(store, tier, state, command, now_ms)
+        _check_create(store, state, command, now_ms)
     elif isinstance(command, CancelOrder):
         _check_cancel(store, state, command, ahead)
+    elif isinstance(command, ModifyOrder):
+        _check_modify(store, state, command, ahead)
+    elif isinstance(command, UpdateLeverage):
+        _check_leverage(store, state, command)
     else:
         _check_cancel_all(store, command, now_ms)
     return state
@@ -73,18 +81,18 @@ def check_batch_size(types: int, infos: int) -> None:
         raise TxRejected(21514, f"maximum {MAX_BATCH} transactions allowed per batch")
 
 
-def check_batch(store: Store, tier: Tier, commands: Sequence[Command], now_ms: int) -> AccountState:
+def check_batch(store: Store, commands: Sequence[Command], now_ms: int) -> AccountState:
     """Return the account that a batch concerns, or raise TxRejected for it or a member of it."""
     first = commands[0].head
     owner = (first.account_index, first.api_key_index)
     if any((c.head.account_index, c.head.api_key_index) != owner for c in commands):
         text = "all transactions in the batch must have use same account and apikey"
         raise TxRejected(21121, text)
-    state = check(store, tier, commands[0], now_ms)
+    state = check(store, commands[0], now_ms)
     ahead = Ahead(first.nonce)
     ahead.add(commands[0])
     for command in commands[1:]:
-        check(store, tier, command, now_ms, ahead)
+        check(store, command, now_ms, ahead)
         ahead.add(command)
     return state
 
@@ -115,35 +123,41 @@ def _market(store: Store, market_id: int) -> MarketState:
     return market
 
 
-def _check_create(
-    store: Store, tier: Tier, state: AccountState, command: CreateOrder, now_ms: int
-) -> None:
+def _check_create(store: Store, state: AccountState, command: CreateOrder, now_ms: int) -> None:
     market = _market(store, command.market_id)
+    _check_liquidation(state)
     if command.rests:
         ahead = command.order_expiry - now_ms
         if not MIN_ORDER_EXPIRY_MS <= ahead <= MAX_ORDER_EXPIRY_MS:
-            raise TxRejected(21711, "invalid order expiry")
+            raise TxRejected(21711, "invalid expiry")
     if command.client_order_index in state.active_clients:
         raise TxRejected(21728, "client order index already exists")
     lots = command.lots
     if command.reduce_only:
         closable = reducible(state.position(market.config).lots, is_ask=command.is_ask)
         if closable == 0:
-            raise TxRejected(21732, "reduce only order increases position")
+            raise TxRejected(21732, "reduce only increases position")
         lots = lots or closable
-    _check_size(market, command, lots)
+    _check_size(market, lots, command.price, rests=command.rests)
     if command.type is OrderType.LIMIT:
         _check_price(market, command.price, is_ask=command.is_ask)
     if command.rests:
-        _check_resting(store, tier, state, command)
+        _check_counts(state, command.market_id)
+        if not command.reduce_only:
+            _check_margin(store, state, command.market_id, command.lots, is_ask=command.is_ask)
 
 
-def _check_size(market: MarketState, command: CreateOrder, lots: int) -> None:
+def _check_liquidation(state: AccountState) -> None:
+    if state.health is Health.LIQUIDATION:
+        raise TxRejected(21112, "account is in liquidation")
+
+
+def _check_size(market: MarketState, lots: int, price: int, *, rests: bool) -> None:
     """Check the limits of the quote amount, and for resting orders both minimums."""
     config = market.config
-    quote = config.quote(lots, command.price)
+    quote = config.quote(lots, price)
     too_small = lots < config.min_base_lots or quote < config.min_quote_micros
-    if quote > config.order_quote_limit_micros or (command.rests and too_small):
+    if quote > config.order_quote_limit_micros or (rests and too_small):
         raise TxRejected(21706, "invalid order base or quote amount")
 
 
@@ -161,16 +175,60 @@ def _check_price(market: MarketState, price: int, *, is_ask: bool) -> None:
             raise TxRejected(code, text)
 
 
-def _check_resting(store: Store, tier: Tier, state: AccountState, command: CreateOrder) -> None:
-    per_account, per_market = MAX_ORDERS[tier]
-    if state.active_count() >= per_account:
+def _check_counts(state: AccountState, market_id: int) -> None:
+    """Refuse one more resting order beyond those of the account's tier."""
+    terms = state.terms
+    if state.active_count() >= terms.orders_per_account:
         raise TxRejected(21717, "maximum active limit order count reached")
-    if state.active_count(command.market_id) >= per_market:
+    if state.active_count(market_id) >= terms.orders_per_market:
         raise TxRejected(21718, "maximum active limit order count per market reached")
-    if not command.reduce_only and not can_rest(
-        store, state, command.market_id, command.lots, is_ask=command.is_ask
-    ):
-        raise TxRejected(21739, "not enough margin to create the order")
+
+
+def _check_margin(
+    store: Store, state: AccountState, market_id: int, lots: int, *, is_ask: bool
+) -> None:
+    """Refuse what rests without margin; in pre-liquidation nothing may grow.
+
+    Takers are not held to it here: theirs is looked at in execution.
+    """
+    if can_rest(store, state, market_id, lots, is_ask=is_ask):
+        return
+    if state.health is Health.PRE_LIQUIDATION:
+        text = (
+            "account is in pre-liquidation and the transaction doesn't increase the account health"
+        )
+        raise TxRejected(21111, text)
+    raise TxRejected(21739, "not enough margin to create the order")
+
+
+def _check_modify(
+    store: Store, state: AccountState, command: ModifyOrder, ahead: Ahead | None
+) -> None:
+    """Refuse modifications that could not be orders; one of a queued create is let through."""
+    market = _market(store, command.market_id)
+    _check_liquidation(state)
+    order = _find(store, state, command, ahead)
+    _check_size(market, command.lots, command.price, rests=True)
+    if order is None:
+        return
+    if command.version and command.version <= order.version:
+        raise TxRejected(21743, "invalid order info")
+    _check_price(market, command.price, is_ask=order.is_ask)
+    more = command.lots - order.filled_lots - order.remaining_lots
+    if more > 0 and not order.reduce_only:
+        _check_margin(store, state, command.market_id, more, is_ask=order.is_ask)
+
+
+def _check_leverage(store: Store, state: AccountState, command: UpdateLeverage) -> None:
+    """Refuse fractions below the market's, isolated margin, and a risk that is not covered."""
+    config = _market(store, command.market_id).config
+    if command.margin_mode != 0:  # only cross margin is modelled
+        raise TxRejected(21613, "invalid margin mode")
+    if command.imf < config.min_imf:
+        raise TxRejected(21113, "invalid initial margin fraction")
+    _check_liquidation(state)
+    if not can_lever(store, state, state.position(config), command.imf):
+        raise TxRejected(21133, "invalid risk change")
 
 
 def _check_cancel(
@@ -178,13 +236,20 @@ def _check_cancel(
 ) -> None:
     """Refuse cancels of orders that are gone; one of a queued create is let through."""
     _market(store, command.market_id)
+    _find(store, state, command, ahead)
+
+
+def _find(
+    store: Store, state: AccountState, command: CancelOrder | ModifyOrder, ahead: Ahead | None
+) -> Order | None:
+    """Return the resting order that is meant, None for one still queued, or raise TxRejected."""
     if command.index < ORDER_INDEX_BASE:
         active = state.active_clients.get(command.index)
         if active is not None and store.orders[active].market_id == command.market_id:
-            return
+            return store.orders[active]
         queued = command.index in state.pending_clients
         if active is None and (queued or (ahead and command.index in ahead.clients)):
-            return
+            return None
         gone = command.index in state.finished_clients
     else:
         order = store.orders.get(command.index)
@@ -193,7 +258,7 @@ def _check_cancel(
         if order is not None and order.market_id != command.market_id:
             raise TxRejected(21700, "invalid order index")
         if order is not None and order.status.is_active:
-            return
+            return order
         gone = order is not None
     if gone:
         raise TxRejected(21709, "order is inactive")

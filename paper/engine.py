@@ -19,7 +19,8 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from paper import acceptance, executor, replay
+from paper import acceptance, executor, funding, replay
+from paper.commands import CancelAll, Command, CreateOrder, ModifyOrder
 from paper.deadlines import Deadlines
 from paper.errors import AdminError, TxRejected
 from paper.hashing import tx_hash
@@ -37,7 +38,7 @@ from paper.records import (
     TxStatus,
 )
 from paper.store import AccountState, Store
-from paper.txinfo import CancelAll, Command, CreateOrder, load, parse
+from paper.txinfo import load, parse
 
 __all__ = ["DEFAULT_MARKETS", "AdminError", "Engine", "Entry", "TxRejected"]
 
@@ -59,9 +60,10 @@ class Engine(Inputs):
     ) -> None:
         """Start empty. `clock` gives epoch ms, `mono` gives monotonic ns.
 
+        `tier` is that of every account whose owner was not given another.
         `recorder` is called with each input before it takes effect; if it raises, nothing changed.
         """
-        self._store = Store(markets)
+        self._store = Store(markets, tier)
         self.tier = tier
         self.chain_id = chain_id
         self._clock = clock
@@ -91,30 +93,28 @@ class Engine(Inputs):
         return self._submit_batch(tx_types, tx_infos)
 
     def advance(self, now_ms: int) -> None:
-        """Do everything due at `now_ms`: queued transactions, order expiry, dead-man switches."""
+        """Do everything due at `now_ms`: funding, expiries, dead-man switches, transactions."""
         due = self.next_due_ms()
         if due is None or due > now_ms:
             return
         self._commit("advance", self._stamp(now_ms))
-        while True:
-            deadline = self._deadlines.next_ms()
-            queued = self._queue[0][0] if self._queue else None
-            first = min(t for t in (deadline, queued, now_ms + 1) if t is not None)
-            if first > now_ms:
-                break
-            if deadline == first:
+        while due is not None and due <= now_ms:
+            if self._store.next_funding_ms == due:
+                funding.pay(self._store)
+            elif self._deadlines.next_ms() == due:
                 self._pass_deadline(self._deadlines.pop())
             else:
                 self._execute(heapq.heappop(self._queue)[2])
             self._settle()
+            due = self.next_due_ms()
 
     def next_due_ms(self) -> int | None:
         """Return when `advance` has something to do next (epoch ms; may be past), or None."""
-        deadline = self._deadlines.next_ms()
-        if not self._queue:
-            return deadline
-        queued = self._queue[0][0]
-        return queued if deadline is None else min(deadline, queued)
+        due = self._deadlines.next_ms()
+        if self._queue and (due is None or self._queue[0][0] < due):
+            due = self._queue[0][0]
+        hour = self._store.next_funding_ms
+        return hour if hour and (due is None or hour < due) else due
 
     def drain_events(self) -> list[EngineEvent]:
         """Return the events since the last call, oldest first, and forget them."""
@@ -146,7 +146,7 @@ class Engine(Inputs):
         stamp = self._stamp()
         text, info = load(tx_type, tx_info)
         command = parse(tx_type, info)
-        state = acceptance.check(self._store, self.tier, command, stamp[0])
+        state = acceptance.check(self._store, command, stamp[0])
         digest = digest or tx_hash(self.chain_id, tx_type, info)
         self._commit("submit", stamp, tx_type, text, digest)
         return Accepted(digest, self._accept(state, command, text, digest).due_ms)
@@ -162,7 +162,7 @@ class Engine(Inputs):
         acceptance.check_batch_size(len(tx_types), len(tx_infos))
         loaded = [load(*pair) for pair in zip(tx_types, tx_infos, strict=True)]
         commands = [parse(kind, info) for kind, (_, info) in zip(tx_types, loaded, strict=True)]
-        state = acceptance.check_batch(self._store, self.tier, commands, stamp[0])
+        state = acceptance.check_batch(self._store, commands, stamp[0])
         if digests is None:
             pairs = zip(tx_types, loaded, strict=True)
             digests = [tx_hash(self.chain_id, kind, info) for kind, (_, info) in pairs]
@@ -174,7 +174,7 @@ class Engine(Inputs):
     def _accept(self, state: AccountState, command: Command, text: str, digest: str) -> Tx:
         """Spend the nonce and queue the transaction behind the others of its key."""
         store, head = self._store, command.head
-        due = store.now_ms + self._delay_ms(command)
+        due = store.now_ms + self._delay_ms(state, command)
         waiting = state.pending_by_key.get(head.api_key_index)
         store.last_sequence += 1
         tx = Tx(
@@ -200,13 +200,24 @@ class Engine(Inputs):
         store.set_tx(tx)
         return tx
 
-    def _delay_ms(self, command: Command) -> int:
-        """Return the tier's delay: takers wait longer than resting orders and cancels."""
-        if not isinstance(command, CreateOrder) or command.time_in_force is TimeInForce.POST_ONLY:
-            return self.tier.maker_delay_ms
+    def _delay_ms(self, state: AccountState, command: Command) -> int:
+        """Return the tier's delay: what takes waits longest, what rests or cancels less."""
+        terms = state.terms
+        if isinstance(command, CreateOrder):
+            if command.time_in_force is TimeInForce.POST_ONLY:
+                return terms.maker_delay_ms
+            takes = not command.rests or self._crosses(command, is_ask=command.is_ask)
+        elif isinstance(command, ModifyOrder):
+            order = executor.find_active(self._store, state, command.market_id, command.index)
+            plain = order is not None and order.time_in_force is TimeInForce.GTT
+            takes = order is not None and plain and self._crosses(command, is_ask=order.is_ask)
+        else:
+            return terms.cancel_delay_ms
+        return terms.taker_delay_ms if takes else terms.maker_delay_ms
+
+    def _crosses(self, command: CreateOrder | ModifyOrder, *, is_ask: bool) -> bool:
         book = self._store.markets[command.market_id].book
-        takes = not command.rests or book.would_cross(command.price, is_ask=command.is_ask)
-        return self.tier.taker_delay_ms if takes else self.tier.maker_delay_ms
+        return book.would_cross(command.price, is_ask=is_ask)
 
     def _execute(self, queued: executor.Queued) -> None:
         """Run a transaction; note the deadlines that it sets."""

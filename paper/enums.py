@@ -13,6 +13,8 @@ HOUSE_LADDER = HOUSE_FIRST + 1
 """Owner of the static ladder of `Engine.set_ladder`."""
 HOUSE_MAKER = HOUSE_FIRST + 2
 """First of the synthetic market makers."""
+HOUSE_INSURANCE = HOUSE_FIRST + 3
+"""The insurance fund: it takes liquidation fees and the positions of accounts that failed."""
 ORDER_INDEX_BASE = 1 << 48
 """`order_index = (market_id + 1) * 2^48 + order nonce`; smaller values are client order indexes."""
 RATIO = 10_000
@@ -27,28 +29,41 @@ def is_house(account_index: int) -> bool:
 
 
 class Tier(enum.StrEnum):
-    """Account tiers, which decide the delay between acceptance and execution."""
+    """Account tiers; what each means is in `paper.tiers`."""
 
     INSTANT = "instant"
+    """No delays and no fees; not a tier of the real exchange, for tests and demonstrations."""
     STANDARD = "standard"
+    PLUS = "plus"
+    PREMIUM = "premium"
 
-    @property
-    def taker_delay_ms(self) -> int:
-        """Delay of orders that take liquidity."""
-        return 300 if self is Tier.STANDARD else 0
 
-    @property
-    def maker_delay_ms(self) -> int:
-        """Delay of resting orders and of cancels."""
-        return 200 if self is Tier.STANDARD else 0
+class Health(enum.IntEnum):
+    """What an account may do, by its value (docs, "Liquidations & Insurance Fund")."""
+
+    HEALTHY = 0
+    PRE_LIQUIDATION = 1
+    """Below its initial margin: it may only reduce."""
+    LIQUIDATION = 2
+    """Below its maintenance margin: the exchange reduces."""
+
+
+class TradeKind(enum.StrEnum):
+    """Kinds of trades, with their wire names."""
+
+    TRADE = "trade"
+    LIQUIDATION = "liquidation"
 
 
 class TxType(enum.IntEnum):
-    """Transaction types that the engine executes (API docs, "Data Structures and Constants")."""
+    """Transaction types that the engine knows (API docs, "Data Structures and Constants")."""
 
     CREATE_ORDER = 14
     CANCEL_ORDER = 15
     CANCEL_ALL_ORDERS = 16
+    MODIFY_ORDER = 17
+    UPDATE_LEVERAGE = 20
+    CREATE_GROUPED_ORDERS = 28
 
 
 class OrderType(enum.IntEnum):
@@ -56,6 +71,8 @@ class OrderType(enum.IntEnum):
 
     LIMIT = 0
     MARKET = 1
+    LIQUIDATION = 8
+    """Made by the exchange itself, never by a transaction."""
 
     @property
     def wire(self) -> str:
@@ -74,6 +91,15 @@ class TimeInForce(enum.IntEnum):
     def wire(self) -> str:
         """Name in order objects."""
         return ("immediate-or-cancel", "good-till-time", "post-only")[self]
+
+
+class SelfTrade(enum.IntEnum):
+    """What happens instead of a trade with oneself, by its number in attribute 6."""
+
+    EXPIRE_MAKER = 0
+    EXPIRE_TAKER = 1
+    EXPIRE_BOTH = 2
+    REDUCE_BOTH = 3
 
 
 class OrderStatus(enum.StrEnum):

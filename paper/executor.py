@@ -6,10 +6,19 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from paper import margin
+from paper.commands import (
+    CancelAll,
+    CancelOrder,
+    Command,
+    CreateOrder,
+    ModifyOrder,
+    UpdateLeverage,
+)
+from paper.eventinfo import cancel_info, failure, order_info, trade_info
 from paper.matching import Incoming, execute
-from paper.records import ORDER_INDEX_BASE, Order, OrderStatus, Trade, Tx, TxStatus
+from paper.records import ORDER_INDEX_BASE, Health, Order, OrderStatus, Tx, TxStatus
 from paper.store import AccountState, Store
-from paper.txinfo import CancelAll, CancelOrder, Command, CreateOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ def run(store: Store, queued: Queued) -> None:
     try:
         info = _dispatch(store, queued)
     except ExecutionError as error:
-        status, info = TxStatus.FAILED, _failure(command, str(error))
+        status, info = TxStatus.FAILED, failure(command, str(error))
     done = replace(
         tx,
         status=status,
@@ -79,12 +88,19 @@ def _dispatch(store: Store, queued: Queued) -> dict[str, Any]:
         return _create(store, queued.state, tx, command)
     if isinstance(command, CancelOrder):
         return _cancel(store, queued.state, command)
+    if isinstance(command, ModifyOrder):
+        return _modify(store, queued.state, command)
+    if isinstance(command, UpdateLeverage):
+        return _update_leverage(store, queued.state, command)
     return _cancel_all(store, queued.state, command)
 
 
 def _create(store: Store, state: AccountState, tx: Tx, command: CreateOrder) -> dict[str, Any]:
+    _check_liquidation(state)
     if command.client_order_index in state.active_clients:
         raise ExecutionError("client order index already exists")
+    if command.rests:
+        _check_counts(state, command.market_id)
     market = store.markets[command.market_id]
     last_trade = store.last_trade_id
     order = execute(
@@ -105,10 +121,84 @@ def _create(store: Store, state: AccountState, tx: Tx, command: CreateOrder) -> 
             tx_hash=tx.hash,
             tx_nonce=tx.nonce,
             api_key_index=tx.api_key_index,
+            version=command.version,
         ),
     )
     trade = market.trades[-1] if store.last_trade_id > last_trade else None
-    return {"m": command.market_id, "t": _trade_info(trade), "to": _order_info(order), "ae": ""}
+    return {"m": command.market_id, "t": trade_info(trade), "to": order_info(order), "ae": ""}
+
+
+def _check_liquidation(state: AccountState) -> None:
+    if state.health is Health.LIQUIDATION:
+        raise ExecutionError("account is in liquidation")
+
+
+def _check_counts(state: AccountState, market_id: int) -> None:
+    """Refuse one more resting order than the tier allows, where queued ones took the last place."""
+    if state.active_count(market_id) >= state.terms.orders_per_market:
+        raise ExecutionError("maximum active limit order count per market reached")
+    if state.active_count() >= state.terms.orders_per_account:
+        raise ExecutionError("maximum active limit order count reached")
+
+
+def _modify(store: Store, state: AccountState, command: ModifyOrder) -> dict[str, Any]:
+    """Take an order out of the book and insert it anew, behind the others at its price.
+
+    It keeps its order index and gets a new order nonce, even where only its size changes; what
+    has been filled counts towards the new total (open circuits, `l2_modify_order`).
+    """
+    order = find_active(store, state, command.market_id, command.index)
+    if order is None:
+        raise ExecutionError("given order is not an active limit order")
+    _check_liquidation(state)
+    version = command.version or order.version
+    if command.version and command.version <= order.version:
+        raise ExecutionError("invalid order info")
+    if command.lots <= order.filled_lots:
+        done = replace(order, initial_lots=order.filled_lots, version=version)
+        changed = store.finish(done, OrderStatus.FILLED)
+    else:
+        store.lift(order)
+        changed = execute(store, _continued(store, state, order, command, version))
+    old, new = order_info(order), order_info(changed)
+    return {"m": command.market_id, "oo": old, "no": new, "ae": ""}
+
+
+def _continued(
+    store: Store, state: AccountState, order: Order, command: ModifyOrder, version: int
+) -> Incoming:
+    """Return the order as it enters the book again."""
+    return Incoming(
+        market=store.markets[order.market_id],
+        state=state,
+        is_ask=order.is_ask,
+        type=order.type,
+        time_in_force=order.time_in_force,
+        price=command.price,
+        lots=command.lots,
+        reduce_only=order.reduce_only,
+        client_order_index=order.client_order_index,
+        order_expiry=order.order_expiry,
+        self_trade_behavior=command.self_trade_behavior,
+        self_trade_same_master=command.self_trade_same_master,
+        tx_hash=order.tx_hash,
+        tx_nonce=order.tx_nonce,
+        api_key_index=order.api_key_index,
+        version=version,
+        origin=order,
+        filled=order.filled_lots,
+        filled_quote=order.filled_quote,
+    )
+
+
+def _update_leverage(store: Store, state: AccountState, command: UpdateLeverage) -> dict[str, Any]:
+    """Set the initial margin fraction of a market, if what is held stays covered."""
+    _check_liquidation(state)
+    position = state.position(store.markets[command.market_id].config)
+    if not margin.can_lever(store, state, position, command.imf):
+        raise ExecutionError("invalid risk change")
+    store.set_position(state, replace(position, imf=command.imf, margin_set=True))
+    return {"a": command.head.account_index, "m": command.market_id, "ae": ""}
 
 
 def find_active(store: Store, state: AccountState, market_id: int, index: int) -> Order | None:
@@ -126,7 +216,7 @@ def _cancel(store: Store, state: AccountState, command: CancelOrder) -> dict[str
     if order is None:
         raise ExecutionError("given order is not an active limit order")
     store.finish(order, OrderStatus.CANCELED)
-    return _cancel_info(command, order.order_index, order.client_order_index)
+    return cancel_info(command, order.order_index, order.client_order_index)
 
 
 def _cancel_all(store: Store, state: AccountState, command: CancelAll) -> dict[str, Any]:
@@ -147,43 +237,3 @@ def cancel_all(store: Store, state: AccountState, market_id: int | None = None) 
     for market in markets:
         for index in list(state.active.get(market, ())):
             store.finish(store.orders[index], OrderStatus.CANCELED)
-
-
-def _failure(command: Command, error: str) -> dict[str, Any]:
-    if isinstance(command, CreateOrder):
-        return {"m": command.market_id, "t": None, "to": None, "ae": error}
-    if isinstance(command, CancelOrder):
-        by_client = command.index < ORDER_INDEX_BASE
-        index, client = (0, command.index) if by_client else (command.index, 0)
-        return {**_cancel_info(command, index, client), "ae": error}
-    return {"a": command.head.account_index, "t": command.time_ms, "ae": error}
-
-
-def _cancel_info(command: CancelOrder, index: int, client: int) -> dict[str, Any]:
-    return {"a": command.head.account_index, "i": index, "u": client, "ae": ""}
-
-
-def _trade_info(trade: Trade | None) -> dict[str, int] | None:
-    """Return the last trade of an order in the short keys of event infos."""
-    if trade is None:
-        return None
-    return {"p": trade.price, "s": trade.lots, "tf": trade.taker_fee, "mf": trade.maker_fee}
-
-
-def _order_info(order: Order) -> dict[str, int]:
-    """Return an order in the short keys of event infos."""
-    return {
-        "i": order.order_index,
-        "u": order.client_order_index,
-        "a": order.account_index,
-        "is": order.initial_lots,
-        "p": order.price,
-        "rs": order.remaining_lots,
-        "ia": int(order.is_ask),
-        "ot": int(order.type),
-        "f": int(order.time_in_force),
-        "ro": int(order.reduce_only),
-        "tp": 0,
-        "e": order.order_expiry,
-        "st": order.status.code,
-    }

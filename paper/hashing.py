@@ -34,13 +34,18 @@ HASHED_FIELDS: dict[int, tuple[str, ...]] = {
     ),
     15: ("MarketIndex", "Index"),
     16: ("TimeInForce", "Time"),
+    17: ("MarketIndex", "Index", "BaseAmount", "Price", "TriggerPrice"),
+    20: ("MarketIndex", "InitialMarginFraction", "MarginMode"),
+    28: ("GroupingType",),
 }
-"""Fields hashed after the common head, by transaction type, in order."""
+"""Fields hashed after the common head, by transaction type, in order; 28 adds its orders."""
 
 ATTRIBUTE_NIL: dict[int, int] = {5: 255}
 """Attribute values that mean "absent"; 0 for all other keys."""
 
 _ATTRIBUTE_SLOTS = 4
+_GROUPED = 28
+_DIGEST_LANES = 4
 _FIRST, _LAST = EXTERNAL_CONSTANTS[:4], EXTERNAL_CONSTANTS[4:]
 
 
@@ -122,13 +127,25 @@ def attributes_of(info: Mapping[str, Any]) -> dict[int, int]:
     return {key: value for key, value in pairs if value != ATTRIBUTE_NIL.get(key, 0)}
 
 
+def _orders_hash(orders: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return four lanes for the orders of a group: the hash of each, folded from the left."""
+    folded: list[int] = []
+    for order in orders:
+        lanes = hash_elements(int(order[name]) for name in HASHED_FIELDS[14])[:_DIGEST_LANES]
+        folded = hash_elements(folded + lanes)[:_DIGEST_LANES] if folded else lanes
+    return folded
+
+
 def tx_hash(chain_id: int, tx_type: int, info: Mapping[str, Any]) -> str:
     """Return the hash of a parsed transaction, 80 hex digits.
 
     Raise KeyError for a type without a field list or a missing field.
     """
     names = _HEAD + HASHED_FIELDS[tx_type]
-    lanes = hash_elements([chain_id, tx_type, *(int(info[name]) for name in names)])
+    elements = [chain_id, tx_type, *(int(info[name]) for name in names)]
+    if tx_type == _GROUPED:
+        elements += _orders_hash(info["Orders"])
+    lanes = hash_elements(elements)
     attributes = attributes_of(info)
     if attributes:
         flat = [number for pair in attributes.items() for number in pair]

@@ -116,7 +116,7 @@ def step(store: Store, step_: HouseStep) -> list[Trade]:
     them. Returns all trades.
     """
     market = store.markets[step_.market_id]
-    market.mark = market.index = step_.mark_price
+    store.set_mark(market, step_.mark_price)
     first = store.last_trade_id
     for index in step_.cancel:
         order = store.orders.get(index)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from paper import house, replay
+from paper import funding, house, liquidation, replay, tierchange
 from paper.errors import AdminError
 from paper.queries import Queries
 from paper.records import (
     Account,
+    AccountTier,
     ApiKey,
     CollateralChanged,
     HouseStep,
     Quote,
+    Tier,
     Trade,
     is_house,
 )
@@ -48,7 +50,7 @@ class Inputs(Queries):
             raise AdminError("collateral must not be negative")
         self._commit("add_account", self._stamp(), index, master, collateral)
         account = Account(index, master, collateral, self._store.now_ms)
-        self._store.accounts[index] = AccountState(account, house=False)
+        self._store.add_account(account, house=False)
         self._store.deposits += collateral
         self._store.emit(CollateralChanged, index, collateral)
 
@@ -60,6 +62,7 @@ class Inputs(Queries):
         self._commit("add_collateral", self._stamp(), index, amount_micros)
         self._store.deposits += amount_micros
         self._store.add_collateral(state, amount_micros)
+        self._settle()
 
     def add_key(self, account: int, key_index: int, public_key: str) -> None:
         """Register or replace an API key (hex, 0x optional); its nonce continues where it was."""
@@ -86,13 +89,48 @@ class Inputs(Queries):
         if not 0 < price_ticks <= MAX_PRICE:
             raise AdminError(f"price {price_ticks} is not in 1..{MAX_PRICE}")
         self._commit("set_mark_price", self._stamp(), market_id, price_ticks)
-        market.mark = market.index = price_ticks
+        self._store.set_mark(market, price_ticks)
+        self._settle()
 
     def set_force_reduce_only(self, market_id: int, *, on: bool) -> None:
         """Let a market only reduce positions: others end as canceled-position-not-allowed."""
         market = self._known(market_id)
         self._commit("set_force_reduce_only", self._stamp(), market_id, on)
         market.force_reduce_only = on
+
+    def set_funding(self, market_id: int, rate: int) -> None:
+        """Set the funding rate of a market, in 1e-6 per hour; 0 switches it off.
+
+        It is paid at every full hour of the exchange's clock, by longs to shorts if positive.
+        """
+        market = self._known(market_id)
+        if abs(rate) > funding.MAX_RATE:
+            raise AdminError(f"rate {rate} is not within {funding.MAX_RATE} millionths per hour")
+        self._commit("set_funding", self._stamp(), market_id, rate)
+        funding.set_rate(self._store, market, rate)
+
+    # tiers --------------------------------------------------------------------------------------
+
+    def set_tier(self, account: int, tier: Tier, staked_lit: int = 0) -> None:
+        """Give all accounts of an account's owner a tier at once, whatever they hold."""
+        master = self._user(account).account.master
+        if staked_lit < 0:
+            raise AdminError("staked LIT must not be negative")
+        self._commit("set_tier", self._stamp(), account, tier.value, staked_lit)
+        changed_ms = self._store.tier_of(master).changed_ms
+        self._store.set_tier(master, AccountTier(tier, staked_lit, changed_ms))
+
+    def change_tier(self, account: int, tier: str) -> None:
+        """Change the tier as its owner may, or raise TxRejected with nothing changed.
+
+        The owner's accounts must have neither positions nor orders, and the last change must be
+        24 h ago.
+        """
+        state = self._user(account)
+        stamp = self._stamp()
+        wanted = tierchange.check(self._store, state, tier, stamp[0])
+        self._commit("change_tier", stamp, account, tier)
+        self._store.set_tier(state.account.master, wanted)
 
     # house --------------------------------------------------------------------------------------
 
@@ -150,11 +188,18 @@ class Inputs(Queries):
         self._store.now_ms, self._store.mono_ns = stamp
 
     def _settle(self) -> None:
-        """Finish an execution: refill static ladders, announce changed price levels."""
+        """Finish an execution: refill ladders, liquidate, announce changed price levels."""
+        store = self._store
+        self._refill()
+        if store.at_risk or store.distressed:
+            liquidation.settle(store)
+            self._refill()
+        store.flush_levels()
+
+    def _refill(self) -> None:
         for market in self._store.markets.values():
             if market.ladder_dirty:
                 house.refill(self._store, market)
-        self._store.flush_levels()
 
     def _user(self, index: int) -> AccountState:
         state = self._store.accounts.get(index)

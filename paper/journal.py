@@ -24,7 +24,7 @@ from paper.engine import Engine, Entry
 from paper.errors import AdminError, TxRejected
 from paper.records import EngineEvent
 
-VERSION = 1
+VERSION = 2
 FILE_NAME = "journal.jsonl"
 _EVENT_BATCH = 1_000
 

@@ -1,11 +1,11 @@
 """Margin: what an account is worth and what it must hold, at the current mark prices (micros).
 
-Cross margin only. House accounts have no limits.
+Cross margin only. House accounts have no limits. Rules: docs, "Liquidations & Insurance Fund".
 """
 
 from __future__ import annotations
 
-from paper.records import RATIO, AccountSummary, Position, PositionSummary
+from paper.records import RATIO, AccountSummary, Health, Position, PositionSummary
 from paper.store import AccountState, MarketState, Store
 
 
@@ -38,12 +38,63 @@ def initial_margin(store: Store, state: AccountState) -> int:
     )
 
 
+def maintenance_margin(store: Store, state: AccountState) -> int:
+    """Return the maintenance requirement of the positions."""
+    markets = store.markets
+    return sum(
+        _requirement(_value(markets[p.market_id], p.lots), markets[p.market_id].config.mmf)
+        for p in state.account.positions.values()
+        if p.lots
+    )
+
+
+def closeout_margin(store: Store, state: AccountState) -> int:
+    """Return the close-out requirement of the positions."""
+    markets = store.markets
+    return sum(
+        _requirement(_value(markets[p.market_id], p.lots), markets[p.market_id].config.closeout_mf)
+        for p in state.account.positions.values()
+        if p.lots
+    )
+
+
+def health(store: Store, state: AccountState) -> Health:
+    """Return what an account may do; one without positions is healthy."""
+    initial = initial_margin(store, state)
+    if initial == 0:
+        return Health.HEALTHY
+    value = total_value(store, state)
+    if value >= initial:
+        return Health.HEALTHY
+    if value >= maintenance_margin(store, state):
+        return Health.PRE_LIQUIDATION
+    return Health.LIQUIDATION
+
+
+def zero_price(store: Store, state: AccountState, position: Position) -> int:
+    """Return the price (ticks) at which closing leaves value / maintenance margin as it is.
+
+    Rounded for the account: up where it sells, down where it buys; at least one tick.
+    """
+    market = store.markets[position.market_id]
+    value, needed = total_value(store, state), maintenance_margin(store, state)
+    # mark x (1 -+ mmf x value / needed), with mmf in 1e-4
+    shift, scale = market.config.mmf * value, needed * RATIO
+    if position.lots > 0:
+        return max(1, -(-market.mark * (scale - shift) // scale))
+    return max(1, market.mark * (scale + shift) // scale)
+
+
 def initial_margin_with_orders(
-    store: Store, state: AccountState, extra: tuple[int, bool, int] | None = None
+    store: Store,
+    state: AccountState,
+    extra: tuple[int, bool, int] | None = None,
+    imf: tuple[int, int] | None = None,
 ) -> int:
     """Return the requirement if in each market the worse side of the resting orders filled.
 
-    `extra` is one more resting order: (market id, is_ask, lots).
+    `extra` is one more resting order, (market id, is_ask, lots), where negative lots take some
+    away; `imf` is another initial margin fraction, (market id, 1e-4).
     """
     total = 0
     for market_id, market in store.markets.items():
@@ -56,8 +107,10 @@ def initial_margin_with_orders(
             bids += 0 if extra[1] else extra[2]
         worst = max(abs(lots), abs(lots + bids), abs(lots - asks))
         if worst:
-            imf = position.imf if position else market.config.default_imf
-            total += _requirement(_value(market, worst), imf)
+            fraction = position.imf if position else market.config.default_imf
+            if imf and imf[0] == market_id:
+                fraction = imf[1]
+            total += _requirement(_value(market, worst), fraction)
     return total
 
 
@@ -69,6 +122,14 @@ def can_rest(store: Store, state: AccountState, market_id: int, lots: int, *, is
     if needed <= total_value(store, state):
         return True
     return needed <= initial_margin_with_orders(store, state)
+
+
+def can_lever(store: Store, state: AccountState, position: Position, imf: int) -> bool:
+    """Return whether the initial margin fraction of a position may become `imf`."""
+    if imf <= position.imf:
+        return True
+    needed = initial_margin_with_orders(store, state, imf=(position.market_id, imf))
+    return needed <= total_value(store, state)
 
 
 def can_hold(
@@ -94,19 +155,15 @@ def summary(store: Store, state: AccountState) -> AccountSummary:
     value = total_value(store, state)
     initial = initial_margin(store, state)
     with_orders = initial_margin_with_orders(store, state)
-    markets = store.markets
-    maintenance = sum(
-        _requirement(_value(markets[p.market_id], p.lots), markets[p.market_id].config.mmf)
-        for p in state.account.positions.values()
-    )
     return AccountSummary(
         collateral=state.account.collateral,
         unrealized_pnl=value - state.account.collateral,
         total_value=value,
         initial_margin=initial,
         order_margin=with_orders - initial,
-        maintenance_margin=maintenance,
+        maintenance_margin=maintenance_margin(store, state),
         available_balance=max(0, value - with_orders),
+        closeout_margin=closeout_margin(store, state),
     )
 
 

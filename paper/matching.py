@@ -13,18 +13,23 @@ from paper.book import BookSide
 from paper.margin import can_hold, can_rest
 from paper.positions import Filled, apply_fill, fee, increases, reducible
 from paper.records import (
+    FEE_RATIO,
+    HOUSE_INSURANCE,
     HOUSE_LADDER,
     ORDER_INDEX_BASE,
     Order,
     OrderStatus,
     OrderType,
     Position,
+    SelfTrade,
     TimeInForce,
     Trade,
+    TradeKind,
 )
 from paper.store import AccountState, MarketState, Store
 
-EXPIRE_MAKER, EXPIRE_TAKER, EXPIRE_BOTH, REDUCE_BOTH = range(4)
+MAX_LIQUIDATION_FEE = 10_000
+"""In 1e-6 of the notional (docs, "Liquidations & Insurance Fund": up to 1 %)."""
 
 
 @dataclass(slots=True)
@@ -43,11 +48,14 @@ class Incoming:
     reduce_only: bool = False
     client_order_index: int = 0
     order_expiry: int = 0
-    self_trade_behavior: int = EXPIRE_MAKER
+    self_trade_behavior: int = SelfTrade.EXPIRE_MAKER
     self_trade_same_master: bool = False
     tx_hash: str = ""
     tx_nonce: int = 0
     api_key_index: int = 0
+    version: int = 0
+    origin: Order | None = None
+    """The order that this one continues after a modification."""
     nonce: int = 0
     remaining: int = 0
     filled: int = 0
@@ -55,17 +63,26 @@ class Incoming:
 
     @property
     def order_index(self) -> int:
-        """Index that the order has or would have."""
+        """Index that the order has or would have; a modified order keeps its own."""
+        if self.origin is not None:
+            return self.origin.order_index
         return (self.market.config.market_id + 1) * ORDER_INDEX_BASE + self.nonce
 
+    @property
+    def kind(self) -> TradeKind:
+        """Kind of the trades that it makes."""
+        is_plain = self.type is not OrderType.LIQUIDATION
+        return TradeKind.TRADE if is_plain else TradeKind.LIQUIDATION
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
-    """One side of a fill: who, what was held, what will be held."""
+
+@dataclass(slots=True)
+class Leg:
+    """One side of a fill: who, what was held, what will be held, the fee rate (1e-6)."""
 
     state: AccountState
     before: Position
     after: Filled
+    fee: int
 
 
 def execute(store: Store, order: Incoming) -> Order:
@@ -75,17 +92,17 @@ def execute(store: Store, order: Incoming) -> Order:
     """
     market, position = order.market, order.state.position(order.market.config)
     order.nonce = market.take_nonce(is_ask=order.is_ask)
-    order.remaining = order.lots
+    order.remaining = order.lots - order.filled
     if order.reduce_only:
         closable = reducible(position.lots, is_ask=order.is_ask)
         order.lots = order.lots or closable
-        order.remaining = min(order.lots, closable)
+        order.remaining = min(order.lots - order.filled, closable)
     status = _refusal(store, order, position)
     if status is None:
         status = _match(store, order)
     if status is OrderStatus.OPEN and not _may_rest(store, order):
         status = OrderStatus.CANCELED_MARGIN_NOT_ALLOWED
-    row = _row(store, order, status)
+    row = row_of(store, order, status)
     if status is OrderStatus.OPEN:
         store.rest(row)
     elif not order.state.house:
@@ -132,16 +149,19 @@ def _match(store: Store, order: Incoming) -> OrderStatus:
             if _resolve_self_trade(store, order, maker, lots):
                 return OrderStatus.CANCELED_SELF_TRADE
             continue
-        quote = order.market.config.quote(lots, maker.price)
-        taker_leg = _leg(order.market, order.state, lots, quote, is_ask=order.is_ask)
-        maker_state = store.accounts[maker.account_index]
-        maker_leg = _leg(order.market, maker_state, lots, quote, is_ask=not order.is_ask)
-        if not _holds(store, maker_leg):
+        taking, making = legs(store, order, maker, lots)
+        if not _holds(store, making):
             store.finish(maker, OrderStatus.CANCELED_MARGIN_NOT_ALLOWED)
             continue
-        if not _holds(store, taker_leg):
+        if not _holds(store, taking):
             return OrderStatus.CANCELED_MARGIN_NOT_ALLOWED
-        _fill(store, order, maker, taker_leg, maker_leg, lots=lots, quote=quote)
+        quote = order.market.config.quote(lots, maker.price)
+        book_fill(store, order, maker, (taking, making), lots=lots)
+        if maker.account_index == HOUSE_LADDER:
+            order.market.ladder_dirty = True
+        store.shrink(maker, maker.remaining_lots - lots, lots=lots, quote=quote)
+        clip_reduce_only(store, making.state, maker.market_id)
+        clip_reduce_only(store, taking.state, maker.market_id)
     if order.filled < order.lots:
         return OrderStatus.CANCELED_REDUCE_ONLY
     return OrderStatus.FILLED
@@ -151,7 +171,7 @@ def _unfilled(order: Incoming, reason: OrderStatus) -> OrderStatus:
     """Return what becomes of the unfilled rest: it stays open, or ends for a reason."""
     if order.time_in_force is not TimeInForce.IOC:
         return OrderStatus.OPEN
-    if order.type is OrderType.LIMIT:
+    if order.type is not OrderType.MARKET:
         return OrderStatus.CANCELED_NOT_ENOUGH_LIQUIDITY
     return reason
 
@@ -160,7 +180,7 @@ def _price_allows(order: Incoming, side: BookSide, price: int, lots: int) -> boo
     """Return whether the next fill keeps the limit (each fill) or the cap (average of fills)."""
     if order.price == 0:
         return True
-    if order.type is OrderType.LIMIT:
+    if order.type is not OrderType.MARKET:
         return side.crosses(price, order.price)
     config = order.market.config
     total = order.filled_quote + config.quote(lots, price)
@@ -180,7 +200,7 @@ def _is_self_trade(store: Store, order: Incoming, maker: Order) -> bool:
 def _resolve_self_trade(store: Store, order: Incoming, maker: Order, lots: int) -> bool:
     """Prevent a trade with oneself as the order asks for; return whether the taker ends."""
     behavior = order.self_trade_behavior
-    if behavior == REDUCE_BOTH:
+    if behavior == SelfTrade.REDUCE_BOTH:
         order.remaining -= lots
         left = maker.remaining_lots - lots
         if left:
@@ -188,46 +208,67 @@ def _resolve_self_trade(store: Store, order: Incoming, maker: Order, lots: int) 
         else:
             store.finish(maker, OrderStatus.CANCELED_SELF_TRADE)
         return order.remaining == 0
-    if behavior in {EXPIRE_MAKER, EXPIRE_BOTH}:
+    if behavior in {SelfTrade.EXPIRE_MAKER, SelfTrade.EXPIRE_BOTH}:
         store.finish(maker, OrderStatus.CANCELED_SELF_TRADE)
-    return behavior in {EXPIRE_TAKER, EXPIRE_BOTH}
+    return behavior in {SelfTrade.EXPIRE_TAKER, SelfTrade.EXPIRE_BOTH}
 
 
-def _leg(market: MarketState, state: AccountState, lots: int, quote: int, *, is_ask: bool) -> _Leg:
+def legs(store: Store, order: Incoming, maker: Order, lots: int) -> tuple[Leg, Leg]:
+    """Return what a fill would do to taker and maker, and the fee rates that they would pay."""
+    market, quote = order.market, order.market.config.quote(lots, maker.price)
+    taking = _leg(market, order.state, lots, quote, is_ask=order.is_ask)
+    making = _leg(market, store.accounts[maker.account_index], lots, quote, is_ask=maker.is_ask)
+    if not making.state.house:
+        making.fee = market.config.maker_fee + making.state.terms.maker_fee
+    if order.type is OrderType.LIQUIDATION:
+        taking.fee = liquidation_fee(order.price, maker.price)
+    elif not taking.state.house:
+        taking.fee = market.config.taker_fee + taking.state.terms.taker_fee
+    return taking, making
+
+
+def liquidation_fee(zero_price: int, price: int) -> int:
+    """Return the rate (1e-6) that the insurance fund takes of a liquidation in the book.
+
+    At most 1 % of the notional, and never more than the price is better than the zero price.
+    """
+    return min(MAX_LIQUIDATION_FEE, abs(price - zero_price) * FEE_RATIO // price)
+
+
+def _leg(market: MarketState, state: AccountState, lots: int, quote: int, *, is_ask: bool) -> Leg:
     before = state.position(market.config)
-    return _Leg(state, before, apply_fill(before, is_ask=is_ask, lots=lots, quote=quote))
+    return Leg(state, before, apply_fill(before, is_ask=is_ask, lots=lots, quote=quote), 0)
 
 
-def _holds(store: Store, leg: _Leg) -> bool:
+def _holds(store: Store, leg: Leg) -> bool:
     return can_hold(store, leg.state, leg.before, leg.after.position, leg.after.pnl)
 
 
-def _fill(
-    store: Store, order: Incoming, maker: Order, taker: _Leg, making: _Leg, *, lots: int, quote: int
+def book_fill(
+    store: Store, order: Incoming, maker: Order, sides: tuple[Leg, Leg], *, lots: int
 ) -> None:
-    """Book one fill: positions, money, trade, then the maker's order."""
-    config = order.market.config
-    for leg, rate in ((making, config.maker_fee), (taker, config.taker_fee)):
+    """Book one fill of (taker, maker): positions, money, trade; the maker's row is the caller's."""
+    taking, making = sides
+    quote = order.market.config.quote(lots, maker.price)
+    for leg in sides[::-1]:
         store.set_position(leg.state, leg.after.position)
-        charge = 0 if leg.state.house else fee(quote, rate)
-        store.fees_collected += charge
+        charge = fee(quote, leg.fee) if leg.fee else 0
+        if charge and order.type is OrderType.LIQUIDATION and leg is taking:
+            store.add_collateral(store.state_of(HOUSE_INSURANCE), charge)
+        else:
+            store.fees_collected += charge
         store.add_collateral(leg.state, leg.after.pnl - charge)
     order.filled += lots
     order.filled_quote += quote
     order.remaining -= lots
-    if maker.account_index == HOUSE_LADDER:
-        order.market.ladder_dirty = True
-    store.add_trade(_trade(store, order, maker, taker, making, lots=lots, quote=quote))
-    store.shrink(maker, maker.remaining_lots - lots, lots=lots, quote=quote)
-    clip_reduce_only(store, making.state, config.market_id)
-    clip_reduce_only(store, taker.state, config.market_id)
+    store.add_trade(_trade(store, order, maker, taking, making, lots=lots, quote=quote))
 
 
 def _trade(
-    store: Store, order: Incoming, maker: Order, taker: _Leg, making: _Leg, *, lots: int, quote: int
+    store: Store, order: Incoming, maker: Order, taking: Leg, making: Leg, *, lots: int, quote: int
 ) -> Trade:
     store.last_trade_id += 1
-    mine = (order.order_index, order.client_order_index, taker)
+    mine = (order.order_index, order.client_order_index, taking)
     theirs = (maker.order_index, maker.client_order_index, making)
     ask, bid = (mine, theirs) if order.is_ask else (theirs, mine)
     return Trade(
@@ -244,21 +285,22 @@ def _trade(
         ask_account_index=ask[2].state.account.index,
         bid_account_index=bid[2].state.account.index,
         is_maker_ask=maker.is_ask,
-        taker_fee=0 if taker.state.house else order.market.config.taker_fee,
-        maker_fee=0 if making.state.house else order.market.config.maker_fee,
-        taker_position_before=taker.before.lots,
-        taker_entry_quote_before=taker.before.entry_quote,
-        taker_imf_before=taker.before.imf,
+        taker_fee=taking.fee,
+        maker_fee=making.fee,
+        taker_position_before=taking.before.lots,
+        taker_entry_quote_before=taking.before.entry_quote,
+        taker_imf_before=taking.before.imf,
         maker_position_before=making.before.lots,
         maker_entry_quote_before=making.before.entry_quote,
         maker_imf_before=making.before.imf,
-        taker_sign_changed=taker.after.sign_changed,
+        taker_sign_changed=taking.after.sign_changed,
         maker_sign_changed=making.after.sign_changed,
         ask_pnl=ask[2].after.pnl,
         bid_pnl=bid[2].after.pnl,
         timestamp_ms=store.now_ms,
         transaction_us=store.tick_us(),
         block_height=store.block_height,
+        kind=order.kind,
     )
 
 
@@ -278,7 +320,9 @@ def clip_reduce_only(store: Store, state: AccountState, market_id: int) -> None:
             store.shrink(order, closable)
 
 
-def _row(store: Store, order: Incoming, status: OrderStatus) -> Order:
+def row_of(store: Store, order: Incoming, status: OrderStatus) -> Order:
+    """Return the row of an order as it is now."""
+    origin = order.origin
     return Order(
         order_index=order.order_index,
         client_order_index=order.client_order_index,
@@ -299,8 +343,9 @@ def _row(store: Store, order: Incoming, status: OrderStatus) -> Order:
         tx_hash=order.tx_hash,
         tx_nonce=order.tx_nonce,
         api_key_index=order.api_key_index,
-        created_ms=store.now_ms,
+        created_ms=store.now_ms if origin is None else origin.created_ms,
         updated_ms=store.now_ms,
         transaction_us=store.tick_us(),
         block_height=store.block_height,
+        version=order.version,
     )

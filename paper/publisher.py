@@ -19,6 +19,9 @@ from paper.records import (
     BookLevelChanged,
     CollateralChanged,
     EngineEvent,
+    FundingPaid,
+    Liquidated,
+    Notified,
     OrderChanged,
     OrderStatus,
     PositionChanged,
@@ -54,6 +57,9 @@ class Publisher:
             TxChanged: self._on_tx,
             CollateralChanged: self._ignore,
             BookLevelChanged: self._on_level,
+            FundingPaid: self._ignore,
+            Liquidated: self._ignore,
+            Notified: self._ignore,
         }
 
     def start(self) -> None:

@@ -10,13 +10,19 @@ from paper.records import (
     HOUSE_MAKER,
     Account,
     AccountSummary,
+    AccountTier,
+    FundingPayment,
+    Health,
+    Liquidation,
     MarketConfig,
+    Notification,
     Order,
     PositionSummary,
     Trade,
     Tx,
 )
 from paper.store import AccountState, MarketState, Store
+from paper.tiers import Terms
 
 
 class Queries:
@@ -179,6 +185,40 @@ class Queries:
         found = self.account(account)
         key = found.api_keys.get(key_index) if found else None
         return None if key is None else key.next_nonce
+
+    def account_tier(self, account: int) -> AccountTier:
+        """Return the tier of an account's owner."""
+        return self._store.tier_of(self._state(account).account.master)
+
+    def terms(self, account: int) -> Terms:
+        """Return the delays, fees and limits of an account."""
+        return self._state(account).terms
+
+    def health(self, account: int) -> Health:
+        """Return what an account may do, by its margin."""
+        return self._state(account).health
+
+    def funding_rate(self, market_id: int) -> int:
+        """Return the funding rate of a market per hour, in 1e-6."""
+        return self._market(market_id).funding_rate
+
+    def funding_payments(
+        self, account: int, market_id: int | None = None, limit: int = 100
+    ) -> list[FundingPayment]:
+        """Return the funding payments of an account, newest first; the latest 1,000 are kept."""
+        rows = reversed(self._state(account).payments)
+        return list(islice((r for r in rows if market_id in (None, r.market_id)), limit))
+
+    def liquidations(
+        self, account: int, market_id: int | None = None, limit: int = 100
+    ) -> list[Liquidation]:
+        """Return the liquidations of an account, newest first; the latest 100 are kept."""
+        rows = reversed(self._state(account).liquidations)
+        return list(islice((r for r in rows if market_id in (None, r.market_id)), limit))
+
+    def notifications(self, account: int) -> list[Notification]:
+        """Return the notifications of an account, newest first; the latest 100 are kept."""
+        return list(reversed(self._state(account).notifications))
 
     def house_orders(self, market_id: int) -> list[Order]:
         """Return the resting orders of the synthetic market makers, oldest first."""

@@ -6,44 +6,70 @@ Units, everywhere in `paper/`: sizes are **lots** (size x 10^size_decimals), pri
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from paper.accounts import (
+    Account,
+    AccountSummary,
+    AccountTier,
+    ApiKey,
+    FundingPayment,
+    Liquidation,
+    Notification,
+    Position,
+    PositionSummary,
+)
 from paper.enums import (
     FEE_RATIO,
     HOUSE_FIRST,
+    HOUSE_INSURANCE,
     HOUSE_LADDER,
     HOUSE_LAST,
     HOUSE_MAKER,
     HOUSE_TAKER,
     ORDER_INDEX_BASE,
     RATIO,
+    Health,
     OrderStatus,
     OrderType,
+    SelfTrade,
     Tier,
     TimeInForce,
+    TradeKind,
     TxStatus,
     TxType,
     is_house,
 )
+from paper.marketconfig import QUOTE_DECIMALS, MarketConfig
 
 __all__ = [
     "FEE_RATIO",
     "HOUSE_FIRST",
+    "HOUSE_INSURANCE",
     "HOUSE_LADDER",
     "HOUSE_LAST",
     "HOUSE_MAKER",
     "HOUSE_TAKER",
     "ORDER_INDEX_BASE",
+    "QUOTE_DECIMALS",
     "RATIO",
     "Accepted",
     "Account",
     "AccountSummary",
+    "AccountTier",
     "ApiKey",
     "BookLevelChanged",
     "CollateralChanged",
     "EngineEvent",
+    "FundingPaid",
+    "FundingPayment",
+    "Health",
     "HouseStep",
+    "Liquidated",
+    "Liquidation",
     "MarketConfig",
+    "Notification",
+    "Notified",
     "Order",
     "OrderChanged",
     "OrderStatus",
@@ -52,59 +78,18 @@ __all__ = [
     "PositionChanged",
     "PositionSummary",
     "Quote",
+    "SelfTrade",
     "Tier",
     "TimeInForce",
     "Trade",
     "TradeHappened",
+    "TradeKind",
     "Tx",
     "TxChanged",
     "TxStatus",
     "TxType",
     "is_house",
 ]
-
-
-QUOTE_DECIMALS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class MarketConfig:
-    """One perpetual market: scaling, minimums, margin fractions (1e-4) and fee rates (1e-6)."""
-
-    market_id: int
-    symbol: str
-    size_decimals: int
-    price_decimals: int
-    min_base_lots: int
-    min_quote_micros: int
-    start_price_ticks: int
-    order_quote_limit_micros: int = 281_474_976_710_655
-    default_imf: int = 500
-    min_imf: int = 200
-    mmf: int = 120
-    closeout_mf: int = 80
-    maker_fee: int = 0
-    taker_fee: int = 0
-    base_asset_id: int = 0
-    quote_asset_id: int = 0
-    force_reduce_only: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse scales whose tick times lot is below one micro."""
-        if self.size_decimals + self.price_decimals > QUOTE_DECIMALS:
-            raise ValueError(
-                f"market {self.symbol}: size_decimals + price_decimals is above {QUOTE_DECIMALS}"
-            )
-
-    @property
-    def quote_multiplier(self) -> int:
-        """Micros per (lot x tick)."""
-        multiplier: int = 10 ** (QUOTE_DECIMALS - self.size_decimals - self.price_decimals)
-        return multiplier
-
-    def quote(self, lots: int, price_ticks: int) -> int:
-        """Return the value of a size at a price, in micros."""
-        return lots * price_ticks * self.quote_multiplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +113,8 @@ class Order:
     status: OrderStatus
     order_expiry: int
     nonce: int
-    """Order nonce: asks count up from 1, bids down from 2^48 - 1."""
+    """Order nonce, which gives time priority: asks count up from 1, bids down from 2^48 - 1. It is
+    part of the order index at first; a modified order gets a new one and keeps its index."""
     tx_hash: str
     tx_nonce: int
     api_key_index: int
@@ -137,6 +123,8 @@ class Order:
     transaction_us: int
     """Time of the last change in microseconds; unique and growing over all orders and trades."""
     block_height: int
+    version: int = 0
+    """Highest order version (attribute 8) of the transactions that made it; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +161,7 @@ class Trade:
     timestamp_ms: int
     transaction_us: int
     block_height: int
+    kind: TradeKind = TradeKind.TRADE
 
     @property
     def taker_account_index(self) -> int:
@@ -183,84 +172,6 @@ class Trade:
     def maker_account_index(self) -> int:
         """Account whose order was resting."""
         return self.ask_account_index if self.is_maker_ask else self.bid_account_index
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Position of one account in one market; `entry_quote` is what |lots| cost, in micros."""
-
-    market_id: int
-    lots: int
-    """Signed: positive is long."""
-    entry_quote: int
-    realized_pnl: int
-    imf: int
-    """Initial margin fraction (1e-4): 10,000 / leverage."""
-
-    @property
-    def signed_entry_quote(self) -> int:
-        """Entry quote with the sign of the position."""
-        return self.entry_quote if self.lots >= 0 else -self.entry_quote
-
-
-@dataclass(slots=True)
-class ApiKey:
-    """One registered API key."""
-
-    public_key: str
-    """Hex without 0x."""
-    next_nonce: int = 0
-    updated_ms: int = 0
-
-
-@dataclass(slots=True)
-class Account:
-    """One account. Owned by the engine: readers must not change it."""
-
-    index: int
-    master: str
-    """Owner; accounts with the same master are sub-accounts of one L1 address."""
-    collateral: int
-    """Micros, without unrealized PnL."""
-    created_ms: int = 0
-    positions: dict[int, Position] = field(default_factory=dict)
-    """By market; a market once traded stays, with 0 lots when flat."""
-    api_keys: dict[int, ApiKey] = field(default_factory=dict)
-    cancel_all_time: int = 0
-    """Epoch ms of the armed dead-man switch, 0 when not armed."""
-    total_order_count: int = 0
-    """Resting orders in all markets."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSummary:
-    """Derived money of an account at the current mark prices, in micros."""
-
-    collateral: int
-    unrealized_pnl: int
-    total_value: int
-    """Collateral plus unrealized PnL."""
-    initial_margin: int
-    """Requirement of the positions alone."""
-    order_margin: int
-    """Requirement that the resting orders add to it."""
-    maintenance_margin: int
-    available_balance: int
-    """Total value minus both initial requirements, never below zero."""
-
-
-@dataclass(frozen=True, slots=True)
-class PositionSummary:
-    """A position with its derived values (micros, ticks)."""
-
-    position: Position
-    value: int
-    """|lots| at the mark price."""
-    unrealized_pnl: int
-    initial_margin: int
-    avg_entry_price_micros: int
-    """Quote micros per whole unit of the base asset, rounded down; 0 when flat."""
-    open_order_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +257,33 @@ class BookLevelChanged:
     lots: int
 
 
+@dataclass(frozen=True, slots=True)
+class FundingPaid:
+    """A user account paid or received funding; its position and collateral events come first."""
+
+    seq: int
+    mono_ns: int
+    payment: FundingPayment
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidated:
+    """A position of a user account was closed by the exchange; comes after the trades."""
+
+    seq: int
+    mono_ns: int
+    liquidation: Liquidation
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The owner of an account is told something."""
+
+    seq: int
+    mono_ns: int
+    notification: Notification
+
+
 EngineEvent = (
     OrderChanged
     | TradeHappened
@@ -353,6 +291,9 @@ EngineEvent = (
     | CollateralChanged
     | TxChanged
     | BookLevelChanged
+    | FundingPaid
+    | Liquidated
+    | Notified
 )
 
 

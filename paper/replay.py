@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from paper.records import HouseStep, Quote, Trade
+from paper.records import HouseStep, Quote, Tier, Trade
 
 
 class Replayable(Protocol):
@@ -33,6 +33,18 @@ class Replayable(Protocol):
 
     def set_force_reduce_only(self, market_id: int, *, on: bool) -> None:
         """Let a market only reduce."""
+        ...
+
+    def set_funding(self, market_id: int, rate: int) -> None:
+        """Set a funding rate."""
+        ...
+
+    def set_tier(self, account: int, tier: Tier, staked_lit: int = 0) -> None:
+        """Give an owner a tier."""
+        ...
+
+    def change_tier(self, account: int, tier: str) -> None:
+        """Change a tier as its owner may."""
         ...
 
     def take(
@@ -74,26 +86,27 @@ def step_of(args: Sequence[Any]) -> HouseStep:
     return HouseStep(market_id, mark, tuple(cancel), quotes, take < 0, abs(take), run_through)
 
 
+_CALLS: dict[str, Callable[[Replayable, list[Any]], object]] = {
+    "add_account": lambda engine, args: engine.add_account(*args),
+    "add_collateral": lambda engine, args: engine.add_collateral(*args),
+    "add_key": lambda engine, args: engine.add_key(*args),
+    "delete_key": lambda engine, args: engine.delete_key(*args),
+    "set_mark_price": lambda engine, args: engine.set_mark_price(*args),
+    "set_force_reduce_only": lambda engine, args: engine.set_force_reduce_only(args[0], on=args[1]),
+    "set_funding": lambda engine, args: engine.set_funding(*args),
+    "set_tier": lambda engine, args: engine.set_tier(args[0], Tier(args[1]), args[2]),
+    "change_tier": lambda engine, args: engine.change_tier(*args),
+    "take": lambda engine, args: engine.take(
+        args[0], is_ask=args[1], lots=args[2], until_account=args[3]
+    ),
+    "set_ladder": lambda engine, args: engine.set_ladder(args[0], quotes_of(args[1])),
+    "house_step": lambda engine, args: engine.house_step(step_of(args)),
+}
+
+
 def apply_admin(engine: Replayable, kind: str, args: list[Any]) -> None:
     """Do a recorded admin input again; ValueError for an unknown kind."""
-    match kind:
-        case "add_account":
-            engine.add_account(*args)
-        case "add_collateral":
-            engine.add_collateral(*args)
-        case "add_key":
-            engine.add_key(*args)
-        case "delete_key":
-            engine.delete_key(*args)
-        case "set_mark_price":
-            engine.set_mark_price(*args)
-        case "set_force_reduce_only":
-            engine.set_force_reduce_only(args[0], on=args[1])
-        case "take":
-            engine.take(args[0], is_ask=args[1], lots=args[2], until_account=args[3])
-        case "set_ladder":
-            engine.set_ladder(args[0], quotes_of(args[1]))
-        case "house_step":
-            engine.house_step(step_of(args))
-        case _:
-            raise ValueError(f"unknown input {kind!r}")
+    call = _CALLS.get(kind)
+    if call is None:
+        raise ValueError(f"unknown input {kind!r}")
+    call(engine, args)

@@ -15,27 +15,36 @@ from paper.book import Book
 from paper.records import (
     ORDER_INDEX_BASE,
     Account,
+    AccountTier,
     BookLevelChanged,
     CollateralChanged,
     EngineEvent,
+    FundingPayment,
+    Health,
+    Liquidation,
     MarketConfig,
+    Notification,
     Order,
     OrderChanged,
     OrderStatus,
     Position,
     PositionChanged,
     Quote,
+    Tier,
     Trade,
     TradeHappened,
     Tx,
     TxChanged,
     is_house,
 )
+from paper.tiers import Terms, terms_of
 
 KEPT_ACCOUNT_TRADES = 3_000
 KEPT_MARKET_TRADES = 1_000
 KEPT_ORDERS = 10_000
 KEPT_TXS = 10_000
+KEPT_PAYMENTS = 1_000
+KEPT_LIQUIDATIONS = 100
 
 
 @dataclass(slots=True)
@@ -56,6 +65,11 @@ class MarketState:
     ladder: tuple[Quote, ...] = ()
     ladder_orders: dict[Quote, int] = field(default_factory=dict)
     ladder_dirty: bool = False
+    holders: dict[int, None] = field(default_factory=dict)
+    """User accounts with a position."""
+    funding_rate: int = 0
+    """Per hour in 1e-6; longs pay shorts when it is positive."""
+    funding_id: int = 0
 
     def take_nonce(self, *, is_ask: bool) -> int:
         """Return the next order nonce: asks count up, bids count down."""
@@ -72,6 +86,9 @@ class AccountState:
 
     account: Account
     house: bool
+    terms: Terms
+    health: Health = Health.HEALTHY
+    """As of the last change of its money, its positions or their mark prices."""
     active: dict[int, dict[int, None]] = field(default_factory=dict)
     """Market to resting order indexes, oldest first."""
     active_clients: dict[int, int] = field(default_factory=dict)
@@ -91,6 +108,13 @@ class AccountState:
     """Next nonces of deleted keys, so that no nonce is ever good twice."""
     pending_by_key: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Key to (number of queued transactions, due time of the last one)."""
+    payments: deque[FundingPayment] = field(default_factory=lambda: deque(maxlen=KEPT_PAYMENTS))
+    liquidations: deque[Liquidation] = field(
+        default_factory=lambda: deque(maxlen=KEPT_LIQUIDATIONS)
+    )
+    notifications: deque[Notification] = field(
+        default_factory=lambda: deque(maxlen=KEPT_LIQUIDATIONS)
+    )
 
     def position(self, market: MarketConfig) -> Position:
         """Return the position in a market, an empty one if never traded."""
@@ -107,8 +131,8 @@ class AccountState:
 class Store:
     """Everything the exchange knows."""
 
-    def __init__(self, markets: Iterable[MarketConfig]) -> None:
-        """Start with empty books and no accounts."""
+    def __init__(self, markets: Iterable[MarketConfig], tier: Tier) -> None:
+        """Start with empty books and no accounts; `tier` is that of every new owner."""
         self.markets: dict[int, MarketState] = {
             m.market_id: MarketState(
                 m, m.start_price_ticks, m.start_price_ticks, force_reduce_only=m.force_reduce_only
@@ -130,6 +154,16 @@ class Store:
         self.fees_collected = 0
         self.deposits = 0
         """Micros ever given to accounts, less what was taken away."""
+        self.default_tier = AccountTier(tier, 0, 0)
+        self.tiers: dict[str, AccountTier] = {}
+        """By owner; who is not here has the default tier."""
+        self.at_risk: dict[int, None] = {}
+        """User accounts whose health must be looked at before the input is done."""
+        self.distressed: dict[int, None] = {}
+        """User accounts below their maintenance margin."""
+        self.next_funding_ms = 0
+        """The full hour at which funding is paid next, 0 while all rates are zero."""
+        self.last_liquidation_id = 0
 
     # events -------------------------------------------------------------------------------------
 
@@ -194,8 +228,11 @@ class Store:
             self.emit(OrderChanged, changed)
         return changed
 
-    def finish(self, order: Order, status: OrderStatus, *, lots: int = 0, quote: int = 0) -> Order:
-        """End a resting order, adding `lots` and `quote` to its fills."""
+    def lift(self, order: Order) -> AccountState:
+        """Take a resting order out of the book and the indexes, without a word; return its owner.
+
+        The caller ends it or puts it back.
+        """
         state, index = self.accounts[order.account_index], order.order_index
         self._resize(state, order, 0)
         del state.active[order.market_id][index]
@@ -204,6 +241,11 @@ class Store:
             del state.reduce_only[order.market_id][index]
         if order.client_order_index:
             del state.active_clients[order.client_order_index]
+        return state
+
+    def finish(self, order: Order, status: OrderStatus, *, lots: int = 0, quote: int = 0) -> Order:
+        """End a resting order, adding `lots` and `quote` to its fills."""
+        state, index = self.lift(order), order.order_index
         if state.house:
             del self.orders[index]
             return order
@@ -251,14 +293,27 @@ class Store:
         market.open_interest += max(0, after.lots) - max(0, before.lots if before else 0)
         state.account.positions[after.market_id] = after
         if not state.house:
-            self.emit(PositionChanged, state.account.index, after)
+            index = state.account.index
+            self.at_risk[index] = None
+            if after.lots:
+                market.holders[index] = None
+            else:
+                market.holders.pop(index, None)
+            self.emit(PositionChanged, index, after)
 
     def add_collateral(self, state: AccountState, micros: int) -> None:
         """Change the collateral of an account."""
         if micros:
             state.account.collateral += micros
             if not state.house:
+                self.at_risk[state.account.index] = None
                 self.emit(CollateralChanged, state.account.index, state.account.collateral)
+
+    def set_mark(self, market: MarketState, price: int) -> None:
+        """Set mark and index price."""
+        if price != market.mark:
+            self.at_risk.update(market.holders)
+        market.mark = market.index = price
 
     def add_trade(self, trade: Trade) -> None:
         """Remember a trade for its market and its accounts, and announce it."""
@@ -273,6 +328,25 @@ class Store:
 
     # accounts and transactions ------------------------------------------------------------------
 
+    def tier_of(self, master: str) -> AccountTier:
+        """Return the tier of an owner."""
+        return self.tiers.get(master, self.default_tier)
+
+    def add_account(self, account: Account, *, house: bool) -> AccountState:
+        """Add an account, on the terms of its owner."""
+        tier = self.tier_of(account.master)
+        state = AccountState(account, house, terms_of(tier.tier, tier.staked_lit))
+        self.accounts[account.index] = state
+        return state
+
+    def set_tier(self, master: str, tier: AccountTier) -> None:
+        """Give all accounts of an owner another tier."""
+        self.tiers[master] = tier
+        terms = terms_of(tier.tier, tier.staked_lit)
+        for state in self.accounts.values():
+            if state.account.master == master:
+                state.terms = terms
+
     def state_of(self, index: int) -> AccountState:
         """Return the state of an account; house accounts come into being when first used."""
         state = self.accounts.get(index)
@@ -280,7 +354,7 @@ class Store:
             if not is_house(index):
                 raise KeyError(index)
             account = Account(index, f"house-{index - (1 << 47)}", 0, self.now_ms)
-            state = self.accounts[index] = AccountState(account, house=True)
+            state = self.add_account(account, house=True)
         return state
 
     def set_tx(self, tx: Tx) -> None:

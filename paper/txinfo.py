@@ -7,17 +7,26 @@ Checked here is what a transaction says by itself; what it means for the state o
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
+from paper.commands import (
+    CancelAll,
+    CancelOrder,
+    Command,
+    CreateOrder,
+    ModifyOrder,
+    TxHead,
+    UpdateLeverage,
+)
 from paper.errors import TxRejected
-from paper.hashing import HASHED_FIELDS, attributes_of
-from paper.records import OrderType, TimeInForce, TxType
+from paper.hashing import attributes_of
+from paper.records import RATIO, OrderType, SelfTrade, TimeInForce, TxType
 
 MAX_AMOUNT = (1 << 48) - 1
 MAX_PRICE = (1 << 32) - 1
 MAX_ORDER_INDEX = (1 << 60) - 1
-MAX_NONCE = (1 << 47) - 1
+MAX_NONCE = (1 << 47) - 2
 MAX_API_KEY_INDEX = 254
 MAX_ATTRIBUTES = 4
 ALL_MARKETS = 255
@@ -25,76 +34,22 @@ MAX_TEXT = 16_384
 MAX_NESTING = 64
 """Brackets in a transaction; a bound before parsing keeps hostile nesting off the C stack."""
 
+ATTRIBUTES_INTEGRATOR = (1, 2, 3)
 ATTRIBUTE_SKIP_NONCE = 4
 ATTRIBUTE_CANCEL_ALL_MARKET = 5
 ATTRIBUTE_SELF_TRADE_BEHAVIOR = 6
 ATTRIBUTE_SELF_TRADE_EQUALITY = 7
+ATTRIBUTE_ORDER_VERSION = 8
+
+GROUP_SIZES = {1: 2, 2: 2, 3: 3}
+"""Orders per grouping: one triggers the other, one cancels the other, one triggers such a pair."""
 
 INVALID_TX_INFO = (21501, "invalid tx info")
 
 
-@dataclass(frozen=True, slots=True)
-class TxHead:
-    """What every transaction carries."""
-
-    tx_type: int
-    account_index: int
-    api_key_index: int
-    nonce: int
-    expired_at: int
-    skip_nonce: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CreateOrder:
-    """A type 14 transaction: lots, ticks, epoch ms."""
-
-    head: TxHead
-    market_id: int
-    client_order_index: int
-    lots: int
-    """0 with reduce_only: the whole position."""
-    price: int
-    is_ask: bool
-    type: OrderType
-    time_in_force: TimeInForce
-    reduce_only: bool
-    order_expiry: int
-    self_trade_behavior: int
-    self_trade_same_master: bool
-
-    @property
-    def rests(self) -> bool:
-        """Whether a remainder may stay in the book."""
-        return self.time_in_force is not TimeInForce.IOC
-
-
-@dataclass(frozen=True, slots=True)
-class CancelOrder:
-    """A type 15 transaction; `index` below 2^48 is a client order index."""
-
-    head: TxHead
-    market_id: int
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAll:
-    """A type 16 transaction. Modes: 0 immediate, 1 scheduled, 2 abort of a scheduled one."""
-
-    head: TxHead
-    mode: int
-    time_ms: int
-    market_id: int | None
-    """None for all markets."""
-
-
-Command = CreateOrder | CancelOrder | CancelAll
-
-
 def load(tx_type: int, tx_info: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the JSON text and the object of a transaction; TxRejected if it is none."""
-    if tx_type not in HASHED_FIELDS:
+    if tx_type not in _PARSERS:
         raise TxRejected(21505, "unsupported tx type")
     if isinstance(tx_info, str):
         if len(tx_info) > MAX_TEXT or tx_info.count("[") + tx_info.count("{") > MAX_NESTING:
@@ -116,12 +71,7 @@ def load(tx_type: int, tx_info: str | dict[str, Any]) -> tuple[str, dict[str, An
 
 def parse(tx_type: int, info: dict[str, Any]) -> Command:
     """Return the typed transaction; TxRejected for missing fields and values out of range."""
-    head = _head(tx_type, info)
-    if tx_type == TxType.CREATE_ORDER:
-        return _create(head, info)
-    if tx_type == TxType.CANCEL_ORDER:
-        return _cancel(head, info)
-    return _cancel_all(head, info)
+    return _PARSERS[tx_type](_head(tx_type, info), info)
 
 
 def _integer(info: dict[str, Any], name: str) -> int:
@@ -146,8 +96,9 @@ def _head(tx_type: int, info: dict[str, Any]) -> TxHead:
     _check(0 <= key <= MAX_API_KEY_INDEX, 21110, "invalid api key index")
     _check(0 <= nonce <= MAX_NONCE, 21104, "invalid nonce")
     _check(0 < expired_at <= MAX_AMOUNT, *INVALID_TX_INFO)
-    skip_nonce = attributes.get(ATTRIBUTE_SKIP_NONCE, 0) == 1
-    return TxHead(tx_type, account, key, nonce, expired_at, skip_nonce)
+    skip_nonce = attributes.get(ATTRIBUTE_SKIP_NONCE, 0)
+    _check(skip_nonce in {0, 1}, *INVALID_TX_INFO)
+    return TxHead(tx_type, account, key, nonce, expired_at, skip_nonce == 1)
 
 
 def _attributes(info: dict[str, Any]) -> dict[int, int]:
@@ -179,11 +130,9 @@ def _create(head: TxHead, info: dict[str, Any]) -> CreateOrder:
     _check(tif in {0, 1, 2}, 21705, "invalid order time in force")
     _check(kind == OrderType.LIMIT or tif == 0, 21705, "invalid order time in force")
     _check(_integer(info, "TriggerPrice") == 0, 21729, "invalid order trigger price")
-    _check(expiry == 0 if tif == 0 else 0 < expiry <= MAX_AMOUNT, 21711, "invalid order expiry")
+    _check(expiry == 0 if tif == 0 else 0 < expiry <= MAX_AMOUNT, 21711, "invalid expiry")
     attributes = attributes_of(info)
-    behavior = attributes.get(ATTRIBUTE_SELF_TRADE_BEHAVIOR, 0)
-    equality = attributes.get(ATTRIBUTE_SELF_TRADE_EQUALITY, 0)
-    _check(behavior in {0, 1, 2, 3} and equality in {0, 1}, *INVALID_TX_INFO)
+    behavior, same_master = _self_trade(attributes)
     return CreateOrder(
         head=head,
         market_id=_integer(info, "MarketIndex"),
@@ -196,8 +145,65 @@ def _create(head: TxHead, info: dict[str, Any]) -> CreateOrder:
         reduce_only=reduce_only == 1,
         order_expiry=expiry,
         self_trade_behavior=behavior,
-        self_trade_same_master=equality == 1,
+        self_trade_same_master=same_master,
+        version=attributes.get(ATTRIBUTE_ORDER_VERSION, 0),
     )
+
+
+def _self_trade(attributes: dict[int, int]) -> tuple[int, bool]:
+    """Return behavior and whether accounts of one master count as one.
+
+    Shrinking both orders and the master's equality do not go together (lighter-go,
+    `L2TxAttributes`). Nobody has approved an integrator here, so none is let through.
+    """
+    integrator = any(attributes.get(each) for each in ATTRIBUTES_INTEGRATOR)
+    _check(not integrator, 21149, "integrator is not approved")
+    behavior = attributes.get(ATTRIBUTE_SELF_TRADE_BEHAVIOR, 0)
+    equality = attributes.get(ATTRIBUTE_SELF_TRADE_EQUALITY, 0)
+    _check(behavior <= max(SelfTrade) and equality in {0, 1}, *INVALID_TX_INFO)
+    _check(behavior != SelfTrade.REDUCE_BOTH or equality == 0, *INVALID_TX_INFO)
+    return behavior, equality == 1
+
+
+def _modify(head: TxHead, info: dict[str, Any]) -> ModifyOrder:
+    index, lots = _integer(info, "Index"), _integer(info, "BaseAmount")
+    price = _integer(info, "Price")
+    _check(1 <= index <= MAX_ORDER_INDEX, 21700, "invalid order index")
+    _check(1 <= lots <= MAX_AMOUNT, 21701, "invalid base amount")
+    _check(1 <= price <= MAX_PRICE, 21702, "invalid price")
+    _check(_integer(info, "TriggerPrice") == 0, 21729, "invalid order trigger price")
+    attributes = attributes_of(info)
+    behavior, same_master = _self_trade(attributes)
+    return ModifyOrder(
+        head=head,
+        market_id=_integer(info, "MarketIndex"),
+        index=index,
+        lots=lots,
+        price=price,
+        self_trade_behavior=behavior,
+        self_trade_same_master=same_master,
+        version=attributes.get(ATTRIBUTE_ORDER_VERSION, 0),
+    )
+
+
+def _leverage(head: TxHead, info: dict[str, Any]) -> UpdateLeverage:
+    imf, mode = _integer(info, "InitialMarginFraction"), _integer(info, "MarginMode")
+    _check(1 <= imf <= RATIO, 21113, "invalid initial margin fraction")
+    _check(mode in {0, 1}, 21613, "invalid margin mode")
+    return UpdateLeverage(head, _integer(info, "MarketIndex"), imf, mode)
+
+
+def _group(_: TxHead, info: dict[str, Any]) -> Command:
+    """Refuse grouped orders: every grouping has orders that wait for a trigger.
+
+    lighter-go, `L2CreateGroupedOrdersTxInfo.Validate`: one of two, both of two, or two of three
+    orders of a group are stop-loss or take-profit orders, which this exchange does not execute.
+    """
+    size = GROUP_SIZES.get(_integer(info, "GroupingType"))
+    _check(size is not None, 21741, "invalid grouping type")
+    orders = info.get("Orders")
+    _check(isinstance(orders, list) and len(orders) == size, 21742, "invalid order group size")
+    raise TxRejected(21710, "unsupported order type")
 
 
 def _cancel(head: TxHead, info: dict[str, Any]) -> CancelOrder:
@@ -214,3 +220,13 @@ def _cancel_all(head: TxHead, info: dict[str, Any]) -> CancelAll:
     _check(time_ok, 21714, "invalid cancel all time")
     _check(mode == 0 or market == ALL_MARKETS, *INVALID_TX_INFO)
     return CancelAll(head, mode, time_ms, None if market == ALL_MARKETS else market)
+
+
+_PARSERS: dict[int, Callable[[TxHead, dict[str, Any]], Command]] = {
+    TxType.CREATE_ORDER: _create,
+    TxType.CANCEL_ORDER: _cancel,
+    TxType.CANCEL_ALL_ORDERS: _cancel_all,
+    TxType.MODIFY_ORDER: _modify,
+    TxType.UPDATE_LEVERAGE: _leverage,
+    TxType.CREATE_GROUPED_ORDERS: _group,
+}

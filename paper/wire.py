@@ -107,6 +107,7 @@ def order(market: MarketConfig, record: Order) -> Json:
         "order_expiry": record.order_expiry,
         "status": record.status.value,
         **_PLAIN_ORDER,
+        "order_version": record.version,
         "block_height": record.block_height,
         "timestamp": record.updated_ms,
         "created_at": record.created_ms,
@@ -135,7 +136,7 @@ def trade(market: MarketConfig, record: Trade) -> Json:
         "trade_id": record.trade_id,
         "trade_id_str": str(record.trade_id),
         "tx_hash": record.tx_hash,
-        "type": "trade",
+        "type": record.kind.value,
         "market_id": record.market_id,
         "size": size_text(market, record.lots),
         "price": price_text(market, record.price),
@@ -190,9 +191,10 @@ def position(market: MarketConfig, summary: PositionSummary) -> Json:
         "position_value": money(summary.value),
         "unrealized_pnl": money(summary.unrealized_pnl),
         "realized_pnl": money(record.realized_pnl),
+        "total_funding_paid_out": money(record.funding_paid),
         "liquidation_price": "0",
         "margin_mode": 0,
-        "margin_set_flag": 0,
+        "margin_set_flag": int(record.margin_set),
         "allocated_margin": money(0),
     }
 

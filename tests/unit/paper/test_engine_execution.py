@@ -199,10 +199,10 @@ def test_buying_far_above_the_mark_costs_margin(bench: Bench) -> None:
 
 
 def test_reducing_needs_no_margin(bench: Bench) -> None:
-    """An account whose collateral was taken away may still reduce, but not enlarge or flip."""
+    """An account below its initial margin may still reduce, but not enlarge or flip."""
     bench.ladder((True, 300_100, 100_000), (False, 299_900, 100_000))
     bench.market(ALICE, 1_000, is_ask=False)
-    bench.engine.add_collateral(ALICE, -bench.engine.summary(ALICE).collateral)
+    bench.engine.add_collateral(ALICE, 5 * USD - bench.engine.summary(ALICE).collateral)
     denied = OrderStatus.CANCELED_MARGIN_NOT_ALLOWED
     assert bench.market(ALICE, 1, is_ask=False).status is denied
     assert bench.market(ALICE, 2_000, is_ask=True).status is denied
