@@ -87,7 +87,7 @@ class Bench:
     def create(self, account: int, **changes: Any) -> Order:
         """Submit an order, execute it, return its row."""
         accepted = self.submit(14, self.create_info(account, **changes))
-        self.run(0 if self.engine.tier is Tier.INSTANT else 300)
+        self.run(300 if accepted.predicted_execution_time_ms > self.now else 0)
         return self.order_of(accepted.tx_hash)
 
     def market(self, account: int, lots: int, *, is_ask: bool, **changes: Any) -> Order:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from lighter.signer_client import SignerClient, create_api_key
+from lighter.signer_client import CreateOrderTxReq, SignerClient, create_api_key
 
 from paper.hashing import hash_elements, permute, tx_hash
 
@@ -28,6 +28,9 @@ async def sign(method: str, *args: Any, chain_id: int = 304, **extra: Any) -> tu
 
 
 CREATE = (0, 123, 1_000, 405_000, 1, 0, 1, 0, 0, -1)
+PARENT = CreateOrderTxReq(0, 1, 1_000, 405_000, 1, 0, 1, 0, 0, -1)
+CHILD = CreateOrderTxReq(0, 2, 0, 405_000, 0, 2, 0, 1, 400_000, -1)
+TAKE = CreateOrderTxReq(0, 3, 0, 405_000, 0, 4, 0, 1, 410_000, -1)
 MARKET = (1, (1 << 48) - 1, 1, (1 << 32) - 1, 0, 1, 0, 1, 0, 0)
 
 
@@ -54,10 +57,18 @@ MARKET = (1, (1 << 48) - 1, 1, (1 << 32) - 1, 0, 1, 0, 1, 0, 0)
         ("sign_cancel_all_orders", (0, 0), {"cancel_all_market_index": 1, "skip_nonce": 1}),
         ("sign_cancel_all_orders", (1, 1_900_000_000_000), {}),
         ("sign_cancel_all_orders", (2, 0), {}),
+        ("sign_modify_order", (0, 123, 1_000, 405_000), {}),
+        ("sign_modify_order", (1, (2 << 48) + 5, 1, 7), {"order_version": 9, "skip_nonce": 1}),
+        ("sign_modify_order", (0, 123, 1_000, 405_000), {"self_trade_behavior_mode": 3}),
+        ("sign_update_leverage", (0, 500, 0), {}),
+        ("sign_update_leverage", (1, 200, 1), {"skip_nonce": 1}),
+        ("sign_create_grouped_orders", (1, [PARENT, CHILD]), {}),
+        ("sign_create_grouped_orders", (2, [CHILD, TAKE]), {"skip_nonce": 1}),
+        ("sign_create_grouped_orders", (3, [PARENT, CHILD, TAKE]), {}),
     ],
 )
 async def test_equal_to_the_signer(
-    method: str, args: tuple[int, ...], extra: dict[str, int]
+    method: str, args: tuple[Any, ...], extra: dict[str, int]
 ) -> None:
     """For every transaction type, with and without attributes, the hash is the signer's."""
     tx_type, text, digest, _ = await sign(method, *args, **extra)
