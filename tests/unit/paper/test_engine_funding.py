@@ -41,7 +41,7 @@ def test_longs_pay_shorts_at_the_full_hour(bench: Bench) -> None:
 
 
 def test_a_payment_is_recorded_and_announced(bench: Bench) -> None:
-    """A payment announces position, collateral and itself; the newest comes first in the history."""
+    """A payment announces position, collateral and itself; the history has the newest first."""
     pair(bench)
     bench.engine.set_funding(0, -12)
     bench.run(FIRST_HOUR - bench.now)

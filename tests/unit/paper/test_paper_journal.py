@@ -16,7 +16,7 @@ from paper.engine import DEFAULT_MARKETS, Engine
 from paper.journal import FILE_NAME, Journal, JournalError, header_of
 from paper.market import SyntheticMarket, seed_book
 from paper.records import Tier, TxStatus
-from tests.unit.paper.bench import ALICE, BOB, KEY, START_MS, Bench
+from tests.unit.paper.bench import ALICE, BOB, KEY, START_MS, TWIN, Bench
 from tests.unit.paper.checks import state_of
 
 
@@ -37,6 +37,7 @@ def journaled(directory: Path) -> tuple[Bench, Journal]:
 def busy(bench: Bench) -> None:
     """Some of everything, with one transaction left in the queue."""
     seed_book(bench.engine)
+    bench.engine.change_tier(TWIN, "plus")
     bench.create(ALICE, ClientOrderIndex=7, Price=299_985)
     bench.market(BOB, 30, is_ask=True)
     bench.take(50, is_ask=True, until=ALICE)
@@ -47,6 +48,18 @@ def busy(bench: Bench) -> None:
     bench.engine.set_force_reduce_only(1, on=True)
     bench.engine.add_key(ALICE, 6, "ff")
     bench.engine.delete_key(ALICE, 6)
+    bench.engine.set_tier(BOB, Tier.PREMIUM, 1_000)
+    bench.engine.set_funding(0, 12)
+    bench.run(3_600_000)
+    batch = [json.dumps(bench.create_info(BOB, Nonce=bench.nonce(BOB) + n)) for n in range(2)]
+    bench.engine.submit_batch([14, 14], batch)
+    modify = {"MarketIndex": 0, "Index": 8, "BaseAmount": 90, "Price": 299_900, "TriggerPrice": 0}
+    bench.create(BOB, ClientOrderIndex=8)
+    bench.submit(17, bench.plain_info(BOB, **modify))
+    bench.run(200)
+    bench.engine.add_collateral(BOB, 1 - bench.engine.summary(BOB).collateral)
+    bench.engine.add_collateral(BOB, 1_000_000_000)
+    bench.engine.set_tier(BOB, Tier.STANDARD)
     bench.submit(14, bench.create_info(BOB, ClientOrderIndex=8))
 
 
@@ -60,6 +73,8 @@ def test_restored_state_is_the_same(tmp_path: Path) -> None:
     journal = Journal(tmp_path, header_of(engine))
     assert journal.restore(engine, events.extend)
     assert state_of(engine) == state_of(bench.engine)
+    assert engine.funding_payments(ALICE)
+    assert engine.liquidations(BOB)
     assert events == bench.events + bench.engine.drain_events()
     bench.engine.recorder = None
     for each in (engine, bench.engine):
