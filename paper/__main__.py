@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-from paper.settings import Settings, SettingsError, StateError, parse_tier
+from paper.settings import Settings, SettingsError, StateError, parse_limits, parse_tier
 
 EXIT_OK: Final = 0
 EXIT_USAGE: Final = 2
@@ -41,7 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="loopback address to listen on (127.0.0.1)")
     add("--port", type=int, default=_DEFAULT_PORT, help="TCP port, 0 for any free one (8790)")
     add("--seed", type=int, default=1, help="seed of the synthetic market (1)")
-    add("--tier", default="instant", help="instant (no delays) or standard (the real ones)")
+    add("--tier", default="instant", help="instant (no delays), standard, plus or premium")
+    add("--limits", help="request limits, on or off (on, but off on --tier instant)")
     add("--no-market", action="store_true", help="a fixed seeded book instead of a live market")
     add("--state", type=Path, metavar="DIR", help="keep a journal here; a restart continues it")
     add("--server-ping-s", type=float, default=0.0, help="ping sockets every S s (0: off)")
@@ -54,13 +55,15 @@ def parse_settings(arguments: list[str] | None = None) -> Settings:
     parser = build_parser()
     values = parser.parse_args(arguments)
     try:
+        tier = parse_tier(values.tier)
         return Settings(
             host=_loopback(values.host),
             port=values.port,
             seed=values.seed,
-            tier=parse_tier(values.tier),
+            tier=tier,
             market=not values.no_market,
             state_dir=values.state,
+            limits=parse_limits(values.limits, tier),
             server_ping_s=values.server_ping_s,
             idle_close_s=values.idle_close_s,
         )

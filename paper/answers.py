@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from paper.apierror import INTERNAL, ApiError, invalid_param
+from paper.apierror import INTERNAL, ApiError, Blocked, invalid_param
 from paper.errors import AdminError
 from paper.session import dumps
 
@@ -18,10 +18,17 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
-_FORBIDDEN: Final = (
-    "<!DOCTYPE html>\n<html><head><title>403 Forbidden</title></head>"
-    "<body><h1>403 Forbidden</h1></body></html>\n"
-)
+
+def _page(title: str) -> str:
+    """Return a page of the front, which speaks HTML."""
+    return (
+        f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>"
+        f"<body><h1>{title}</h1></body></html>\n"
+    )
+
+
+_FORBIDDEN: Final = _page("403 Forbidden")
+_NOT_ALLOWED: Final = _page("405 Not Allowed")
 
 
 def answer(value: dict[str, Any], status: int = 200) -> web.Response:
@@ -41,6 +48,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except ApiError as error:
         return failure(error)
+    except Blocked:
+        return web.Response(text=_NOT_ALLOWED, status=405, content_type="text/html")
     except AdminError as error:
         return failure(invalid_param(str(error)))
     except web.HTTPNotFound:
@@ -56,7 +65,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
-    """Return the text fields of a form body (urlencoded or multipart), the last value of each.
+    """Return the text fields of a form body (urlencoded or multipart), the first value of each.
 
     Anything else, also a body that does not parse, is ApiError 20001.
     """
@@ -68,7 +77,11 @@ async def read_form(request: web.Request) -> dict[str, str]:
     except (ValueError, LookupError, AssertionError, HttpProcessingError) as error:
         detail = "the form cannot be read"
         raise invalid_param(detail) from error
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, str):
+            found.setdefault(name, value)
+    return found
 
 
 async def read_json(request: web.Request) -> object:

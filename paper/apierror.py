@@ -31,6 +31,10 @@ class ApiError(Exception):
         self.http_status = http_status
 
 
+class Blocked(Exception):  # noqa: N818  named after what happened
+    """The firewall in front of the exchange holds the client off."""
+
+
 def invalid_param(detail: str = "") -> ApiError:
     """Return the venue's answer to a parameter that is missing, malformed or out of range."""
     return ApiError(INVALID_PARAM, f"invalid param : {detail}" if detail else "invalid param ")

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from multidict import MultiMapping
+
 from paper.apierror import invalid_param
 
 MAX_INT64: Final = 2**63 - 1
@@ -56,6 +58,13 @@ class Params:
         if not self._values.get(name):
             return None
         return self.integer(name, low=low, high=high)
+
+    def integers(self, name: str, most: int) -> list[int]:
+        """Return the integers of `name` ("14,15", "[14,15]", or repeated); none when absent."""
+        values = self._values
+        given = values.getall(name, []) if isinstance(values, MultiMapping) else [values.get(name)]
+        texts = [text.strip().removeprefix("[").removesuffix("]") for text in given if text]
+        return parse_integers(",".join(texts), most) if texts else []
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return `name` as a boolean (true, false, 1, 0 in any case)."""

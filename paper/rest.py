@@ -1,8 +1,9 @@
-"""The public REST calls and sendTx (apidocs.lighter.xyz, "API reference")."""
+"""The public REST calls about markets, and sendTx (apidocs.lighter.xyz, "API reference")."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -10,24 +11,25 @@ from aiohttp import web
 from paper import wire, wire_market
 from paper.answers import answer, failure, read_form
 from paper.apierror import (
-    API_KEY_NOT_FOUND,
     INVALID_MARKET,
     INVALID_TX_INFO,
-    NONCE_NOT_FOUND,
     TX_NOT_FOUND,
     ApiError,
     invalid_param,
-    not_found,
 )
+from paper.batch import read_batch
 from paper.exchange import Exchange
 from paper.params import MAX_INT64, Params
-from paper.records import Account, ApiKey, MarketConfig
+from paper.records import Accepted, Account, MarketConfig
+from paper.throttle import Throttle
 
 CHAIN_ID: Final = 304
 ALL_KEYS: Final = 255
 MAX_BOOK_ORDERS: Final = 250
 MAX_TRADES: Final = 100
 NO_MARKET: Final = 255
+NOTHING: Final = -1
+MARKET_TYPES: Final = ("all", "perp", "perps", "spot", "binary_options", "bo")
 MAX_TX_TYPE: Final = 255
 
 _CONTRACT: Final = "0x0000000000000000000000000000000000000000"
@@ -39,9 +41,10 @@ Json = dict[str, Any]
 class PublicApi:
     """Handlers of the calls that need no token."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        """Read and drive `exchange`."""
+    def __init__(self, exchange: Exchange, throttle: Throttle) -> None:
+        """Read and drive `exchange`; `throttle` counts its transactions."""
         self._exchange = exchange
+        self._throttle = throttle
         self._engine = exchange.engine
 
     def routes(self) -> list[web.RouteDef]:
@@ -54,11 +57,9 @@ class PublicApi:
             web.get(f"{api}/orderBookDetails", self.order_book_details),
             web.get(f"{api}/orderBookOrders", self.order_book_orders),
             web.get(f"{api}/recentTrades", self.recent_trades),
-            web.get(f"{api}/account", self.account),
-            web.get(f"{api}/nextNonce", self.next_nonce),
-            web.get(f"{api}/apikeys", self.api_keys),
             web.get(f"{api}/tx", self.tx),
             web.post(f"{api}/sendTx", self.send_tx),
+            web.post(f"{api}/sendTxBatch", self.send_tx_batch),
         ]
 
     async def status(self, _: web.Request) -> web.Response:
@@ -120,60 +121,6 @@ class PublicApi:
         trades = self._engine.market_trades(market.market_id, limit)
         return answer({"code": 200, "trades": [wire.trade(market, trade) for trade in trades]})
 
-    # Accounts
-
-    async def account(self, request: web.Request) -> web.Response:
-        """Answer one account by index, or all accounts of an L1 address."""
-        params = Params(request.query)
-        by = params.choice("by", ("index", "l1_address"))
-        if by == "index":
-            found = self._engine.account(params.integer("value"))
-            accounts = [] if found is None else [found]
-        else:
-            master = params.text("value").lower()
-            accounts = [a for a in self._engine.accounts() if a.master.lower() == master]
-        if not accounts:
-            detail = "account not found"
-            raise not_found(detail)
-        rows = [self._account_row(account) for account in accounts]
-        return answer({"code": 200, "total": len(rows), "accounts": rows})
-
-    def _account_row(self, account: Account) -> Json:
-        markets = self._engine.markets
-        active = self._engine.active_orders(account.index)
-        market_ids = sorted({*account.positions, *(order.market_id for order in active)})
-        positions = [
-            wire.position(markets[market_id], self._engine.position(account.index, market_id))
-            for market_id in market_ids
-        ]
-        summary = self._engine.summary(account.index)
-        return wire.detailed_account(account, summary, positions, len(active))
-
-    async def next_nonce(self, request: web.Request) -> web.Response:
-        """Answer the nonce that the next transaction of a key must carry."""
-        params = Params(request.query)
-        account_index = params.integer("account_index")
-        key_index = params.integer("api_key_index", high=ALL_KEYS - 1)
-        nonce = self._engine.next_nonce(account_index, key_index)
-        if nonce is None:
-            raise ApiError(NONCE_NOT_FOUND, "nonce not found")
-        return answer({"code": 200, "nonce": nonce})
-
-    async def api_keys(self, request: web.Request) -> web.Response:
-        """Answer one key of an account, or all of them (api_key_index 255 or absent)."""
-        params = Params(request.query)
-        account = self._engine.account(params.integer("account_index"))
-        key_index = params.integer("api_key_index", ALL_KEYS, high=ALL_KEYS)
-        keys = {} if account is None else account.api_keys
-        rows = [
-            _key_row(account.index, index, key)
-            for index, key in sorted(keys.items())
-            if account is not None and key_index in (ALL_KEYS, index)
-        ]
-        if not rows:
-            raise ApiError(API_KEY_NOT_FOUND, "api key not found")
-        return answer({"code": 200, "api_keys": rows})
-
     # Transactions
 
     async def tx(self, request: web.Request) -> web.Response:
@@ -196,30 +143,55 @@ class PublicApi:
         params.flag("price_protection", default=True)
         tx_type = params.integer("tx_type", high=MAX_TX_TYPE)
         tx_info = params.text("tx_info")
+        self._throttle.transactions(request.remote or "", [tx_type], tx_info)
+
+        def admit() -> Json:
+            if not tx_info.startswith("{"):
+                raise ApiError(INVALID_TX_INFO, "invalid tx info")
+            accepted = self._exchange.submit(tx_type, tx_info, received_ns)
+            return _sent(accepted.tx_hash, accepted)
+
+        return await self._answer_first(request, admit)
+
+    async def send_tx_batch(self, request: web.Request) -> web.StreamResponse:
+        """Admit a batch of transactions of one key, answer, and only then execute."""
+        received_ns = time.monotonic_ns()
+        params = Params(await read_form(request))
+        types, infos = read_batch(params.text("tx_types"), params.text("tx_infos"))
+        first = infos[0] if infos else None
+        self._throttle.transactions(request.remote or "", types, first)
+
+        def admit() -> Json:
+            accepted = self._exchange.submit_batch(types, infos, received_ns)
+            return _sent([one.tx_hash for one in accepted], accepted[-1])
+
+        return await self._answer_first(request, admit)
+
+    async def _answer_first(
+        self, request: web.Request, admit: Callable[[], Json]
+    ) -> web.StreamResponse:
+        """Write what `admit` answers, and execute once it is on its way."""
         try:
-            response = self._admit(tx_type, tx_info, received_ns)
+            try:
+                response = answer(admit())
+            except ApiError as error:
+                response = failure(error)
             await response.prepare(request)
             await response.write_eof()
         finally:
             self._exchange.pump_soon()
         return response
 
-    def _admit(self, tx_type: int, tx_info: str, received_ns: int) -> web.Response:
-        if not tx_info.startswith("{"):
-            return failure(ApiError(INVALID_TX_INFO, "invalid tx info"))
-        try:
-            accepted = self._exchange.submit(tx_type, tx_info, received_ns)
-        except ApiError as error:
-            return failure(error)
-        return answer(
-            {
-                "code": 200,
-                "message": _QUOTA_MESSAGE,
-                "tx_hash": accepted.tx_hash,
-                "predicted_execution_time_ms": accepted.predicted_execution_time_ms,
-                "volume_quota_remaining": None,
-            }
-        )
+
+def _sent(tx_hash: str | list[str], last: Accepted) -> Json:
+    """Return the RespSendTx or RespSendTxBatch object."""
+    return {
+        "code": 200,
+        "message": _QUOTA_MESSAGE,
+        "tx_hash": tx_hash,
+        "predicted_execution_time_ms": last.predicted_execution_time_ms,
+        "volume_quota_remaining": None,
+    }
 
 
 def known_market(exchange: Exchange, market_id: int) -> MarketConfig:
@@ -230,6 +202,21 @@ def known_market(exchange: Exchange, market_id: int) -> MarketConfig:
     return market
 
 
+def market_of(exchange: Exchange, params: Params) -> int | None:
+    """Return the market that `market_id` and `market_type` select, None for all of them.
+
+    Every market here is a perpetual, so for the other types the answer is a market that has
+    nothing in it.
+    """
+    kind = params.choice("market_type", MARKET_TYPES, "all")
+    market_id = params.optional("market_id")
+    if kind not in ("all", "perp", "perps"):
+        return NOTHING
+    if market_id is None or market_id == NO_MARKET:
+        return None
+    return known_market(exchange, market_id).market_id
+
+
 def known_account(exchange: Exchange, account_index: int) -> Account:
     """Return the account, or raise ApiError 20001."""
     account = exchange.engine.account(account_index)
@@ -237,13 +224,3 @@ def known_account(exchange: Exchange, account_index: int) -> Account:
         detail = "account_index"
         raise invalid_param(detail)
     return account
-
-
-def _key_row(account_index: int, key_index: int, key: ApiKey) -> Json:
-    return {
-        "account_index": account_index,
-        "api_key_index": key_index,
-        "nonce": key.next_nonce,
-        "public_key": key.public_key,
-        "transaction_time": key.updated_ms * 1000,
-    }

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from aiohttp import web
 
+from paper.access import Access
 from paper.admin import AdminApi
 from paper.answers import MAX_BODY_BYTES, errors_as_json
 from paper.engine import DEFAULT_MARKETS, Engine
@@ -19,9 +20,14 @@ from paper.publisher import Publisher
 from paper.records import Tier
 from paper.rest import PublicApi
 from paper.rest_account import AccountApi
+from paper.rest_keys import KeysApi
+from paper.rest_public import PublicAccountApi
+from paper.rest_trades import TradesApi
 from paper.settings import Settings, StateError
 from paper.snapshots import SnapshotBuilder
 from paper.stream import Hub
+from paper.throttle import Throttle
+from paper.tokens import ReadTokens
 
 SHUTDOWN_TIMEOUT_S: Final = 2.0
 START_COLLATERAL: Final = 100_000 * 10**6
@@ -89,13 +95,23 @@ class PaperServer:
     async def _listen(self, exchange: Exchange, stack: contextlib.AsyncExitStack) -> None:
         """Open the port; on the way out clients hear of the shutdown before it closes."""
         snapshots = SnapshotBuilder(exchange)
-        hub = Hub(exchange, snapshots, self.settings)
+        access = Access(exchange, ReadTokens())
+        throttle = Throttle(exchange, access, on=self.settings.limits)
+        hub = Hub(exchange, snapshots, self.settings, access, throttle)
         snapshots.use(hub)
         publisher = Publisher(exchange, hub, snapshots)
-        app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
-        app.add_routes(PublicApi(exchange).routes())
-        app.add_routes(AccountApi(exchange, Tier(self.settings.tier)).routes())
-        app.add_routes(AdminApi(exchange, hub, self.settings).routes())
+        app = web.Application(
+            middlewares=[errors_as_json, throttle.middleware], client_max_size=MAX_BODY_BYTES
+        )
+        for api in (
+            PublicApi(exchange, throttle),
+            PublicAccountApi(exchange),
+            AccountApi(exchange, access),
+            TradesApi(exchange, access),
+            KeysApi(exchange, access),
+            AdminApi(exchange, hub, self.settings),
+        ):
+            app.add_routes(api.routes())
         app.add_routes([web.get("/stream", hub.handle)])
         # Malformed HTTP is the client's affair; failures of ours are logged where they happen.
         quiet = logging.getLogger("paper.http")

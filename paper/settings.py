@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast
 
-Tier = Literal["instant", "standard"]
+Tier = Literal["instant", "standard", "plus", "premium"]
 
-_TIERS: Final = ("instant", "standard")
+_TIERS: Final = ("instant", "standard", "plus", "premium")
 _MAX_PORT: Final = 65_535
 _MAX_SECONDS: Final = 86_400.0
 
@@ -34,6 +34,7 @@ class Settings:
     tier: Tier = "instant"
     market: bool = True
     state_dir: Path | None = None
+    limits: bool = False
     server_ping_s: float = 0.0
     idle_close_s: float = 120.0
 
@@ -48,6 +49,16 @@ class Settings:
         if not 0 < self.idle_close_s <= _MAX_SECONDS:
             msg = f"--idle-close-s {self.idle_close_s} is not between 0 and {_MAX_SECONDS:.0f}"
             raise SettingsError(msg)
+
+
+def parse_limits(word: str | None, tier: Tier) -> bool:
+    """Return whether requests are limited: as told, else on every tier but instant."""
+    if word is None:
+        return tier != "instant"
+    if word not in ("on", "off"):
+        msg = f"--limits {word} is not one of on, off"
+        raise SettingsError(msg)
+    return word == "on"
 
 
 def parse_tier(name: str) -> Tier:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from paper import wire, wire_market
+from paper import wire, wire_account, wire_market
 from paper.channels import ALL_MARKETS, Channel
 from paper.exchange import Exchange
 from paper.records import MarketConfig, Position
@@ -178,12 +178,7 @@ class SnapshotBuilder:
 
     def position(self, account: int, market_id: int, exact: Position | None = None) -> Json:
         """Return the AccountPosition object; of `exact`, the position at an earlier moment."""
-        market = self._markets[market_id]
-        summary = self._engine.position(account, market_id)
-        if exact is not None and exact != summary.position:
-            mark = self._engine.mark_price(market_id)
-            summary = wire.summary_of(market, exact, mark, summary.open_order_count)
-        return wire.position(market, summary)
+        return wire_account.position(self._engine, account, market_id, exact=exact)
 
     def positions(self, account: int) -> Json:
         """Return the AccountPosition objects of every market that the account has traded."""

@@ -11,22 +11,23 @@ from typing import Any, Final, Protocol
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from paper.apierror import INVALID_TX_INFO, ApiError
-from paper.auth import check_token
+from paper.access import Access
+from paper.apierror import ApiError
 from paper.channels import (
     ALREADY_SUBSCRIBED,
-    INVALID_DATA,
     INVALID_JSON,
     INVALID_TYPE,
     NOT_SUBSCRIBED,
-    UNSUPPORTED,
     Channel,
     auth_required,
     parse_channel,
 )
 from paper.exchange import Exchange
-from paper.session import PONG, Session, dumps, text_frame
+from paper.session import PONG, Frame, Session, json_frame
 from paper.settings import Settings
+from paper.socket_limits import ConnectionLimits
+from paper.socket_tx import SEND_TX, SEND_TX_BATCH, SocketSends, error_frame
+from paper.throttle import Throttle
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 CLOSE_TIMEOUT_S: Final = 1.0
@@ -43,10 +44,20 @@ class Snapshots(Protocol):
 class Hub:
     """All WebSocket sessions of the exchange and what each is subscribed to."""
 
-    def __init__(self, exchange: Exchange, snapshots: Snapshots, settings: Settings) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        snapshots: Snapshots,
+        settings: Settings,
+        access: Access,
+        throttle: Throttle,
+    ) -> None:
         """Serve `exchange`; nothing runs before the first client."""
         self.counters: Counter[str] = Counter()
         self._exchange = exchange
+        self._access = access
+        self._throttle = throttle
+        self._sends = SocketSends(exchange, throttle)
         self._snapshots = snapshots
         self._settings = settings
         self._subscribers: dict[str, set[Session]] = {}
@@ -59,12 +70,8 @@ class Hub:
         return channel in self._subscribers
 
     def publish(self, channel: str, value: dict[str, Any]) -> None:
-        """Write one frame to every subscriber of `channel` now."""
-        self.publish_text(channel, dumps(value))
-
-    def publish_text(self, channel: str, text: str) -> None:
-        """Write JSON `text` to every subscriber of `channel` now."""
-        frame = text_frame(text.encode())
+        """Write one frame, encoded once, to every subscriber of `channel` now."""
+        frame = json_frame(value)
         for session in self._subscribers.get(channel, ()):
             session.send_frame(frame)
         self.counters["frames"] += 1
@@ -78,17 +85,25 @@ class Hub:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one WebSocket client until either side closes."""
+        address = request.remote or ""
+        limits = self._throttle.connection(address)
+        try:
+            return await self._serve(request, address, limits)
+        finally:
+            if limits is not None:
+                limits.close()
+
+    async def _serve(
+        self, request: web.Request, address: str, limits: ConnectionLimits | None
+    ) -> web.WebSocketResponse:
         ws = web.WebSocketResponse(
-            autoping=False,
-            compress=False,
-            max_msg_size=MAX_MESSAGE_BYTES,
-            timeout=CLOSE_TIMEOUT_S,
+            autoping=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_TIMEOUT_S
         )
         await ws.prepare(request)
         transport = request.transport
         if transport is None:  # gone before it began
             return ws
-        session = Session(ws, transport, str(uuid.uuid4()))
+        session = Session(ws, transport, str(uuid.uuid4()), address, limits)
         session.may_trade = request.query.get("readonly") != "true"
         self._sessions.add(session)
         session.send({"session_id": session.session_id, "type": "connected"})
@@ -140,19 +155,22 @@ class Hub:
         try:
             value = json.loads(message.data)
         except (ValueError, RecursionError):
-            session.send(_error(ApiError(INVALID_JSON, "Invalid Json")))
+            session.send(error_frame(ApiError(INVALID_JSON, "Invalid Json")))
             return
         try:
             self._dispatch(session, value, received_ns)
         except ApiError as error:
-            session.send(_error(error))
+            session.send(error_frame(error))
 
     def _dispatch(self, session: Session, value: object, received_ns: int) -> None:
         """Act on one decoded message, or raise ApiError for its answer."""
         message: dict[str, Any] = value if isinstance(value, dict) else {}
-        match message.get("type"):
-            case "jsonapi/sendtx":
-                self._on_send_tx(session, message.get("data"), received_ns)
+        kind = message.get("type")
+        if kind in (SEND_TX, SEND_TX_BATCH):
+            self._sends.handle(session, kind, message.get("data"), received_ns)
+            return
+        session.count_message()
+        match kind:
             case "ping":
                 session.send_frame(PONG)
             case "pong":
@@ -161,8 +179,6 @@ class Hub:
                 self._on_subscribe(session, message)
             case "unsubscribe":
                 self._on_unsubscribe(session, message)
-            case "jsonapi/sendtxbatch":
-                raise ApiError(UNSUPPORTED, "unsupported operation")
             case _:
                 raise ApiError(INVALID_TYPE, "Invalid Type")
 
@@ -172,15 +188,12 @@ class Hub:
         name = channel.name
         if channel.private and channel.account is not None:
             auth = value.get("auth")
-            check_token(
-                auth if isinstance(auth, str) else None,
-                channel.account,
-                engine.now_ms() / 1000,
-                engine.has_key,
-                missing=auth_required(name),
-            )
+            text = auth if isinstance(auth, str) else None
+            self._access.check(text, channel.account, missing=auth_required(name))
         if name in session.channels:
             raise ApiError(ALREADY_SUBSCRIBED, f"Already Subscribed to : {name}")
+        if session.limits is not None:
+            session.limits.subscribe(name, channel.account)
         session.send(self._snapshots.frame(channel))
         session.channels.add(name)
         self._subscribers.setdefault(name, set()).add(session)
@@ -188,47 +201,12 @@ class Hub:
     def _on_unsubscribe(self, session: Session, value: dict[str, Any]) -> None:
         engine = self._exchange
         channel = parse_channel(value.get("channel"), engine.market_ids, engine.has_account)
-        if channel.name not in session.channels:
-            raise ApiError(NOT_SUBSCRIBED, f"Not Subscribed : {channel.name}")
-        session.channels.discard(channel.name)
-        self._drop(channel.name, session)
-        answer = json.dumps({"type": "unsubscribed", "channel": channel.name})
-        session.send_frame(text_frame(answer.encode()))
-
-    def _on_send_tx(self, session: Session, data: object, received_ns: int) -> None:
-        """Answer with the outcome of admission, then execute what is due."""
-        identity = {}
-        if isinstance(data, dict) and isinstance(data.get("id"), str | int):
-            identity = {"id": data["id"]}
-        try:
-            tx_type, tx_info = _read_send_tx(session, data)
-            accepted = self._exchange.submit(tx_type, tx_info, received_ns)
-        except ApiError as error:
-            answer = {**_error(error), **identity}
-        else:
-            answer = {
-                "code": 200,
-                **identity,
-                "predicted_execution_time_ms": accepted.predicted_execution_time_ms,
-                "tx_hash": accepted.tx_hash,
-                "type": "jsonapi/sendtx",
-            }
-        session.send(answer)
-        self._exchange.pump_soon()
-
-
-def _read_send_tx(session: Session, data: object) -> tuple[int, dict[str, Any]]:
-    """Return type and fields of a transaction, or raise ApiError."""
-    if not session.may_trade:
-        raise ApiError(UNSUPPORTED, "unsupported operation")
-    if not isinstance(data, dict):
-        raise ApiError(INVALID_DATA, "Invalid Data")
-    tx_type, tx_info = data.get("tx_type"), data.get("tx_info")
-    if isinstance(tx_type, bool) or not isinstance(tx_type, int) or not isinstance(tx_info, dict):
-        raise ApiError(INVALID_TX_INFO, "invalid tx info")
-    return tx_type, tx_info
-
-
-def _error(error: ApiError) -> dict[str, Any]:
-    """Return an error frame: it has neither a type nor a channel."""
-    return {"error": {"code": error.code, "message": error.message}}
+        name = channel.name
+        if name not in session.channels:
+            raise ApiError(NOT_SUBSCRIBED, f"Not Subscribed : {name}")
+        session.channels.discard(name)
+        if session.limits is not None:
+            session.limits.unsubscribe(name)
+        self._drop(name, session)
+        answer = json.dumps({"type": "unsubscribed", "channel": name})  # with spaces, as seen live
+        session.send_frame(Frame(answer.encode()))

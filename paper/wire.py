@@ -165,6 +165,17 @@ def trade(market: MarketConfig, record: Trade) -> Json:
     }
 
 
+def trade_pnl(record: Trade, account_index: int) -> Json:
+    """Return what a trade realized for the account that asked, where it realized anything."""
+    sides = {
+        "ask_account_pnl": (record.ask_account_index, record.ask_pnl),
+        "bid_account_pnl": (record.bid_account_index, record.bid_pnl),
+    }
+    return {
+        name: money(pnl) for name, (owner, pnl) in sides.items() if owner == account_index and pnl
+    }
+
+
 def _rare_trade_fields(record: Trade) -> tuple[tuple[str, int], ...]:
     return (
         ("taker_fee", record.taker_fee),
@@ -174,8 +185,13 @@ def _rare_trade_fields(record: Trade) -> tuple[tuple[str, int], ...]:
     )
 
 
-def position(market: MarketConfig, summary: PositionSummary) -> Json:
-    """Return the AccountPosition object; a flat one has sign 1, so read sign x position."""
+def position(
+    market: MarketConfig, summary: PositionSummary, liquidation_price: int | None = None
+) -> Json:
+    """Return the AccountPosition object; a flat one has sign 1, so read sign x position.
+
+    `liquidation_price` is in ticks, None when no price liquidates.
+    """
     record = summary.position
     entry_ticks = summary.avg_entry_price_micros * 10**market.price_decimals // _ONE_MICRO
     return {
@@ -192,7 +208,9 @@ def position(market: MarketConfig, summary: PositionSummary) -> Json:
         "unrealized_pnl": money(summary.unrealized_pnl),
         "realized_pnl": money(record.realized_pnl),
         "total_funding_paid_out": money(record.funding_paid),
-        "liquidation_price": "0",
+        "liquidation_price": (
+            "0" if liquidation_price is None else price_text(market, liquidation_price)
+        ),
         "margin_mode": 0,
         "margin_set_flag": int(record.margin_set),
         "allocated_margin": money(0),

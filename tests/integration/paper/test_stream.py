@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from paper.session import COMPRESS_FROM
 from tests.integration.paper.support import DEADLINE_S, ETH, IOC, Socket, Trader
 from tests.paper_harness import PaperProcess
 
@@ -106,7 +108,10 @@ async def test_subscribe_twice_and_resubscribe(paper: PaperProcess) -> None:
         ('{"type":"jsonapi/sendtx","data":{"tx_type":14,"tx_info":"x"}}', 21501),
         ('{"type":"jsonapi/sendtx","data":{"tx_type":true,"tx_info":{}}}', 21501),
         ('{"type":"jsonapi/sendtx","data":{"tx_type":1e400,"tx_info":{}}}', 21501),
-        ('{"type":"jsonapi/sendtxbatch","data":{}}', 30006),
+        ('{"type":"jsonapi/sendtxbatch"}', 30007),
+        ('{"type":"jsonapi/sendtxbatch","data":{}}', 20001),
+        ('{"type":"jsonapi/sendtxbatch","data":{"tx_types":[14],"tx_infos":["{}"]}}', 20001),
+        ('{"type":"jsonapi/sendtxbatch","data":{"tx_types":"[]","tx_infos":"[]"}}', 21501),
     ],
 )
 async def test_bad_messages_leave_the_socket_open(
@@ -145,11 +150,31 @@ async def test_send_tx_over_the_socket(trader: Trader) -> None:
 
 
 async def test_readonly_sockets_do_not_trade(trader: Trader) -> None:
-    """A socket opened with readonly=true refuses transactions."""
+    """A socket opened with readonly=true refuses transactions, alone and in batches."""
     async with Socket(trader.paper.ws_url + "?readonly=true") as socket:
         data = {"tx_type": 14, "tx_info": await trader.signed()}
-        frame = await socket.ask({"type": "jsonapi/sendtx", "data": data})
-        assert frame["error"]["code"] == 30006
+        for kind in ("jsonapi/sendtx", "jsonapi/sendtxbatch"):
+            frame = await socket.ask({"type": kind, "data": data})
+            assert frame["error"]["code"] == 30006
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+async def test_compression_is_the_clients_choice(
+    paper: PaperProcess, compression: str | None
+) -> None:
+    """A client that offers permessage-deflate gets it, in both directions."""
+    async with connect(paper.ws_url, compression=compression, max_size=None) as ws:
+        names = [extension.name for extension in ws.protocol.extensions]
+        assert names == (["permessage-deflate"] if compression else [])
+        await ws.recv()
+        for channel in ("market_stats/all", "order_book/0"):
+            await ws.send(json.dumps({"type": "subscribe", "channel": channel, "x": "y" * 5000}))
+            async with asyncio.timeout(DEADLINE_S):
+                text = await ws.recv()
+            frame = json.loads(text)
+            assert frame["type"] == "subscribed/" + channel.partition("/")[0]
+            if channel == "market_stats/all":
+                assert len(text) > COMPRESS_FROM
 
 
 async def test_frames_of_a_fill(trader: Trader) -> None:

@@ -17,7 +17,7 @@ def test_every_flag() -> None:
     """Every flag reaches its setting."""
     arguments = (
         "--host localhost --port 0 --seed 7 --tier standard --no-market "
-        "--state /tmp/x --server-ping-s 5 --idle-close-s 9"
+        "--limits off --state /tmp/x --server-ping-s 5 --idle-close-s 9"
     )
     assert parse_settings(arguments.split()) == Settings(
         host="127.0.0.1",
@@ -39,6 +39,7 @@ def test_every_flag() -> None:
         ("--host example.com", "loopback"),
         ("--host 192.168.1.1", "loopback"),
         ("--tier fast", "instant, standard"),
+        ("--limits maybe", "on, off"),
         ("--port 70000", "70000"),
         ("--port x", "--port"),
         ("--seed 1.5", "--seed"),
@@ -65,3 +66,19 @@ def test_bad_usage_is_one_sentence_and_code_2(
 def test_loopback_addresses_are_allowed(host: str) -> None:
     """Any loopback address can be listened on."""
     assert parse_settings(["--host", host]).host == host
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        ("--tier instant", False),
+        ("--tier standard", True),
+        ("--tier plus", True),
+        ("--tier premium", True),
+        ("--tier instant --limits on", True),
+        ("--tier standard --limits off", False),
+    ],
+)
+def test_limits_follow_the_tier(arguments: str, limits: bool) -> None:
+    """Requests are limited on the real tiers and not on the instant one, unless told otherwise."""
+    assert parse_settings(arguments.split()).limits is limits

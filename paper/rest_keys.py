@@ -1,0 +1,78 @@
+"""The REST calls that change an account: its tier, and its read-only tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from paper.access import Access
+from paper.answers import answer, read_form
+from paper.apierror import ApiError
+from paper.exchange import Exchange
+from paper.params import Params
+from paper.rest import known_account
+from paper.tokens import NOT_MASTER, READ_SCOPE
+
+Json = dict[str, Any]
+
+
+class KeysApi:
+    """Handlers of the calls that need an auth token made with an API key."""
+
+    def __init__(self, exchange: Exchange, access: Access) -> None:
+        """Change accounts of `exchange` for those that `access` lets."""
+        self._exchange = exchange
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        api = "/api/v1"
+        return [
+            web.get(f"{api}/tokens", self.tokens),
+            web.post(f"{api}/tokens/create", self.create_token),
+            web.post(f"{api}/tokens/revoke", self.revoke_token),
+        ]
+
+    async def _form(self, request: web.Request) -> tuple[Params, int]:
+        """Return the form and the account that it may change."""
+        form = await read_form(request)
+        params = Params(form)
+        account = params.integer("account_index")
+        self._access.authorize(request, account, form, read_only=False)
+        return params, known_account(self._exchange, account).index
+
+    async def tokens(self, request: web.Request) -> web.Response:
+        """Answer the read-only tokens of an account."""
+        account = Params(request.query).integer("account_index")
+        self._access.authorize(request, account, read_only=False)
+        rows = [token.as_json() for token in self._access.tokens.of(account)]
+        return answer({"code": 200, "api_tokens": rows})
+
+    async def create_token(self, request: web.Request) -> web.Response:
+        """Make a read-only token for an account, or for its whole L1 address."""
+        params, account = await self._form(request)
+        wide = params.flag("sub_account_access")
+        if wide and self._master(account) != account:
+            raise ApiError(NOT_MASTER, "only the master account can give access to sub accounts")
+        token = self._access.tokens.create(
+            account,
+            params.text("name", ""),
+            params.integer("expiry", low=0),
+            self._exchange.now_ms() / 1000,
+            sub_account_access=wide,
+            scopes=params.text("scopes", READ_SCOPE),
+        )
+        return answer({"code": 200, **token.as_json()})
+
+    async def revoke_token(self, request: web.Request) -> web.Response:
+        """End a read-only token."""
+        params, account = await self._form(request)
+        token = self._access.tokens.revoke(account, params.integer("token_id"))
+        return answer({"code": 200, "token_id": token.token_id, "revoked": token.revoked})
+
+    def _master(self, account: int) -> int:
+        """Return the first account of the L1 address: sub-accounts come after their master."""
+        owner = known_account(self._exchange, account).master.lower()
+        owned = [a for a in self._exchange.engine.accounts() if a.master.lower() == owner]
+        return min(owned, key=lambda a: (a.created_ms, a.index)).index

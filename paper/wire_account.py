@@ -1,0 +1,71 @@
+"""Accounts as the JSON objects of the exchange, with the values that follow from the markets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paper import wire
+from paper.engine import Engine
+from paper.records import RATIO, Account, AccountSummary, MarketConfig, Position, PositionSummary
+
+Json = dict[str, Any]
+
+
+def detailed_account(engine: Engine, account: Account, *, active_only: bool = False) -> Json:
+    """Return the DetailedAccount object; `active_only` leaves flat markets out."""
+    summary = engine.summary(account.index)
+    active = engine.active_orders(account.index)
+    markets = sorted({*account.positions, *(order.market_id for order in active)})
+    positions = [position(engine, account.index, market, summary) for market in markets]
+    if active_only:
+        positions = [row for row in positions if row["position_value"] != wire.money(0)]
+    return wire.detailed_account(account, summary, positions, len(active))
+
+
+def plain_account(engine: Engine, account: Account) -> Json:
+    """Return the Account object: a DetailedAccount without what hangs on it."""
+    names = (
+        *("code", "account_type", "account_trading_mode", "index", "l1_address"),
+        *("cancel_all_time", "total_order_count", "total_isolated_order_count"),
+        *("pending_order_count", "available_balance", "status", "collateral", "transaction_time"),
+    )
+    row = detailed_account(engine, account)
+    return {name: row[name] for name in names}
+
+
+def position(
+    engine: Engine,
+    account: int,
+    market_id: int,
+    summary: AccountSummary | None = None,
+    exact: Position | None = None,
+) -> Json:
+    """Return the AccountPosition object; of `exact`, the position at an earlier moment."""
+    market = engine.markets[market_id]
+    found = engine.position(account, market_id)
+    if exact is not None and exact != found.position:
+        mark = engine.mark_price(market_id)
+        found = wire.summary_of(market, exact, mark, found.open_order_count)
+    whole = engine.summary(account) if summary is None else summary
+    return wire.position(market, found, liquidation_price(market, found, whole))
+
+
+def liquidation_price(
+    market: MarketConfig, held: PositionSummary, account: AccountSummary
+) -> int | None:
+    """Return the mark price (ticks) at which the account meets its maintenance margin, or None.
+
+    Everything else stays as it is: value + lots x price - entry = margin of the others +
+    |lots| x price x the market's maintenance fraction. None for a flat position, and where no
+    positive price does it.
+    """
+    record = held.position
+    if record.lots == 0:
+        return None
+    own_margin = -(-held.value * market.mmf // RATIO)
+    others = account.maintenance_margin - own_margin
+    value = account.total_value - held.unrealized_pnl
+    needed = (others + record.signed_entry_quote - value) * RATIO
+    slope = market.quote(1, 1) * (record.lots * RATIO - abs(record.lots) * market.mmf)
+    ticks = needed // slope
+    return ticks if ticks > 0 else None
