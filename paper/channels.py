@@ -1,7 +1,7 @@
 """Names of WebSocket channels: what a client may ask for and what it is called in answers.
 
-Requests spell a channel with slashes (`order_book/0`), answers with colons (`order_book:0`);
-see apidocs.lighter.xyz, "WebSocket reference".
+Requests spell a channel with slashes (`order_book/0`), answers with colons (`order_book:0`),
+except `account_market`, which keeps its slashes; see apidocs.lighter.xyz, "WebSocket reference".
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Family:
 
     arguments: tuple[str, ...]
     private: bool = False
+    separator: str = ":"
+    """What stands between the parts of a channel's name in answers."""
 
 
 FAMILIES: Final = {
@@ -40,12 +42,14 @@ FAMILIES: Final = {
     "height": Family(()),
     "account_all": Family(("account",)),
     "user_stats": Family(("account",)),
+    "account_market": Family(("market", "account"), private=True, separator="/"),
     "account_orders": Family(("market", "account"), private=True),
     "account_all_orders": Family(("account",), private=True),
     "account_all_trades": Family(("account",), private=True),
     "account_all_positions": Family(("account",), private=True),
     "account_all_assets": Family(("account",), private=True),
     "account_tx": Family(("account",), private=True),
+    "notification": Family(("account",), private=True),
 }
 
 
@@ -65,7 +69,7 @@ class Channel:
             parts.append("all" if self.market == ALL_MARKETS else str(self.market))
         if self.account is not None:
             parts.append(str(self.account))
-        return ":".join(parts)
+        return FAMILIES[self.family].separator.join(parts)
 
     @property
     def private(self) -> bool:

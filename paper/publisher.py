@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from paper import wire
 from paper.channels import ALL_MARKETS, Channel
@@ -29,13 +29,24 @@ from paper.records import (
     TxChanged,
 )
 from paper.session import dumps
-from paper.snapshots import SnapshotBuilder
+from paper.snapshots import SnapshotBuilder, account_market
 from paper.stream import Hub
 
 BOOK_INTERVAL_S: Final = 0.05
 STATS_INTERVAL_S: Final = 0.5
 
 Json = dict[str, Any]
+
+
+class _Wanted(NamedTuple):
+    """Channels that somebody listens to; empty where nobody does."""
+
+    all_name: str
+    own_name: str
+    market_name: str
+
+    def __bool__(self) -> bool:
+        return any(self)
 
 
 class Publisher:
@@ -49,7 +60,6 @@ class Publisher:
         self._markets = exchange.engine.markets
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stats_sent: dict[str, str] = {}
-        self._best_sent: dict[int, Json] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
             PositionChanged: self._on_position,
             TradeHappened: self._on_trade,
@@ -95,68 +105,82 @@ class Publisher:
 
     def _on_position(self, event: PositionChanged) -> None:
         account, market = event.account_index, event.position.market_id
-        all_name = f"account_all:{account}"
-        own_name = f"account_all_positions:{account}"
-        if not (self._hub.wanted(all_name) or self._hub.wanted(own_name)):
+        wanted = self._wanted(account, market, "account_all_positions")
+        if not wanted:
             return
         row = self._snapshots.position(account, market, event.position)
         positions = {str(market): row}
-        if self._hub.wanted(all_name):
-            self._hub.publish(all_name, self._account_all(account, positions, {}))
-        if self._hub.wanted(own_name):
+        if wanted.all_name:
+            self._hub.publish(wanted.all_name, self._account_all(account, positions, {}))
+        if wanted.own_name:
             frame = {
-                "channel": own_name,
+                "channel": wanted.own_name,
                 "positions": positions,
                 "shares": [],
                 "type": "update/account_all_positions",
             }
-            self._hub.publish(own_name, frame)
+            self._hub.publish(wanted.own_name, frame)
+        if wanted.market_name:
+            frame = account_market(account, market, position=[row])
+            self._hub.publish(wanted.market_name, frame)
 
     def _on_trade(self, event: TradeHappened) -> None:
-        row = self._exchange.log.add_trade(event)
+        log_row = self._exchange.log.add_trade(event)
         trade = event.trade
-        text: Json | None = None
+        row: Json | None = None
         for account in dict.fromkeys((trade.maker_account_index, trade.taker_account_index)):
-            all_name = f"account_all:{account}"
-            own_name = f"account_all_trades:{account}"
-            if not (self._hub.wanted(all_name) or self._hub.wanted(own_name)):
+            wanted = self._wanted(account, trade.market_id, "account_all_trades")
+            if not wanted:
                 continue
-            if text is None:
-                text = wire.trade(self._markets[trade.market_id], trade)
-            trades = {str(trade.market_id): [text]}
-            row.frames_sent[account] = time.monotonic_ns()
-            if self._hub.wanted(own_name):
+            if row is None:
+                row = wire.trade(self._markets[trade.market_id], trade)
+            trades = {str(trade.market_id): [row]}
+            log_row.frames_sent[account] = time.monotonic_ns()
+            if wanted.own_name:
                 frame = {
-                    "channel": own_name,
+                    "channel": wanted.own_name,
                     "trades": trades,
                     "type": "update/account_all_trades",
                 }
-                self._hub.publish(own_name, frame)
-            if self._hub.wanted(all_name):
-                self._hub.publish(all_name, self._account_all(account, {}, trades))
+                self._hub.publish(wanted.own_name, frame)
+            if wanted.all_name:
+                self._hub.publish(wanted.all_name, self._account_all(account, {}, trades))
+            if wanted.market_name:
+                frame = account_market(account, trade.market_id, trades=[row])
+                self._hub.publish(wanted.market_name, frame)
 
     def _on_order(self, event: OrderChanged) -> None:
         self._exchange.log.add_order(event)
         order = event.order
-        all_name = f"account_all_orders:{order.account_index}"
-        one_name = f"account_orders:{order.market_id}:{order.account_index}"
-        if not (self._hub.wanted(all_name) or self._hub.wanted(one_name)):
+        account, market = order.account_index, order.market_id
+        wanted = self._wanted(account, market, "account_all_orders")
+        one_name = f"account_orders:{market}:{account}"
+        one_wanted = self._hub.wanted(one_name)
+        if not (wanted.own_name or wanted.market_name or one_wanted):
             return
-        row = wire.order(self._markets[order.market_id], order)
-        orders = {str(order.market_id): [row]}
+        row = wire.order(self._markets[market], order)
+        orders = {str(market): [row]}
         frame: Json
-        if self._hub.wanted(all_name):
-            frame = {"channel": all_name, "orders": orders, "type": "update/account_all_orders"}
-            self._hub.publish(all_name, frame)
-        if self._hub.wanted(one_name):
+        if wanted.own_name:
+            name = wanted.own_name
+            frame = {"channel": name, "orders": orders, "type": "update/account_all_orders"}
+            self._hub.publish(name, frame)
+        if one_wanted:
             frame = {
-                "account": order.account_index,
+                "account": account,
                 "channel": one_name,
                 "nonce": event.seq,
                 "orders": orders,
                 "type": "update/account_orders",
             }
             self._hub.publish(one_name, frame)
+        if wanted.market_name:
+            self._hub.publish(wanted.market_name, account_market(account, market, orders=[row]))
+
+    def _wanted(self, account: int, market: int, own: str) -> _Wanted:
+        """Return the names of those channels of an account that somebody listens to."""
+        names = (f"account_all:{account}", f"{own}:{account}", f"account_market/{market}/{account}")
+        return _Wanted(*(name if self._hub.wanted(name) else "" for name in names))
 
     def _on_tx(self, event: TxChanged) -> None:
         name = f"account_tx:{event.tx.account_index}"
@@ -201,10 +225,9 @@ class Publisher:
             channel = Channel("ticker", market=market_id)
             if not self._hub.wanted(channel.name):
                 continue
+            known = self._snapshots.best.get(market_id)
             frame = self._snapshots.ticker(channel, "update/ticker")
-            best = {side: frame["ticker"][side] for side in "ab"}
-            if self._best_sent.get(market_id) != best:
-                self._best_sent[market_id] = best
+            if self._snapshots.best[market_id] != known:
                 self._hub.publish(channel.name, frame)
 
     def _publish_accounts(self, events: list[EngineEvent]) -> None:

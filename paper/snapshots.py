@@ -58,6 +58,8 @@ class SnapshotBuilder:
         self._markets = exchange.engine.markets
         self._outlet: Outlet | None = None
         self.books = {market_id: BookDelta() for market_id in self._markets}
+        self.best: dict[int, Json] = {}
+        """Best levels as the ticker last told them."""
         self._builders: dict[str, Callable[[Channel], Json]] = {
             "order_book": self._order_book,
             "ticker": lambda channel: self.ticker(channel, "subscribed/ticker"),
@@ -66,12 +68,14 @@ class SnapshotBuilder:
             "height": self._height,
             "account_all": self._account_all,
             "user_stats": lambda channel: self.user_stats(channel, "subscribed"),
+            "account_market": self._account_market,
             "account_orders": self._account_orders,
             "account_all_orders": self._account_all_orders,
             "account_all_trades": self._account_all_trades,
             "account_all_positions": self._account_all_positions,
             "account_all_assets": lambda channel: self.assets(channel, "subscribed"),
             "account_tx": self._account_tx,
+            "notification": lambda _: {"notifs": []},
         }
 
     def use(self, outlet: Outlet) -> None:
@@ -133,16 +137,15 @@ class SnapshotBuilder:
         """Return the best bid and offer as a frame of type `kind`."""
         market = self._market(channel)
         now_us = time.time_ns() // 1000
+        best = {
+            side: wire_market.best_level(self._engine, market, is_ask=side == "a") for side in "ab"
+        }
+        self.best[market.market_id] = best
         return {
             "channel": channel.name,
             "last_updated_at": now_us,
             "nonce": self._engine.last_seq,
-            "ticker": {
-                "s": market.symbol,
-                "a": wire_market.best_level(self._engine, market, is_ask=True),
-                "b": wire_market.best_level(self._engine, market, is_ask=False),
-                "last_updated_at": now_us,
-            },
+            "ticker": {"s": market.symbol, **best, "last_updated_at": now_us},
             "timestamp": now_us // 1000,
             "type": kind,
         }
@@ -188,20 +191,10 @@ class SnapshotBuilder:
 
     def _account_all(self, channel: Channel) -> Json:
         account = _known(channel.account)
-        record = self._engine.account(account)
-        collateral = 0 if record is None else record.collateral
-        asset = wire.asset(collateral)
         return {
             "account": account,
-            "assets": {str(asset["asset_id"]): asset},
-            "daily_trades_count": 0,
-            "daily_volume": 0,
-            "weekly_trades_count": 0,
-            "weekly_volume": 0,
-            "monthly_trades_count": 0,
-            "monthly_volume": 0,
-            "total_trades_count": 0,
-            "total_volume": 0,
+            "assets": self._assets(account),
+            **wire_account.volumes(self._engine, account, self._exchange.now_ms()),
             "funding_histories": {},
             "positions": self.positions(account),
             "shares": [],
@@ -211,9 +204,18 @@ class SnapshotBuilder:
     def _account_all_positions(self, channel: Channel) -> Json:
         return {"positions": self.positions(_known(channel.account)), "shares": []}
 
-    def _account_all_trades(self, _: Channel) -> Json:
-        volumes = ("total_volume", "monthly_volume", "weekly_volume", "daily_volume")
-        return {"trades": {}, **dict.fromkeys(volumes, 0)}
+    def _account_all_trades(self, channel: Channel) -> Json:
+        account = _known(channel.account)
+        volumes = wire_account.volumes(self._engine, account, self._exchange.now_ms())
+        sums = {name: value for name, value in volumes.items() if name.endswith("_volume")}
+        return {"trades": [], **sums}
+
+    def _account_market(self, channel: Channel) -> Json:
+        account, market_id = _known(channel.account), _known(channel.market)
+        orders = self._orders(account, market_id).get(str(market_id), [])
+        return account_market(
+            account, market_id, orders=orders, position=[self.position(account, market_id)]
+        ) | {"assets": self._assets(account)}
 
     def _account_orders(self, channel: Channel) -> Json:
         account = _known(channel.account)
@@ -253,14 +255,38 @@ class SnapshotBuilder:
 
     def assets(self, channel: Channel, kind: str) -> Json:
         """Return the account's collateral as a `kind`/account_all_assets frame."""
-        record = self._engine.account(_known(channel.account))
-        asset = wire.asset(0 if record is None else record.collateral)
         return {
-            "assets": {str(asset["asset_id"]): asset},
+            "assets": self._assets(_known(channel.account)),
             "channel": channel.name,
             "timestamp": self._exchange.now_ms(),
             "type": f"{kind}/account_all_assets",
         }
+
+    def _assets(self, account: int) -> Json:
+        """Return the AccountAsset objects of an account by asset id."""
+        record = self._engine.account(account)
+        asset = wire.asset(0 if record is None else record.collateral)
+        return {str(asset["asset_id"]): asset}
+
+
+def account_market(
+    account: int,
+    market_id: int,
+    *,
+    orders: list[Json] | None = None,
+    position: list[Json] | None = None,
+    trades: list[Json] | None = None,
+) -> Json:
+    """Return the body of an account_market frame with what is given in it."""
+    return {
+        "account": account,
+        "channel": f"account_market/{market_id}/{account}",
+        "funding_history": [],
+        "orders": orders or [],
+        "position": position or [],
+        "trades": trades or [],
+        "type": "update/account_market",
+    }
 
 
 def _known(index: int | None) -> int:

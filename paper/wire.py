@@ -7,6 +7,7 @@ apidocs.lighter.xyz, "WebSocket reference" and "Data structures, constants and e
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 from paper.records import (
@@ -58,6 +59,11 @@ def decimal_text(value: int, decimals: int) -> str:
 def money(micros: int) -> str:
     """Return an amount of the quote asset as a decimal string."""
     return decimal_text(micros, QUOTE_DECIMALS)
+
+
+def number(text: str) -> float:
+    """Return a decimal string as the JSON number that a few display fields are."""
+    return float(Decimal(text))
 
 
 def size_text(market: MarketConfig, lots: int) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from paper import wire
 from paper.engine import Engine
 from paper.records import RATIO, Account, AccountSummary, MarketConfig, Position, PositionSummary
+from paper.store import KEPT_ACCOUNT_TRADES
+
+DAY_MS: Final = 86_400_000
+SPANS: Final = (("daily", 1), ("weekly", 7), ("monthly", 30), ("total", None))
+"""Spans that trades are counted over, in days; all that are kept in the last."""
 
 Json = dict[str, Any]
 
@@ -31,6 +36,18 @@ def plain_account(engine: Engine, account: Account) -> Json:
     )
     row = detailed_account(engine, account)
     return {name: row[name] for name in names}
+
+
+def volumes(engine: Engine, account: int, now_ms: int) -> Json:
+    """Return how many of the kept trades an account made in each span, and their USDC value."""
+    trades = engine.account_trades(account, limit=KEPT_ACCOUNT_TRADES)
+    counted: Json = {}
+    for name, days in SPANS:
+        since = -1 if days is None else now_ms - days * DAY_MS
+        recent = [trade.quote for trade in trades if trade.timestamp_ms > since]
+        counted[f"{name}_trades_count"] = len(recent)
+        counted[f"{name}_volume"] = wire.number(wire.money(sum(recent)))
+    return counted
 
 
 def position(

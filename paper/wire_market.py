@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final
 
 from paper.engine import Engine
 from paper.records import FEE_RATIO, MarketConfig
-from paper.wire import QUOTE_DECIMALS, decimal_text, money, price_text, size_text
+from paper.wire import QUOTE_DECIMALS, decimal_text, money, number, price_text, size_text
 
 Json = dict[str, Any]
 
@@ -63,17 +62,12 @@ class DayStats:
         """Return the `daily_*` fields, which are JSON numbers on this exchange."""
         change = (self.last - self.first) * 100 / self.first if self.first else 0.0
         return {
-            "daily_base_token_volume": _number(size_text(market, self.base)),
-            "daily_quote_token_volume": _number(money(self.quote)),
-            "daily_price_low": _number(price_text(market, self.low)),
-            "daily_price_high": _number(price_text(market, self.high)),
+            "daily_base_token_volume": number(size_text(market, self.base)),
+            "daily_quote_token_volume": number(money(self.quote)),
+            "daily_price_low": number(price_text(market, self.low)),
+            "daily_price_high": number(price_text(market, self.high)),
             "daily_price_change": change,
         }
-
-
-def _number(text: str) -> float:
-    """Return a display number; nothing is computed with it."""
-    return float(Decimal(text))
 
 
 def last_price(engine: Engine, market: MarketConfig) -> int:
@@ -95,10 +89,10 @@ def order_book_detail(engine: Engine, market: MarketConfig, now_ms: int) -> Json
         "min_initial_margin_fraction": market.min_imf,
         "maintenance_margin_fraction": market.mmf,
         "closeout_margin_fraction": market.closeout_mf,
-        "last_trade_price": _number(price_text(market, last_price(engine, market))),
+        "last_trade_price": number(price_text(market, last_price(engine, market))),
         "daily_trades_count": day.count,
         **day.numbers(market),
-        "open_interest": _number(size_text(market, engine.open_interest(market_id))),
+        "open_interest": number(size_text(market, engine.open_interest(market_id))),
         "daily_chart": {},
         "mark_price": price_text(market, engine.mark_price(market_id)),
         "index_price": price_text(market, engine.index_price(market_id)),

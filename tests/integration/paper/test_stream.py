@@ -22,6 +22,7 @@ PRIVATE_FAMILIES = (
     "account_all_positions",
     "account_all_assets",
     "account_tx",
+    "notification",
 )
 
 
@@ -54,6 +55,55 @@ async def test_account_orders_of_one_market(trader: Trader) -> None:
         await trader.cancel_all()
         frame = await socket.until("update/account_orders")
         assert frame["orders"]["0"][0]["status"] == "canceled"
+
+
+async def test_account_market_tells_everything_of_one_market(trader: Trader) -> None:
+    """account_market carries orders, position and trades of its market, and echoes slashes."""
+    await trader.place(price=299_900)
+    name = f"account_market/0/{trader.account}"
+    async with trader.socket() as socket:
+        first = await socket.subscribe(name, trader.token)
+        assert set(first) == {
+            *("account", "assets", "channel", "funding_history", "orders", "position"),
+            *("trades", "type"),
+        }
+        assert (first["channel"], first["type"]) == (name, "subscribed/account_market")
+        assert [row["status"] for row in first["orders"]] == ["open"]
+        assert (first["position"][0]["position"], first["trades"]) == ("0.0000", [])
+        await trader.paper.take(ETH, "sell", "0.0100", until_account=trader.account)
+        frames = [await socket.receive() for _ in range(3)]
+        assert {frame["type"] for frame in frames} == {"update/account_market"}
+        assert frames[0]["position"][0]["position"] == "0.0100"
+        assert frames[1]["trades"][0]["bid_account_id"] == trader.account
+        assert frames[2]["orders"][0]["status"] == "filled"
+        answer = await socket.ask({"type": "unsubscribe", "channel": name})
+        assert answer == {"type": "unsubscribed", "channel": name}
+
+
+async def test_ticker_follows_the_best_prices_at_once(trader: Trader) -> None:
+    """The ticker sends a frame when the best price moves, and only then."""
+    async with trader.socket() as socket:
+        first = await socket.subscribe("ticker/0")
+        assert set(first["ticker"]) == {"s", "a", "b", "last_updated_at"}
+        await trader.place(price=299_000)
+        await trader.place(price=299_995)
+        frame = await socket.receive()
+        assert frame["type"] == "update/ticker"
+        assert frame["ticker"]["b"] == {"price": "2999.95", "size": "0.0100"}
+        await trader.cancel_all()
+        frame = await socket.receive()
+        assert frame["ticker"]["b"] == first["ticker"]["b"]
+
+
+async def test_snapshots_count_the_volume(trader: Trader) -> None:
+    """Snapshots of account channels count the trades and volumes of the account."""
+    await trader.market(is_ask=False, base_amount=100, price=301_000)
+    async with trader.socket() as socket:
+        frame = await socket.subscribe(f"account_all/{trader.account}")
+        assert (frame["daily_trades_count"], frame["total_trades_count"]) == (1, 1)
+        assert 29 < frame["weekly_volume"] < 31
+        frame = await socket.subscribe(f"account_all_trades/{trader.account}", trader.token)
+        assert 29 < frame["total_volume"] < 31
 
 
 @pytest.mark.parametrize("family", PRIVATE_FAMILIES)
@@ -222,7 +272,7 @@ async def test_snapshots_replay_no_fills(trader: Trader) -> None:
     await trader.market(is_ask=True, base_amount=100, price=299_000)
     async with trader.socket() as socket:
         frame = await socket.subscribe(f"account_all_trades/{trader.account}", trader.token)
-        assert frame["trades"] == {}
+        assert frame["trades"] == []
         frame = await socket.subscribe(f"account_all_positions/{trader.account}", trader.token)
         row = frame["positions"]["0"]
         assert (row["position"], row["sign"]) == ("0.0100", -1)

@@ -21,10 +21,12 @@ def parse(text: object) -> Channel:
         ("account_orders/1/42", "account_orders:1:42", True),
         ("account_all_orders/42", "account_all_orders:42", True),
         ("account_tx/42", "account_tx:42", True),
+        ("account_market/1/42", "account_market/1/42", True),
+        ("notification/42", "notification:42", True),
     ],
 )
 def test_slashes_become_colons(asked: str, name: str, private: bool) -> None:
-    """A channel is asked for with slashes and named with colons."""
+    """A channel is asked for with slashes and named with colons, account_market with slashes."""
     channel = parse(asked)
     assert (channel.name, channel.private) == (name, private)
 
