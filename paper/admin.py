@@ -7,21 +7,25 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from paper import wire
+from paper import wire, wire_events
 from paper.answers import answer, read_json
 from paper.apierror import invalid_param
 from paper.exchange import Exchange
+from paper.funding import MAX_RATE
 from paper.params import Body, Params
-from paper.records import Account
+from paper.records import Account, Tier
 from paper.rest import ALL_KEYS, known_market
 from paper.settings import Settings
 from paper.stream import Hub
+from paper.wire_events import RATE_DECIMALS
 
 MAX_ACCOUNT_INDEX: Final = 2**47 - 1
 MAX_ROWS: Final = 1_000_000
 MAX_USDC: Final = Decimal(10) ** 12
 MAX_SCALED: Final = 1 << 48
+MAX_LIT: Final = 10**9
 MAX_AHEAD_MS: Final = 40 * 86_400_000
+TIERS: Final = [tier.value for tier in Tier]
 EXACT: Final = Context(prec=60)
 
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
@@ -47,6 +51,7 @@ class AdminApi:
             web.delete("/paper/keys/{account}/{key}", self.delete_key),
             web.post("/paper/accounts", self.add_account),
             web.post("/paper/accounts/{account}/collateral", self.add_collateral),
+            web.post("/paper/accounts/{account}/tier", self.set_tier),
             web.post("/paper/markets/{market}", self.set_market),
             web.post("/paper/clock", self.move_clock),
             web.post("/paper/take", self.take),
@@ -141,21 +146,46 @@ class AdminApi:
         return answer({"code": 200, "trades": rows})
 
     async def set_market(self, request: web.Request) -> web.Response:
-        """Set the mark price of a market, or whether it only lets positions shrink."""
+        """Set mark price, hourly funding rate, or whether a market only lets positions shrink."""
         market = known_market(self._exchange, Params(request.match_info).integer("market"))
         body = Body(await read_json(request))
-        price, reduce_only = body.get("mark_price"), body.get("force_reduce_only")
-        if price is not None:
+        ticks = rate = None
+        if body.get("mark_price") is not None:
             ticks = _scaled(body, "mark_price", market.price_decimals)
+        if body.get("funding_rate") is not None:
+            rate = _whole(body.decimal("funding_rate"), RATE_DECIMALS, "funding_rate")
+            if abs(rate) > MAX_RATE:
+                most = wire_events.rate_text(MAX_RATE)
+                raise invalid_param(f"funding_rate must be within {most} percent per hour")
+        reduce_only = body.flag("force_reduce_only")
+        if ticks is not None:
             self._engine.set_mark_price(market.market_id, ticks)
+        if rate is not None:
+            self._engine.set_funding(market.market_id, rate)
         if reduce_only is not None:
-            if not isinstance(reduce_only, bool):
-                detail = "force_reduce_only must be true or false"
-                raise invalid_param(detail)
             self._engine.set_force_reduce_only(market.market_id, on=reduce_only)
         self._exchange.pump()
-        mark = wire.price_text(market, self._engine.mark_price(market.market_id))
-        return answer({"code": 200, "market_index": market.market_id, "mark_price": mark})
+        return answer(
+            {
+                "code": 200,
+                "market_index": market.market_id,
+                "mark_price": wire.price_text(market, self._engine.mark_price(market.market_id)),
+                "funding_rate": wire_events.rate_text(self._engine.funding_rate(market.market_id)),
+                "force_reduce_only": self._engine.is_reduce_only(market.market_id),
+            }
+        )
+
+    async def set_tier(self, request: web.Request) -> web.Response:
+        """Give the L1 address of an account a tier and staked LIT, whatever it holds."""
+        account = self._known_account(Params(request.match_info).integer("account"))
+        body = Body(await read_json(request))
+        name = body.text("tier")
+        if name not in TIERS:
+            raise invalid_param(f"tier must be one of {', '.join(TIERS)}")
+        staked = body.integer("staked_lit", 0, high=MAX_LIT)
+        self._engine.set_tier(account, Tier(name), staked)
+        self._exchange.pump()
+        return answer({"code": 200, "account_index": account, "tier": name, "staked_lit": staked})
 
     async def move_clock(self, request: web.Request) -> web.Response:
         """Let time pass at once: expiries, scheduled cancels, tokens, signatures."""

@@ -68,6 +68,8 @@ class Exchange:
         self.clock = clock
         self.log = EventLog()
         self.counters: Counter[str] = Counter()
+        self.acknowledged: dict[int, int] = {}
+        """Notification ids and when their owners acknowledged them (epoch ms)."""
         self.market_ids: Collection[int] = frozenset(engine.markets)
         self._market = market
         self._listener: Listener = _ignore
@@ -113,6 +115,12 @@ class Exchange:
             accepted = self.engine.submit_batch(tx_types, tx_infos)
         self._received(accepted, received_ns)
         return accepted
+
+    def change_tier(self, account_index: int, tier: str) -> None:
+        """Change the tier of an account's owner, or raise ApiError with nothing changed."""
+        with self._refusals():
+            self.engine.change_tier(account_index, tier)
+        self.pump()
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:

@@ -116,6 +116,13 @@ class Body:
             return None
         return self.integer(name, low=low, high=high)
 
+    def flag(self, name: str) -> bool | None:
+        """Return `name` as a boolean, None when absent or null."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise invalid_param(f"{name} must be true or false")
+        return value
+
     def text(self, name: str, default: str | None = None) -> str:
         """Return `name` as text; without a default it must be present."""
         value = self._values.get(name, default)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from paper import wire
+from paper import wire, wire_events
 from paper.channels import ALL_MARKETS, Channel
 from paper.exchange import Exchange
 from paper.records import (
@@ -26,6 +26,7 @@ from paper.records import (
     OrderStatus,
     PositionChanged,
     TradeHappened,
+    TradeKind,
     TxChanged,
 )
 from paper.session import dumps
@@ -67,9 +68,9 @@ class Publisher:
             TxChanged: self._on_tx,
             CollateralChanged: self._ignore,
             BookLevelChanged: self._on_level,
-            FundingPaid: self._ignore,
+            FundingPaid: self._on_funding,
             Liquidated: self._ignore,
-            Notified: self._ignore,
+            Notified: self._on_notification,
         }
 
     def start(self) -> None:
@@ -189,14 +190,39 @@ class Publisher:
             row = wire.transaction(event.tx, "" if account is None else account.master)
             self._hub.publish(name, {"channel": name, "txs": [row], "type": "update/account_tx"})
 
+    def _on_funding(self, event: FundingPaid) -> None:
+        payment = event.payment
+        account, market = payment.account_index, payment.market_id
+        wanted = self._wanted(account, market, "account_all_positions")
+        if not wanted:
+            return
+        row = wire_events.position_funding(self._markets[market], payment)
+        if wanted.all_name:
+            frame = self._account_all(account, {}, {}, {str(market): [row]})
+            self._hub.publish(wanted.all_name, frame)
+        if wanted.market_name:
+            self._hub.publish(wanted.market_name, account_market(account, market, funding=[row]))
+
+    def _on_notification(self, event: Notified) -> None:
+        notice = event.notification
+        name = f"notification:{notice.account_index}"
+        if self._hub.wanted(name):
+            market = self._markets[notice.liquidation.market_id]
+            row = wire_events.notification(market, notice, None)
+            self._hub.publish(
+                name, {"channel": name, "notifs": [row], "type": "update/notification"}
+            )
+
     def _on_level(self, event: BookLevelChanged) -> None:
         self._snapshots.books[event.market_id].change(event.is_ask, event.price, event.lots)
 
-    def _account_all(self, account: int, positions: Json, trades: Json) -> Json:
+    def _account_all(
+        self, account: int, positions: Json, trades: Json, fundings: Json | None = None
+    ) -> Json:
         return {
             "account": account,
             "channel": f"account_all:{account}",
-            "funding_histories": {},
+            "funding_histories": fundings or {},
             "positions": positions,
             "shares": [],
             "trades": trades,
@@ -211,11 +237,15 @@ class Publisher:
             if not self._hub.wanted(name):
                 continue
             own = [event for event in events if event.trade.market_id == market_id]
+            rows: dict[bool, list[Json]] = {True: [], False: []}
+            for event in own:
+                row = wire.trade(self._markets[market_id], event.trade)
+                rows[event.trade.kind is TradeKind.TRADE].append(row)
             frame = {
                 "channel": name,
-                "liquidation_trades": [],
+                "liquidation_trades": rows[False],
                 "nonce": own[-1].seq,
-                "trades": [wire.trade(self._markets[market_id], event.trade) for event in own],
+                "trades": rows[True],
                 "type": "update/trade",
             }
             self._hub.publish(name, frame)

@@ -198,6 +198,10 @@ class Queries:
         """Return what an account may do, by its margin."""
         return self._state(account).health
 
+    def is_reduce_only(self, market_id: int) -> bool:
+        """Return whether a market only lets positions shrink."""
+        return self._market(market_id).force_reduce_only
+
     def funding_rate(self, market_id: int) -> int:
         """Return the funding rate of a market per hour, in 1e-6."""
         return self._market(market_id).funding_rate

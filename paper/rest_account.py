@@ -20,6 +20,8 @@ from paper.store import KEPT_ORDERS, KEPT_TXS
 
 MAX_LIMIT: Final = 100
 MAX_CLIENT_IDS: Final = 20
+LIT_DECIMALS: Final = 8
+LIT: Final = 10**LIT_DECIMALS
 SECONDS_BELOW: Final = 100_000_000_000
 """A time below this is taken for seconds, above it for milliseconds."""
 
@@ -113,21 +115,22 @@ class AccountApi:
 
     async def limits(self, request: web.Request) -> web.Response:
         """Answer the tier of an account and what it pays."""
-        self._account(request, Params(request.query))
-        tier = self._engine.tier.value
+        account = self._account(request, Params(request.query))
+        tier, terms = self._engine.account_tier(account), self._engine.terms(account)
+        staked = wire.decimal_text(tier.staked_lit * LIT, LIT_DECIMALS)
         return answer(
             {
                 "code": 200,
                 "max_llp_percentage": 100,
-                "max_llp_amount": "0.000000",
-                "user_tier": tier,
+                "max_llp_amount": wire.money(0),
+                "user_tier": tier.tier.value,
                 "can_create_public_pool": False,
-                "user_tier_name": tier,
-                "current_maker_fee_tick": 0,
-                "current_taker_fee_tick": 0,
-                "leased_lit": "0.00000000",
-                "effective_lit_stakes": "0.00000000",
-                "user_tier_last_update": 0,
+                "user_tier_name": tier.tier.value,
+                "current_maker_fee_tick": terms.maker_fee,
+                "current_taker_fee_tick": terms.taker_fee,
+                "leased_lit": wire.decimal_text(0, LIT_DECIMALS),
+                "effective_lit_stakes": staked,
+                "user_tier_last_update": tier.changed_ms,
             }
         )
 
@@ -139,7 +142,7 @@ def _order_filter(params: Params) -> Callable[[Order], bool]:
     between = params.text("between_timestamps", "")
     if between:
         bounds = [parse_integer(part) for part in between.split("-")]
-        known = [_as_ms(bound) for bound in bounds if bound is not None]
+        known = [as_ms(bound) for bound in bounds if bound is not None]
         if len(known) != len(bounds) or len(known) != len(("start", "end")):
             detail = "between_timestamps"
             raise invalid_param(detail)
@@ -153,5 +156,6 @@ def _order_filter(params: Params) -> Callable[[Order], bool]:
     return wanted
 
 
-def _as_ms(time: int) -> int:
+def as_ms(time: int) -> int:
+    """Return a time that came in seconds or milliseconds in milliseconds."""
     return time * 1000 if time < SECONDS_BELOW else time

@@ -29,6 +29,7 @@ class KeysApi:
         """Return the routes."""
         api = "/api/v1"
         return [
+            web.post(f"{api}/changeAccountTier", self.change_tier),
             web.get(f"{api}/tokens", self.tokens),
             web.post(f"{api}/tokens/create", self.create_token),
             web.post(f"{api}/tokens/revoke", self.revoke_token),
@@ -41,6 +42,12 @@ class KeysApi:
         account = params.integer("account_index")
         self._access.authorize(request, account, form, read_only=False)
         return params, known_account(self._exchange, account).index
+
+    async def change_tier(self, request: web.Request) -> web.Response:
+        """Change the tier of an account's L1 address; 62002-62006 say why not."""
+        params, account = await self._form(request)
+        self._exchange.change_tier(account, params.text("new_tier").lower())
+        return answer({"code": 200})
 
     async def tokens(self, request: web.Request) -> web.Response:
         """Answer the read-only tokens of an account."""

@@ -20,8 +20,10 @@ from paper.publisher import Publisher
 from paper.records import Tier
 from paper.rest import PublicApi
 from paper.rest_account import AccountApi
+from paper.rest_history import HistoryApi
 from paper.rest_keys import KeysApi
 from paper.rest_public import PublicAccountApi
+from paper.rest_stats import StatsApi
 from paper.rest_trades import TradesApi
 from paper.settings import Settings, StateError
 from paper.snapshots import SnapshotBuilder
@@ -108,7 +110,9 @@ class PaperServer:
             PublicAccountApi(exchange),
             AccountApi(exchange, access),
             TradesApi(exchange, access),
+            HistoryApi(exchange, access),
             KeysApi(exchange, access),
+            StatsApi(exchange),
             AdminApi(exchange, hub, self.settings),
         ):
             app.add_routes(api.routes())

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from paper import wire, wire_account, wire_market
+from paper import wire, wire_account, wire_events, wire_market
 from paper.channels import ALL_MARKETS, Channel
 from paper.exchange import Exchange
 from paper.records import MarketConfig, Position
 
 TRADE_REPLAY: Final = 50
 TX_REPLAY: Final = 10
+FUNDING_REPLAY: Final = 100
 
 Json = dict[str, Any]
 
@@ -75,7 +76,7 @@ class SnapshotBuilder:
             "account_all_positions": self._account_all_positions,
             "account_all_assets": lambda channel: self.assets(channel, "subscribed"),
             "account_tx": self._account_tx,
-            "notification": lambda _: {"notifs": []},
+            "notification": self._notifications,
         }
 
     def use(self, outlet: Outlet) -> None:
@@ -195,7 +196,7 @@ class SnapshotBuilder:
             "account": account,
             "assets": self._assets(account),
             **wire_account.volumes(self._engine, account, self._exchange.now_ms()),
-            "funding_histories": {},
+            "funding_histories": self._fundings(account),
             "positions": self.positions(account),
             "shares": [],
             "trades": {},
@@ -210,12 +211,35 @@ class SnapshotBuilder:
         sums = {name: value for name, value in volumes.items() if name.endswith("_volume")}
         return {"trades": [], **sums}
 
+    def _fundings(self, account: int) -> dict[str, list[Json]]:
+        """Return the newest funding payments of an account by market, newest first."""
+        rows: dict[str, list[Json]] = {}
+        for payment in self._engine.funding_payments(account, limit=FUNDING_REPLAY):
+            row = wire_events.position_funding(self._markets[payment.market_id], payment)
+            rows.setdefault(str(payment.market_id), []).append(row)
+        return rows
+
+    def _notifications(self, channel: Channel) -> Json:
+        acked = self._exchange.acknowledged
+        rows = [
+            wire_events.notification(
+                self._markets[each.liquidation.market_id], each, acked.get(each.notification_id)
+            )
+            for each in self._engine.notifications(_known(channel.account))
+        ]
+        return {"notifs": rows}
+
     def _account_market(self, channel: Channel) -> Json:
         account, market_id = _known(channel.account), _known(channel.market)
         orders = self._orders(account, market_id).get(str(market_id), [])
-        return account_market(
-            account, market_id, orders=orders, position=[self.position(account, market_id)]
-        ) | {"assets": self._assets(account)}
+        body = account_market(
+            account,
+            market_id,
+            orders=orders,
+            position=[self.position(account, market_id)],
+            funding=self._fundings(account).get(str(market_id)),
+        )
+        return {**body, "assets": self._assets(account)}
 
     def _account_orders(self, channel: Channel) -> Json:
         account = _known(channel.account)
@@ -276,12 +300,13 @@ def account_market(
     orders: list[Json] | None = None,
     position: list[Json] | None = None,
     trades: list[Json] | None = None,
+    funding: list[Json] | None = None,
 ) -> Json:
     """Return the body of an account_market frame with what is given in it."""
     return {
         "account": account,
         "channel": f"account_market/{market_id}/{account}",
-        "funding_history": [],
+        "funding_history": funding or [],
         "orders": orders or [],
         "position": position or [],
         "trades": trades or [],

@@ -68,7 +68,8 @@ class Throttle:
         account = None if account_index is None else engine.account(account_index)
         if account is None:
             return Owner(f"address {address}", engine.tier.value)
-        return Owner(f"l1 {account.master.lower()}", engine.tier.value)
+        tier = engine.account_tier(account.index).tier
+        return Owner(f"l1 {account.master.lower()}", tier.value)
 
 
 def _act_on(verdict: Verdict) -> None:

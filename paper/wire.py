@@ -114,6 +114,8 @@ def order(market: MarketConfig, record: Order) -> Json:
         "status": record.status.value,
         **_PLAIN_ORDER,
         "order_version": record.version,
+        "market_symbol": market.symbol,
+        "market_kind": "perps",
         "block_height": record.block_height,
         "timestamp": record.updated_ms,
         "created_at": record.created_ms,

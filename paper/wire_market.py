@@ -100,9 +100,23 @@ def order_book_detail(engine: Engine, market: MarketConfig, now_ms: int) -> Json
             "market_margin_mode": 0,
             "insurance_fund_account_index": 0,
             "liquidation_mode": 0,
-            "force_reduce_only": market.force_reduce_only,
+            "force_reduce_only": engine.is_reduce_only(market_id),
             "trading_hours": "",
         },
+    }
+
+
+def order_book_stats(engine: Engine, market: MarketConfig, now_ms: int) -> Json:
+    """Return the OrderBookStats object: one market over a day."""
+    day = DayStats(engine, market, now_ms)
+    numbers = day.numbers(market)
+    return {
+        "symbol": market.symbol,
+        "last_trade_price": number(price_text(market, last_price(engine, market))),
+        "daily_trades_count": day.count,
+        "daily_base_token_volume": numbers["daily_base_token_volume"],
+        "daily_quote_token_volume": numbers["daily_quote_token_volume"],
+        "daily_price_change": numbers["daily_price_change"],
     }
 
 
@@ -111,6 +125,7 @@ def market_stats(engine: Engine, market: MarketConfig, now_ms: int) -> Json:
     market_id = market.market_id
     best_ask = engine.best_price(market_id, is_ask=True)
     best_bid = engine.best_price(market_id, is_ask=False)
+    funding = decimal_text(engine.funding_rate(market_id), 4)  # percent per hour
     mid = ""
     if best_ask is not None and best_bid is not None:
         mid = decimal_text((best_ask + best_bid) * 5, market.price_decimals + 1)
@@ -127,8 +142,8 @@ def market_stats(engine: Engine, market: MarketConfig, now_ms: int) -> Json:
         "open_interest_limit": "72057594037927936.000000",
         "funding_clamp_small": "0.0500",
         "funding_clamp_big": "4.0000",
-        "current_funding_rate": "0.0000",
-        "funding_rate": "0.0000",
+        "current_funding_rate": funding,
+        "funding_rate": funding,
         "funding_timestamp": now_ms // _HOUR_MS * _HOUR_MS,
         **DayStats(engine, market, now_ms).numbers(market),
     }

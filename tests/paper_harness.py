@@ -203,15 +203,25 @@ class PaperProcess:
         """Add `amount` USDC to an account; a negative amount takes away."""
         return await self.call("POST", f"/paper/accounts/{account}/collateral", {"amount": amount})
 
+    async def set_tier(self, account: int, tier: str, staked_lit: int = 0) -> Json:
+        """Give the L1 address of an account a tier."""
+        body = {"tier": tier, "staked_lit": staked_lit}
+        return await self.call("POST", f"/paper/accounts/{account}/tier", body)
+
     async def set_market(
         self,
         market: int,
         *,
         mark_price: str | None = None,
+        funding_rate: str | None = None,
         force_reduce_only: bool | None = None,
     ) -> Json:
-        """Set the mark price of a market, or whether it only lets positions shrink."""
-        body: Json = {"mark_price": mark_price, "force_reduce_only": force_reduce_only}
+        """Set mark price, funding rate (percent per hour), or whether positions only shrink."""
+        body: Json = {
+            "mark_price": mark_price,
+            "funding_rate": funding_rate,
+            "force_reduce_only": force_reduce_only,
+        }
         return await self.call("POST", f"/paper/markets/{market}", body)
 
     async def move_clock(self, ahead_ms: int) -> Json:

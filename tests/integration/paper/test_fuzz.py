@@ -79,6 +79,19 @@ GETS = {
     "accountTxs": ("by", "value", "limit", "index", "types"),
     "accountLimits": ("account_index",),
     "tokens": ("account_index",),
+    "liquidations": ("account_index", "market_id", "cursor", "limit"),
+    "positionFunding": (
+        *("account_index", "cursor", "limit", "side", "start_timestamp", "end_timestamp"),
+        "market_ids",
+    ),
+    "pnl": (
+        *("by", "value", "resolution", "start_timestamp", "end_timestamp", "count_back"),
+        "ignore_transfers",
+    ),
+    "candles": ("market_id", "resolution", "start_timestamp", "end_timestamp", "count_back"),
+    "exchangeStats": (),
+    "funding-rates": (),
+    "currentHeight": (),
 }
 GOOD = {
     "market_id": "0",
@@ -86,14 +99,20 @@ GOOD = {
     "sort_by": "trade_id",
     "l1_address": "0x1",
     "client_order_indexes": "1",
+    "resolution": "1h",
+    "by": "index",
 }
 FORMS = {
     "sendTx": ("tx_type", "tx_info", "price_protection"),
     "sendTxBatch": ("tx_types", "tx_infos"),
+    "changeAccountTier": ("account_index", "new_tier"),
+    "notification/ack": ("notif_id", "account_index"),
     "tokens/create": ("name", "account_index", "expiry", "sub_account_access", "scopes"),
     "tokens/revoke": ("token_id", "account_index"),
 }
-ADMIN = ("keys", "accounts", "accounts/280459/collateral", "take", "clock")
+ADMIN = (
+    *("keys", "accounts", "accounts/280459/collateral", "accounts/280459/tier", "take", "clock"),
+)
 KINDS = ("subscribe", "unsubscribe", "jsonapi/sendtx", "jsonapi/sendtxbatch", "ping", "pong", "x")
 
 
@@ -136,7 +155,8 @@ async def test_queries(trader: Trader, path: str) -> None:
     token = trader.token
     async with aiohttp.ClientSession() as session:
         for query in drawn(parameters(GETS[path])):
-            own = [(n, str(trader.account)) if n == "account_index" else (n, v) for n, v in query]
+            mine = "account_index" if "account_index" in GETS[path] else "value"
+            own = [(n, str(trader.account)) if n == mine else (n, v) for n, v in query]
             for params in (query, [*own, ("auth", token)]):
                 text = urlencode(params, errors="surrogatepass")
                 async with session.get(f"{url}?{text}") as response:

@@ -33,7 +33,17 @@ ORDER_KEYS = {
     *("trigger_status", "trigger_time", "parent_order_index", "parent_order_id"),
     *("to_trigger_order_id_0", "to_trigger_order_id_1", "to_cancel_order_id_0"),
     *("integrator_fee_collector_index", "integrator_taker_fee", "integrator_maker_fee"),
-    *("order_flags", "block_height", "timestamp", "created_at", "updated_at", "transaction_time"),
+    *(
+        "order_flags",
+        "order_version",
+        "market_symbol",
+        "market_kind",
+        "block_height",
+        "timestamp",
+        "created_at",
+        "updated_at",
+        "transaction_time",
+    ),
 }
 TRADE_KEYS = {
     *("trade_id", "trade_id_str", "tx_hash", "type", "market_id", "size", "price", "usd_amount"),
@@ -408,6 +418,9 @@ AUTHORIZED = (
     ("accountOrders", "account_index"),
     ("accountTxs", "value"),
     ("accountLimits", "account_index"),
+    ("liquidations", "account_index"),
+    ("positionFunding", "account_index"),
+    ("tokens", "account_index"),
     ("trades", "account_index"),
 )
 OTHERS = {
