@@ -17,7 +17,7 @@ TEXT = (ROOT / "paper" / "README.md").read_text()
 
 
 def test_the_script_runs() -> None:
-    """The SDK script of the README places, lists and cancels an order."""
+    """The SDK script of the README places, modifies, reads and cancels an order."""
     script = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[0]
     with PaperProcess() as own:
         script = script.replace("http://127.0.0.1:8790", own.base_url)
@@ -25,9 +25,9 @@ def test_the_script_runs() -> None:
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("200 ")
-    assert "open" in lines[1]
-    assert "(123, 'canceled')" in lines[2]
+    assert [line[:4] for line in lines[:2]] == ["200 ", "200 "]
+    assert lines[2].endswith(" 0.0200 2998.50 open")
+    assert lines[3:] == ["123 canceled"]
 
 
 def test_every_flag_is_described() -> None:
@@ -40,7 +40,7 @@ def test_every_flag_is_described() -> None:
 async def test_the_curl_examples_work() -> None:
     """Every curl example of the README, sent as curl would, is answered with code 200."""
     commands = [line for line in TEXT.splitlines() if line.startswith("curl")]
-    assert len(commands) == 11
+    assert len(commands) == 12
     async with PaperProcess() as own:
         for line in commands:
             words = shlex.split(line.replace("ab12...", "ab" * 40))
