@@ -32,6 +32,8 @@ DEEP = '{"a":' * 50_000 + "1" + "}" * 50_000
         (FORM, b"tx_type=14.0&tx_info={}"),
         (FORM, b"tx_type=" + b"9" * 5000 + b"&tx_info={}"),
         (FORM, b"tx_type=-1&tx_info={}"),
+        (FORM, b"tx_type=x&tx_type=14&tx_info={}"),
+        (FORM, b"tx_type=14&tx_info=x&tx_info={}"),
         (FORM, b"tx_type=14&tx_info=%7B%22a%22"),
         (FORM, b"tx_type=14&tx_info=null"),
         (FORM, b"tx_type=14&tx_info=5"),
