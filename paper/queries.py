@@ -59,6 +59,12 @@ class Queries:
         """Return margin and balances of an account."""
         return margin.summary(self._store, self._state(account))
 
+    def standing(self, account: int) -> tuple[int, int]:
+        """Return an account's total value and maintenance margin (a part of `summary`)."""
+        state = self._state(account)
+        store = self._store
+        return margin.total_value(store, state), margin.maintenance_margin(store, state)
+
     def position(self, account: int, market_id: int) -> PositionSummary:
         """Return a position (zero lots when never traded) with its derived values."""
         return margin.position_summary(self._store, self._state(account), market_id)

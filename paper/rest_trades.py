@@ -17,6 +17,7 @@ from paper.rest import known_account, market_of
 from paper.store import KEPT_ACCOUNT_TRADES
 
 MAX_LIMIT: Final = 100
+KINDS: Final = ("all", "trade", "liquidation", "deleverage", "market-settlement")
 
 Json = dict[str, Any]
 
@@ -92,12 +93,11 @@ def _trade_filter(params: Params, account: int | None) -> Callable[[Trade], bool
     since = params.integer("from", -1, low=-1)
     role = params.choice("role", ("all", "maker", "taker"), "all")
     ask_filter = params.integer("ask_filter", -1, low=-1, high=1)
-    kinds = ("all", "trade", "liquidation", "deleverage", "market-settlement")
-    kind = params.choice("type", kinds, "all")
+    kind = params.choice("type", KINDS, "all")
     by_time = params.text("sort_by") == "timestamp"
 
     def wanted(trade: Trade) -> bool:
-        if kind not in ("all", "trade"):
+        if kind not in ("all", trade.kind):
             return False
         if since >= 0 and (trade.timestamp_ms if by_time else trade.trade_id) < since:
             return False

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from paper import wire
 from paper.engine import Engine
-from paper.records import RATIO, Account, AccountSummary, MarketConfig, Position, PositionSummary
+from paper.records import RATIO, Account, MarketConfig, Position, PositionSummary
 from paper.store import KEPT_ACCOUNT_TRADES
 
 DAY_MS: Final = 86_400_000
@@ -21,7 +21,7 @@ def detailed_account(engine: Engine, account: Account, *, active_only: bool = Fa
     summary = engine.summary(account.index)
     active = engine.active_orders(account.index)
     markets = sorted({*account.positions, *(order.market_id for order in active)})
-    positions = [position(engine, account.index, market, summary) for market in markets]
+    positions = [position(engine, account.index, market) for market in markets]
     if active_only:
         positions = [row for row in positions if row["position_value"] != wire.money(0)]
     return wire.detailed_account(account, summary, positions, len(active))
@@ -50,39 +50,32 @@ def volumes(engine: Engine, account: int, now_ms: int) -> Json:
     return counted
 
 
-def position(
-    engine: Engine,
-    account: int,
-    market_id: int,
-    summary: AccountSummary | None = None,
-    exact: Position | None = None,
-) -> Json:
+def position(engine: Engine, account: int, market_id: int, exact: Position | None = None) -> Json:
     """Return the AccountPosition object; of `exact`, the position at an earlier moment."""
     market = engine.markets[market_id]
     found = engine.position(account, market_id)
     if exact is not None and exact != found.position:
         mark = engine.mark_price(market_id)
         found = wire.summary_of(market, exact, mark, found.open_order_count)
-    whole = engine.summary(account) if summary is None else summary
-    return wire.position(market, found, liquidation_price(market, found, whole))
+    price = None
+    if found.position.lots:
+        price = liquidation_price(market, found, *engine.standing(account))
+    return wire.position(market, found, price)
 
 
 def liquidation_price(
-    market: MarketConfig, held: PositionSummary, account: AccountSummary
+    market: MarketConfig, held: PositionSummary, value: int, maintenance: int
 ) -> int | None:
-    """Return the mark price (ticks) at which the account meets its maintenance margin, or None.
+    """Return the mark price (ticks) at which an account meets its maintenance margin, or None.
 
-    Everything else stays as it is: value + lots x price - entry = margin of the others +
-    |lots| x price x the market's maintenance fraction. None for a flat position, and where no
-    positive price does it.
+    `value` and `maintenance` (micros) are the account's now. Everything else stays as it is: value
+    + lots x price - entry = margin of the others + |lots| x price x the market's maintenance
+    fraction. Rounded down; None where no positive price does it.
     """
     record = held.position
-    if record.lots == 0:
-        return None
-    own_margin = -(-held.value * market.mmf // RATIO)
-    others = account.maintenance_margin - own_margin
-    value = account.total_value - held.unrealized_pnl
-    needed = (others + record.signed_entry_quote - value) * RATIO
+    others = maintenance - (-(-held.value * market.mmf // RATIO))
+    rest = value - held.unrealized_pnl
+    needed = (others + record.signed_entry_quote - rest) * RATIO
     slope = market.quote(1, 1) * (record.lots * RATIO - abs(record.lots) * market.mmf)
     ticks = needed // slope
     return ticks if ticks > 0 else None

@@ -110,6 +110,10 @@ async def test_a_liquidation_is_told(new_trader: TraderFactory) -> None:
         risk = rows[0]["info"]["risk_info_before"]["cross_risk_parameters"]
         assert set(risk) == known(RiskParameters)
         assert rows[0]["trade"]["ask_account_id"] == trader.account
+        for kind, count in (("all", 2), ("trade", 1), ("liquidation", 1), ("deleverage", 0)):
+            page = await own(trader, "trades", sort_by="trade_id", limit=100, type=kind)
+            assert len(page["trades"]) >= count
+            assert all(kind in ("all", trade["type"]) for trade in page["trades"])
         notice = next(f for f in frames if f["type"] == "update/notification")["notifs"][0]
         assert set(notice) == {
             *("id", "created_at", "kind", "account_index", "content", "ack", "acked_at")
