@@ -9,6 +9,8 @@ from aiohttp import web
 from paper.apierror import ApiError, invalid_auth, invalid_param
 from paper.auth import MISSING_ON_REST, check_token, parse_token
 from paper.exchange import Exchange
+from paper.lookups import known_account
+from paper.params import Params
 from paper.tokens import ReadTokens
 
 READ_ONLY = "ro:"
@@ -61,6 +63,12 @@ class Access:
         """Raise ApiError unless the request carries a token for the account."""
         text = token_of(request) or (form or {}).get("auth")
         self.check(text, account_index, read_only=read_only)
+
+    def account(self, request: web.Request, params: Params, name: str = "account_index") -> int:
+        """Return the account that `params` name and that the request may read."""
+        account_index = params.integer(name)
+        self.authorize(request, account_index)
+        return known_account(self._exchange, account_index).index
 
     def bearer(self, request: web.Request) -> int | None:
         """Return the account that the request proves to speak for, None when it proves none."""

@@ -12,9 +12,9 @@ from paper.answers import answer, read_json
 from paper.apierror import invalid_param
 from paper.exchange import Exchange
 from paper.funding import MAX_RATE
+from paper.lookups import ALL_KEYS, known_market
 from paper.params import Body, Params
 from paper.records import Account, Tier
-from paper.rest import ALL_KEYS, known_market
 from paper.settings import Settings
 from paper.stream import Hub
 from paper.wire_events import RATE_DECIMALS

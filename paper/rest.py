@@ -10,26 +10,17 @@ from aiohttp import web
 
 from paper import wire, wire_market
 from paper.answers import answer, failure, read_form
-from paper.apierror import (
-    INVALID_MARKET,
-    INVALID_TX_INFO,
-    TX_NOT_FOUND,
-    ApiError,
-    invalid_param,
-)
+from paper.apierror import INVALID_TX_INFO, TX_NOT_FOUND, ApiError
 from paper.batch import read_batch
 from paper.exchange import Exchange
-from paper.params import MAX_INT64, Params
-from paper.records import Accepted, Account, MarketConfig
+from paper.lookups import NO_MARKET, known_market
+from paper.params import Params
+from paper.records import Accepted, MarketConfig
 from paper.throttle import Throttle
 
 CHAIN_ID: Final = 304
-ALL_KEYS: Final = 255
 MAX_BOOK_ORDERS: Final = 250
 MAX_TRADES: Final = 100
-NO_MARKET: Final = 255
-NOTHING: Final = -1
-MARKET_TYPES: Final = ("all", "perp", "perps", "spot", "binary_options", "bo")
 MAX_TX_TYPE: Final = 255
 
 _CONTRACT: Final = "0x0000000000000000000000000000000000000000"
@@ -192,35 +183,3 @@ def _sent(tx_hash: str | list[str], last: Accepted) -> Json:
         "predicted_execution_time_ms": last.predicted_execution_time_ms,
         "volume_quota_remaining": None,
     }
-
-
-def known_market(exchange: Exchange, market_id: int) -> MarketConfig:
-    """Return the market, or raise ApiError 21602."""
-    market = exchange.engine.markets.get(market_id)
-    if market is None:
-        raise ApiError(INVALID_MARKET, "invalid market index")
-    return market
-
-
-def market_of(exchange: Exchange, params: Params) -> int | None:
-    """Return the market that `market_id` and `market_type` select, None for all of them.
-
-    Every market here is a perpetual, so for the other types the answer is a market that has
-    nothing in it.
-    """
-    kind = params.choice("market_type", MARKET_TYPES, "all")
-    market_id = params.optional("market_id")
-    if kind not in ("all", "perp", "perps"):
-        return NOTHING
-    if market_id is None or market_id == NO_MARKET:
-        return None
-    return known_market(exchange, market_id).market_id
-
-
-def known_account(exchange: Exchange, account_index: int) -> Account:
-    """Return the account, or raise ApiError 20001."""
-    account = exchange.engine.account(account_index)
-    if account is None or not 0 <= account_index <= MAX_INT64:
-        detail = "account_index"
-        raise invalid_param(detail)
-    return account

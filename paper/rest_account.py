@@ -13,17 +13,15 @@ from paper.access import Access, account_of, token_of
 from paper.answers import answer
 from paper.apierror import invalid_param
 from paper.exchange import Exchange
+from paper.lookups import as_ms, known_account, market_of
 from paper.params import MAX_INT64, Params, parse_integer, parse_integers
 from paper.records import Order
-from paper.rest import known_account, market_of
 from paper.store import KEPT_ORDERS, KEPT_TXS
 
 MAX_LIMIT: Final = 100
 MAX_CLIENT_IDS: Final = 20
 LIT_DECIMALS: Final = 8
 LIT: Final = 10**LIT_DECIMALS
-SECONDS_BELOW: Final = 100_000_000_000
-"""A time below this is taken for seconds, above it for milliseconds."""
 
 Json = dict[str, Any]
 
@@ -48,12 +46,6 @@ class AccountApi:
             web.get(f"{api}/accountLimits", self.limits),
         ]
 
-    def _account(self, request: web.Request, params: Params, name: str = "account_index") -> int:
-        """Return the account that the request may read."""
-        account_index = params.integer(name)
-        self._access.authorize(request, account_index)
-        return known_account(self._exchange, account_index).index
-
     def _order_row(self, order: Order) -> Json:
         return wire.order(self._engine.markets[order.market_id], order)
 
@@ -62,7 +54,7 @@ class AccountApi:
     async def active_orders(self, request: web.Request) -> web.Response:
         """Answer the resting orders of an account."""
         params = Params(request.query)
-        account = self._account(request, params)
+        account = self._access.account(request, params)
         orders = self._engine.active_orders(account, market_of(self._exchange, params))
         return answer({"code": 200, "orders": [self._order_row(order) for order in orders]})
 
@@ -72,7 +64,7 @@ class AccountApi:
         The cursor is the time of the last row, so orders that finish meanwhile shift nothing.
         """
         params = Params(request.query)
-        account = self._account(request, params)
+        account = self._access.account(request, params)
         limit = params.integer("limit", low=1, high=MAX_LIMIT)
         before = params.integer("cursor", MAX_INT64, low=1)
         wanted = _order_filter(params)
@@ -94,7 +86,7 @@ class AccountApi:
             account = account_of(token_of(request) or "") or 0
             self._access.authorize(request, account)
         else:
-            account = self._account(request, params)
+            account = self._access.account(request, params)
         found = self._engine.orders_by_client(account, client_ids)
         return answer({"code": 200, "orders": [self._order_row(order) for order in found]})
 
@@ -104,7 +96,7 @@ class AccountApi:
         """Answer transactions of an account, newest first; `index` = only older sequences."""
         params = Params(request.query)
         params.choice("by", ("account_index",))
-        account = self._account(request, params, "value")
+        account = self._access.account(request, params, "value")
         limit = params.integer("limit", low=1, high=MAX_LIMIT)
         before = params.optional("index")
         kinds = params.integers("types", MAX_LIMIT)
@@ -115,7 +107,7 @@ class AccountApi:
 
     async def limits(self, request: web.Request) -> web.Response:
         """Answer the tier of an account and what it pays."""
-        account = self._account(request, Params(request.query))
+        account = self._access.account(request, Params(request.query))
         tier, terms = self._engine.account_tier(account), self._engine.terms(account)
         staked = wire.decimal_text(tier.staked_lit * LIT, LIT_DECIMALS)
         return answer(
@@ -154,8 +146,3 @@ def _order_filter(params: Params) -> Callable[[Order], bool]:
         return start_ms <= order.updated_ms <= end_ms
 
     return wanted
-
-
-def as_ms(time: int) -> int:
-    """Return a time that came in seconds or milliseconds in milliseconds."""
-    return time * 1000 if time < SECONDS_BELOW else time

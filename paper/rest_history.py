@@ -12,10 +12,9 @@ from paper.access import Access
 from paper.answers import answer, read_form
 from paper.apierror import invalid_param, not_found
 from paper.exchange import Exchange
+from paper.lookups import as_ms, known_account, market_of
 from paper.params import Params
 from paper.records import Trade
-from paper.rest import known_account, market_of
-from paper.rest_account import as_ms
 from paper.store import KEPT_ACCOUNT_TRADES
 
 MAX_LIMIT: Final = 100
@@ -60,15 +59,10 @@ class HistoryApi:
             web.post(f"{api}/notification/ack", self.acknowledge),
         ]
 
-    def _account(self, request: web.Request, params: Params, name: str = "account_index") -> int:
-        account = params.integer(name)
-        self._access.authorize(request, account)
-        return known_account(self._exchange, account).index
-
     async def liquidations(self, request: web.Request) -> web.Response:
         """Answer a page of liquidations, newest first; the cursor is the id of the last row."""
         params = Params(request.query)
-        account = self._account(request, params)
+        account = self._access.account(request, params)
         limit = params.integer("limit", low=1, high=MAX_LIMIT)
         before = params.optional("cursor")
         found = [
@@ -86,7 +80,7 @@ class HistoryApi:
     async def position_funding(self, request: web.Request) -> web.Response:
         """Answer a page of funding payments, newest first; the cursor is a place in the list."""
         params = Params(request.query)
-        account = self._account(request, params)
+        account = self._access.account(request, params)
         limit = params.integer("limit", low=1, high=MAX_LIMIT)
         before = params.optional("cursor")
         side = params.choice("side", ("all", "long", "short"), "all")
@@ -116,7 +110,7 @@ class HistoryApi:
         """Answer what the kept trades realized, summed up to the end of each point of time."""
         params = Params(request.query)
         params.choice("by", ("index",))
-        account = self._account(request, params, "value")
+        account = self._access.account(request, params, "value")
         resolution = params.choice("resolution", tuple(RESOLUTIONS))
         start, end = _span(params)
         points = params.integer("count_back", high=MAX_POINTS)

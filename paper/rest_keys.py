@@ -10,8 +10,8 @@ from paper.access import Access
 from paper.answers import answer, read_form
 from paper.apierror import ApiError
 from paper.exchange import Exchange
+from paper.lookups import known_account
 from paper.params import Params
-from paper.rest import known_account
 from paper.tokens import NOT_MASTER, READ_SCOPE
 
 Json = dict[str, Any]

@@ -10,9 +10,9 @@ from paper import wire_account
 from paper.answers import answer
 from paper.apierror import API_KEY_NOT_FOUND, NONCE_NOT_FOUND, ApiError, not_found
 from paper.exchange import Exchange
+from paper.lookups import ALL_KEYS
 from paper.params import Params
 from paper.records import Account, ApiKey
-from paper.rest import ALL_KEYS
 
 PAGE: Final = 100
 """Accounts of an L1 address per answer."""

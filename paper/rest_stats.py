@@ -9,10 +9,9 @@ from aiohttp import web
 from paper import wire, wire_market
 from paper.answers import answer
 from paper.exchange import Exchange
+from paper.lookups import as_ms, known_market
 from paper.params import Params
 from paper.records import MarketConfig, Trade
-from paper.rest import known_market
-from paper.rest_account import as_ms
 from paper.store import KEPT_MARKET_TRADES
 
 MAX_CANDLES: Final = 500

@@ -11,9 +11,9 @@ from paper import wire
 from paper.access import Access
 from paper.answers import answer
 from paper.exchange import Exchange
+from paper.lookups import market_of
 from paper.params import Params
 from paper.records import Trade
-from paper.rest import known_account, market_of
 from paper.store import KEPT_ACCOUNT_TRADES
 
 MAX_LIMIT: Final = 100
@@ -47,8 +47,7 @@ class TradesApi:
         params.flag("aggregate")
         account = params.optional("account_index")
         if account is not None:
-            self._access.authorize(request, account)
-            account = known_account(self._exchange, account).index
+            account = self._access.account(request, params)
         trades = self._candidates(params, account)
         wanted = _trade_filter(params, account)
         rows = [trade for trade in trades if wanted(trade)]
