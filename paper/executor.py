@@ -20,6 +20,8 @@ from paper.matching import Incoming, execute
 from paper.records import ORDER_INDEX_BASE, Health, Order, OrderStatus, Tx, TxStatus
 from paper.store import AccountState, Store
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -47,7 +49,7 @@ def run(store: Store, queued: Queued) -> None:
     done = replace(
         tx,
         status=status,
-        event_info=json.dumps(info, separators=(",", ":")),
+        event_info=_encode(info),
         executed_ms=store.now_ms,
         block_height=store.block_height,
     )

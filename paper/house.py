@@ -98,6 +98,13 @@ def refill(store: Store, market: MarketState) -> None:
             market.ladder_orders[quote] = row.order_index
 
 
+def refill_all(store: Store) -> None:
+    """Refill the ladders that were hit, in all markets."""
+    for market in store.markets.values():
+        if market.ladder_dirty:
+            refill(store, market)
+
+
 def set_ladder(store: Store, market: MarketState, quotes: tuple[Quote, ...]) -> None:
     """Replace the static ladder of a market."""
     for index in market.ladder_orders.values():

@@ -190,16 +190,10 @@ class Inputs(Queries):
     def _settle(self) -> None:
         """Finish an execution: refill ladders, liquidate, announce changed price levels."""
         store = self._store
-        self._refill()
-        if store.at_risk or store.distressed:
-            liquidation.settle(store)
-            self._refill()
+        house.refill_all(store)
+        if (store.at_risk or store.distressed) and liquidation.settle(store):
+            house.refill_all(store)
         store.flush_levels()
-
-    def _refill(self) -> None:
-        for market in self._store.markets.values():
-            if market.ladder_dirty:
-                house.refill(self._store, market)
 
     def _user(self, index: int) -> AccountState:
         state = self._store.accounts.get(index)

@@ -27,6 +27,7 @@ from paper.records import EngineEvent
 VERSION = 2
 FILE_NAME = "journal.jsonl"
 _EVENT_BATCH = 1_000
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class JournalError(Exception):
@@ -45,7 +46,7 @@ def header_of(engine: Engine) -> dict[str, Any]:
 
 
 def _dumps(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    return _encode(value).encode() + b"\n"
 
 
 class Journal:

@@ -30,24 +30,29 @@ from paper.records import (
 from paper.store import AccountState, MarketState, Store
 
 
-def settle(store: Store) -> None:
-    """Look at every account at risk, and again at those that this puts at risk."""
-    at_risk = store.at_risk
+def settle(store: Store) -> bool:
+    """Look at every account at risk, and again at those that this puts at risk.
+
+    Return whether any was liquidated, or might have been.
+    """
+    at_risk, acted = store.at_risk, False
     at_risk.update(store.distressed)
     while at_risk:
         index = next(iter(at_risk))
         del at_risk[index]
-        _look_at(store, store.accounts[index])
+        state = store.accounts[index]
+        state.health = margin.health(store, state)
+        if state.health is Health.LIQUIDATION:
+            store.distressed[index] = None
+            acted = True
+            _liquidate(store, state)
+        else:
+            store.distressed.pop(index, None)
+    return acted
 
 
-def _look_at(store: Store, state: AccountState) -> None:
-    """Set the health of an account and act on it."""
-    state.health = margin.health(store, state)
-    if state.health is not Health.LIQUIDATION:
-        store.distressed.pop(state.account.index, None)
-        return
-    store.distressed[state.account.index] = None
-    store.block_height += 1
+def _liquidate(store: Store, state: AccountState) -> None:
+    """Do to an account below its maintenance margin what can be done now."""
     _cancel_orders(store, state)
     if margin.total_value(store, state) < margin.closeout_margin(store, state):
         _take_over(store, state)
@@ -58,6 +63,8 @@ def _look_at(store: Store, state: AccountState) -> None:
 
 
 def _cancel_orders(store: Store, state: AccountState) -> None:
+    if state.account.total_order_count:
+        store.block_height += 1
     for indexes in list(state.active.values()):
         for index in list(indexes):
             store.finish(store.orders[index], OrderStatus.CANCELED_LIQUIDATION)
@@ -96,6 +103,7 @@ def _sell_off(store: Store, state: AccountState, position: Position) -> bool:
     market = order.market
     if not market.book.would_cross(order.price, is_ask=order.is_ask):
         return False
+    store.block_height += 1
     before = margin.summary(store, state)
     execute(store, order)
     if order.filled:
@@ -105,6 +113,7 @@ def _sell_off(store: Store, state: AccountState, position: Position) -> bool:
 
 def _take_over(store: Store, state: AccountState) -> None:
     """Give all positions to the insurance fund at their zero price, then the collateral."""
+    store.block_height += 1
     fund = store.state_of(HOUSE_INSURANCE)
     for position in _by_requirement(store, state):
         before = margin.summary(store, state)

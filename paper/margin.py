@@ -59,12 +59,18 @@ def closeout_margin(store: Store, state: AccountState) -> int:
 
 
 def health(store: Store, state: AccountState) -> Health:
-    """Return what an account may do; one without positions is healthy."""
-    initial = initial_margin(store, state)
-    if initial == 0:
-        return Health.HEALTHY
-    value = total_value(store, state)
-    if value >= initial:
+    """Return what an account may do; one without positions is healthy.
+
+    One pass for the usual answer, as it is asked after every fill.
+    """
+    value, initial = state.account.collateral, 0
+    for position in state.account.positions.values():
+        if position.lots:
+            market = store.markets[position.market_id]
+            worth = market.config.quote(position.lots, market.mark)
+            value += worth - position.signed_entry_quote
+            initial += _requirement(abs(worth), position.imf)
+    if value >= initial or initial == 0:
         return Health.HEALTHY
     if value >= maintenance_margin(store, state):
         return Health.PRE_LIQUIDATION

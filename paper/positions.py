@@ -6,7 +6,6 @@ quote amount, so cash is conserved to the micro over all accounts.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from paper.records import FEE_RATIO, Position
@@ -25,7 +24,7 @@ def apply_fill(before: Position, *, is_ask: bool, lots: int, quote: int) -> Fill
     delta = -lots if is_ask else lots
     size = abs(before.lots)
     if before.lots == 0 or (before.lots > 0) == (delta > 0):
-        after = replace(before, lots=before.lots + delta, entry_quote=before.entry_quote + quote)
+        after = _moved(before, delta, before.entry_quote + quote, 0)
         return Filled(after, 0, sign_changed=False)
     closing = min(lots, size)
     released = before.entry_quote * closing // size
@@ -33,13 +32,20 @@ def apply_fill(before: Position, *, is_ask: bool, lots: int, quote: int) -> Fill
     pnl = closing_quote - released if before.lots > 0 else released - closing_quote
     flipped = lots > size
     entry = quote - closing_quote if flipped else before.entry_quote - released
-    after = replace(
-        before,
+    return Filled(_moved(before, delta, entry, pnl), pnl, sign_changed=flipped)
+
+
+def _moved(before: Position, delta: int, entry_quote: int, pnl: int) -> Position:
+    """Return a position after a fill; written out, as `replace` takes twice the time."""
+    return Position(
+        market_id=before.market_id,
         lots=before.lots + delta,
-        entry_quote=entry,
+        entry_quote=entry_quote,
         realized_pnl=before.realized_pnl + pnl,
+        imf=before.imf,
+        funding_paid=before.funding_paid,
+        margin_set=before.margin_set,
     )
-    return Filled(after, pnl, sign_changed=flipped)
 
 
 def reducible(position_lots: int, *, is_ask: bool) -> int:
