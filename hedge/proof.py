@@ -8,7 +8,7 @@ the marker; if the trades add up to what every row of that answer filled, the tr
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hedge.core.book import Book, BookBase, base_of_history, fits, unmatched_rows
+from hedge.core.book import Book, BookBase, base_of_history, dated, fits, unmatched_rows
 from hedge.core.records import OrderRow, Trade
 from hedge.venue.port import Clock, Venue, VenueError
 
@@ -97,6 +97,8 @@ async def _attempt(
         raise _MissingError("the venue's list of trades ends before what we know")
     if stored is not None and not (reached and fits(stored, read)):
         stored = None  # older than what the venue still tells, or not its truth: no use as a base
+    if stored is not None:
+        stored = dated(stored, read)
     if book is None:
         book = Book(stored or await _base_without_record(venue, read))
     new = book.add(read)

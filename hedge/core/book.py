@@ -7,7 +7,7 @@ contradiction means that a trade is missing, and nobody may rely on the book unt
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hedge.core.amounts import Side
 from hedge.core.records import OrderRow, Trade
@@ -199,3 +199,13 @@ def fits(base: BookBase, trades: Iterable[Trade]) -> bool:
         return True  # beyond what was read, a self trade, or nothing stated: the sum will tell
     stated = at_floor[0].position_before_lots + at_floor[0].signed_lots
     return stated == base.position_lots
+
+
+def dated(base: BookBase, trades: Iterable[Trade]) -> BookBase:
+    """Return the base with the time of its newest trade, as far as `trades` tell it.
+
+    What Redis keeps of a book has no such time; without it any state of the other account would
+    seem to be written after our newest trade.
+    """
+    times = [trade.time_ms for trade in trades if trade.trade_id <= base.floor_trade_id]
+    return replace(base, floor_ms=max(base.floor_ms, *times)) if times else base

@@ -104,6 +104,14 @@ async def test_nothing_since_the_stored_base_is_explained(prover: Prover) -> Non
     assert (proven.book.net_lots, proven.explained, prover.new_ids) == (10, True, [])
 
 
+async def test_a_base_without_a_time_gets_that_of_its_newest_trade(prover: Prover) -> None:
+    """Redis keeps no time of a book; a book as old as time would make any state of A fresh."""
+    fill_orders(prover.venue, 3)
+    base = base_at(prover.venue, 3)
+    proven = await prover.run(BookBase(base.position_lots, base.floor_trade_id))
+    assert proven.book.base() == base
+
+
 async def test_without_any_statement_the_account_is_asked(prover: Prover) -> None:
     """Where the newest trade does not say what it left, the account query does; unexplained."""
     prover.venue.fill(10, 1, stated=False)
