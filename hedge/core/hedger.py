@@ -62,7 +62,14 @@ from hedge.core.hedger_state import (
     Tick,
     Trigger,
 )
-from hedge.core.hedger_watch import beyond, is_beyond, on_peer_answered, on_peer_traded
+from hedge.core.hedger_watch import (
+    beyond,
+    follow,
+    is_beyond,
+    is_left,
+    on_peer_answered,
+    on_peer_traded,
+)
 from hedge.core.machine import (
     KEY_CODES,
     MARGIN_CODES,
@@ -195,6 +202,8 @@ def _on_baseline(state: HedgerState, event: BaselineRead, _facts: Facts) -> Step
         return state, ()
     if known is not None and known.instance == seen.instance and seen.seq < known.seq:
         return state, ()
+    if is_left(state, seen):
+        return state, ()
     return _take(state, seen, fresh=event.fresh)
 
 
@@ -206,7 +215,7 @@ def _on_target(state: HedgerState, event: TargetSeen, _facts: Facts) -> Step:
         if new.seq == known.seq and new.position_lots != known.position_lots:
             note = Note("contradiction", f"A seq {new.seq} states two positions", loud=True)
             return state, (note,)
-    elif not event.named:
+    elif not event.named or is_left(state, new):
         return state, ()
     return _take(state, new, fresh=_is_news(state.baseline, new))
 
@@ -220,7 +229,7 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     base = None if fresh else state.hand_base_lots
     if state.watched:
         state = replace(state, watched=merged(state.watched, (), new.last_trade_id))
-    return replace(state, a=new, a_fresh=fresh, hand_base_lots=base), ()
+    return replace(follow(state, new), a_fresh=fresh, hand_base_lots=base), ()
 
 
 def _is_news(baseline: ATarget | None, new: ATarget) -> bool:

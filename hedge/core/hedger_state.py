@@ -154,6 +154,7 @@ class HedgerState:
     streams_up: bool = False
     explained: bool = False
     a: ATarget | None = None
+    left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
     a_fresh: bool = False
     baseline: ATarget | None = None
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated

@@ -8,6 +8,9 @@ from hedge.core.machine import Facts
 from hedge.core.records import Trade
 from hedge.core.watch import PeerAnswered, PeerTraded, Stand, found, merged
 
+_KEPT_INSTANCES = 16
+"""As many of A's earlier instances are told from a new one."""
+
 
 def on_peer_traded(state: HedgerState, event: PeerTraded, _facts: Facts) -> Step:
     """Carry the view of A on by what the venue shows of it."""
@@ -39,7 +42,7 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> 
         return state, effects
     view = a_view(state)
     if view is None or view.position_lots != stand.position_lots:
-        state = replace(state, a=ATarget("", 0, stand.position_lots, stand.last_trade_id, 0))
+        state = follow(state, ATarget("", 0, stand.position_lots, stand.last_trade_id, 0))
         state = replace(state, watched=merged(state.watched, (), stand.last_trade_id))
     note = Note(
         "watch_leads",
@@ -61,3 +64,21 @@ def beyond(state: HedgerState, lots: int) -> Step:
         return state, ()
     size = state.config.spec.base(lots)
     return halt(state, "position_limit", f"A has a position of {size}, beyond the limit")
+
+
+def follow(state: HedgerState, new: ATarget) -> HedgerState:
+    """Take a state of A; remember the last one of an instance that A has left for another."""
+    known = state.a
+    if known is None or known.instance == new.instance:
+        return replace(state, a=new)
+    others = [old for old in state.left if old.instance not in (known.instance, new.instance)]
+    return replace(state, a=new, left=(*others, known)[-_KEPT_INSTANCES:])
+
+
+def is_left(state: HedgerState, new: ATarget) -> bool:
+    """Whether A has gone on from this state to another instance.
+
+    A Redis that fails over to an older copy brings back the old instance's lease with its state;
+    an old instance that truly comes back has passed a fence and states something newer.
+    """
+    return any(old.instance == new.instance and new.seq <= old.seq for old in state.left)

@@ -112,6 +112,29 @@ def test_another_instance_counts_once_the_lease_names_it() -> None:
 # --- a view of A that is not older than our own trades ---------------------------------------
 
 
+def test_a_redis_that_went_back_does_not_bring_back_an_earlier_a() -> None:
+    """A fail-over restores the old instance's lease with its state; B has gone on from it."""
+    driver = Hedger().idle()
+    driver(driver.says(0, seq=5))
+    newer = ATarget("b" * 12, 1, 100, 9, 300)
+    driver(TargetSeen(newer, named=True))
+    driver(TargetSeen(key(5, 0), named=True))
+    assert driver.state.a == newer
+    came_back = key(6, 100, stamp_s=400)
+    driver(TargetSeen(came_back, named=True))
+    assert driver.state.a == came_back
+
+
+def test_an_earlier_a_is_no_baseline_either() -> None:
+    """What is read right after a fence may come from a Redis that went back too."""
+    driver = Hedger().idle()
+    driver(driver.says(0, seq=5))
+    newer = ATarget("b" * 12, 1, 100, 9, 300)
+    driver(TargetSeen(newer, named=True))
+    driver(BaselineRead(key(5, 0), named=True, fresh=True))
+    assert driver.state.a == newer
+
+
 def test_a_missing_key_is_unknown_not_flat() -> None:
     """Reading a wiped Redis as flat un-hedges everything."""
     driver = restarted(-100, None)
