@@ -92,7 +92,13 @@ class Audit:
 def audit(trades: Sequence[Json], orders: Sequence[Json], account_a: int, account_b: int) -> Audit:
     """Check the promises at every prefix of the trade log."""
     legs = legs_of(trades, account_a, account_b)
-    lives = lives_of(orders)
+    return audit_of(legs, lives_of(orders), account_a, account_b)
+
+
+def audit_of(
+    legs: Sequence[Leg], lives: Sequence[OrderLife], account_a: int, account_b: int
+) -> Audit:
+    """Check the promises at every prefix of `legs`; `lives` are by arrival."""
     of_a = [life for life in lives if life.account == account_a and life.rests]
     of_b = [life for life in lives if life.account == account_b and not life.is_marker]
     twice, neutral_moments = _never_twice(legs, of_a, of_b)

@@ -1,0 +1,318 @@
+"""One daemon as a process: the real manager with parts that reach the simulated world."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any, cast
+
+import main_A
+import main_B
+from hedge.bus.names import LeaseKey, Names
+from hedge.bus.port import PairScope
+from hedge.config_schema import (
+    AccountConfig,
+    AccountsConfig,
+    Config,
+    LighterConfig,
+    PartialFill,
+    SafetyConfig,
+    StrategyConfig,
+    TimingConfig,
+)
+from hedge.core.keys_control import Lease
+from hedge.errors import HedgeError
+from hedge.host_state import HostState
+from hedge.logs import Log, line
+from hedge.parts import Ending, Parts
+from hedge.shell import Shell
+from hedge.venue.budget import RequestBudget
+from hedge.venue.port import OrderRequest, TimeInForce
+from hedge.venue.sender import Sender
+from tests.simulation.bus import SimMessenger, SimRedis
+from tests.simulation.exchange import CHAIN, KEY, SPEC, A, B, SimExchange
+from tests.simulation.host import Host, SimClock, SimHostState
+from tests.simulation.loop import Process, VirtualLoop
+from tests.simulation.peer import SimPeer
+from tests.simulation.socket import Socket
+from tests.simulation.venue import SimVenue
+
+TIMING = TimingConfig(
+    tick_s=0.5,
+    beat_s=1.0,
+    ready_ttl_s=3.0,
+    lease_ttl_s=5.0,
+    lease_renew_s=1.5,
+    redis_timeout_s=1.0,
+    redis_down_s=2.0,
+    answer_timeout_s=1.0,
+    settle_timeout_s=2.0,
+    place_deadline_s=3.0,
+    marker_deadline_s=3.0,
+    prove_deadline_s=20.0,
+    retry_min_s=2.0,
+    retry_max_s=6.0,
+    ws_retry_max_s=2.0,
+    quiet_after_429_s=5.0,
+)
+"""Shorter than the product's own where nothing but waiting would be simulated."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the two configurations of one schedule have in common."""
+
+    quantity_lots: int = 100
+    offset_lots: int = 0
+    depth: int = 1
+    keep: bool = False
+    confirm_s: float = 8.0
+    force_close_s: float = 20.0
+    order_timeout_s: float = 12.0
+    max_drift_usd: int = 1_000_000
+    requests_per_minute: int = 100_000
+    peer_watch: bool = True
+
+    def config(self, side: str) -> Config:
+        return Config(
+            side=side,
+            accounts=AccountsConfig(
+                account_a=AccountConfig(account_index=A, api_key_index=KEY),
+                account_b=AccountConfig(account_index=B, api_key_index=KEY),
+            ),
+            lighter=LighterConfig(
+                chain_id=CHAIN,
+                maker_order_time_out=self.order_timeout_s,
+                requests_per_minute=self.requests_per_minute,
+            ),
+            strategy=StrategyConfig(
+                quantity=Decimal(SPEC.base(self.quantity_lots)),
+                depth=self.depth,
+                on_partial_fill=PartialFill.KEEP if self.keep else PartialFill.CANCEL,
+                hedge_confirm_timeout_s=self.confirm_s,
+                force_close_timeout=self.force_close_s,
+                offset_base_amount=Decimal(SPEC.base(self.offset_lots)),
+            ),
+            safety=SafetyConfig(max_drift_usd=Decimal(self.max_drift_usd)),
+            timing=TIMING,
+        )
+
+
+class SilentLog:
+    """Stands for `hedge.logs.Log` where nobody reads along."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Say nothing."""
+
+    info = warning = error = debug
+
+    def exception(self, event: str, error: BaseException, **fields: object) -> None:
+        """Say nothing."""
+
+
+class TraceLog:
+    """Writes each line with its virtual time and process."""
+
+    def __init__(self, say: Callable[[str, str], None], name: str) -> None:
+        self._say, self._name = say, name
+
+    def info(self, event: str, **fields: object) -> None:
+        self._say(self._name, line(event, fields))
+
+    debug = warning = error = info
+
+    def exception(self, event: str, error: BaseException, **fields: object) -> None:
+        self._say(self._name, f"{event} {error!r}")
+
+
+@dataclass
+class Tools:
+    """What a weakened rule may replace; each stands for one object handed in."""
+
+    build_a: Callable[[Parts], Shell] = main_A.build
+    build_b: Callable[[Parts], Shell] = main_B.build
+    parts: Callable[[Parts, "World"], Parts] = lambda parts, world: parts
+    standby_key: int = KEY
+
+
+@dataclass
+class World:
+    """Everything outside the processes."""
+
+    loop: VirtualLoop
+    exchange: SimExchange
+    redis: SimRedis
+    dice: Random
+    settings: Settings
+    tools: Tools
+    say: Callable[[str, str], None] | None = None
+    on_place: Callable[["Daemon"], None] = lambda daemon: None
+    """Hears of each resting order that A decides on."""
+    bugs: list[str] = field(default_factory=list)
+    starts: int = 0
+
+
+class Daemon:
+    """One place where a side runs: on one host, as one process after the other."""
+
+    def __init__(self, world: World, side: str, host: Host, name: str, key: int = KEY) -> None:
+        self.world, self.side, self.host, self.name, self.key = world, side, host, name, key
+        self.process: Process | None = None
+        self.manager: Any = None
+        self.venue: SimVenue | None = None
+        self.messenger: SimMessenger | None = None
+        self.sockets: tuple[Socket, ...] = ()
+        self.ended = ""
+        self.thawed_at = -1e9
+        self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and not self.process.dead
+
+    def start(self) -> None:
+        """Start a new process on this host, unless one runs."""
+        if self.is_running:
+            return
+        self.world.starts += 1
+        self.process = Process(self.name)
+        self.process.on_fuse = self.kill
+        self.ended = ""
+        parts = self._parts(self.process)
+        build = self.world.tools.build_a if self.side == "a" else self.world.tools.build_b
+        context = self.process.context
+        self.manager = context.run(build, parts)
+        work = self._run(self.process, self.manager)
+        self._task = self.world.loop.create_task(work, context=context)
+        self.tell("started")
+
+    def _parts(self, process: Process) -> Parts:
+        world, settings, host = self.world, self.world.settings, self.host
+        config = settings.config(self.side)
+        account = A if self.side == "a" else B
+        instance = host.new_instance(self.side, world.dice)
+        clock = SimClock(world.loop, host)
+        budget = RequestBudget(
+            clock, settings.requests_per_minute, silence_s=TIMING.quiet_after_429_s
+        )
+        self.venue = venue = SimVenue(
+            world.exchange, host, process, clock, budget, account, world.dice, key=self.key
+        )
+        self.messenger = messenger = SimMessenger(
+            world.redis,
+            process,
+            host.redis,
+            me=Lease(instance=instance, host=host.host_id),
+            timeout_s=TIMING.redis_timeout_s,
+            ready_ttl_s=TIMING.ready_ttl_s,
+            lease_ttl_s=TIMING.lease_ttl_s,
+        )
+        world.redis.clients.append(messenger)
+        peer_account = B if self.side == "a" else A
+        peer = SimPeer(world.exchange, host, process, clock, budget, peer_account, world.dice)
+        self.sockets = (venue, peer) if settings.peer_watch else (venue,)
+        if self.side == "a":
+            venue.on_order = self._on_order
+        scope = PairScope(CHAIN, A, B, SPEC)
+        messenger.bind(scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
+        log = SilentLog() if world.say is None else TraceLog(world.say, self.name)
+        parts = Parts(
+            config=config,
+            scope=scope,
+            names=Names(),
+            lease=LeaseKey(CHAIN, account, KEY),
+            venue=venue,
+            budget=budget,
+            sender=Sender(
+                venue,
+                clock,
+                instance=instance,
+                cancel_all_first=self.side == "a",
+                answer_timeout_s=TIMING.answer_timeout_s,
+                listed_timeout_s=TIMING.marker_deadline_s,
+            ),
+            messenger=messenger,
+            clock=clock,
+            host=cast("HostState", SimHostState(host, self.side, process, instance)),
+            log=cast("Log", log),
+            instance=instance,
+            version="simulated",
+            peer=peer if settings.peer_watch else None,
+        )
+        return world.tools.parts(parts, world)
+
+    def _on_order(self, order: OrderRequest) -> None:
+        if order.time_in_force is TimeInForce.POST_ONLY:
+            self.world.on_place(self)
+
+    async def _run(self, process: Process, manager: Shell) -> None:
+        try:
+            ending = await manager.run()
+            self.ended = "neutral" if ending is Ending.NEUTRAL else "not neutral"
+        except asyncio.CancelledError:
+            self.ended = "killed"
+        except HedgeError as error:
+            self.ended = type(error).__name__
+        except BaseExceptionGroup as group:
+            known, rest = group.split(HedgeError)
+            if process.dead:
+                self.ended = "killed"
+            elif known is not None and rest is None:
+                self.ended = type(known.exceptions[0]).__name__
+            else:
+                self._bug(group)
+        except Exception as error:  # noqa: BLE001  whatever ends a daemon is a finding
+            self._bug(error)
+        process.dead = True
+        self._forget()
+        self.tell(f"ended: {self.ended}")
+
+    def _bug(self, error: BaseException) -> None:
+        self.ended = "bug"
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        self.world.bugs.append(f"{self.name}: {type(error).__name__}: {error}")
+
+    def _forget(self) -> None:
+        if self.messenger in self.world.redis.clients:
+            self.world.redis.clients.remove(self.messenger)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing more reaches the world; its files stay."""
+        if self.process is None or self.process.dead:
+            return
+        self.process.dead = True
+        self._forget()
+        if self.process.frozen:
+            self.process.thaw(self.world.loop)
+        if self._task is not None:
+            self._task.cancel()
+        self.tell("killed")
+
+    def kill_within(self, callbacks: int) -> None:
+        """Kill it before the callback of that number from now."""
+        if self.process is not None and not self.process.dead:
+            self.process.fuse = callbacks
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        if self.process is not None and not self.process.dead:
+            self.process.frozen = True
+            self.tell("frozen")
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.process is not None and self.process.frozen:
+            self.thawed_at = self.world.loop.time()
+            self.process.thaw(self.world.loop)
+            self.tell("thawed")
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        if self.is_running and self.process is not None and not self.process.frozen:
+            self.process.context.run(self.manager.stop)
+
+    def tell(self, what: str) -> None:
+        if self.world.say is not None:
+            self.world.say(self.name, f"*** {what}")

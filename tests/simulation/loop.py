@@ -1,0 +1,183 @@
+"""An event loop whose clock jumps: when nothing is ready, time is the next timer's.
+
+Everything simulated runs on one such loop, in an order that depends on nothing but the calls
+made, so a schedule replays exactly. Each callback belongs to a process (by its context) or to the
+world. A process can be frozen: what falls due for it waits, as after SIGSTOP. It can be killed
+before any one of its callbacks, that is at any of its await points.
+"""
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+from asyncio import events
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+PROCESS: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
+
+
+class DeadlockError(Exception):
+    """Nothing is ready and nothing will ever be."""
+
+
+class Killed(BaseException):
+    """What a dead process meets wherever it tries to reach the world."""
+
+
+class Process:
+    """One operating-system process as the loop sees it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dead = False
+        self.frozen = False
+        self.fuse: int | None = None
+        """Callbacks left until it is killed."""
+        self.on_fuse: Callable[[], None] = lambda: None
+        self.context = contextvars.copy_context()
+        self.context.run(PROCESS.set, self)
+        self._parked: list[events.Handle] = []
+
+    def admits(self, handle: events.Handle) -> bool:
+        """Whether this callback may run now."""
+        if self.fuse is not None and not self.dead:
+            self.fuse -= 1
+            if self.fuse < 0:
+                self.fuse = None
+                self.on_fuse()
+        if self.frozen and not self.dead:
+            self._parked.append(handle)
+            return False
+        return True
+
+    def thaw(self, loop: "VirtualLoop") -> None:
+        """Go on; what fell due meanwhile runs now, in its order."""
+        self.frozen = False
+        parked, self._parked = self._parked, []
+        loop.requeue(parked)
+
+    def check(self) -> None:
+        """End whatever a dead process still tries to do."""
+        if self.dead:
+            raise asyncio.CancelledError
+
+
+class _Task(asyncio.Task[Any]):
+    """A task whose place in a set does not depend on its address."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._number = next(self._numbers)
+        super().__init__(*args, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Timer(events.TimerHandle):
+    """A timer that falls due in the order of the calls, where the moment is the same."""
+
+    __slots__ = ("_rank",)
+
+    def __init__(self, rank: int, *args: Any) -> None:
+        super().__init__(*args)
+        self._rank = (self._when, rank)
+
+    def __lt__(self, other: "_Timer") -> bool:  # type: ignore[override]
+        return self._rank < other._rank
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """A stdlib loop without sockets, threads or a real clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._clock_resolution = 1e-9
+        self.callbacks = 0
+        self._timers = 0
+        self.world = contextvars.Context()
+        self.set_task_factory(_new_task)
+
+    def time(self) -> float:
+        """Return virtual seconds since the start."""
+        return self._now
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> events.Handle:
+        handle = events.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> events.TimerHandle:
+        self._timers += 1
+        timer = _Timer(self._timers, when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True
+        return timer
+
+    def world_at(self, when: float, callback: Any, *args: Any) -> events.Handle:
+        """Call at a moment, as the world: whatever becomes of the process that asks for it."""
+        return self.call_at(when, callback, *args, context=self.world)
+
+    def world_soon(self, callback: Any, *args: Any) -> events.Handle:
+        """Call in the next turn, as the world."""
+        return self.call_soon(callback, *args, context=self.world)
+
+    def requeue(self, handles: list[events.Handle]) -> None:
+        """Run these at the next turn."""
+        self._ready.extend(handles)  # type: ignore[attr-defined]
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
+        if not ready:
+            while timers and timers[0]._cancelled:
+                heapq.heappop(timers)._scheduled = False
+            if not timers:
+                raise DeadlockError
+            self._now = max(self._now, timers[0]._when)
+        while timers and timers[0]._when <= self._now:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            self.callbacks += 1
+            process = handle._context.get(PROCESS)
+            if process is None or process.admits(handle):
+                handle._run()
+
+    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
+        """It is skipped when its moment comes."""
+
+    def _process_events(self, event_list: object) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nobody else is there to wake the loop."""
+
+
+def _new_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **kwargs: Any
+) -> asyncio.Task[Any]:
+    return _Task(work, loop=loop, **kwargs)
+
+
+def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
+    """Run one simulation on a loop of its own, and end every task of it."""
+    loop = VirtualLoop()
+    _Task._numbers = itertools.count()
+    try:
+        return loop.run_until_complete(main(loop))
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in sorted(left, key=hash):
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()

@@ -1,0 +1,338 @@
+"""One schedule: a pair, fills, faults; then everything heals and the pair must be whole again."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from hedge.core import hedger, maker
+from hedge.core.keys_control import Halt
+from paper.records import Tier
+from tests.simulation import faults
+from tests.simulation.bus import NAMES, SimRedis
+from tests.simulation.daemon import Daemon, Settings, Tools, World
+from tests.simulation.exchange import START_MS, A, B, SimExchange
+from tests.simulation.host import Host
+from tests.simulation.judge import Judge
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.loop import run as run_loop
+
+HEAL_S = 150.0
+"""Longest wait for a healed pair; the longest honest one is a book that cannot be proven."""
+POLL_S = 0.5
+FORCED = frozenset({"unexplained_position", "book_not_proven", "foreign_trade_on_b"})
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which faults a schedule may have; `always` are in every one."""
+
+    faults: tuple[str, ...] = faults.ALL
+    always: tuple[str, ...] = ()
+    share: float = 0.25
+    seconds: tuple[float, float] = (6.0, 18.0)
+    fill_every_s: float = 2.5
+    same_host: float = 0.2
+    skew_ms: int = 800
+
+
+GENERAL = Profile()
+
+
+@dataclass
+class Result:
+    """What one schedule came to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    halts: Counter[str] = field(default_factory=Counter)
+    prefixes: int = 0
+    steps: int = 0
+    fills: int = 0
+    hedges: int = 0
+    starts: int = 0
+    virtual_s: float = 0.0
+
+
+class Stage:
+    """The scene of one schedule and what can be done to it."""
+
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        profile: Profile,
+        tools: Tools,
+        say: Callable[[str, str], None] | None,
+    ) -> None:
+        self.dice = dice = Random(seed)
+        self.loop, self.profile = loop, profile
+        self.result = Result(seed)
+        tier = dice.choice((Tier.STANDARD, Tier.STANDARD, Tier.INSTANT))
+        exchange = SimExchange(loop, tier)
+        exchange.say = say
+        redis = SimRedis(loop, dice)
+        settings = Settings(keep=False)
+        self.world = World(loop, exchange, redis, dice, settings, tools, say)
+        self.judge = Judge(self.world)
+        self.world.on_place = self.judge.on_place
+        skew = profile.skew_ms
+        self.host_a = Host("host-a", dice, dice.randint(-skew, skew))
+        apart = dice.random() >= profile.same_host
+        self.host_b = Host("host-b", dice, dice.randint(-skew, skew)) if apart else self.host_a
+        self.host_c = Host("host-c", dice, dice.randint(-skew, skew))
+        self.a = Daemon(self.world, "a", self.host_a, "A")
+        self.b = Daemon(self.world, "b", self.host_b, "B")
+        self.standby = Daemon(self.world, "b", self.host_c, "B2", tools.standby_key)
+        self.second_a = Daemon(self.world, "a", self.host_c, "A2")
+        self.has_standby = False
+        self.faulty = False
+        self._down_until = 0.0
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return (self.host_a, self.host_b, self.host_c)
+
+    def say(self, what: str) -> None:
+        if self.world.say is not None:
+            self.world.say("--", what)
+
+    # --- what can be done to it ---------------------------------------------------------------
+
+    def pick(self, side: str) -> Daemon:
+        """Return a daemon of this side: the standby too, where there is one."""
+        if side == "a":
+            return self.a
+        return self.dice.choice((self.b, self.standby)) if self.has_standby else self.b
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        self.loop.world_at(self.loop.time() + seconds, self._if_faulty, call)
+
+    def _if_faulty(self, call: Callable[[], None]) -> None:
+        if self.faulty:
+            call()
+
+    def redis_down(self, seconds: float) -> None:
+        self.world.redis.down = True
+        self._down_until = max(self._down_until, self.loop.time() + seconds)
+        self.later(seconds, self._redis_up)
+
+    def _redis_up(self) -> None:
+        if self.loop.time() >= self._down_until - 0.001:
+            self.world.redis.down = False
+            for client in self.world.redis.clients:
+                client.deaf_until = self.loop.time() + self.dice.uniform(0, 1.5)
+
+    def cut_redis(self, host: Host, seconds: float) -> None:
+        def mend() -> None:
+            host.redis.cut = False
+
+        host.redis.cut = True
+        self.later(seconds, mend)
+
+    def cut_venue(self, host: Host, seconds: float) -> None:
+        def mend() -> None:
+            host.venue.cut = False
+
+        host.venue.cut = True
+        for daemon in self.daemons:
+            if daemon.host is host:
+                for socket in daemon.sockets:
+                    socket.lose_stream("cut off")
+        self.later(seconds, mend)
+
+    def thin_book(self, bids: int, asks: int, seconds: float) -> None:
+        self.world.exchange.ladder(bids, asks)
+        self.later(seconds, self.world.exchange.ladder)
+
+    def add_standby(self) -> None:
+        self.has_standby = True
+        self.standby.start()
+
+    def add_second_a(self) -> None:
+        self.second_a.start()
+
+    @property
+    def daemons(self) -> tuple[Daemon, ...]:
+        return (self.a, self.b, self.standby, self.second_a)
+
+    # --- the schedule -------------------------------------------------------------------------
+
+    async def play(self) -> Result:
+        """Play it whole."""
+        self.b.start()
+        self.a.start()
+        if await self._until(self._is_working, 30):
+            await self._suffer()
+        else:
+            self.judge.violations.append("liveness: the pair does not start")
+        self._heal()
+        await self._recover()
+        self._sum_up()
+        return self.result
+
+    async def _suffer(self) -> None:
+        dice, profile = self.dice, self.profile
+        chosen = [name for name in profile.faults if dice.random() < profile.share]
+        chosen = list(dict.fromkeys((*profile.always, *chosen)))
+        self.say(f"faults: {', '.join(chosen)}")
+        self.faulty = True
+        self._set_weather(chosen)
+        blows = [name for name in chosen if name in faults.BLOWS]
+        end = self.loop.time() + dice.uniform(*profile.seconds)
+        while self.loop.time() < end:
+            await asyncio.sleep(dice.expovariate(1.0))
+            if dice.random() < 1 / (1 + profile.fill_every_s * 0.6):
+                self._fill()
+            if blows and dice.random() < 0.45:
+                name = dice.choice(blows)
+                self.result.faults[name] += 1
+                self.say(f"fault: {name}")
+                faults.BLOWS[name](self, dice)
+
+    def _set_weather(self, chosen: list[str]) -> None:
+        for name in chosen:
+            for table, kind in ((faults.VENUE_WEATHER, "venue"), (faults.REDIS_WEATHER, "redis")):
+                if name in table:
+                    self.result.faults[name] += 1
+                    attribute, low, high = table[name]
+                    for host in dict.fromkeys(self.hosts):
+                        setattr(getattr(host, kind), attribute, self.dice.uniform(low, high))
+        if self.dice.random() < 0.3:
+            for host in self.hosts:
+                host.redis.late_write = 0.5
+
+    def _fill(self) -> None:
+        lots = self.dice.choice((100, 100, self.dice.randrange(1, 100)))
+        took = self.world.exchange.take(lots, A)
+        if took:
+            self.result.fills += 1
+            self.say(f"the market takes {took}")
+
+    def _heal(self) -> None:
+        self.say("healing")
+        self.faulty = False
+        exchange, redis = self.world.exchange, self.world.redis
+        exchange.ladder()
+        redis.down = False
+        for host in self.hosts:
+            host.venue.clear()
+            host.redis = type(host.redis)()
+        for client in redis.clients:
+            client.deaf_until = 0.0
+        for daemon in self.daemons:
+            if daemon.messenger is not None:
+                daemon.messenger.weather = daemon.host.redis
+            if daemon.process is not None:
+                daemon.process.fuse = None
+            daemon.thaw()
+        self.second_a.kill()
+
+    async def _recover(self) -> None:
+        """Wait until the pair is whole and trades; resume what had to be halted."""
+        for _ in range(3):
+            whole = await self._until(self._is_whole, HEAL_S)
+            halt = self._halt()
+            if not whole and not (halt is not None and halt.reason in FORCED):
+                net = self.world.exchange.lots(A) + self.world.exchange.lots(B)
+                self.judge.violations.append(
+                    f"{'I1' if net else 'liveness'}: healed, but A + B = {net}; {self._states()}"
+                )
+                return
+            if halt is None:
+                break
+            self.result.halts[halt.reason] += 1
+            self.say(f"a person resumes {halt.reason}")
+            await self._resume(halt)
+        else:
+            self.judge.violations.append(f"liveness: halted again and again; {self._states()}")
+            return
+        if self.world.exchange.take(100, A):
+            self.say("the last fill")
+            await asyncio.sleep(1)
+            if not await self._until(self._is_whole, 30):
+                self.judge.violations.append(f"liveness: the last fill; {self._states()}")
+
+    async def _resume(self, halt: Halt) -> None:
+        record = Halt(
+            id=halt.id,
+            side=halt.side,
+            reason=halt.reason,
+            detail=halt.detail,
+            timestamp=halt.timestamp,
+            resumed=(START_MS + round(self.loop.time() * 1000)) // 1000 + 5,
+            forced=halt.reason in FORCED,
+        )
+        self.world.redis.set(NAMES.halt, record)
+        await asyncio.sleep(4)
+
+    def _halt(self) -> Halt | None:
+        halt: Halt | None = self.world.redis.get(NAMES.halt)
+        return halt if halt is not None and halt.is_active else None
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        end = self.loop.time() + seconds
+        while self.loop.time() < end:
+            self._restart()
+            if condition():
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+
+    def _restart(self) -> None:
+        """A person starts again what has ended."""
+        if self.faulty:
+            return
+        self.a.start()
+        if not (self.has_standby and self.standby.is_running):
+            self.b.start()
+
+    def _is_working(self) -> bool:
+        return bool(self.world.exchange.engine.active_orders(A))
+
+    def _is_whole(self) -> bool:
+        """Whether B is the other side of A and the pair trades, or stands in a halt."""
+        exchange = self.world.exchange
+        if not exchange.is_idle:
+            return False
+        if exchange.lots(A) + exchange.lots(B) != self.world.settings.offset_lots:
+            return False
+        if self._halt() is not None:
+            return self.a.is_running and self.a.manager.state.phase is maker.Phase.HALTED
+        return self._is_working() and self.a.manager.state.phase is maker.Phase.WORKING
+
+    def _states(self) -> str:
+        parts = []
+        for daemon in self.daemons:
+            if daemon.manager is not None:
+                state = daemon.manager.state
+                word = state.phase.value if daemon.is_running else f"ended {daemon.ended}"
+                owed = hedger.owed_lots(state) if daemon.side == "b" else state.net_lots
+                parts.append(f"{daemon.name} {word} {owed}")
+        halt = self._halt()
+        return ", ".join(parts) + (f", halt {halt.reason}" if halt else "")
+
+    def _sum_up(self) -> None:
+        result, audit = self.result, self.judge.audit()
+        result.violations = self.judge.violations
+        result.prefixes, result.hedges = audit.prefixes, audit.hedges
+        result.steps, result.starts = self.loop.callbacks, self.world.starts
+        result.virtual_s = self.loop.time()
+
+
+def play(
+    seed: int,
+    profile: Profile = GENERAL,
+    tools: Tools | None = None,
+    say: Callable[[VirtualLoop], Callable[[str, str], None]] | None = None,
+) -> Result:
+    """Play the schedule of one seed."""
+
+    async def main(loop: VirtualLoop) -> Result:
+        stage = Stage(loop, seed, profile, tools or Tools(), say(loop) if say else None)
+        return await stage.play()
+
+    result: Result = run_loop(main)
+    return result

@@ -1,0 +1,39 @@
+"""How bad the way to the exchange is for one host; chances are per transaction, read or frame."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class VenueWeather:
+    """All zero is a good day."""
+
+    cut: bool = False
+    latency_s: float = 0.02
+    # transactions
+    lose_request: float = 0.0
+    lose_answer: float = 0.0
+    hold_copy: float = 0.0
+    hold_s: float = 20.0
+    refuse_load: float = 0.0
+    cancel_accepted: float = 0.0
+    drop_accepted: float = 0.0
+    hand_back: float = 0.0
+    fail_cancel_all: bool = False
+    """Whether the sequencer's failures reach a cancel-all too."""
+    # reads
+    fail_read: float = 0.0
+    stale_read: float = 0.0
+    stale_s: float = 5.0
+    # frames
+    drop_frame: float = 0.0
+    repeat_frame: float = 0.0
+    delay_frame: float = 0.0
+    delay_s: float = 3.0
+    lose_stream: float = 0.0
+    mute_peer: float = 0.0
+    """Chance that a public frame of the other account is lost on a live socket."""
+
+    def clear(self) -> None:
+        """End all faults; the latency stays."""
+        latency_s = self.latency_s
+        self.__init__(latency_s=latency_s)  # type: ignore[misc]
