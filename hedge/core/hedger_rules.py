@@ -44,13 +44,19 @@ def owed_lots(state: HedgerState) -> int | None:
 
 
 def a_view(state: HedgerState) -> ATarget | None:
-    """Return what A stated last, carried on by its public trades since where they add up."""
+    """Return what A stated last, carried on by its public trades since where they add up.
+
+    What such trades have carried once is never taken back: a later gap, or a statement that knows
+    fewer of them (A is cut off, Redis went back), leaves the view where it was.
+    """
     known = state.a
-    if known is None or not state.watched:
+    if known is None or not (state.watched or state.shown):
         return known
     stated = Stand(known.position_lots, known.last_trade_id)
-    stand = carried(stated, state.watched, state.shown_lots)
-    if stand is None or stand == stated:
+    shown = state.shown
+    base = shown if shown and shown.last_trade_id > stated.last_trade_id else stated
+    stand = carried(base, state.watched, state.shown_lots) or base
+    if stand == stated:
         return known
     return replace(
         known, position_lots=stand.position_lots, last_trade_id=stand.last_trade_id, stamp_s=0
@@ -58,8 +64,11 @@ def a_view(state: HedgerState) -> ATarget | None:
 
 
 def is_watch_open(state: HedgerState) -> bool:
-    """Whether A has public trades that do not add up with what it stated: one is missing."""
-    return bool(state.watched) and a_view(state) is state.a
+    """Whether A has public trades that do not add up with what is known: one is missing."""
+    if not state.watched:
+        return False
+    view = a_view(state)
+    return view is None or state.watched[-1].trade_id > view.last_trade_id
 
 
 def target_known(state: HedgerState) -> bool:

@@ -7,7 +7,7 @@ from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.machine import Outcome
 from hedge.core.records import OrderRow, Trade
-from hedge.core.watch import PeerAnswered, PeerTraded
+from hedge.core.watch import PeerAnswered, PeerTraded, Stand
 
 
 class Phase(enum.Enum):
@@ -158,6 +158,7 @@ class HedgerState:
     a_fresh: bool = False
     baseline: ATarget | None = None
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
+    shown: Stand | None = None  # the newest position that A's public trades have carried
     shown_lots: int | None = None  # A's position as the venue shows it to everybody
     manual_lots: int = 0
     hand_base_lots: int | None = None

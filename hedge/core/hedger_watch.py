@@ -24,9 +24,12 @@ def _watch(state: HedgerState, trades: tuple[Trade, ...]) -> Step:
     if trades:
         state = replace(state, watched=merged(state.watched, trades, floor))
     view = a_view(state)
-    if view is not None and view is not state.a and is_beyond(state, view.position_lots):
-        return beyond(state, view.position_lots)
-    return state, ()
+    if view is None or view is state.a:
+        return state, ()
+    state = replace(state, shown=Stand(view.position_lots, view.last_trade_id))
+    return (
+        beyond(state, view.position_lots) if is_beyond(state, view.position_lots) else (state, ())
+    )
 
 
 def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> Step:
@@ -43,7 +46,8 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> 
     view = a_view(state)
     if view is None or view.position_lots != stand.position_lots:
         state = follow(state, ATarget("", 0, stand.position_lots, stand.last_trade_id, 0))
-        state = replace(state, watched=merged(state.watched, (), stand.last_trade_id))
+        watched = merged(state.watched, (), stand.last_trade_id)
+        state = replace(state, watched=watched, shown=stand)
     note = Note(
         "watch_leads",
         f"A holds {state.config.spec.base(stand.position_lots)} by its public trades",

@@ -12,6 +12,7 @@ from hedge.core.hedger_state import (
     ProofNeeded,
     SendHedge,
     StopRequested,
+    TargetSeen,
 )
 from hedge.core.records import Trade
 from hedge.core.watch import PeerAnswered, PeerTraded, Recent, Stand
@@ -82,6 +83,29 @@ def test_trades_that_do_not_add_up_leave_a_s_own_word() -> None:
     sent = only(driver(answered(first, second)), SendHedge).order
     assert sent.lots == 100
     assert not is_watch_open(driver.state)
+
+
+def test_a_gap_does_not_take_back_what_the_watch_has_shown() -> None:
+    """B hedged a watched fill; a lost frame after it must not make B buy the hedge back."""
+    driver = Hedger().idle()
+    driver(seen(a_trade(driver, 100)))
+    driver(driver.answer())
+    driver.execute()
+    assert driver(seen(trade(driver.a_seq + 3, 5, 120))) == []
+    assert is_watch_open(driver.state)
+    assert owed_lots(driver.state) == 0
+
+
+def test_a_statement_that_knows_less_than_the_watch_does_not_take_it_back() -> None:
+    """A Redis that went back names an A with an older state; the venue has shown more."""
+    driver = restarted()
+    driver(answered(trade(30, 20, 80), lowest=25, highest=31, base=Stand(0, 3)))
+    assert owed_lots(driver.state) == 0
+    driver(TargetSeen(ATarget(A_INSTANCE, 2, 80, 29, 100), named=True))
+    assert owed_lots(driver.state) == 0
+    assert answerable(driver.state) is None
+    driver(TargetSeen(ATarget(A_INSTANCE, 3, 100, 30, 100), named=True))
+    assert answerable(driver.state) is not None
 
 
 def test_the_shown_position_serves_where_trades_state_none() -> None:
