@@ -82,6 +82,7 @@ class AccountAManager(Shell):
         self._catching = False
         self._was_leased = False
         self._frame_ns = 0
+        self._as_of_s = 0
         self._shown: tuple[str, ...] | None = None
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
@@ -316,8 +317,15 @@ class AccountAManager(Shell):
     def _position(self, seq: int, position_lots: int) -> PositionState:
         book = self.books.book
         floor = book.floor_trade_id if book else 0
+        if statements.is_current(self.state):
+            self._as_of_s = self.parts.epoch_s
         return statements.position_of(
-            self.parts, self.state, floor, seq=seq, position_lots=position_lots
+            self.parts,
+            self.state,
+            floor,
+            seq=seq,
+            position_lots=position_lots,
+            as_of_s=self._as_of_s,
         )
 
     def _judge(self, answer: LeaseAnswer) -> None:

@@ -4,15 +4,30 @@ from hedge.bus.port import StateSnapshot
 from hedge.core import pricing
 from hedge.core.keys_state import PositionState, Ready
 from hedge.core.machine import Facts
-from hedge.core.maker_state import LedgerView, MakerState, Peer, Phase, PublishFill
+from hedge.core.maker_state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
 from hedge.core.messages import AFilled
 from hedge.parts import Parts
 
 
+def is_current(state: MakerState) -> bool:
+    """Whether A knows of everything that its account has done by now."""
+    return state.streams_up and state.consistent and state.pending is not Pending.FENCE
+
+
 def position_of(
-    parts: Parts, state: MakerState, floor_trade_id: int, *, seq: int, position_lots: int
+    parts: Parts,
+    state: MakerState,
+    floor_trade_id: int,
+    *,
+    seq: int,
+    position_lots: int,
+    as_of_s: int,
 ) -> PositionState:
-    """Return A's position as its newest trade left it."""
+    """Return A's position as its newest trade left it.
+
+    `as_of_s` (epoch seconds) is when A last knew that nothing else had happened: a state that is
+    only written again, by an A that is cut off, must not look newer than a hedge of B.
+    """
     return PositionState(
         chain_id=parts.scope.chain_id,
         account_index=parts.scope.account_a,
@@ -22,7 +37,7 @@ def position_of(
         position_lots=position_lots,
         floor_trade_id=floor_trade_id,
         last_trade_id=state.last_trade_id,
-        timestamp=parts.epoch_s,
+        timestamp=as_of_s,
     )
 
 

@@ -15,6 +15,7 @@ from hedge.core.maker_state import (
     MakerConfig,
     MakerState,
     Peer,
+    Pending,
     Phase,
     PublishFill,
 )
@@ -78,11 +79,22 @@ def read(parts: Parts, beat: Ready | None, ledger: Ledger | None = None) -> Peer
 
 def test_a_position_carries_who_says_it_and_how_new_it_is(parts: Parts) -> None:
     """Instance and seq make the state; floor and newest trade say what it contains."""
-    said = statements.position_of(parts, state_of(parts), 40, seq=8, position_lots=90)
+    said = statements.position_of(parts, state_of(parts), 40, seq=8, position_lots=90, as_of_s=77)
     assert (said.instance, said.seq, said.position_lots) == (parts.instance, 8, 90)
     assert (said.floor_trade_id, said.last_trade_id) == (40, 44)
     assert (said.account_index, said.chain_id, said.market_index) == (ACCOUNT_A, CHAIN, 0)
-    assert said.timestamp == parts.clock.epoch_ms() // 1000
+    assert said.timestamp == 77
+
+
+@pytest.mark.parametrize(
+    "changes", [{"streams_up": False}, {"consistent": False}, {"pending": Pending.FENCE}]
+)
+def test_an_a_that_may_have_missed_something_is_not_current(
+    parts: Parts, changes: dict[str, Any]
+) -> None:
+    """What it writes again then is as old as its last sight of the account."""
+    assert statements.is_current(state_of(parts))
+    assert not statements.is_current(state_of(parts, **changes))
 
 
 def test_a_fill_carries_its_trade_and_the_position_after_it(parts: Parts) -> None:
