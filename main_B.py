@@ -25,6 +25,7 @@ def build(parts: Parts) -> AccountBManager:
             stop_deadline_ms=round(timing.stop_timeout_s * 1000),
             max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
             max_position_lots=parts.scope.max_position_lots,
+            peer_watch=parts.peer is not None,
         ),
     )
 

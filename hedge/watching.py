@@ -94,7 +94,8 @@ class Watcher:
         self._open_since_ms = (now_ms if since_ms is None else since_ms) if is_open else None
         is_gap = is_open and now_ms - (self._open_since_ms or now_ms) >= OPEN_MS
         gone = not self._do.a_lives()
-        urgent = self._stale or is_gap or (gone and not state.a_fresh)
+        unsure = not state.looked or (gone and not state.a_fresh)
+        urgent = self._stale or is_gap or unsure
         if self._asked_ms is None:
             return urgent or gone
         waited_ms = now_ms - self._asked_ms
@@ -111,5 +112,5 @@ class Watcher:
         self._stale = False
         self._post(PeerAnswered(answer, self._do.bases()), self._parts.clock.mono_ns())
         state = self._do.state()
-        if state.a_fresh and not hedger.is_watch_open(state):
+        if state.a_fresh and state.looked and not hedger.is_watch_open(state):
             self._pause_ms = PAUSE_MIN_MS

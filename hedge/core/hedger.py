@@ -25,6 +25,7 @@ from hedge.core.hedger_rules import (
     prove_again,
     settled,
     target_known,
+    unsure,
     with_view,
 )
 from hedge.core.hedger_state import (
@@ -118,7 +119,7 @@ def _on_lease(state: HedgerState, event: LeaseChanged, _facts: Facts) -> Step:
         return move(state, Trigger.LEASE), (Fence(),)
     if state.phase in (Phase.STANDBY, Phase.STOPPING):
         return state, ()
-    lost = replace(move(state, Trigger.LOST), a_fresh=False, baseline=None)
+    lost = unsure(move(state, Trigger.LOST))
     return lost, (Note("deposed", "lease lost; fence and book before trading again", loud=True),)
 
 
@@ -143,7 +144,7 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
     effects: tuple[HedgerEffect, ...] = ()
     if fresh_start:
         order = state.inflight  # with what the view says of it
-        state = replace(state, inflight=None, failure=None, a_fresh=False, baseline=None)
+        state = unsure(replace(state, inflight=None, failure=None))
         state = move(state, Trigger.PROVEN)
         if order is not None and order.filled_lots:
             effects = (Report(order, owed_lots(state) or 0),)
@@ -311,8 +312,7 @@ def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
     state = replace(state, explained=state.explained or event.force)
     if state.phase is not Phase.HALTED:
         return state, ()
-    state = replace(move(state, Trigger.RESUME), halt_reason="", a_fresh=False, baseline=None)
-    return state, ()
+    return unsure(replace(move(state, Trigger.RESUME), halt_reason="")), ()
 
 
 def _on_stop(state: HedgerState, _event: StopRequested, facts: Facts) -> Step:

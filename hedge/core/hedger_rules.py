@@ -35,7 +35,7 @@ def owed_lots(state: HedgerState) -> int | None:
     if state.net_lots is None:
         return None
     view = a_view(state)
-    if view is not None and state.a_fresh:
+    if view is not None and state.a_fresh and state.looked:
         held = view.position_lots + state.net_lots
         return state.config.offset_lots + state.manual_lots - held
     if state.hand_base_lots is not None:
@@ -74,7 +74,7 @@ def is_watch_open(state: HedgerState) -> bool:
 def target_known(state: HedgerState) -> bool:
     """Whether B's view of A is known to be current, and its own book proven."""
     proven = state.phase in PROVEN_PHASES and state.consistent
-    return proven and state.a is not None and state.a_fresh
+    return proven and state.a is not None and state.a_fresh and state.looked
 
 
 def answerable(state: HedgerState) -> ATarget | None:
@@ -246,8 +246,16 @@ def doubt(state: HedgerState, order: InFlight, why: str) -> Step:
 def prove_again(state: HedgerState, note: Note) -> Step:
     """Prove the book, and A's state after it, anew; a fence already on its way serves too."""
     fences = () if state.phase is Phase.UNKNOWN else (Fence(),)
-    state = replace(move(state, Trigger.FENCE), a_fresh=False, baseline=None)
-    return state, (note, *fences)
+    return unsure(move(state, Trigger.FENCE)), (note, *fences)
+
+
+def unsure(state: HedgerState) -> HedgerState:
+    """Return the state with a view of A that must first be shown not to be older than our book.
+
+    With a watch that takes one public answer too: an earlier process, or this one, may have hedged
+    what it saw there before A knew of it.
+    """
+    return replace(state, a_fresh=False, baseline=None, looked=not state.config.peer_watch)
 
 
 def halt(state: HedgerState, reason: str, detail: str) -> Step:

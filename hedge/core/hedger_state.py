@@ -105,6 +105,7 @@ class HedgerConfig:
     stop_deadline_ms: int = 15000
     max_drift_micros: int = 1_000_000_000
     max_position_lots: int | None = None
+    peer_watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class HedgerState:
     left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
     a_fresh: bool = False
     baseline: ATarget | None = None
+    looked: bool = True  # A's public trades were asked for since the book was proven
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
     shown: Stand | None = None  # the newest position that A's public trades have carried
     shown_lots: int | None = None  # A's position as the venue shows it to everybody
@@ -172,9 +174,6 @@ class HedgerState:
     halt_reason: str = ""
     mismatch: str = ""
     stop_by_ms: int | None = None
-
-
-# --- events ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +332,6 @@ HedgerEvent = (
     | StopRequested
     | Tick
 )
-
-# --- effects ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ def _watch(state: HedgerState, trades: tuple[Trade, ...]) -> Step:
 def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> Step:
     """Fill a gap of the watch; where A's state is not known to be current, take it from here."""
     state, effects = _watch(state, event.answer.legs)
+    if event.answer.highest_id >= state.last_trade_id and state.phase in PROVEN_PHASES:
+        state = replace(state, looked=True)
     if state.a_fresh or state.phase not in PROVEN_PHASES:
         return state, effects
     known = state.a

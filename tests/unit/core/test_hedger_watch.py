@@ -129,6 +129,17 @@ def test_after_a_start_with_a_gone_the_venue_leads() -> None:
     assert "watch_leads" in driver.notes(loud=True)
 
 
+def test_after_a_start_a_s_word_waits_for_one_look_at_its_public_trades() -> None:
+    """A that does not know of its fill says 0 with a fresh date; B had hedged what it watched."""
+    driver = Hedger(peer_watch=True).reconciling().proven(-100)
+    driver(BaselineRead(ATarget(A_INSTANCE, 1, 0, 0, 500), named=True, fresh=True))
+    assert owed_lots(driver.state) is None
+    driver(answered(trade(2, 100, 0), highest=driver.last_id - 1))
+    assert answerable(driver.state) is None
+    driver(answered(trade(2, 100, 0), highest=driver.last_id))
+    assert owed_lots(driver.state) == 0
+
+
 def test_an_answer_older_than_b_s_own_trade_is_not_acted_on() -> None:
     """A lagging copy of the venue, or Redis rolled back: B must not buy back its own hedge."""
     driver = restarted(ATarget(A_INSTANCE, 2, 0, 5, 100))
