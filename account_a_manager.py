@@ -295,7 +295,7 @@ class AccountAManager(Shell):
 
     def _publish_fill(self, effect: PublishFill) -> None:
         position = self._position(effect.seq, effect.position_lots)
-        fill = statements.fill_of(self.parts, effect, self._frame_ns)
+        fill = statements.fill_of(self.parts, effect, self.state.last_trade_id, self._frame_ns)
 
         async def publish() -> None:
             self._judge(await self.parts.messenger.publish_fill(position, fill))

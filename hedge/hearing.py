@@ -102,7 +102,7 @@ def target_of_fill(fill: AFilled) -> ATarget:
         instance=fill.instance or "",
         seq=fill.seq or 0,
         position_lots=fill.position_lots or 0,
-        last_trade_id=fill.trade_id or 0,
+        last_trade_id=fill.last_trade_id or fill.trade_id or 0,
         stamp_s=0,
     )
 

@@ -41,8 +41,8 @@ def position_of(
     )
 
 
-def fill_of(parts: Parts, effect: PublishFill, frame_ns: int) -> AFilled:
-    """Return the message of one trade."""
+def fill_of(parts: Parts, effect: PublishFill, last_trade_id: int, frame_ns: int) -> AFilled:
+    """Return the message of one trade; `last_trade_id` is the newest one in A's position."""
     trade = effect.trade
     return AFilled(
         account_index=parts.scope.account_a,
@@ -59,6 +59,7 @@ def fill_of(parts: Parts, effect: PublishFill, frame_ns: int) -> AFilled:
         chain_id=parts.scope.chain_id,
         trade_id=trade.trade_id,
         client_order_index=trade.client_order_index,
+        last_trade_id=max(last_trade_id, trade.trade_id),
         frame_ns=frame_ns,
         published_ns=parts.clock.mono_ns(),
     )

@@ -16,7 +16,8 @@ class AFilled:
     """One trade of account A, and A's position after it.
 
     A message published by hand has no `instance`: then everything below `side` is None, and it is
-    an amount to hedge, not a state of A.
+    an amount to hedge, not a state of A. `last_trade_id` is the newest trade in the position: of
+    trades that are said late, or several at once, not the one that the message is about.
     """
 
     account_index: int
@@ -33,6 +34,7 @@ class AFilled:
     chain_id: int | None = None
     trade_id: int | None = None
     client_order_index: int | None = None
+    last_trade_id: int | None = None
     frame_ns: int | None = None
     published_ns: int | None = None
 
@@ -70,6 +72,8 @@ class AFilled:
                 ),
                 "chain_id": self.chain_id,
             }
+        if self.last_trade_id is not None:
+            values["last_trade_id"] = self.last_trade_id
         if self.frame_ns is not None:
             values["frame_ns"] = self.frame_ns
         if self.published_ns is not None:
@@ -107,6 +111,7 @@ class AFilled:
             chain_id=None if by_hand else limits.chain_id,
             trade_id=None if by_hand else fields.integer("trade_id"),
             client_order_index=None if by_hand else fields.integer("client_order_index"),
+            last_trade_id=None if by_hand else fields.integer_or_none("last_trade_id"),
             frame_ns=fields.integer_or_none("frame_ns"),
             published_ns=fields.integer_or_none("published_ns"),
         )

@@ -14,7 +14,7 @@ from hedge.core.hedger_state import ATarget, HedgerConfig, HedgerState
 from hedge.core.keys_control import Lease
 from hedge.core.keys_state import PositionState
 from hedge.core.messages import AFilled
-from hedge.core.wire import RefusalCause
+from hedge.core.wire import RefusalCause, WireLimits
 from hedge.hearing import Ear, EarHandlers, baseline_of, target_of_fill, target_of_key
 from tests.unit.shell.fakes import (
     A_INSTANCE,
@@ -321,6 +321,13 @@ def test_a_key_and_a_fill_name_the_same_state() -> None:
     assert by_key == ATarget(A_INSTANCE, 9, 100, 44, stamp_s=1234)
     by_fill = target_of_fill(fill_message(10, 9, 100, trade_id=44, timestamp=1234))
     assert by_fill == replace(by_key, stamp_s=0)
+
+
+def test_a_trade_that_is_said_late_does_not_make_the_position_old() -> None:
+    """A found trade 7 after 9: its message carries the position after both."""
+    late = fill_message(90, 8, 190, trade_id=7, last_trade_id=9)
+    read = AFilled.from_json(late.to_json(ETH), ETH, WireLimits(CHAIN))
+    assert target_of_fill(read).last_trade_id == 9
 
 
 def test_a_missing_key_is_unknown() -> None:

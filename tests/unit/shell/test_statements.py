@@ -100,7 +100,8 @@ def test_an_a_that_may_have_missed_something_is_not_current(
 def test_a_fill_carries_its_trade_and_the_position_after_it(parts: Parts) -> None:
     """Size, price and ids are the trade's own; the position is the state's."""
     done = trade(45, -10, 100, order=7, cid=9, time_ms=123_456)
-    said = statements.fill_of(parts, PublishFill(done, 8, 90), frame_ns=77)
+    said = statements.fill_of(parts, PublishFill(done, 8, 90), 46, frame_ns=77)
+    assert said.last_trade_id == 46
     assert (said.trade_id, said.order_index, said.client_order_index) == (45, 7, 9)
     assert (said.signed_lots, said.position_lots, said.seq) == (-10, 90, 8)
     assert (said.avg_price_micros, said.quote_micros) == (PRICE * 10_000, done.quote_micros)
