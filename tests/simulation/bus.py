@@ -109,7 +109,9 @@ class SimRedis:
 
     def halt(self, halt: Halt | None) -> HaltAnswer:
         known: Halt | None = self.get(NAMES.halt)
-        if halt is not None and not (known is not None and (known.is_active or known.id == halt.id)):
+        if halt is not None and not (
+            known is not None and (known.is_active or known.id == halt.id)
+        ):
             self.set(NAMES.halt, halt)
             return HaltAnswer(stored=True, halt=halt)
         assert known is not None

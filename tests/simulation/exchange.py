@@ -335,7 +335,9 @@ class SimExchange:
         if self.say is not None:
             sold, bought = trade.ask_account_index, trade.bid_account_index
             names = {A: "A", B: "B"}
-            text = f"{names.get(sold, 'market')} sells {trade.lots} to {names.get(bought, 'market')}"
+            text = (
+                f"{names.get(sold, 'market')} sells {trade.lots} to {names.get(bought, 'market')}"
+            )
             self.say("XX", f"trade {trade.trade_id} (event {event.seq}): {text}")
 
     def _look_at_book(self) -> bool:

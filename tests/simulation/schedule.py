@@ -35,6 +35,8 @@ class Profile:
     fill_every_s: float = 2.5
     same_host: float = 0.2
     skew_ms: int = 800
+    peer_watch: float = 0.75
+    hold_s: float = 20.0
 
 
 GENERAL = Profile()
@@ -74,7 +76,7 @@ class Stage:
         exchange = SimExchange(loop, tier)
         exchange.say = say
         redis = SimRedis(loop, dice)
-        settings = Settings(keep=False)
+        settings = Settings(peer_watch=dice.random() < profile.peer_watch)
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.judge = Judge(self.world)
         self.world.on_place = self.judge.on_place
@@ -200,9 +202,10 @@ class Stage:
                     attribute, low, high = table[name]
                     for host in dict.fromkeys(self.hosts):
                         setattr(getattr(host, kind), attribute, self.dice.uniform(low, high))
-        if self.dice.random() < 0.3:
-            for host in self.hosts:
-                host.redis.late_write = 0.5
+        late = self.dice.random() < 0.3
+        for host in self.hosts:
+            host.redis.late_write = 0.5 if late else 0.0
+            host.venue.hold_s = self.profile.hold_s
 
     def _fill(self) -> None:
         lots = self.dice.choice((100, 100, self.dice.randrange(1, 100)))

@@ -67,6 +67,7 @@ class SimVenue(Socket):
         self.key = key
         self._handler: VenueHandler | None = None
         self._depth = Depth()
+        self.signed_nonce = -1
         self.on_order: Callable[[OrderRequest], None] = lambda order: None
         """Hears every order before it is signed."""
 
@@ -118,6 +119,7 @@ class SimVenue(Socket):
 
     def _signed(self, tx_type: int, nonce: int, fields: dict[str, Any]) -> SignedTx:
         self.process.check()
+        self.signed_nonce = nonce
         info = {
             "AccountIndex": self.account_index,
             "ApiKeyIndex": self.key,
@@ -159,7 +161,9 @@ class SimVenue(Socket):
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         await asyncio.sleep(0)
-        return self._signed(CANCEL_ALL, nonce, {"TimeInForce": 0, "Time": 0, "L2TxAttributes": {"5": 0}})
+        return self._signed(
+            CANCEL_ALL, nonce, {"TimeInForce": 0, "Time": 0, "L2TxAttributes": {"5": 0}}
+        )
 
     async def send(self, tx: SignedTx, path: Path, timeout_s: float) -> Answer:
         self.process.check()
