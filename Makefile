@@ -14,7 +14,7 @@ PRODUCT := hedge paper $(wildcard *.py)
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help venv test unit check lint format types cover paper diagrams clean
+.PHONY: help venv test unit check lint format types cover simulate paper diagrams clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,11 @@ cover: $(STAMP) ## run all tests with branch coverage; hedge/core must be at 100
 	$(BIN)/coverage report --include='hedge/core/*' --fail-under=100
 
 check: lint types cover ## all that CI runs
+
+RUNS ?= 500
+SEED ?= 1
+simulate: $(STAMP) ## RUNS schedules of faults on a virtual clock, from SEED; exit 1 on a broken promise
+	$(BIN)/python -m tests.simulation --runs $(RUNS) --seed $(SEED) --workers $(WORKERS)
 
 paper: $(STAMP) ## the pair on the paper exchange, until Ctrl-C
 	./start_hedge.sh --paper

@@ -5,6 +5,7 @@ sequencer that drops, cancels or hands back what was accepted, and answers of co
 behind. Every answer is the truth as of one moment, never a mixture.
 """
 
+import json
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ PLENTY = 100_000
 CHAIN = 304
 USD = 1_000_000
 A, B = 101, 102
-KEY, OTHER_KEY = 5, 6
+KEY, OTHER_KEY, SPARE_KEY = 5, 6, 7
 _STATUS = {status: OrderStatus(status.value) for status in PaperStatus}
 
 
@@ -202,7 +203,7 @@ class SimExchange:
         for account in (A, B):
             master = "0xaa" if same_master else f"0x{account}"
             self.engine.add_account(account, master, 10_000_000 * USD)
-            for key in (KEY, OTHER_KEY):
+            for key in (KEY, OTHER_KEY, SPARE_KEY):
                 self.engine.add_key(account, key, "ab")
                 self.history[account].note_nonce(key, 0, 0)
         self.ladder()
@@ -239,9 +240,32 @@ class SimExchange:
         return tx.due_ms
 
     def _on_handed_back(self, account: int, nonce: int) -> None:
-        for key in (KEY, OTHER_KEY):
+        for key in (KEY, OTHER_KEY, SPARE_KEY):
             nonce = self.engine.next_nonce(account, key) or 0
             self.history[account].note_nonce(key, self.epoch_ms(), nonce)
+
+    def meddle(self, account: int, lots: int) -> None:
+        """Let somebody else buy with this account and another key."""
+        nonce = self.engine.next_nonce(account, SPARE_KEY) or 0
+        info = {
+            "AccountIndex": account,
+            "ApiKeyIndex": SPARE_KEY,
+            "MarketIndex": ETH.market_id,
+            "ClientOrderIndex": 1,
+            "BaseAmount": lots,
+            "Price": 2 * ASK,
+            "IsAsk": 0,
+            "Type": 1,
+            "TimeInForce": 0,
+            "ReduceOnly": 0,
+            "TriggerPrice": 0,
+            "OrderExpiry": 0,
+            "ExpiredAt": self.epoch_ms() + 60_000,
+            "Nonce": nonce,
+            "Sig": "",
+            "L2TxAttributes": None,
+        }
+        self.submit(14, json.dumps(info), self.new_hash())
 
     def take(self, lots: int, account: int) -> int:
         """Let the market take up to `lots` of what an account rests; return what it took."""
