@@ -14,7 +14,7 @@ from paper.records import ORDER_INDEX_BASE, Order, Trade
 def failure(command: Command, error: str) -> dict[str, Any]:
     """Return the event info of a transaction without effect."""
     if isinstance(command, CreateOrder):
-        return {"m": command.market_id, "t": None, "to": None, "ae": error}
+        return {"m": command.market_id, "t": None, "mo": None, "to": None, "ae": error}
     if isinstance(command, CancelOrder):
         by_client = command.index < ORDER_INDEX_BASE
         index, client = (0, command.index) if by_client else (command.index, 0)

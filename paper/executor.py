@@ -105,29 +105,34 @@ def _create(store: Store, state: AccountState, tx: Tx, command: CreateOrder) -> 
         _check_counts(state, command.market_id)
     market = store.markets[command.market_id]
     last_trade = store.last_trade_id
-    order = execute(
-        store,
-        Incoming(
-            market=market,
-            state=state,
-            is_ask=command.is_ask,
-            type=command.type,
-            time_in_force=command.time_in_force,
-            price=command.price,
-            lots=command.lots,
-            reduce_only=command.reduce_only,
-            client_order_index=command.client_order_index,
-            order_expiry=command.order_expiry,
-            self_trade_behavior=command.self_trade_behavior,
-            self_trade_same_master=command.self_trade_same_master,
-            tx_hash=tx.hash,
-            tx_nonce=tx.nonce,
-            api_key_index=tx.api_key_index,
-            version=command.version,
-        ),
+    incoming = Incoming(
+        market=market,
+        state=state,
+        is_ask=command.is_ask,
+        type=command.type,
+        time_in_force=command.time_in_force,
+        price=command.price,
+        lots=command.lots,
+        reduce_only=command.reduce_only,
+        client_order_index=command.client_order_index,
+        order_expiry=command.order_expiry,
+        self_trade_behavior=command.self_trade_behavior,
+        self_trade_same_master=command.self_trade_same_master,
+        tx_hash=tx.hash,
+        tx_nonce=tx.nonce,
+        api_key_index=tx.api_key_index,
+        version=command.version,
     )
+    order = execute(store, incoming)
     trade = market.trades[-1] if store.last_trade_id > last_trade else None
-    return {"m": command.market_id, "t": trade_info(trade), "to": order_info(order), "ae": ""}
+    met = incoming.last_maker
+    return {
+        "m": command.market_id,
+        "t": trade_info(trade),
+        "mo": None if met is None else order_info(met),
+        "to": order_info(order),
+        "ae": "",
+    }
 
 
 def _check_liquidation(state: AccountState) -> None:

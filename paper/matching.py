@@ -60,6 +60,8 @@ class Incoming:
     remaining: int = 0
     filled: int = 0
     filled_quote: int = 0
+    last_maker: Order | None = None
+    """The order that it met last, after that fill."""
 
     @property
     def order_index(self) -> int:
@@ -159,7 +161,8 @@ def _match(store: Store, order: Incoming) -> OrderStatus:
         book_fill(store, order, maker, (taking, making), lots=lots)
         if maker.account_index == HOUSE_LADDER:
             order.market.ladder_dirty = True
-        store.shrink(maker, maker.remaining_lots - lots, lots=lots, quote=quote)
+        left = maker.remaining_lots - lots
+        order.last_maker = store.shrink(maker, left, lots=lots, quote=quote)
         clip_reduce_only(store, making.state, maker.market_id)
         clip_reduce_only(store, taking.state, maker.market_id)
     if order.filled < order.lots:

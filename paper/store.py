@@ -248,7 +248,6 @@ class Store:
         state, index = self.lift(order), order.order_index
         if state.house:
             del self.orders[index]
-            return order
         ended = replace(
             order,
             remaining_lots=0,
@@ -259,7 +258,8 @@ class Store:
             transaction_us=self.tick_us(),
             block_height=self.block_height,
         )
-        self.keep_finished(ended)
+        if not state.house:
+            self.keep_finished(ended)
         return ended
 
     def keep_finished(self, order: Order) -> None:
