@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.dev-installed
-PRODUCT := hedge paper $(wildcard *.py)
+PRODUCT := hedge paper bench $(wildcard *.py)
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 

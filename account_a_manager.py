@@ -33,6 +33,7 @@ from hedge.core.maker_state import (
     OwnOrder,
     PeerSeen,
     Pending,
+    Phase,
     Place,
     PublishFill,
     PublishPosition,
@@ -52,9 +53,10 @@ from hedge.orders import maker_request
 from hedge.outcomes import outcome_of
 from hedge.parts import Ending, Parts
 from hedge.proof import Proven
+from hedge.rounds import Rounds
 from hedge.shell import Shell
 from hedge.venue.fence import Fenced
-from hedge.venue.outcome import Outcome
+from hedge.venue.outcome import Accepted, Outcome
 from hedge.venue.port import (
     KeyRefusedError,
     OrdersSeen,
@@ -83,6 +85,7 @@ class AccountAManager(Shell):
         self._was_leased = False
         self._frame_ns = 0
         self._as_of_s = 0
+        self._rounds = Rounds()
         self._shown: tuple[str, ...] | None = None
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
@@ -114,6 +117,8 @@ class AccountAManager(Shell):
         before = self.state.phase
         self.state, effects = maker.step(self.state, event, self.facts())
         if self.state.phase is not before:
+            if before is Phase.AWAITING_HEDGE:
+                self._rounds.covered(self.parts.clock.mono_ns())
             position = self.parts.base(self.state.net_lots)
             self.voice.moved(before, self.state.phase, event, position=position, seq=self.state.seq)
         return effects
@@ -296,6 +301,7 @@ class AccountAManager(Shell):
     def _publish_fill(self, effect: PublishFill) -> None:
         position = self._position(effect.seq, effect.position_lots)
         fill = statements.fill_of(self.parts, effect, self.state.last_trade_id, self._frame_ns)
+        self._rounds.filled(effect.seq, self._frame_ns, fill.published_ns or self._frame_ns)
 
         async def publish() -> None:
             self._judge(await self.parts.messenger.publish_fill(position, fill))
@@ -374,10 +380,15 @@ class AccountAManager(Shell):
     async def _send(
         self, pending: Pending, order: Order, call: Callable[[], Awaitable[Outcome]]
     ) -> None:
-        outcome = outcome_of(await self.sending.alone(call), self.parts.clock.epoch_ms())
+        result = await self.sending.alone(call)
+        outcome = outcome_of(result, self.parts.clock.epoch_ms())
         if outcome.verdict is Verdict.UNKNOWN:
             self.log.warning("no_clear_answer", to=pending, reason=outcome.reason)
         self.post(Answered(pending, order.client_order_index, outcome))
+        if pending is Pending.PLACE and isinstance(result, Accepted) and result.sent_ns:
+            took = self._rounds.ordered(result.sent_ns)
+            if took:
+                self.log.info("round", **took)
 
     async def _catch_up(self) -> None:
         if self._catching:

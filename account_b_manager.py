@@ -5,7 +5,6 @@ events and performs its effects.
 """
 
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from hedge import answers
@@ -188,7 +187,7 @@ class AccountBManager(Shell):
         known, named = self.state.a, self._named(target.instance)
         if not named and (known is None or known.instance != target.instance):
             self.look_now()  # a new A: Redis names it, and holds the same state
-        self._courses.heard(self._hearing_ns)
+        self._courses.heard(self._hearing_ns, fill)
         self.post(TargetSeen(target, named))
         self.log.info(
             "heard",
@@ -349,19 +348,18 @@ class AccountBManager(Shell):
     # --- hedging --------------------------------------------------------------------------
 
     async def _hedge(self, order: InFlight) -> None:
-        clock = self.parts.clock
-        course = self._courses.begin(order)
+        self._courses.begin(order)
         request = hedge_request(self.parts, order)
         if request is None:
             no_price = Outcome(Verdict.REJECTED, code=0, reason="no price")
             self.post(Sent(order.client_order_index, no_price))
             return
-        signed = partial(course.passed, "signed", clock)
+
         result = await self.sending.alone(
-            lambda: self.parts.sender.order(request, order.nonce, signed)
+            lambda: self.parts.sender.order(request, order.nonce, self._courses.signed)
         )
-        course.passed("answered", clock)
-        outcome = outcome_of(result, clock.epoch_ms())
+        self._courses.answered(result)
+        outcome = outcome_of(result, self.parts.clock.epoch_ms())
         log_sent(self.parts, order, request.price_ticks, outcome)
         self.post(Sent(order.client_order_index, outcome))
 

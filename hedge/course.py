@@ -6,21 +6,27 @@ from hedge.core import pricing
 from hedge.core.book import Book
 from hedge.core.hedger_state import HedgerState, InFlight
 from hedge.core.machine import Outcome
-from hedge.core.messages import BFilled
+from hedge.core.messages import AFilled, BFilled
 from hedge.core.records import Trade
 from hedge.parts import Parts
-from hedge.venue.port import Clock
+from hedge.venue import outcome as sent
 
 _SPANS = (
     ("heard_to_signed_ms", "heard", "signed"),
-    ("heard_to_accepted_ms", "heard", "answered"),
+    ("heard_to_sent_ms", "heard", "sent"),
+    ("heard_to_accepted_ms", "heard", "accepted"),
     ("heard_to_executed_ms", "heard", "executed"),
+    ("heard_to_covered_ms", "heard", "covered"),
 )
 
 
 @dataclass
 class Course:
-    """One order's trades, and monotonic ns of each stage it passed."""
+    """One order's trades, and monotonic ns of each stage it passed.
+
+    Stages: `frame` (A's stream told of the fill) and `published` by A's clock; `heard`, `decided`,
+    `signed`, `sent`, `accepted`, `executed`, `covered` by B's. Spans never mix the two clocks.
+    """
 
     order: InFlight
     trades: list[Trade] = field(default_factory=list)
@@ -29,10 +35,6 @@ class Course:
     def is_of(self, client_order_index: int) -> bool:
         """Whether this is the course of that order."""
         return self.order.client_order_index == client_order_index
-
-    def passed(self, stage: str, clock: Clock) -> None:
-        """Note that a stage is passed now."""
-        self.stamps[stage] = clock.mono_ns()
 
     def span_ms(self, since: str, until: str) -> float | None:
         """Return the time between two stages in ms, None unless both were passed."""
@@ -58,19 +60,31 @@ class Courses:
         """Follow nothing yet."""
         self._parts = parts
         self._now: Course | None = None
-        self._heard_ns = 0
+        self._heard: dict[str, int] = {}
         self._results: list[BFilled] = []
 
-    def heard(self, at_ns: int) -> None:
+    def heard(self, at_ns: int, fill: AFilled) -> None:
         """Note when a fill of A was heard; the next order answers it."""
-        self._heard_ns = at_ns
+        stamps = {"frame": fill.frame_ns, "published": fill.published_ns, "heard": at_ns}
+        self._heard = {stage: ns for stage, ns in stamps.items() if ns is not None}
 
     def begin(self, order: InFlight) -> Course:
         """Follow a new order."""
-        self._now = Course(order, stamps={"decided": self._parts.clock.mono_ns()})
-        if self._heard_ns:
-            self._now.stamps["heard"], self._heard_ns = self._heard_ns, 0
+        heard, self._heard = self._heard, {}
+        self._now = Course(order, stamps=heard | {"decided": self._parts.clock.mono_ns()})
         return self._now
+
+    def signed(self) -> None:
+        """Note that the order is signed."""
+        if self._now is not None:
+            self._now.stamps["signed"] = self._parts.clock.mono_ns()
+
+    def answered(self, result: sent.Outcome) -> None:
+        """Note the venue's answer, and when the order had left."""
+        if self._now is not None and isinstance(result, sent.Accepted):
+            if result.sent_ns:
+                self._now.stamps["sent"] = result.sent_ns
+            self._now.stamps["accepted"] = self._parts.clock.mono_ns()
 
     def traded(self, new: tuple[Trade, ...], received_ns: int) -> None:
         """Note the trades of the order that is followed."""
@@ -86,6 +100,7 @@ class Courses:
             known = book.trades if book else ()
             ours = [t for t in known if t.client_order_index == order.client_order_index]
             course = Course(order, ours)
+        course.stamps["covered"] = self._parts.clock.mono_ns()
         result = result_of(self._parts, state, course, order.filled_lots, owed)
         self._results.append(result)
         log_hedged(self._parts, state, course, order.filled_lots, owed)
@@ -121,7 +136,7 @@ def result_of(
 ) -> BFilled:
     """Return the message that says what the order executed."""
     order, trades = course.order, sorted(course.trades, key=lambda trade: trade.trade_id)
-    latency = course.span_ms("heard", "answered")
+    latency = course.span_ms("heard", "accepted")
     return BFilled(
         account_index=parts.scope.account_b,
         market_index=parts.spec.market_index,

@@ -137,7 +137,7 @@ class EmbeddedRedis:
 
         """
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fixed = self.port if self.port and _is_free(self.port) else 0
+        fixed = self.port if self.port and is_free(self.port) else 0
         for _ in range(_ATTEMPTS):
             port = fixed or free_port()
             if self._try_start(port):
@@ -259,7 +259,8 @@ def free_port() -> int:
         return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -10,7 +10,7 @@ LONGEST_MS = 3000
 def outcome_of(result: sent.Outcome, epoch_ms: int) -> Outcome:
     """Translate; the predicted moment of execution becomes milliseconds from now."""
     match result:
-        case sent.Accepted(_, copies, predicted_ms):
+        case sent.Accepted(_, copies, predicted_ms, _):
             wait_ms = min(max(0, predicted_ms - epoch_ms), LONGEST_MS) if predicted_ms else 0
             return Outcome(Verdict.ACCEPTED, copies, predicted_ms=wait_ms)
         case sent.Rejected(code, message):

@@ -43,6 +43,11 @@ class PaperAdmin:
             raise ExchangeUnreachableError(msg) from error
         return decoded
 
+    def add_account(self, account: int, master: str, collateral: str = "100000") -> None:
+        """Add an account under the L1 address `master` with USDC `collateral`."""
+        body = {"account_index": account, "master": master, "collateral": collateral}
+        self._call("/paper/accounts", body)
+
     def register_key(self, account: int, key_index: int, public_key: str) -> None:
         """Register the public key of an API key."""
         body = {"account_index": account, "api_key_index": key_index, "public_key": public_key}

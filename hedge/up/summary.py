@@ -117,7 +117,7 @@ def summarise(
     volume = sum((leg.quote for leg in a), ZERO)
     cash = sum((leg.quote if leg.signed < ZERO else -leg.quote for leg in [*a, *b]), ZERO)
     net = position_of(a) + position_of(b) - offset
-    latencies = sorted(_latencies(a, b, received_ns))
+    latencies = sorted(latencies_ms(a, b, received_ns))
     return Summary(
         cycles=cycles_of(a),
         fills=len(a),
@@ -135,7 +135,7 @@ def position_of(legs: Sequence[Leg]) -> Decimal:
     return legs[-1].after if legs else ZERO
 
 
-def _latencies(
+def latencies_ms(
     a: Sequence[Leg], b: Sequence[Leg], received_ns: Mapping[int, int]
 ) -> Iterable[float]:
     """Yield the milliseconds from each fill's frame to its hedge; both are in order of time."""

@@ -111,8 +111,8 @@ class Link:
         self._wire_log = logging.getLogger(f"{__name__}.{name}")
         self._wire_log.setLevel(logging.WARNING)  # DEBUG would write tokens into the log
 
-    async def send(self, text: str) -> None:
-        """Hand one frame to the open socket.
+    async def send(self, text: str) -> int:
+        """Hand one frame to the open socket; return when it left (monotonic ns).
 
         Raises NotSentError where none is open, VenueUnavailableError where it broke meanwhile.
         """
@@ -123,6 +123,7 @@ class Link:
             await socket.send(text)
         except ConnectionClosed as error:
             raise VenueUnavailableError(f"the {self.name} link broke while sending") from error
+        return self._clock.mono_ns()
 
     def drop(self, reason: str) -> None:
         """Cut the socket now; `run` connects again."""

@@ -1,6 +1,6 @@
 """What became of a sent transaction, as far as answers can tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedge.venue.port import SignedTx
 
@@ -19,11 +19,15 @@ transaction, so they count as no answer."""
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Queued. Executed or not is told by the streams; `predicted_ms` is the venue's epoch ms."""
+    """Queued. Executed or not is told by the streams; `predicted_ms` is the venue's epoch ms.
+
+    `sent_ns` is when the bytes left (monotonic ns), 0 where that was not noted.
+    """
 
     tx: SignedTx
     copies: int
     predicted_ms: int | None
+    sent_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ names the transaction's hash.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hedge.venue.port import Answer, SignedTx, VenueUnavailableError
@@ -26,9 +27,9 @@ class PendingAnswers:
         self._count = 0
 
     async def send(
-        self, put: Callable[[str], Awaitable[None]], tx: SignedTx, timeout_s: float
+        self, put: Callable[[str], Awaitable[int]], tx: SignedTx, timeout_s: float
     ) -> Answer:
-        """Send one copy through `put` and return its answer.
+        """Send one copy through `put`, which returns when it left, and return its answer.
 
         Raises NotSentError (from `put`) where nothing left, VenueUnavailableError without answer.
         """
@@ -38,7 +39,7 @@ class PendingAnswers:
         self._open[key] = (tx, answer)
         try:
             async with asyncio.timeout(timeout_s):
-                await put(_request(key, tx))
+                sent_ns = await put(_request(key, tx))
                 result = await answer
         except TimeoutError:
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from None
@@ -46,7 +47,7 @@ class PendingAnswers:
             del self._open[key]
         if isinstance(result, str):
             raise VenueUnavailableError(result)
-        return result
+        return replace(result, sent_ns=sent_ns)
 
     def heard(self, frame: Mapping[str, Any]) -> bool:
         """Take a frame that may be an answer; return whether it was one (or an error)."""

@@ -7,7 +7,7 @@ Reads either return the truth of one answer or raise `VenueUnavailableError` / `
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hedge.core.amounts import MarketSpec, Side
@@ -95,12 +95,16 @@ class SignedTx:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The venue's own answer to one sent copy. `code` 200 means queued, not executed."""
+    """The venue's own answer to one sent copy. `code` 200 means queued, not executed.
+
+    `sent_ns` is when its bytes left over the stream (monotonic ns), 0 where that was not noted.
+    """
 
     code: int
     message: str
     tx_hash: str | None
     predicted_ms: int | None
+    sent_ns: int = field(default=0, compare=False)
 
     @property
     def accepted(self) -> bool:

@@ -145,7 +145,7 @@ class Sender:
 def _judge(tx: SignedTx, answer: Answer, copies: int) -> Outcome:
     """Return what `answer` proves; a refusal proves something of the sole copy only."""
     if answer.accepted:
-        return Accepted(tx, copies, answer.predicted_ms)
+        return Accepted(tx, copies, answer.predicted_ms, answer.sent_ns)
     if answer.code == INVALID_NONCE:
         return Unknown("invalid nonce", tx, copies=copies, code=answer.code)
     if copies > 1:

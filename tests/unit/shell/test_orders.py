@@ -18,7 +18,7 @@ from hedge.outcomes import LONGEST_MS, outcome_of
 from hedge.parts import Parts
 from hedge.venue import outcome as sent
 from hedge.venue.port import OrderKind, OrderRequest, SignedTx, TimeInForce
-from tests.unit.shell.fakes import A_INSTANCE, PRICE, Bench, trade
+from tests.unit.shell.fakes import A_INSTANCE, PRICE, Bench, fill_message, hand_message, trade
 from tests.unit.venue.fakes import ETH
 
 BID, ASK, MARK = 299_990, 300_010, 300_000
@@ -212,17 +212,18 @@ def test_spans_are_between_stages_that_were_passed() -> None:
     course = Course(hedge(), stamps={"heard": 1_000_000, "signed": 1_500_000})
     assert course.span_ms("heard", "signed") == 0.5
     assert course.span_ms("heard", "executed") is None
-    assert course.span_ms("answered", "signed") is None
+    assert course.span_ms("accepted", "signed") is None
     assert course.spans() == {"heard_to_signed_ms": "0.50"}
 
 
 def test_a_result_says_what_was_executed_and_how_fast(parts: Parts, bench: Bench) -> None:
     """Trades, value, latency and the state of A that it answers stand in one message."""
     courses, order = Courses(parts), hedge(Side.SELL)
-    courses.heard(parts.clock.mono_ns())
+    courses.heard(parts.clock.mono_ns(), fill_message(60, 7, 60, frame_ns=11, published_ns=12))
     bench.clock.advance_ms(4)
-    course = courses.begin(order)
-    course.stamps["answered"] = parts.clock.mono_ns()
+    courses.begin(order)
+    courses.signed()
+    courses.answered(sent.Accepted(TX, 1, None, 99))
     later, earlier = trade(12, -20, -40, order=3, cid=77), trade(11, -40, 0, order=3, cid=77)
     courses.traded((later, trade(13, -5, -60, cid=99), earlier), 123)
     courses.report(state_of_b(), replace(order, filled_lots=60), None, 0)
@@ -232,15 +233,28 @@ def test_a_result_says_what_was_executed_and_how_fast(parts: Parts, bench: Bench
     assert result.quote_micros == ETH.quote_micros(60, PRICE)
     assert (result.latency_ms, result.a_seq, result.owed_lots) == (4, 7, 0)
     assert (result.side, result.client_order_index, result.attempt) == (Side.SELL, 77, 1)
-    assert dict(result.stamps)["executed"] == 123
+    stamps = dict(result.stamps)
+    assert list(stamps) == [
+        "frame",
+        "published",
+        "heard",
+        "decided",
+        "signed",
+        "sent",
+        "accepted",
+        "executed",
+        "covered",
+    ]
+    assert (stamps["frame"], stamps["published"], stamps["sent"]) == (11, 12, 99)
+    assert stamps["executed"] == 123
     assert courses.take() == ()
 
 
 def test_what_was_heard_belongs_to_one_order_only(parts: Parts) -> None:
     """A second attempt has no latency of its own: it answers nothing that was just heard."""
     courses = Courses(parts)
-    courses.heard(5)
-    assert "heard" in courses.begin(hedge()).stamps
+    courses.heard(5, hand_message(60))
+    assert set(courses.begin(hedge()).stamps) == {"heard", "decided"}
     assert "heard" not in courses.begin(hedge(attempt=2)).stamps
 
 

@@ -1,0 +1,1 @@
+"""Measures the pair on the paper exchange; `python -m bench`."""

@@ -1,0 +1,67 @@
+"""(b) fill frame out to hedge in, (c) hedge executed to A's next order in."""
+
+import random
+from dataclasses import dataclass
+
+from bench.driver import fill_often, open_driver
+from bench.stats import Json, Spread, next_after
+from bench.world import MARKET_ID, PairRun, World
+from hedge.up.summary import latencies_ms, legs_of, receipts_of
+
+WARM_FILLS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """What the exchange's own log tells of a run."""
+
+    hedge: Spread
+    release: Spread
+    fills: int
+    orders: int
+
+    @property
+    def json(self) -> Json:
+        """The figures for the file."""
+        return {
+            "fills": self.fills,
+            "hedge_orders": self.orders,
+            "fill_to_hedge": self.hedge.json,
+            "hedge_to_next_order": self.release.json,
+        }
+
+
+async def lags_of(world: World, pair: PairRun, after_seq: int) -> Lags:
+    """Read the exchange's log of a pair from `after_seq` on."""
+    a = legs_of(await world.rows("trades", pair.account_a, after_seq), pair.account_a, MARKET_ID)
+    b = legs_of(await world.rows("trades", pair.account_b, after_seq), pair.account_b, MARKET_ID)
+    orders_a = await world.rows("orders", pair.account_a, after_seq)
+    received_b = receipts_of(await world.rows("orders", pair.account_b, after_seq))
+    placed = sorted(set(receipts_of(orders_a).values()))
+    executed = {leg.order_index: leg.frame_ns for leg in b if leg.frame_ns is not None}
+    release = []
+    for done_ns in executed.values():
+        placed_ns = next_after(placed, done_ns)
+        if placed_ns is not None:
+            release.append((placed_ns - done_ns) / 1e6)
+    return Lags(
+        hedge=Spread.of("fill → hedge", latencies_ms(a, b, received_b)),
+        release=Spread.of("hedge → next order", release),
+        fills=len(a),
+        orders=len(executed),
+    )
+
+
+async def measure(world: World, fills: int, seed: int = 1) -> Lags:
+    """Run one pair through `fills` fills and tell how long everything took."""
+    pair = await world.add_pair()
+    async with open_driver(world, [pair.account_a]) as driver:
+        await world.start(pair)
+        rng = random.Random(seed)
+        await fill_often(driver, pair.account_a, WARM_FILLS, rng)
+        after_seq = await world.last_seq()
+        await fill_often(driver, pair.account_a, fills, rng)
+        await driver.until_resting(pair.account_a)
+    lags = await lags_of(world, pair, after_seq)
+    await world.stop(pair)
+    return lags
