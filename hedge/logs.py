@@ -1,9 +1,13 @@
 """One line per event: `2026-11-20 12:00:00.123+0800 [INFO] event key=value …`.
 
-Local time with its offset, a rotated file per daemon, and the terminal. Lines are written at once
-by the thread that logs: a few microseconds each, and nothing is lost at a crash.
+Local time with its offset, a rotated file per daemon, and the terminal. A routine line costs some
+60 us to format and write, as much as a step between a fill and its hedge: inside a running event
+loop it is written a few ms later, when the hedge is on its way. A warning, the end of the loop and
+the end of the process write everything at once; only a kill can cost the lines of the last ms.
 """
 
+import asyncio
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -22,6 +26,7 @@ ROOT = "hedge"
 _PLAIN = re.compile(r"[^\s=\"'\x00-\x1f\x7f\u2028\u2029]+")
 _NOISY = ("redis", "websockets", "aiohttp", "asyncio", "urllib3")
 _SHORTEST_SECRET = 4
+LATER_S = 0.004
 
 
 class Log:
@@ -73,9 +78,22 @@ class Log:
     ) -> None:
         logger = self._logger
         if logger.isEnabledFor(level):
-            text = line(event, {**self._fields, **fields} if self._fields else fields)
+            said = _Line(event, {**self._fields, **fields} if self._fields else fields)
             # The text is complete: no arguments, so that a % in it stays a %.
-            logger.log(level, text, exc_info=error)
+            logger.log(level, said, exc_info=error)
+
+
+class _Line:
+    """A line that is put into words when it is written."""
+
+    __slots__ = ("_event", "_fields")
+
+    def __init__(self, event: str, fields: dict[str, object]) -> None:
+        self._event = event
+        self._fields = fields
+
+    def __str__(self) -> str:
+        return line(self._event, self._fields)
 
 
 def line(event: str, fields: dict[str, object]) -> str:
@@ -147,6 +165,41 @@ class _RotatingFile(logging.handlers.RotatingFileHandler):
             print(f"{self.baseFilename} cannot be written: {reason}", file=sys.stderr)  # noqa: T201
 
 
+class _Later(logging.Handler):
+    """Holds routine records of a running event loop back for a moment, and keeps their order."""
+
+    def __init__(self, targets: list[logging.Handler]) -> None:
+        super().__init__()
+        self.targets = targets
+        self._held: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._held.append(record)
+        if record.levelno < logging.WARNING:
+            if len(self._held) > 1:
+                return  # the first one has seen to the writing
+            try:
+                asyncio.get_running_loop().call_later(LATER_S, self.flush)
+            except RuntimeError:  # no loop in this thread: nobody waits
+                pass
+            else:
+                return
+        self.flush()
+
+    def flush(self) -> None:
+        with self.lock or contextlib.nullcontext():
+            held, self._held = self._held, []
+            for record in held:
+                for target in self.targets:
+                    target.handle(record)
+
+    def close(self) -> None:
+        self.flush()
+        for target in self.targets:
+            target.close()
+        super().close()
+
+
 def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] = ()) -> Path:
     """Send everything to `<dir>/<name>.log` and, if wanted, to the terminal; return the file.
 
@@ -173,7 +226,7 @@ def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] 
     close_logging()
     for handler in handlers:
         handler.setFormatter(formatter)
-        root.addHandler(handler)
+    root.addHandler(_Later(handlers))
     root.setLevel(settings.level)
     for library in _NOISY:
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -184,6 +237,6 @@ def close_logging() -> None:
     """Close what `setup_logging` opened."""
     root = logging.getLogger()
     for handler in list(root.handlers):
-        if isinstance(handler.formatter, _Formatter):
+        if isinstance(handler, _Later):
             root.removeHandler(handler)
             handler.close()

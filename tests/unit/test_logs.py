@@ -2,7 +2,9 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from hedge.config_schema import LoggingConfig, Secret
 from hedge.core.amounts import Side
 from hedge.logs import Log, close_logging, line, setup_logging, shown
+from tests.waiting import eventually
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} \[(\w+)\] (.*)")
 
@@ -124,3 +127,33 @@ def test_the_level_is_obeyed(tmp_path: Path) -> None:
     Log().warning("no")
     Log().error("yes")
     assert lines_of(path) == [("ERROR", "yes")]
+
+
+async def test_routine_lines_are_written_a_moment_later(tmp_path: Path) -> None:
+    """In a running loop they wait, in order, for the timer; a warning writes everything at once."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), console=False), "m")
+    log = Log()
+    log.info("one", n=1)
+    log.info("two")
+    assert lines_of(path) == []
+    await eventually(lambda: len(lines_of(path)) == 2)
+    log.info("three")
+    log.warning("four")
+    told = [("INFO", "one n=1"), ("INFO", "two"), ("INFO", "three"), ("WARNING", "four")]
+    assert lines_of(path) == told
+    log.info("five")
+    close_logging()
+    assert lines_of(path) == [*told, ("INFO", "five")]
+
+
+async def test_a_held_line_keeps_the_time_of_its_event(tmp_path: Path) -> None:
+    """The stamp is when it happened, not when it was written."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), console=False), "m")
+    before = time.time()
+    Log().info("early")
+    time.sleep(0.05)  # noqa: ASYNC251  the loop is to be late
+    Log().warning("late")
+    early, late = path.read_text(encoding="utf-8").splitlines()
+    moments = [datetime.strptime(line[:28], "%Y-%m-%d %H:%M:%S.%f%z") for line in (early, late)]
+    assert abs(moments[0].timestamp() - before) < 0.03
+    assert (moments[1] - moments[0]).total_seconds() >= 0.045
