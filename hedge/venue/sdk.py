@@ -5,10 +5,14 @@ so it is loaded as an untyped module and wrapped here and in its two users. Impo
 the old client of websockets, which says that it is deprecated; we do not use that client.
 """
 
+import gc
 import importlib
 import sys
+import types
 import warnings
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, Protocol
 
 SIGNATURE = tuple[int | None, str | None, str | None, str | None]
 """(tx_type, tx_info, tx_hash, error) as every sign method returns it."""
@@ -40,20 +44,54 @@ class SdkClient(Protocol):
         """Compare the key with the venue's by a blocking request: error or None."""
 
 
+class _NoWallet:
+    """Stands where the SDK expects the L1 wallet library, which signs nothing of ours.
+
+    The SDK needs `eth_account` only to register API keys and to transfer; importing it costs a
+    third of a daemon's start, and 11 MB for as long as it runs.
+    """
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse any use."""
+        raise AttributeError(f"eth_account.{name}: this program has no L1 wallet")
+
+
+@contextmanager
+def _without_wallet() -> Iterator[None]:
+    """Let the SDK import a stand-in for `eth_account`, and nobody else."""
+    names = ("eth_account", "eth_account.messages")
+    if any(name in sys.modules for name in names):
+        yield
+        return
+    package, messages = (types.ModuleType(name) for name in names)
+    package.__dict__.update(Account=_NoWallet(), messages=messages)
+    messages.__dict__.update(encode_defunct=_NoWallet())
+    sys.modules.update(zip(names, (package, messages), strict=True))
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+
+
 def _load() -> Any:
     """Import the SDK and undo what one of its dependencies does to the recursion limit.
 
-    With a limit of 100,000 deeply nested JSON would end the process instead of raising.
+    With a limit of 100,000 deeply nested JSON would end the process instead of raising. The
+    collector rests meanwhile: it would look through all these classes again and again.
     """
-    limit = sys.getrecursionlimit()
+    limit, collects = sys.getrecursionlimit(), gc.isenabled()
+    gc.disable()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_wallet():
             warnings.filterwarnings(
                 "ignore", message=r"websockets\.(client\.connect|legacy) is deprecated"
             )
             return importlib.import_module("lighter")
     finally:
         sys.setrecursionlimit(limit)
+        if collects:
+            gc.enable()
 
 
 _lighter: Any = _load()
