@@ -139,8 +139,12 @@ class AccountBManager(Shell):
         return effects
 
     def after_step(self) -> None:
-        """Write the ledger when what it says has changed, with the results that came."""
-        self._answers.say_what_changed()
+        """Write the ledger when what it says has changed, with the results that came.
+
+        While an order is on its way nothing is written: first the order, then the word on it.
+        """
+        if self.state.phase is not Phase.SENDING:
+            self._answers.say_what_changed()
 
     def state_word(self) -> str:
         """Return the hedger's phase."""
