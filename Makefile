@@ -12,9 +12,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.dev-installed
 PRODUCT := hedge paper bench $(wildcard *.py)
 WORKERS ?= 2
+MINUTES ?= 10
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help venv test unit check lint format types cover simulate paper diagrams clean
+.PHONY: help venv test unit check lint format types cover simulate paper bench soak diagrams clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,12 @@ simulate: $(STAMP) ## RUNS schedules of faults on a virtual clock, from SEED; ex
 
 paper: $(STAMP) ## the pair on the paper exchange, until Ctrl-C
 	./start_hedge.sh --paper
+
+bench: $(STAMP) ## measure the pair's speed; BENCH="--fills 100 --parts floor,latency" chooses
+	$(BIN)/python -m bench $(BENCH)
+
+soak: $(STAMP) ## the pair under a busy market for MINUTES (10): no growth, net 0
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(SOAK)
 
 diagrams: $(STAMP) ## write the state diagrams and the configuration table into both READMEs
 	$(BIN)/python -m hedge.diagrams

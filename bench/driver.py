@@ -109,17 +109,17 @@ async def open_driver(world: World, accounts: Iterable[int]) -> AsyncIterator[Dr
     async with (
         connect(world.ws_url, compression=None, proxy=None, ping_interval=20) as socket,
         aiohttp.ClientSession() as http,
-        asyncio.TaskGroup() as group,
     ):
         driver = Driver(world.admin.base_url, socket, http)
         for account in accounts:
             frame = {"type": "subscribe", "channel": f"account_all/{account}"}
             await socket.send(json.dumps(frame))
-        listening = group.create_task(driver.listen(), name="driver")
+        listening = asyncio.create_task(driver.listen(), name="driver")
         try:
             yield driver
         finally:
             listening.cancel()
+            await asyncio.wait([listening])
 
 
 async def fill_often(driver: Driver, account: int, count: int, rng: random.Random) -> None:

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from bench.driver import fill_often, open_driver
+from bench.stages import stages_of
 from bench.stats import Json, Spread, next_after
 from bench.world import MARKET_ID, PairRun, World
 from hedge.up.summary import latencies_ms, legs_of, receipts_of
@@ -19,6 +20,7 @@ class Lags:
     release: Spread
     fills: int
     orders: int
+    stages: tuple[Spread, ...] = ()
 
     @property
     def json(self) -> Json:
@@ -28,17 +30,20 @@ class Lags:
             "hedge_orders": self.orders,
             "fill_to_hedge": self.hedge.json,
             "hedge_to_next_order": self.release.json,
+            "stages": {stage.name: stage.json for stage in self.stages},
         }
 
 
-async def lags_of(world: World, pair: PairRun, after_seq: int) -> Lags:
+async def lags_of(world: World, pair: PairRun, after_seq: int, *, with_stages: bool = True) -> Lags:
     """Read the exchange's log of a pair from `after_seq` on."""
     a = legs_of(await world.rows("trades", pair.account_a, after_seq), pair.account_a, MARKET_ID)
-    b = legs_of(await world.rows("trades", pair.account_b, after_seq), pair.account_b, MARKET_ID)
+    trades_b = await world.rows("trades", pair.account_b, after_seq)
+    b = legs_of(trades_b, pair.account_b, MARKET_ID)
     orders_a = await world.rows("orders", pair.account_a, after_seq)
     received_b = receipts_of(await world.rows("orders", pair.account_b, after_seq))
     placed = sorted(set(receipts_of(orders_a).values()))
-    executed = {leg.order_index: leg.frame_ns for leg in b if leg.frame_ns is not None}
+    moments = {row["seq"]: row["mono_ns"] for row in trades_b}
+    executed = {leg.order_index: moments[leg.seq] for leg in b}
     release = []
     for done_ns in executed.values():
         placed_ns = next_after(placed, done_ns)
@@ -49,6 +54,7 @@ async def lags_of(world: World, pair: PairRun, after_seq: int) -> Lags:
         release=Spread.of("hedge → next order", release),
         fills=len(a),
         orders=len(executed),
+        stages=tuple(await stages_of(world, pair, after_seq) if with_stages else ()),
     )
 
 

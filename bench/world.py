@@ -74,11 +74,18 @@ class World:
     """One Redis and one exchange; `add_pair` and `start` put pairs on them."""
 
     def __init__(
-        self, directory: Path, port: int, admin: PaperAdmin, ws_url: str, paper: Child, level: str
+        self,
+        directory: Path,
+        server: EmbeddedRedis,
+        paper: Child,
+        admin: PaperAdmin,
+        ws_url: str,
+        level: str,
     ) -> None:
         """Take what `open_world` started."""
         self.directory = directory
-        self.redis_port = port
+        self.redis_port = port = server.port
+        self._redis_pid = server.pid or 0
         self.admin = admin
         self.ws_url = ws_url
         self.paper = paper
@@ -195,6 +202,11 @@ class World:
             for child in pair.daemons.values():
                 child.kill()
 
+    @property
+    def server_pids(self) -> tuple[int, ...]:
+        """The process ids of the exchange and of Redis."""
+        return (self.paper.pid, self._redis_pid)
+
     # --- the exchange's log
 
     async def rows(self, what: str, account: int, after_seq: int) -> list[Json]:
@@ -255,7 +267,7 @@ async def open_world(
     shutil.rmtree(directory, ignore_errors=True)
     with EmbeddedRedis(directory / "redis", redis_port, found=found) as server:
         paper, admin, ws_url = await _start_exchange(directory, paper_port, extra, market=market)
-        world = World(directory, server.port, admin, ws_url, paper, level)
+        world = World(directory, server, paper, admin, ws_url, level)
         try:
             yield world
         finally:

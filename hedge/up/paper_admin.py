@@ -4,6 +4,7 @@ import http
 import json
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from typing import Any
 
 from hedge.errors import ExchangeUnreachableError
@@ -47,6 +48,10 @@ class PaperAdmin:
         """Add an account under the L1 address `master` with USDC `collateral`."""
         body = {"account_index": account, "master": master, "collateral": collateral}
         self._call("/paper/accounts", body)
+
+    def add_collateral(self, account: int, amount: Decimal) -> None:
+        """Add USDC to an account."""
+        self._call(f"/paper/accounts/{account}/collateral", {"amount": str(amount)})
 
     def register_key(self, account: int, key_index: int, public_key: str) -> None:
         """Register the public key of an API key."""

@@ -1,0 +1,95 @@
+"""The bench runs end to end, and says in a sentence why it cannot."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.paper_harness import ROOT
+
+pytestmark = pytest.mark.integration
+
+FIGURES = {"count", "p50_ms", "p90_ms", "p99_ms", "max_ms", "samples_us"}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the bench and return what it printed."""
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+
+@pytest.mark.timeout(120)
+def test_a_tiny_bench_measures_what_it_is_asked_for(tmp_path: Path) -> None:
+    """Floor, latency, burst and the plain way: figures in the file, a table, a picture."""
+    file = tmp_path / "bench.json"
+    done = run(
+        "--parts=floor,latency,burst,naive",
+        "--fills=6",
+        "--burst=20",
+        f"--json={file}",
+        f"--run-dir={tmp_path / 'run'}",
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert set(found) == {"machine", "floor", "latency", "burst", "naive", "latency_to_floor"}
+    assert {"processor", "cores", "python", "system"} <= set(found["machine"])
+    for part in ("hop", "sign", "send"):
+        assert set(found["floor"][part]) == FIGURES
+        assert found["floor"][part]["count"] == 6
+    for name in ("latency", "naive"):
+        assert set(found[name]["fill_to_hedge"]) == FIGURES
+        assert found[name]["fills"] == found[name]["fill_to_hedge"]["count"] == 6
+        assert found[name]["hedge_to_next_order"]["count"] >= 6
+    assert found["latency"]["stages"]["→ order in"]["count"] == 6
+    assert found["burst"]["fills"] == 20
+    assert 1 <= found["burst"]["hedge_orders"] <= 20
+    assert "floor, sum of the medians" in done.stdout
+    picture = ET.parse(tmp_path / "run" / "latency.svg")
+    assert len(picture.findall(".//{*}polyline")) == 2
+
+
+def test_a_busy_port_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """No traceback: the port, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for name in ("redis-port", "paper-port"):
+            done = run("--parts=floor", f"--{name}={port}", f"--run-dir={tmp_path}")
+            assert done.returncode == 6
+            assert done.stderr.splitlines()[-1] == (
+                f"bench: --{name} {port} is in use: choose another, or 0 for any."
+            )
+
+
+def test_an_imitation_of_redis_measures_nothing(tmp_path: Path) -> None:
+    """Without a real server the bench says what to install."""
+    done = run("--parts=floor", f"--run-dir={tmp_path}", HEDGE_REDIS="fake")
+    assert done.returncode == 3
+    assert "install Redis 6.2 or newer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("--parts=speed", "--parts speed: known are"),
+        ("--fills=0", "--fills must be at least 1"),
+        ("--crowds=x", "--crowds x"),
+        ("--paper-port=70000", "--paper-port is not a port"),
+    ],
+)
+def test_a_wrong_argument_is_named(argument: str, told: str) -> None:
+    """Exit code 2 and one sentence."""
+    done = run(argument)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert told in done.stderr
