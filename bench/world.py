@@ -185,6 +185,10 @@ class World:
                 raise BenchError(f"waited {timeout_s:g} s in vain for {what}")
             await asyncio.sleep(POLL_S)
 
+    def check(self, pair: PairRun) -> None:
+        """Raise BenchError if the exchange or a daemon of the pair has ended by itself."""
+        _check([self.paper, *pair.daemons.values()])
+
     async def stop(self, pair: PairRun) -> None:
         """Stop A, then B, cleanly; raises BenchError unless both say that the pair is neutral."""
         for side in ("a", "b"):

@@ -1,0 +1,120 @@
+"""`make bench`, `python -m bench`: measure the pair, print the table, write JSON and picture."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from rich.console import Console
+
+from bench import burst, crowd, daemons, floor, latency, naive, report
+from bench.options import PARTS, Options, parse
+from bench.world import World, open_world
+from hedge.errors import HedgeError
+
+INTERRUPTED = 130
+WIDEST = 104
+"""Columns that the tables need, also where the output goes into a file."""
+
+
+class Bench:
+    """The parts of one run, in order; each has a Redis and an exchange of its own."""
+
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        """`say` hears which part is being measured."""
+        self.results = report.Results()
+        self._options = options
+        self._say = say
+
+    async def run(self) -> None:
+        """Measure every part asked for."""
+        for name in self._options.parts:
+            self._say(f"{name}: {PARTS[name]} ...")
+            work: Callable[[], Coroutine[Any, Any, None]] = getattr(self, f"_{name}")
+            await work()
+
+    @asynccontextmanager
+    async def _world(self, name: str, *, market: bool = False) -> AsyncIterator[World]:
+        async with open_world(
+            self._options.run_dir / name,
+            redis_port=self._options.redis_port,
+            paper_port=self._options.paper_port,
+            market=market,
+            level=self._options.level,
+        ) as world:
+            yield world
+
+    async def _floor(self) -> None:
+        async with self._world("floor") as world:
+            self.results.floor = await floor.measure(world, self._options.fills)
+
+    async def _latency(self) -> None:
+        async with self._world("latency") as world:
+            self.results.latency = await latency.measure(world, self._options.fills)
+
+    async def _market(self) -> None:
+        async with self._world("market", market=True) as world:
+            self.results.market = await latency.measure(world, self._options.fills)
+
+    async def _burst(self) -> None:
+        async with self._world("burst") as world:
+            self.results.burst = await burst.measure(world, self._options.burst)
+
+    async def _crowd(self) -> None:
+        for count in self._options.crowds:
+            async with self._world("crowd") as world:
+                found = await crowd.measure(world, count, self._options.crowd_s)
+                self.results.crowds.append(found)
+                self._say(f"crowd: {found.pairs} pairs done")
+
+    async def _daemons(self) -> None:
+        async with self._world("daemons") as world:
+            self.results.costs = await daemons.measure(world, self._options.idle_s)
+
+    async def _naive(self) -> None:
+        async with self._world("naive") as world:
+            self.results.naive = await naive.measure(world, self._options.fills)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and report; return the exit code."""
+    return run_measurement("bench", lambda: _run(parse(arguments)))
+
+
+def run_measurement(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run `work` in a loop of its own; a failure becomes one sentence and its exit code."""
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work())
+    except HedgeError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+async def _run(options: Options) -> None:
+    bench = Bench(options, lambda line: print(line, file=sys.stderr, flush=True))
+    await bench.run()
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDEST)
+    report.show(bench.results, console)
+    plot = report.write_plot(bench.results, options.run_dir)
+    for file in (plot, options.json_file):
+        if file is not None:
+            console.print(f"written: {file}", soft_wrap=True)
+    if options.json_file is not None:
+        report.write_json(bench.results, options.json_file)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
