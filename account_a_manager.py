@@ -48,15 +48,14 @@ from hedge.core.maker_state import (
     Work,
 )
 from hedge.core.records import Trade
-from hedge.errors import ConfigError
-from hedge.orders import maker_request
+from hedge.orders import check_quantity, maker_request
 from hedge.outcomes import outcome_of
 from hedge.parts import Ending, Parts
 from hedge.proof import Proven
 from hedge.rounds import Rounds
 from hedge.shell import Shell
 from hedge.venue.fence import Fenced
-from hedge.venue.outcome import Accepted, Outcome
+from hedge.venue.outcome import Outcome
 from hedge.venue.port import (
     KeyRefusedError,
     OrdersSeen,
@@ -85,7 +84,7 @@ class AccountAManager(Shell):
         self._was_leased = False
         self._frame_ns = 0
         self._as_of_s = 0
-        self._rounds = Rounds()
+        self._rounds = Rounds(self.log)
         self._shown: tuple[str, ...] | None = None
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
@@ -221,21 +220,8 @@ class AccountAManager(Shell):
         if self._started or not ready:
             return
         self._started = True
-        self._check_quantity()
+        check_quantity(self.parts, self.state.config.quantity_lots, self.facts().bid_ticks)
         self.post(Started())
-
-    def _check_quantity(self) -> None:
-        """Refuse a quantity that could not rest at the market's price."""
-        spec, facts = self.parts.spec, self.facts()
-        quantity = self.state.config.quantity_lots
-        if facts.bid_ticks is None or spec.can_rest(quantity, facts.bid_ticks):
-            return
-        price = spec.price(facts.bid_ticks)
-        raise ConfigError(
-            f"strategy.quantity = {spec.base(quantity)} {spec.symbol} is worth less than the "
-            f"venue's minimum of {spec.min_quote_micros / 1e6:g} USDC at {price}; raise it.",
-            "strategy.quantity",
-        )
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
         """Hand the proven book to the maker."""
@@ -385,10 +371,8 @@ class AccountAManager(Shell):
         if outcome.verdict is Verdict.UNKNOWN:
             self.log.warning("no_clear_answer", to=pending, reason=outcome.reason)
         self.post(Answered(pending, order.client_order_index, outcome))
-        if pending is Pending.PLACE and isinstance(result, Accepted) and result.sent_ns:
-            took = self._rounds.ordered(result.sent_ns)
-            if took:
-                self.log.info("round", **took)
+        if pending is Pending.PLACE:
+            self._rounds.placed(result)
 
     async def _catch_up(self) -> None:
         if self._catching:

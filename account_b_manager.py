@@ -162,6 +162,7 @@ class AccountBManager(Shell):
         """Perform one effect, or start performing it."""
         match effect:
             case SendHedge(order):
+                self._courses.begin(order)
                 self.spawn("hedge", self._hedge(order))
             case Report(order, owed):
                 self._courses.report(self.state, order, self.books.book, owed)
@@ -352,7 +353,6 @@ class AccountBManager(Shell):
     # --- hedging --------------------------------------------------------------------------
 
     async def _hedge(self, order: InFlight) -> None:
-        self._courses.begin(order)
         request = hedge_request(self.parts, order)
         if request is None:
             no_price = Outcome(Verdict.REJECTED, code=0, reason="no price")

@@ -32,6 +32,9 @@ ACCOUNT_A, ACCOUNT_B = 280459, 280458
 MARKET, MARKET_ID, SIZE_DECIMALS = "ETH", 0, 4
 QUANTITY = "0.01"
 KEY_INDEX = 4
+LIVELY_STEPS = 20
+"""Steps of the synthetic market per second: often enough that the fills do not empty its book."""
+
 READY_S = 90.0
 STOP_S = 20.0
 POLL_S = 0.005
@@ -286,6 +289,8 @@ async def _start_exchange(
     command = [sys.executable, "-m", "paper", "--port", str(port), "--tier", "instant", *extra]
     if not market:
         command.append("--no-market")
+    else:
+        command += ["--steps-per-s", str(LIVELY_STEPS)]
     output = directory / "paper.out"
     child = Child("the paper exchange", command, output=output)
     deadline = time.monotonic() + READY_S

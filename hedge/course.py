@@ -63,9 +63,10 @@ class Courses:
         self._heard: dict[str, int] = {}
         self._results: list[BFilled] = []
 
-    def heard(self, at_ns: int, fill: AFilled) -> None:
-        """Note when a fill of A was heard; the next order answers it."""
-        stamps = {"frame": fill.frame_ns, "published": fill.published_ns, "heard": at_ns}
+    def heard(self, at_ns: int, fill: AFilled | None = None) -> None:
+        """Note when a fill of A was heard, by its message or otherwise; the next order answers."""
+        told = (fill.frame_ns, fill.published_ns) if fill else (None, None)
+        stamps = dict(zip(("frame", "published", "heard"), (*told, at_ns), strict=True))
         self._heard = {stage: ns for stage, ns in stamps.items() if ns is not None}
 
     def begin(self, order: InFlight) -> Course:

@@ -3,6 +3,7 @@
 from hedge.core import pricing
 from hedge.core.hedger_state import InFlight
 from hedge.core.maker_state import Order
+from hedge.errors import ConfigError
 from hedge.parts import Parts
 from hedge.venue.port import ORDER_LIFE_S, OrderKind, OrderRequest, TimeInForce
 
@@ -51,4 +52,16 @@ def maker_request(parts: Parts, order: Order) -> OrderRequest:
         time_in_force=tif,
         reduce_only=order.reduce_only,
         life_s=max(ORDER_LIFE_S, round(parts.config.lighter.maker_order_time_out) + _SPARE_S),
+    )
+
+
+def check_quantity(parts: Parts, lots: int, bid_ticks: int | None) -> None:
+    """Refuse a quantity that could not rest at the market's price. Raises ConfigError."""
+    spec = parts.spec
+    if bid_ticks is None or spec.can_rest(lots, bid_ticks):
+        return
+    raise ConfigError(
+        f"strategy.quantity = {spec.base(lots)} {spec.symbol} is worth less than the venue's "
+        f"minimum of {spec.min_quote_micros / 1e6:g} USDC at {spec.price(bid_ticks)}; raise it.",
+        "strategy.quantity",
     )

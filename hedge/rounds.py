@@ -1,10 +1,11 @@
 """What one round of A took: from a fill's frame over B's coverage to the next order."""
 
 import itertools
-from dataclasses import dataclass, field
+
+from hedge.logs import Log
+from hedge.venue.outcome import Accepted, Outcome
 
 
-@dataclass
 class Rounds:
     """Monotonic ns of the stages of the round that is on its way.
 
@@ -12,8 +13,11 @@ class Rounds:
     `covered` as A sees it, and the next order's `ordered`. All by A's own clock.
     """
 
-    seq: int = 0
-    stamps: dict[str, int] = field(default_factory=dict)
+    def __init__(self, log: Log) -> None:
+        """Wait for the first fill."""
+        self._log = log
+        self.seq = 0
+        self.stamps: dict[str, int] = {}
 
     def filled(self, seq: int, frame_ns: int, published_ns: int) -> None:
         """Note a fill and its publication."""
@@ -26,6 +30,13 @@ class Rounds:
         """Note that B has covered everything."""
         if self.stamps:
             self.stamps["covered"] = at_ns
+
+    def placed(self, result: Outcome) -> None:
+        """End the round with the answer to the next order, and log what it took."""
+        if isinstance(result, Accepted) and result.sent_ns:
+            took = self.ordered(result.sent_ns)
+            if took:
+                self._log.info("round", **took)
 
     def ordered(self, sent_ns: int) -> dict[str, object]:
         """End the round with the next order; return the log line's fields, {} without a round."""

@@ -15,7 +15,7 @@ from paper.answers import MAX_BODY_BYTES, errors_as_json
 from paper.engine import DEFAULT_MARKETS, Engine
 from paper.exchange import Clock, Exchange
 from paper.journal import Journal, JournalError, header_of
-from paper.market import SyntheticMarket, seed_book
+from paper.market import Liveliness, SyntheticMarket, seed_book
 from paper.publisher import Publisher
 from paper.records import Tier
 from paper.rest import PublicApi
@@ -77,7 +77,8 @@ class PaperServer:
         settings = self.settings
         clock = Clock()
         engine = Engine(DEFAULT_MARKETS, Tier(settings.tier), clock.now_ms, time.monotonic_ns)
-        market = SyntheticMarket(settings.seed) if settings.market else None
+        how = Liveliness(steps_per_s=settings.steps_per_s)
+        market = SyntheticMarket(settings.seed, how) if settings.market else None
         exchange = Exchange(engine, clock, market)
         restored = False
         if settings.state_dir is not None:

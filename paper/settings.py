@@ -10,6 +10,7 @@ Tier = Literal["instant", "standard", "plus", "premium"]
 
 _TIERS: Final = ("instant", "standard", "plus", "premium")
 _MAX_PORT: Final = 65_535
+_MAX_STEPS_PER_S: Final = 1_000.0
 _MAX_SECONDS: Final = 86_400.0
 
 
@@ -33,6 +34,7 @@ class Settings:
     seed: int = 1
     tier: Tier = "instant"
     market: bool = True
+    steps_per_s: float = 4.0
     state_dir: Path | None = None
     limits: bool = False
     server_ping_s: float = 0.0
@@ -42,6 +44,9 @@ class Settings:
         """Raise SettingsError for a value out of range."""
         if not 0 <= self.port <= _MAX_PORT:
             msg = f"--port {self.port} is not between 0 and {_MAX_PORT}"
+            raise SettingsError(msg)
+        if not 0 < self.steps_per_s <= _MAX_STEPS_PER_S:
+            msg = f"--steps-per-s {self.steps_per_s} is not between 0 and {_MAX_STEPS_PER_S:.0f}"
             raise SettingsError(msg)
         if not 0 <= self.server_ping_s <= _MAX_SECONDS:
             msg = f"--server-ping-s {self.server_ping_s} is not between 0 and {_MAX_SECONDS:.0f}"

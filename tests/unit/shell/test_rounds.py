@@ -1,5 +1,6 @@
 """Rounds: from a fill over its coverage to the next order, in one log line."""
 
+from hedge.logs import Log
 from hedge.rounds import Rounds
 
 MS = 1_000_000
@@ -7,7 +8,7 @@ MS = 1_000_000
 
 def test_a_round_tells_each_of_its_spans() -> None:
     """Frame, publication, coverage and order, in milliseconds, and the order's own moment."""
-    rounds = Rounds()
+    rounds = Rounds(Log())
     rounds.filled(7, 10 * MS, 11 * MS)
     rounds.covered(15 * MS)
     assert rounds.ordered(18 * MS) == {
@@ -22,7 +23,7 @@ def test_a_round_tells_each_of_its_spans() -> None:
 
 def test_a_round_of_several_fills_lasts_from_the_first_to_the_last() -> None:
     """The first frame, the newest publication; an earlier coverage does not count."""
-    rounds = Rounds()
+    rounds = Rounds(Log())
     rounds.filled(7, 10 * MS, 11 * MS)
     rounds.covered(12 * MS)
     rounds.filled(8, 13 * MS, 14 * MS)
@@ -34,7 +35,7 @@ def test_a_round_of_several_fills_lasts_from_the_first_to_the_last() -> None:
 
 def test_an_order_before_the_coverage_tells_nothing() -> None:
     """A cancel that left, or a start: there is no round to tell of."""
-    rounds = Rounds()
+    rounds = Rounds(Log())
     rounds.covered(5 * MS)
     assert rounds.stamps == {}
     rounds.filled(1, 6 * MS, 7 * MS)
