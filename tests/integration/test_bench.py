@@ -51,7 +51,7 @@ def test_a_tiny_bench_measures_what_it_is_asked_for(tmp_path: Path) -> None:
         assert set(found[name]["fill_to_hedge"]) == FIGURES
         assert found[name]["fills"] == found[name]["fill_to_hedge"]["count"] == 6
         assert found[name]["hedge_to_next_order"]["count"] >= 6
-    assert found["latency"]["stages"]["→ order in"]["count"] == 6
+    assert found["latency"]["stages"]["order in"]["count"] == 6
     assert found["burst"]["fills"] == 20
     assert 1 <= found["burst"]["hedge_orders"] <= 20
     assert "floor, sum of the medians" in done.stdout
