@@ -3,9 +3,10 @@ rem Start the pair. Finds Python, makes .venv and installs the requirements once
 rem   start_hedge.bat --paper
 rem   start_hedge.bat --market ETH --quantity 0.01 --depth 1 --config config.yaml
 setlocal
-cd /d "%~dp0"
+cd /d "%~dp0" || exit /b 2
 
-if exist .venv\Scripts\python.exe goto install
+rem A .venv that was copied or moved does not run: make it again.
+.venv\Scripts\python.exe -c "" >nul 2>&1 && goto install
 set "PY="
 for %%P in ("py -3.11" "py -3" "python") do (
     if not defined PY (
@@ -17,13 +18,18 @@ if not defined PY (
     exit /b 2
 )
 echo Making .venv ... 1>&2
-%PY% -m venv .venv || exit /b 2
+%PY% -m venv --clear .venv || exit /b 2
 
 :install
-fc /b requirements.txt .venv\.requirements.txt >nul 2>&1 && goto run
+copy /b /y requirements.txt+constraints.txt .venv\.wanted.txt >nul || exit /b 2
+fc /b .venv\.wanted.txt .venv\.installed.txt >nul 2>&1 && goto run
 echo Installing requirements.txt into .venv (once, about a minute) ... 1>&2
-.venv\Scripts\python.exe -m pip install --quiet --disable-pip-version-check -r requirements.txt || exit /b 2
-copy /y requirements.txt .venv\.requirements.txt >nul
+.venv\Scripts\python.exe -m pip install --quiet --disable-pip-version-check -r requirements.txt
+if errorlevel 1 (
+    echo The requirements could not be installed; the lines above say why. 1>&2
+    exit /b 2
+)
+copy /b /y .venv\.wanted.txt .venv\.installed.txt >nul
 
 :run
 .venv\Scripts\python.exe -m hedge.up %*

@@ -13,6 +13,7 @@ from bench import burst, crowd, daemons, floor, latency, naive, report
 from bench.options import PARTS, Options, parse
 from bench.world import World, open_world
 from hedge.errors import HedgeError
+from hedge.host_os import loop_factory
 
 INTERRUPTED = 130
 WIDEST = 104
@@ -87,7 +88,7 @@ def run_measurement(name: str, work: Callable[[], Coroutine[Any, Any, None]]) ->
     """Run `work` in a loop of its own; a failure becomes one sentence and its exit code."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(work())
     except HedgeError as error:
         print(f"{name}: {error}", file=sys.stderr)
@@ -109,12 +110,3 @@ async def _run(options: Options) -> None:
             console.print(f"written: {file}", soft_wrap=True)
     if options.json_file is not None:
         report.write_json(bench.results, options.json_file)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed."""
-    try:
-        import uvloop  # noqa: PLC0415
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

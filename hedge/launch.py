@@ -9,7 +9,6 @@ import gc
 import logging
 import os
 import random
-import signal
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,6 +31,7 @@ from hedge.errors import (
     HedgeError,
     NotNeutralError,
 )
+from hedge.host_os import loop_factory, on_stop_signals
 from hedge.host_state import HostState
 from hedge.logs import Log, setup_logging
 from hedge.parts import Ending, Parts
@@ -67,7 +67,7 @@ def run(side: str, argv: Sequence[str], build: Build) -> int:
     try:
         config = _load(side, options)
         _log_to_files(config, name)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_run(config, build, check=options.check))
     except HedgeError as error:
         return _complain(name, error)
@@ -91,15 +91,6 @@ def _log_to_files(config: Config, name: str) -> None:
             "choose another directory, or correct its owner.",
             "logging.dir",
         ) from error
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed (it is not made for Windows)."""
-    try:
-        import uvloop  # noqa: PLC0415  see above
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _complain(name: str, error: HedgeError) -> int:
@@ -327,7 +318,6 @@ def _calm_collector() -> None:
 
 def _on_signals(manager: Shell) -> None:
     """Stop cleanly on the first signal, at once on the second."""
-    loop = asyncio.get_running_loop()
     asked = False
 
     def stop() -> None:
@@ -338,14 +328,7 @@ def _on_signals(manager: Shell) -> None:
         asked = True
         manager.stop()
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is None:
-            continue
-        try:
-            loop.add_signal_handler(number, stop)
-        except NotImplementedError:  # Windows: handlers run between bytecodes instead
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+    on_stop_signals(asyncio.get_running_loop(), stop)
 
 
 async def _check(parts: Parts) -> None:

@@ -8,6 +8,7 @@ import errno
 import gc
 import ipaddress
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -92,7 +93,12 @@ def _fail(sentence: str, exit_code: int) -> NoReturn:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed, else None for the standard loop."""
+    """Return uvloop's loop where it is installed, else None for the standard loop.
+
+    `HEDGE_PLAIN=1` forces the standard one, as on Windows.
+    """
+    if os.environ.get("HEDGE_PLAIN") == "1":
+        return None
     try:
         import uvloop  # noqa: PLC0415  an optional accelerator, absent on Windows
     except ImportError:

@@ -27,6 +27,8 @@ from paper.records import EngineEvent
 VERSION = 2
 FILE_NAME = "journal.jsonl"
 _EVENT_BATCH = 1_000
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+"""Windows would write two bytes for each line end, and lose count, without O_BINARY."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -57,7 +59,7 @@ class Journal:
         self.path = directory / FILE_NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._fd = os.open(self.path, _OPEN, 0o600)
         except OSError as error:
             raise JournalError(f"cannot use the state directory {directory}: {error}") from error
         try:

@@ -4,22 +4,20 @@ A child runs in a session of its own, so Ctrl-C reaches this process alone and t
 stopped in the right order. On Linux the kernel ends a child when this process is killed.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, ClassVar, TextIO
 
+from hedge import host_os
+
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_LINES = 12
 POLL_S = 0.05
 _STAMP_LENGTH = len("2026-11-20 12:00:00.123")
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class ChildDiedError(Exception):
@@ -111,17 +109,10 @@ class Running:
 
 def is_alive(pid: int, script: str) -> bool:
     """Whether process `pid` lives and runs `script`; a number may have gone to another program."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not host_os.is_running(pid):
         return False
-    except PermissionError:
-        pass
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return not Path("/proc/self").exists()  # no such file system here: believe the number
-    return script in command  # a process that ended but was not waited for has no command line
+    command = host_os.command_line(pid)
+    return command is None or script in command  # where nothing tells, believe the number
 
 
 def _spawn(
@@ -130,15 +121,6 @@ def _spawn(
     *,
     detached: bool,
 ) -> "subprocess.Popen[bytes]":
-    if sys.platform == "win32":
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
-        )
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -146,21 +128,10 @@ def _spawn(
         stdout=sink,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        creationflags=host_os.own_group_flags(),
         # Only prctl is called between fork and exec, and this process has one thread.
-        preexec_fn=None if detached or _LIBC is None else _die_with(os.getpid()),  # noqa: PLW1509
+        preexec_fn=None if detached else host_os.die_with_parent(),  # noqa: PLW1509
     )
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """Return what a child runs before it becomes the program: end when `parent` ends."""
-
-    def arrange() -> None:
-        if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
-            os._exit(1)
-
-    return arrange
 
 
 def ask_to_stop(pid: int) -> None:
@@ -264,7 +235,7 @@ class StopSignals:
     def __init__(self) -> None:
         """Take over SIGINT, SIGTERM and, where there is one, SIGHUP."""
         self.requested = False
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+        names = host_os.STOP_SIGNALS
         self._numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         for number in self._numbers:
             signal.signal(number, self._on_signal)

@@ -52,6 +52,7 @@ LAYERS = (
     (
         "hedge.bus",
         "hedge.clock",
+        "hedge.host_os",
         "hedge.host_state",
         "hedge.logs",
         "hedge.outcomes",
@@ -77,6 +78,7 @@ LAYERS = (
         "hedge.outbox",
         "hedge.pair_state",
         "hedge.parts",
+        "hedge.rounds",
         "hedge.sending",
         "hedge.shell",
         "hedge.statements",

@@ -136,6 +136,30 @@ def test_two_cycles_end_neutral_with_a_summary(tmp_path: Path) -> None:
     assert not any(key in run.text for key in keys)
 
 
+def test_the_pair_runs_where_the_system_offers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plain ways of other systems, all forced: a cycle, a clean stop, nothing left running."""
+    monkeypatch.setenv("HEDGE_PLAIN", "1")
+    monkeypatch.setenv("HEDGE_REDIS", "fake")
+    with script("--paper", "--cycles", "1", "--run-dir", str(tmp_path)) as run:
+        run.says("Both run.")
+        family = run.children()
+        served = [child for child in family if "hedge.embedded_redis" in child.cmdline()]
+        loops = {_maps_uvloop(child) for child in family}
+        assert run.ends() == 0, run.text
+    assert all_gone(family)
+    assert len(served) == 1
+    assert loops == {False}
+    assert SUMMARY.fullmatch(run.lines[-1]) is not None, run.text
+    assert "net_lots=0" in run.lines[-1]
+
+
+def _maps_uvloop(process: psutil.Process) -> bool:
+    """Whether a process has loaded uvloop."""
+    return "uvloop" in Path(f"/proc/{process.pid}/maps").read_text()
+
+
 def test_ctrl_c_stops_a_before_b(tmp_path: Path) -> None:
     """One Ctrl-C stops A, then B, then the rest; exit code 0."""
     with script("--paper", "--run-dir", str(tmp_path)) as run:

@@ -1,0 +1,110 @@
+"""What operating systems offer and others do not, each with the plain way beside it.
+
+`HEDGE_PLAIN=1` forces the plain way everywhere, as a system would that has none of these: no
+uvloop, no signal handlers in the event loop, no prctl, no /proc.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+PLAIN = "HEDGE_PLAIN"
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_PR_SET_PDEATHSIG = 1
+_QUERY_LIMITED, _STILL_ACTIVE = 0x1000, 259
+"""Windows: the right to ask about a process, and the exit code of one that has not ended."""
+
+
+def is_plain() -> bool:
+    """Whether the plain ways are forced."""
+    return os.environ.get(PLAIN) == "1"
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed (there is none for Windows), else None."""
+    if is_plain():
+        return None
+    try:
+        import uvloop  # noqa: PLC0415  see above
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def on_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Call `stop` in the loop at every signal that means: finish and leave."""
+    for name in STOP_SIGNALS:
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        if not (is_plain() or sys.platform == "win32"):
+            loop.add_signal_handler(number, stop)
+        else:  # handlers run between bytecodes, whatever the loop does
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """Return what a child runs before it becomes the program: end when this process is killed.
+
+    Linux only; elsewhere, and for None, a killed parent leaves its children behind.
+    """
+    if sys.platform != "linux" or is_plain():
+        return None
+    prctl, parent = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died in between
+            os._exit(1)
+
+    return arrange
+
+
+def own_group_flags() -> int:
+    """Return the creation flags that keep the terminal's Ctrl-C from a child on Windows."""
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP
+    return 0
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this number lives (or has ended and was not waited for)."""
+    if sys.platform == "win32":  # there os.kill(pid, 0) would send a Ctrl-C
+        return _is_running_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+if sys.platform == "win32":
+
+    def _is_running_on_windows(pid: int) -> bool:
+        kernel = ctypes.windll.kernel32
+        handle = kernel.OpenProcess(_QUERY_LIMITED, False, pid)
+        if not handle:
+            return False
+        try:
+            code = ctypes.c_ulong()
+            kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+            return code.value == _STILL_ACTIVE
+        finally:
+            kernel.CloseHandle(handle)
+
+
+def command_line(pid: int) -> str | None:
+    """Return the command line of a process, "" if it has ended; None where the system hides it."""
+    if is_plain() or not Path("/proc/self").exists():
+        return None
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
