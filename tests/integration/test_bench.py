@@ -17,10 +17,12 @@ pytestmark = pytest.mark.integration
 FIGURES = {"count", "p50_ms", "p90_ms", "p99_ms", "max_ms", "samples_us"}
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, module: str = "bench", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the bench and return what it printed."""
     return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -93,3 +95,31 @@ def test_a_wrong_argument_is_named(argument: str, told: str) -> None:
     done = run(argument)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert told in done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_a_short_soak_ends_neutral(tmp_path: Path) -> None:
+    """Two short minutes: a line for each, and a last one that says that nothing is open."""
+    done = run("--minutes=2", "--minute-s=2", f"--run-dir={tmp_path / 'soak'}", module="bench.soak")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["minute=1", "minute=2", "SOAK"]
+    assert " p50_ms=" in lines[0]
+    assert " a_mb=" in lines[0]
+    assert " net_lots=0 grown=nothing" in lines[-1]
+
+
+def test_a_soak_says_why_it_cannot_run(tmp_path: Path) -> None:
+    """A wrong number, a busy port, no Redis: one sentence each, and its exit code."""
+    where = f"--run-dir={tmp_path / 'soak'}"
+    done = run("--minutes=0", where, module="bench.soak")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "soak: --minutes and --rate must be more than 0\n",
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(f"--paper-port={port}", where, module="bench.soak")
+    assert (done.returncode, "is in use" in done.stderr) == (6, True)
+    done = run(where, module="bench.soak", HEDGE_REDIS="fake")
+    assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)

@@ -17,7 +17,7 @@ def test_every_flag() -> None:
     """Every flag reaches its setting."""
     arguments = (
         "--host localhost --port 0 --seed 7 --tier standard --no-market "
-        "--limits off --state /tmp/x --server-ping-s 5 --idle-close-s 9"
+        "--limits off --state /tmp/x --server-ping-s 5 --idle-close-s 9 --steps-per-s 20"
     )
     assert parse_settings(arguments.split()) == Settings(
         host="127.0.0.1",
@@ -28,6 +28,7 @@ def test_every_flag() -> None:
         state_dir=Path("/tmp/x"),
         server_ping_s=5.0,
         idle_close_s=9.0,
+        steps_per_s=20.0,
     )
 
 
@@ -47,6 +48,8 @@ def test_every_flag() -> None:
         ("--server-ping-s nan", "--server-ping-s"),
         ("--server-ping-s inf", "--server-ping-s"),
         ("--idle-close-s 0", "--idle-close-s"),
+        ("--steps-per-s 0", "--steps-per-s"),
+        ("--steps-per-s nan", "--steps-per-s"),
         ("--what", "--what"),
     ],
 )
