@@ -19,6 +19,7 @@ from hedge.up.processes import (
     StopSignals,
     Supervisor,
     Terminal,
+    is_alive,
 )
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -177,3 +178,13 @@ def test_a_rotated_log_is_followed(tmp_path: Path) -> None:
     assert follower.new_lines() == []
     log.write_text("after\n")
     assert [line for _, line in follower.new_lines()] == ["after"]
+
+
+def test_where_no_system_tells_the_number_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc a living process counts as ours, a dead one never."""
+    assert not is_alive(os.getpid(), "no such script")
+    monkeypatch.setenv("HEDGE_PLAIN", "1")
+    assert is_alive(os.getpid(), "no such script")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+        assert not is_alive(ended.pid, "no such script")
