@@ -130,7 +130,13 @@ class AccountAManager(Shell):
         return self.state.phase.value
 
     def tick_event(self) -> Tick:
-        """Return the maker's tick."""
+        """Return the maker's tick.
+
+        B may have hedged by its watch before it heard A's message: then no result announces the
+        ledger that answers A, so whoever waits for one looks for it.
+        """
+        if self.state.phase is Phase.AWAITING_HEDGE:
+            self.look_now()
         return Tick()
 
     def stop_event(self) -> StopRequested:
