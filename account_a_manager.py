@@ -61,12 +61,10 @@ from hedge.venue.port import (
     OrdersSeen,
     VenueError,
 )
+from hedge.watching import seen_twice
 
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
-
-
-_BETWEEN_LOOKS_S = 1.0
 
 
 class AccountAManager(Shell):
@@ -392,14 +390,6 @@ class AccountAManager(Shell):
             self._catching = False
 
     async def _look_at_b(self, seq: int) -> None:
-        """Read B's public position twice: one copy of the venue may lag for a moment."""
-        peer, found = self.parts.peer, None
-        if peer is not None:
-            try:
-                first = await peer.position_lots()
-                await self.parts.clock.sleep(_BETWEEN_LOOKS_S)
-                found = first if await peer.position_lots() == first else None
-            except VenueError as error:
-                self.log.warning("b_not_visible", reason=error)
+        found = await seen_twice(self.parts)
         self.log.info("looked_at_b", position=self.parts.base(found))
         self.post(BShown(seq, found))

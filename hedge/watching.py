@@ -20,6 +20,7 @@ POLL_MS = 10_000
 """While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
 PAUSE_MIN_MS = 1000
 PAUSE_MAX_MS = 10_000
+BETWEEN_LOOKS_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,19 @@ class Watcher:
         state = self._do.state()
         if state.a_fresh and state.looked and not hedger.is_watch_open(state):
             self._pause_ms = PAUSE_MIN_MS
+
+
+async def seen_twice(parts: Parts) -> int | None:
+    """Return the peer's public position if two answers a second apart agree, else None.
+
+    One copy of the venue may lag for a moment; what cannot be read is unknown, never flat.
+    """
+    if parts.peer is None:
+        return None
+    try:
+        first = await parts.peer.position_lots()
+        await parts.clock.sleep(BETWEEN_LOOKS_S)
+        return first if await parts.peer.position_lots() == first else None
+    except VenueError as error:
+        parts.log.warning("peer_not_visible", reason=error)
+        return None

@@ -14,7 +14,7 @@ from hedge.core.machine import Facts
 from hedge.core.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.venue.peer import PeerDown, PeerEvent, PeerHandler, PeerShown, PeerUp
 from hedge.venue.port import VenueUnavailableError
-from hedge.watching import POLL_MS, Watcher, WatchHandlers
+from hedge.watching import POLL_MS, Watcher, WatchHandlers, seen_twice
 from tests.unit.core import kit
 from tests.unit.shell.fakes import Bench, running
 from tests.waiting import eventually
@@ -28,7 +28,7 @@ class Peer:
     def __init__(self) -> None:
         self.handler: PeerHandler | None = None
         self.answers: deque[Recent | VenueUnavailableError] = deque()
-        self.asked_ms: list[int] = []
+        self.positions: deque[int] = deque()
 
     async def run(self, handler: PeerHandler) -> None:
         self.handler = handler
@@ -41,7 +41,9 @@ class Peer:
         return answer
 
     async def position_lots(self) -> int:
-        return 0
+        if not self.positions:
+            raise VenueUnavailableError("HTTP 500")
+        return self.positions.popleft()
 
 
 class Watch:
@@ -157,3 +159,13 @@ async def test_a_lost_stream_is_only_logged(watch: Watch) -> None:
         watch.hear(PeerDown("cut"))
         watch.hear(PeerShown((), 7, 0))
     assert watch.posted == [PeerTraded((), 7)]
+
+
+async def test_two_equal_looks_are_needed(bench: Bench) -> None:
+    """B's position counts for A only where two public answers agree; switched off, never."""
+    peer = Peer()
+    assert await seen_twice(bench.parts) is None
+    parts = replace(bench.parts, peer=peer)
+    for positions, seen in ((deque([7, 7]), 7), (deque([7, 8]), None), (deque([7]), None)):
+        peer.positions = positions
+        assert await seen_twice(parts) == seen
