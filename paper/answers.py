@@ -17,6 +17,8 @@ from paper.session import dumps
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+NOT_WRITTEN: Final = "paper.not_written"
+"""Set on requests whose handler must return its answer instead of writing it."""
 
 
 def _page(title: str) -> str:

@@ -26,6 +26,7 @@ from paper.errors import AdminError, TxRejected
 from paper.hashing import tx_hash
 from paper.inputs import Entry, Inputs, Stamp
 from paper.markets import DEFAULT_MARKETS
+from paper.plans import Plan, plan_of
 from paper.records import (
     ORDER_INDEX_BASE,
     Accepted,
@@ -44,6 +45,8 @@ __all__ = ["DEFAULT_MARKETS", "AdminError", "Engine", "Entry", "TxRejected"]
 
 TxInfo = str | dict[str, Any]
 """A signed transaction: its JSON text, or the object."""
+Recorded = dict[str, Any]
+"""A plan as it stands in the record of an input."""
 
 
 class Engine(Inputs):
@@ -75,22 +78,48 @@ class Engine(Inputs):
 
     # transactions -------------------------------------------------------------------------------
 
-    def submit(self, tx_type: int, tx_info: TxInfo) -> Accepted:
+    def submit(self, tx_type: int, tx_info: TxInfo, plan: Plan | None = None) -> Accepted:
         """Check a transaction and queue it, or raise TxRejected with nothing changed.
 
         Its nonce is spent from here on. Call `advance(now)` afterwards: at tier "instant" that
-        executes it.
+        executes it. `plan` is what a fault switch decided about its execution; it is recorded too.
         """
-        return self._submit(tx_type, tx_info)
+        return self._submit(tx_type, tx_info, None, None if plan is None else plan.as_json())
 
-    def submit_batch(self, tx_types: Sequence[int], tx_infos: Sequence[TxInfo]) -> list[Accepted]:
+    def release(self) -> None:
+        """Let every held transaction, and those behind it, execute at the next `advance`."""
+        held = {
+            (queued.state.account.index, queued.tx.api_key_index)
+            for _, _, queued in self._queue
+            if queued.plan is not None and queued.plan.hold_until_ms
+        }
+        if not held:
+            return
+        self._commit("release", self._stamp())
+        now_ms, rows = self._store.now_ms, []
+        for due_ms, sequence, queued in self._queue:
+            key = (queued.state.account.index, queued.tx.api_key_index)
+            rows.append((min(due_ms, now_ms) if key in held else due_ms, sequence, queued))
+        for account, api_key in held:
+            pending = self._store.accounts[account].pending_by_key
+            pending[api_key] = (pending[api_key][0], now_ms)
+        heapq.heapify(rows)
+        self._queue = rows
+
+    def submit_batch(
+        self,
+        tx_types: Sequence[int],
+        tx_infos: Sequence[TxInfo],
+        plans: Sequence[Plan | None] | None = None,
+    ) -> list[Accepted]:
         """Check the transactions of a batch and queue them all, or raise with nothing changed.
 
         All belong to one key, with consecutive nonces. TxRejected carries the code of the batch,
         or that of the first member that the API would refuse. What was admitted is not atomic:
         each member executes, or fails, by itself.
         """
-        return self._submit_batch(tx_types, tx_infos)
+        recorded = [None if plan is None else plan.as_json() for plan in plans or ()] or None
+        return self._submit_batch(tx_types, tx_infos, None, recorded)
 
     def advance(self, now_ms: int) -> None:
         """Do everything due at `now_ms`: funding, expiries, dead-man switches, transactions."""
@@ -134,6 +163,8 @@ class Engine(Inputs):
                 self._submit_batch(*args)
             elif kind == "advance":
                 self.advance(now_ms)
+            elif kind == "release":
+                self.release()
             else:
                 replay.apply_admin(self, kind, args)
         finally:
@@ -141,21 +172,29 @@ class Engine(Inputs):
 
     # inside -------------------------------------------------------------------------------------
 
-    def _submit(self, tx_type: int, tx_info: TxInfo, digest: str | None = None) -> Accepted:
-        """Check, record and queue a transaction; a replay knows its hash already."""
+    def _submit(
+        self,
+        tx_type: int,
+        tx_info: TxInfo,
+        digest: str | None = None,
+        plan: Recorded | None = None,
+    ) -> Accepted:
+        """Check, record and queue a transaction; a replay knows its hash and its plan already."""
         stamp = self._stamp()
         text, info = load(tx_type, tx_info)
         command = parse(tx_type, info)
         state = acceptance.check(self._store, command, stamp[0])
         digest = digest or tx_hash(self.chain_id, tx_type, info)
-        self._commit("submit", stamp, tx_type, text, digest)
-        return Accepted(digest, self._accept(state, command, text, digest).due_ms)
+        recorded = [tx_type, text, digest] if plan is None else [tx_type, text, digest, plan]
+        self._commit("submit", stamp, *recorded)
+        return self._accept(state, command, text, digest, plan_of(plan))
 
     def _submit_batch(
         self,
         tx_types: Sequence[int],
         tx_infos: Sequence[TxInfo],
         digests: Sequence[str] | None = None,
+        plans: Sequence[Recorded | None] | None = None,
     ) -> list[Accepted]:
         """Check, record and queue a batch, as one input."""
         stamp = self._stamp()
@@ -167,14 +206,24 @@ class Engine(Inputs):
             pairs = zip(tx_types, loaded, strict=True)
             digests = [tx_hash(self.chain_id, kind, info) for kind, (_, info) in pairs]
         texts = [text for text, _ in loaded]
-        self._commit("submit_batch", stamp, list(tx_types), texts, list(digests))
-        queued = zip(commands, texts, digests, strict=True)
-        return [Accepted(row[2], self._accept(state, *row).due_ms) for row in queued]
+        recorded = [list(tx_types), texts, list(digests), *([list(plans)] if plans else [])]
+        self._commit("submit_batch", stamp, *recorded)
+        chosen = [plan_of(plan) for plan in plans or [None] * len(texts)]
+        queued = zip(commands, texts, digests, chosen, strict=True)
+        return [self._accept(state, *row) for row in queued]
 
-    def _accept(self, state: AccountState, command: Command, text: str, digest: str) -> Tx:
-        """Spend the nonce and queue the transaction behind the others of its key."""
+    def _accept(
+        self, state: AccountState, command: Command, text: str, digest: str, plan: Plan | None
+    ) -> Accepted:
+        """Spend the nonce and queue the transaction behind the others of its key.
+
+        Nobody is told that one is held: the time predicted is that of any other queue.
+        """
         store, head = self._store, command.head
         due = store.now_ms + self._delay_ms(state, command)
+        latest = due + state.terms.taker_delay_ms
+        if plan is not None:
+            due = max(due, plan.hold_until_ms)
         waiting = state.pending_by_key.get(head.api_key_index)
         store.last_sequence += 1
         tx = Tx(
@@ -195,10 +244,10 @@ class Engine(Inputs):
         )
         state.account.api_keys[head.api_key_index].next_nonce = head.nonce + 1
         executor.enter_queue(state, tx, command)
-        queued = executor.Queued(tx, command, state)
+        queued = executor.Queued(tx, command, state, plan)
         heapq.heappush(self._queue, (tx.due_ms, tx.sequence_index, queued))
         store.set_tx(tx)
-        return tx
+        return Accepted(digest, min(tx.due_ms, latest))
 
     def _delay_ms(self, state: AccountState, command: Command) -> int:
         """Return the tier's delay: what takes waits longest, what rests or cancels less."""

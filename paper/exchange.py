@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from paper.apierror import INTERNAL, ApiError
 from paper.engine import Engine, TxRejected
 from paper.eventlog import EventLog
+from paper.plans import Plan
 from paper.records import Accepted, EngineEvent, OrderChanged, TradeHappened
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,28 @@ class Market(Protocol):
     def next_due_ms(self) -> int | None:
         """Return when the next step is due (epoch ms)."""
         ...
+
+
+class Decided(Protocol):
+    """What is to become of one transaction, decided at acceptance."""
+
+    @property
+    def plan(self) -> Plan:
+        """How it will execute."""
+        ...
+
+    def fire(self) -> None:
+        """Hear that the transaction was accepted."""
+        ...
+
+
+Planner = Callable[[int, str | dict[str, Any], int], Decided | None]
+"""Decides about a transaction (type, fields) at a time (epoch ms)."""
+
+
+def plan_in(decided: Decided | None) -> Plan | None:
+    """Return the plan of what was decided, if anything was."""
+    return None if decided is None else decided.plan
 
 
 class Clock:
@@ -70,6 +93,7 @@ class Exchange:
         self.counters: Counter[str] = Counter()
         self.acknowledged: dict[int, int] = {}
         """Notification ids and when their owners acknowledged them (epoch ms)."""
+        self.planner: Planner | None = None
         self.market_ids: Collection[int] = frozenset(engine.markets)
         self._market = market
         self._listener: Listener = _ignore
@@ -100,8 +124,9 @@ class Exchange:
         `received_ns` is the monotonic time at which its bytes came in. Call `pump` afterwards.
         """
         with self._refusals():
-            accepted = self.engine.submit(tx_type, tx_info)
-        self._received([accepted], received_ns)
+            decided = self._decide(tx_type, tx_info)
+            accepted = self.engine.submit(tx_type, tx_info, plan_in(decided))
+        self._received([accepted], [decided], received_ns)
         return accepted
 
     def submit_batch(
@@ -112,8 +137,10 @@ class Exchange:
     ) -> list[Accepted]:
         """Admit a batch of transactions, or raise ApiError with nothing changed; as `submit`."""
         with self._refusals():
-            accepted = self.engine.submit_batch(tx_types, tx_infos)
-        self._received(accepted, received_ns)
+            decided = [self._decide(*pair) for pair in zip(tx_types, tx_infos, strict=False)]
+            plans = [plan_in(each) for each in decided]
+            accepted = self.engine.submit_batch(tx_types, tx_infos, plans if any(plans) else None)
+        self._received(accepted, decided, received_ns)
         return accepted
 
     def change_tier(self, account_index: int, tier: str) -> None:
@@ -134,7 +161,16 @@ class Exchange:
             message = f"the journal cannot be written: {error.strerror}"
             raise ApiError(INTERNAL, message, http_status=500) from error
 
-    def _received(self, accepted: Sequence[Accepted], received_ns: int) -> None:
+    def _decide(self, tx_type: int, tx_info: str | dict[str, Any]) -> Decided | None:
+        planner = self.planner
+        return None if planner is None else planner(tx_type, tx_info, self.clock.now_ms())
+
+    def _received(
+        self, accepted: Sequence[Accepted], decided: Sequence[Decided | None], received_ns: int
+    ) -> None:
+        for plan in decided:
+            if plan is not None:
+                plan.fire()
         self.counters["accepted"] += len(accepted)
         for each in accepted:
             self.log.received(each.tx_hash, received_ns)

@@ -16,7 +16,8 @@ from paper.commands import (
     UpdateLeverage,
 )
 from paper.eventinfo import cancel_info, failure, order_info, trade_info
-from paper.matching import Incoming, execute
+from paper.matching import Incoming, execute, refuse
+from paper.plans import Plan
 from paper.records import ORDER_INDEX_BASE, Health, Order, OrderStatus, Tx, TxStatus
 from paper.store import AccountState, Store
 
@@ -30,6 +31,8 @@ class Queued:
     tx: Tx
     command: Command
     state: AccountState
+    plan: Plan | None = None
+    """What a fault switch decided about it."""
 
 
 class ExecutionError(Exception):
@@ -41,6 +44,8 @@ def run(store: Store, queued: Queued) -> None:
     store.block_height += 1
     tx, command = queued.tx, queued.command
     _leave_queue(queued.state, tx, command)
+    if queued.plan is not None and queued.plan.drop:
+        return
     status = TxStatus.EXECUTED
     try:
         info = _dispatch(store, queued)
@@ -81,13 +86,18 @@ def _leave_queue(state: AccountState, tx: Tx, command: Command) -> None:
 
 
 def _dispatch(store: Store, queued: Queued) -> dict[str, Any]:
-    tx, command = queued.tx, queued.command
+    tx, command, plan = queued.tx, queued.command, queued.plan
     if tx.api_key_index not in queued.state.account.api_keys:
         raise ExecutionError("api key not found")
     if tx.expire_at <= store.now_ms:
         raise ExecutionError("transaction expired")
+    if tx.sequence_index <= queued.state.void.get(tx.api_key_index, 0):
+        raise ExecutionError("invalid nonce")
+    if plan is not None and plan.give_nonce_back:
+        give_nonce_back(store, queued.state, tx)
+        raise ExecutionError("not enough margin to create the order")
     if isinstance(command, CreateOrder):
-        return _create(store, queued.state, tx, command)
+        return _create(store, queued.state, tx, command, plan)
     if isinstance(command, CancelOrder):
         return _cancel(store, queued.state, command)
     if isinstance(command, ModifyOrder):
@@ -97,7 +107,20 @@ def _dispatch(store: Store, queued: Queued) -> dict[str, Any]:
     return _cancel_all(store, queued.state, command)
 
 
-def _create(store: Store, state: AccountState, tx: Tx, command: CreateOrder) -> dict[str, Any]:
+def give_nonce_back(store: Store, state: AccountState, tx: Tx) -> None:
+    """Free the nonce of a failing transaction; what is queued behind it with its key is void.
+
+    The venue does so where a resting order fails for margin in the sequencer (apidocs.lighter.xyz,
+    troubleshooting): the nonce is not consumed, and later queued nonces fail too.
+    """
+    key = state.account.api_keys[tx.api_key_index]
+    key.next_nonce = min(key.next_nonce, tx.nonce)
+    state.void[tx.api_key_index] = store.last_sequence
+
+
+def _create(
+    store: Store, state: AccountState, tx: Tx, command: CreateOrder, plan: Plan | None
+) -> dict[str, Any]:
     _check_liquidation(state)
     if command.client_order_index in state.active_clients:
         raise ExecutionError("client order index already exists")
@@ -121,9 +144,13 @@ def _create(store: Store, state: AccountState, tx: Tx, command: CreateOrder) -> 
         tx_hash=tx.hash,
         tx_nonce=tx.nonce,
         api_key_index=tx.api_key_index,
+        fill_lots=-1 if plan is None else plan.fill_lots,
         version=command.version,
     )
-    order = execute(store, incoming)
+    if plan is not None and plan.end_as:
+        order = refuse(store, incoming, OrderStatus(plan.end_as))
+    else:
+        order = execute(store, incoming)
     trade = market.trades[-1] if store.last_trade_id > last_trade else None
     met = incoming.last_maker
     return {

@@ -56,6 +56,8 @@ class Incoming:
     version: int = 0
     origin: Order | None = None
     """The order that this one continues after a modification."""
+    fill_lots: int = -1
+    """What it finds at most, where it does not rest; -1 for whatever the book has."""
     nonce: int = 0
     remaining: int = 0
     filled: int = 0
@@ -75,6 +77,13 @@ class Incoming:
         """Kind of the trades that it makes."""
         is_plain = self.type is not OrderType.LIQUIDATION
         return TradeKind.TRADE if is_plain else TradeKind.LIQUIDATION
+
+    @property
+    def findable(self) -> int:
+        """How many lots it may still be filled with."""
+        if self.fill_lots < 0:
+            return self.remaining
+        return min(self.remaining, max(0, self.fill_lots - self.filled))
 
 
 @dataclass(slots=True)
@@ -112,6 +121,14 @@ def execute(store: Store, order: Incoming) -> Order:
     return row
 
 
+def refuse(store: Store, order: Incoming, status: OrderStatus) -> Order:
+    """End an order with `status` before it meets the book; return its row."""
+    order.nonce = order.market.take_nonce(is_ask=order.is_ask)
+    row = row_of(store, order, status)
+    store.keep_finished(row)
+    return row
+
+
 def _may_rest(store: Store, order: Incoming) -> bool:
     market_id = order.market.config.market_id
     return order.reduce_only or can_rest(
@@ -141,10 +158,10 @@ def _match(store: Store, order: Incoming) -> OrderStatus:
     side = order.market.book.side(is_ask=not order.is_ask)
     while order.remaining:
         index = side.first()
-        if index is None:
+        if index is None or not order.findable:
             return _unfilled(order, OrderStatus.CANCELED_NOT_ENOUGH_LIQUIDITY)
         maker = store.orders[index]
-        lots = min(order.remaining, maker.remaining_lots)
+        lots = min(order.findable, maker.remaining_lots)
         if not _price_allows(order, side, maker.price, lots):
             return _unfilled(order, OrderStatus.CANCELED_TOO_MUCH_SLIPPAGE)
         if _is_self_trade(store, order, maker):

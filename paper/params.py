@@ -95,6 +95,10 @@ class Body:
             raise invalid_param(detail)
         self._values: dict[str, object] = value
 
+    def names(self) -> list[str]:
+        """Return the names of all values."""
+        return list(self._values)
+
     def get(self, name: str) -> object:
         """Return `name` as it came, None when absent."""
         return self._values.get(name)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from paper import wire, wire_market
-from paper.answers import answer, failure, read_form
+from paper.answers import NOT_WRITTEN, answer, failure, read_form
 from paper.apierror import INVALID_TX_INFO, TX_NOT_FOUND, ApiError
 from paper.batch import read_batch
 from paper.exchange import Exchange
@@ -167,8 +167,9 @@ class PublicApi:
                 response = answer(admit())
             except ApiError as error:
                 response = failure(error)
-            await response.prepare(request)
-            await response.write_eof()
+            if NOT_WRITTEN not in request:
+                await response.prepare(request)
+                await response.write_eof()
         finally:
             self._exchange.pump_soon()
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from functools import partial
 from typing import Final, Self
 
 from aiohttp import web
@@ -14,6 +15,9 @@ from paper.admin import AdminApi
 from paper.answers import MAX_BODY_BYTES, errors_as_json
 from paper.engine import DEFAULT_MARKETS, Engine
 from paper.exchange import Clock, Exchange
+from paper.fault_admin import FaultSwitches
+from paper.fault_frames import FaultySnapshots
+from paper.faults import Faults
 from paper.journal import Journal, JournalError, header_of
 from paper.market import Liveliness, SyntheticMarket, seed_book
 from paper.publisher import Publisher
@@ -100,23 +104,20 @@ class PaperServer:
         snapshots = SnapshotBuilder(exchange)
         access = Access(exchange, ReadTokens())
         throttle = Throttle(exchange, access, on=self.settings.limits)
-        hub = Hub(exchange, snapshots, self.settings, access, throttle)
+        faults = Faults()
+        first_frames = FaultySnapshots(snapshots, faults, exchange.engine)
+        hub = Hub(exchange, first_frames, self.settings, access, throttle)
         snapshots.use(hub)
         publisher = Publisher(exchange, hub, snapshots)
+        routes = partial(rest_routes, access=access, throttle=throttle)
+        switches = FaultSwitches(faults, exchange, hub, routes)
         app = web.Application(
-            middlewares=[errors_as_json, throttle.middleware], client_max_size=MAX_BODY_BYTES
+            middlewares=[errors_as_json, throttle.middleware, switches.middleware],
+            client_max_size=MAX_BODY_BYTES,
         )
-        for api in (
-            PublicApi(exchange, throttle),
-            PublicAccountApi(exchange),
-            AccountApi(exchange, access),
-            TradesApi(exchange, access),
-            HistoryApi(exchange, access),
-            KeysApi(exchange, access),
-            StatsApi(exchange),
-            AdminApi(exchange, hub, self.settings),
-        ):
-            app.add_routes(api.routes())
+        app.add_routes(routes(exchange))
+        app.add_routes(AdminApi(exchange, hub, self.settings).routes())
+        app.add_routes(switches.routes())
         app.add_routes([web.get("/stream", hub.handle)])
         # Malformed HTTP is the client's affair; failures of ours are logged where they happen.
         quiet = logging.getLogger("paper.http")
@@ -133,3 +134,17 @@ class PaperServer:
         publisher.start()
         stack.callback(publisher.stop)
         stack.callback(exchange.stop)
+
+
+def rest_routes(exchange: Exchange, access: Access, throttle: Throttle) -> list[web.RouteDef]:
+    """Return the REST calls of an exchange."""
+    apis = (
+        PublicApi(exchange, throttle),
+        PublicAccountApi(exchange),
+        AccountApi(exchange, access),
+        TradesApi(exchange, access),
+        HistoryApi(exchange, access),
+        KeysApi(exchange, access),
+        StatsApi(exchange),
+    )
+    return [route for api in apis for route in api.routes()]

@@ -104,6 +104,8 @@ class Session:
         self.limits = limits
         self.channels: set[str] = set()
         self.may_trade = True
+        self.muted = False
+        """Whether nothing is written any more, although the connection stays open."""
         self._ws = ws
         self._window_bits = int(ws.compress)
         self._transport = transport
@@ -124,7 +126,7 @@ class Session:
 
     def send_frame(self, frame: Frame) -> None:
         """Write a frame now; abort the connection of a client that lags too far."""
-        if not self.is_open:
+        if not self.is_open or self.muted:
             return
         if self._transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             self._transport.abort()
@@ -164,6 +166,10 @@ class Session:
         self._pong_due = True
         self.send_frame(PING)
         self._timers["ping"] = self._loop.call_later(every_s, self._ping, every_s)
+
+    def abort(self) -> None:
+        """Break the connection off without a closing handshake."""
+        self._transport.abort()
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake without waiting for it."""

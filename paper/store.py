@@ -115,6 +115,8 @@ class AccountState:
     notifications: deque[Notification] = field(
         default_factory=lambda: deque(maxlen=KEPT_LIQUIDATIONS)
     )
+    void: dict[int, int] = field(default_factory=dict)
+    """Key to the last sequence index whose nonce was given back while it was queued."""
 
     def position(self, market: MarketConfig) -> Position:
         """Return the position in a market, an empty one if never traded."""

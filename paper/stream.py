@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -62,6 +63,9 @@ class Hub:
         self._settings = settings
         self._subscribers: dict[str, set[Session]] = {}
         self._sessions: set[Session] = set()
+        self.on_message: Callable[[Session, WSMessage, int], None] = self._on_message
+        self.tamper: Callable[[str, dict[str, Any]], None] | None = None
+        """Gets every frame of a channel instead of its subscribers; delivers it or does not."""
 
     # Fan-out
 
@@ -70,11 +74,23 @@ class Hub:
         return channel in self._subscribers
 
     def publish(self, channel: str, value: dict[str, Any]) -> None:
+        """Write one frame to every subscriber of `channel` now, unless it is tampered with."""
+        if self.tamper is None:
+            self.deliver(channel, value)
+        else:
+            self.tamper(channel, value)
+
+    def deliver(self, channel: str, value: dict[str, Any]) -> None:
         """Write one frame, encoded once, to every subscriber of `channel` now."""
         frame = json_frame(value)
         for session in self._subscribers.get(channel, ()):
             session.send_frame(frame)
         self.counters["frames"] += 1
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The connected clients."""
+        return list(self._sessions)
 
     @property
     def session_count(self) -> int:
@@ -127,7 +143,7 @@ class Hub:
             if message.type is WSMsgType.PING:
                 await ws.pong(message.data)
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                self._on_message(session, message, received_ns)
+                self.on_message(session, message, received_ns)
 
     def _forget(self, session: Session) -> None:
         self._sessions.discard(session)

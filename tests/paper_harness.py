@@ -258,6 +258,26 @@ class PaperProcess:
         """Return accounts, positions, collateral, net position per market, and counters."""
         return await self.call("GET", "/paper/state")
 
+    async def fault(self, name: str, **parameters: Any) -> Json:
+        """Set a fault switch (paper/README.md, "Faults") and return it."""
+        answer = await self.call("POST", "/paper/faults", {"name": name, **parameters})
+        fault: Json = answer["fault"]
+        return fault
+
+    async def faults(self) -> list[Json]:
+        """Return every fault switch with its counters."""
+        rows: list[Json] = (await self.call("GET", "/paper/faults"))["faults"]
+        return rows
+
+    async def fired(self, fault: Json) -> int:
+        """Return how often a switch has fired."""
+        return next(int(row["fired"]) for row in await self.faults() if row["id"] == fault["id"])
+
+    async def clear(self, fault: Json | None = None) -> Json:
+        """Delete one switch, or all of them; what they hold goes."""
+        which = "" if fault is None else f"/{fault['id']}"
+        return await self.call("DELETE", f"/paper/faults{which}")
+
     async def position(self, account: int, market: int) -> str:
         """Return the signed position of `account` in `market` as a decimal string."""
         for row in (await self.state())["accounts"]:
