@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from paper.__main__ import build_parser
+from paper.fault_catalogue import SWITCHES
 from tests.paper_harness import ROOT, PaperProcess
 
 pytestmark = pytest.mark.integration
@@ -37,10 +38,24 @@ def test_every_flag_is_described() -> None:
     assert described == {option for option in known if option.startswith("--")} - {"--help"}
 
 
+def test_every_fault_switch_is_described() -> None:
+    """The table of faults names every switch, and every parameter of it."""
+    table = TEXT.split("## Faults", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    described: dict[str, str] = {}
+    for row in rows:
+        names, parameters = row.split("|")[1:3]
+        described.update(dict.fromkeys(re.findall(r"`(\w+)`", names), parameters))
+    assert set(described) == set(SWITCHES)
+    for name, switch in SWITCHES.items():
+        for option in switch.options:
+            assert f"`{option}`" in described[name], (name, option)
+
+
 async def test_the_curl_examples_work() -> None:
     """Every curl example of the README, sent as curl would, is answered with code 200."""
     commands = [line for line in TEXT.splitlines() if line.startswith("curl")]
-    assert len(commands) == 12
+    assert len(commands) == 16
     async with PaperProcess() as own:
         for line in commands:
             words = shlex.split(line.replace("ab12...", "ab" * 40))
