@@ -1,8 +1,9 @@
-"""A TCP proxy between a client and a real server that can cut, withhold, delay and refuse.
+"""A TCP proxy between a client and a real server that breaks the link in every way a link breaks.
 
 `async with TcpProxy("127.0.0.1", port) as proxy:` and point the client at `proxy.port`. Switches
-act at once, also on connections that are already open. With `tls` it speaks TLS to the client and
-plain text to the server.
+act at once, also on connections that are already open. `proxy.up` is the way from the client to
+the server (requests), `proxy.down` the way back (replies); each has its own switches. With `tls`
+it speaks TLS to the client and plain text to the server.
 """
 
 import asyncio
@@ -14,7 +15,73 @@ from types import TracebackType
 from typing import Self
 
 CHUNK = 65_536
+THROTTLED_CHUNK = 512
 REQUEST_LINE = re.compile(rb"(?:GET|POST) (/[^ ?]*)[^\r\n]* HTTP/1\.1")
+
+
+class Way:
+    """One direction of every connection."""
+
+    def __init__(self) -> None:
+        self.dropping = False
+        """Swallow everything, as a black hole does: the sender notices nothing."""
+        self.drop_next = 0
+        """How many pieces (a request or a reply, on a quiet link) are swallowed next."""
+        self.delay_s = 0.0
+        """How long each piece is withheld."""
+        self.bytes_per_s = 0
+        """How fast the link is; 0 for as fast as it can."""
+        self.dropped = 0
+        self.asked: Counter[str] = Counter()
+        """Paths of HTTP requests that passed."""
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    def half_close(self) -> None:
+        """Tell the receiver that nothing more comes, on every open connection; nothing does."""
+        for writer in self.writers:
+            with contextlib.suppress(OSError, RuntimeError):
+                writer.write_eof()
+
+    def heal(self) -> None:
+        """Let everything through again; what is half closed stays so."""
+        self.dropping = False
+        self.drop_next = 0
+        self.delay_s = 0.0
+        self.bytes_per_s = 0
+
+    def swallows(self) -> bool:
+        """Count a piece, and return whether it is lost."""
+        if not self.dropping and not self.drop_next:
+            return False
+        self.drop_next = max(0, self.drop_next - 1)
+        self.dropped += 1
+        return True
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward what comes until either side ends."""
+        self.writers.add(writer)
+        try:
+            while data := await reader.read(CHUNK):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                if not self.swallows() and not writer.is_closing():
+                    await self._write(writer, data)
+        except OSError:
+            pass  # a connection that ends is what a proxy is for
+        finally:
+            self.writers.discard(writer)
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Write a piece, slowly where the link is slow; half closed it is lost."""
+        self.asked.update(path.decode() for path in REQUEST_LINE.findall(data))
+        while data:
+            size = THROTTLED_CHUNK if self.bytes_per_s else len(data)
+            with contextlib.suppress(RuntimeError):
+                writer.write(data[:size])
+            await writer.drain()
+            if self.bytes_per_s:
+                await asyncio.sleep(size / self.bytes_per_s)
+            data = data[size:]
 
 
 class TcpProxy:
@@ -24,17 +91,14 @@ class TcpProxy:
         self, target_host: str, target_port: int, *, tls: ssl.SSLContext | None = None
     ) -> None:
         self._tls = tls
+        self.up = Way()
+        self.down = Way()
+        self.connections = 0
         self._target = (target_host, target_port)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._replies_dropped = False
-        self._requests_dropped = False
         self._refusing = False
-        self.delay_s = 0.0
-        self.connections = 0
-        self.asked: Counter[str] = Counter()
-        """Paths of HTTP requests that passed."""
 
     @property
     def port(self) -> int:
@@ -61,6 +125,11 @@ class TcpProxy:
             await asyncio.wait(self._tasks)
         await self._server.wait_closed()
 
+    @property
+    def asked(self) -> Counter[str]:
+        """Paths of HTTP requests that passed."""
+        return self.up.asked
+
     # Switches
 
     def cut(self) -> None:
@@ -70,15 +139,25 @@ class TcpProxy:
 
     def drop_replies(self, on: bool) -> None:
         """Swallow bytes from the server to the client: requests arrive, answers do not."""
-        self._replies_dropped = on
+        self.down.dropping = on
 
     def drop_requests(self, on: bool) -> None:
         """Swallow bytes from the client to the server."""
-        self._requests_dropped = on
+        self.up.dropping = on
+
+    def black_hole(self, on: bool) -> None:
+        """Take connections and bytes, and deliver nothing either way."""
+        self.up.dropping = self.down.dropping = on
 
     def refuse(self, on: bool) -> None:
         """Close new connections as soon as they are made."""
         self._refusing = on
+
+    def heal(self) -> None:
+        """Let everything through again; connections stay as they are."""
+        self._refusing = False
+        self.up.heal()
+        self.down.heal()
 
     # Forwarding
 
@@ -103,24 +182,10 @@ class TcpProxy:
         self._writers.add(up_writer)
         try:
             async with asyncio.TaskGroup() as group:
-                up = group.create_task(self._pump(reader, up_writer, to_server=True))
-                down = group.create_task(self._pump(up_reader, writer, to_server=False))
+                up = group.create_task(self.up.pump(reader, up_writer))
+                down = group.create_task(self.down.pump(up_reader, writer))
                 up.add_done_callback(lambda _: down.cancel())
                 down.add_done_callback(lambda _: up.cancel())
         finally:
             up_writer.transport.abort()
             self._writers.discard(up_writer)
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_server: bool
-    ) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(CHUNK):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                if self._requests_dropped if to_server else self._replies_dropped:
-                    continue
-                if to_server:
-                    self.asked.update(path.decode() for path in REQUEST_LINE.findall(data))
-                writer.write(data)
-                await writer.drain()
