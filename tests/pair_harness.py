@@ -77,6 +77,16 @@ FAST = {
 """Timers short enough for tests and long enough for a busy machine."""
 
 
+@dataclass
+class Checked:
+    """How many prefixes of the exchange's trade log this process has checked."""
+
+    prefixes: int = 0
+
+
+checked = Checked()
+
+
 @dataclass(frozen=True)
 class Heard:
     """One message of the pair's channels."""
@@ -575,6 +585,7 @@ class Pair:
         """Wait until the pair is neutral and assert every promise."""
         await self.until_neutral()
         result = await self.audit(after_seq)
+        checked.prefixes += result.prefixes
         try:
             return result.check()
         except AssertionError as error:

@@ -1,0 +1,116 @@
+"""What the exchange answers to B's hedges goes wrong: one hedge all the same, never two."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.fault_helpers import (
+    HEDGE,
+    OF_B,
+    fill_under,
+    flat,
+    goes_on,
+    hedged_once,
+    until_fired,
+)
+from tests.pair_harness import Pair
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+SETTINGS = {
+    "strategy.quantity": "1.0",
+    "strategy.depth": 2,
+    "timing.quiet_after_429_s": 1.0,
+    "timing.answer_timeout_s": 0.4,
+    "timing.request_timeout_s": 1.0,
+}
+LATE = {"delay_ms": 1200}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair; its exchange has a switch for every fault."""
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
+        await made.start()
+        yield made
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
+    """Delete every switch after a test."""
+    yield
+    await pair.paper.clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("answer_lost_before", {}),
+        ("answer_lost_before", {"count": 2}),
+        ("answer_lost_before", {"how": "cut"}),
+        ("answer_lost_after", {}),
+        ("answer_lost_after", {"count": 2}),
+        ("answer_lost_after", {"how": "cut"}),
+        ("answer_delayed", LATE),
+        ("answer_delayed", {**LATE, "count": 2}),
+        ("answer_delayed", {**LATE, "accepted": True}),
+        ("answer_405", {}),
+        ("answer_405", {"accepted": True}),
+        ("answer_429", {}),
+        ("answer_429", {"accepted": True}),
+        ("answer_429", {"count": 2}),
+        ("answer_500", {"accepted": True, "count": 2}),
+        ("answer_html", {}),
+        ("answer_html", {"accepted": True, "count": 2}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value)) or "once",
+)
+async def test_the_answer_to_a_hedge_is_not_the_true_one(
+    pair: Pair, name: str, options: dict[str, Any]
+) -> None:
+    """Lost, late, refused or replaced, taken or not, one copy or both: hedged exactly once."""
+    since, fault = await fill_under(pair, name, "0.0300", **HEDGE, **options)
+    await until_fired(pair, fault, options.get("count", 1))
+    await hedged_once(pair, since, 300)
+
+
+@pytest.mark.parametrize("path", ["nextNonce", "accountInactiveOrders", "trades"])
+@pytest.mark.parametrize("name", ["answer_500", "answer_html", "answer_lost_before"])
+async def test_b_looks_up_a_lost_hedge_and_reads_fail(pair: Pair, name: str, path: str) -> None:
+    """B's fence meets reads without an answer: unknown is not absent, so nothing is sent twice."""
+    await flat(pair)
+    failing = await pair.paper.fault(name, **OF_B, path=path, count=2)
+    since, _ = await fill_under(pair, "answer_lost_after", "0.0200", **HEDGE, count=2)
+    if path != "trades":
+        await until_fired(pair, failing)
+    await hedged_once(pair, since, 200)
+
+
+async def test_every_rest_call_of_b_fails_while_b_is_restarted(pair: Pair) -> None:
+    """B that can read nothing knows nothing: it stays not ready, and trades nothing on a guess."""
+    await flat(pair)
+    await pair.fill_a("0.0500")
+    await pair.until_neutral()
+    before = await pair.positions()
+    pair.kill_b()
+    fault = await pair.paper.fault("answer_500", **OF_B, path="any", via="http", count=0)
+    pair.start_b()
+    await until_fired(pair, fault, 4)
+    beat = await pair.until_ready_b(ready=False)
+    assert beat["reasons"]
+    assert (await pair.positions())[1] == before[1]
+    await pair.paper.clear(fault)
+    await goes_on(pair)
+
+
+async def test_the_exchange_says_too_many_requests_for_a_while(pair: Pair) -> None:
+    """429 to everything of B but its streams: the fill waits, and is hedged once it may be."""
+    since, fault = await fill_under(pair, "answer_429", "0.0200", **OF_B, path="any", count=6)
+    await until_fired(pair, fault, 2)
+    await hedged_once(pair, since, 200)
