@@ -109,7 +109,7 @@ SWITCHES: Final[dict[str, Switch]] = {
     "trades_reversed": Switch("frame", _TRADED, {"within_ms": _ms(500)}),
     "position_after_trade": Switch("frame", _OWNED, {"delay_ms": _ms(50)}),
     "position_before_trade": Switch("frame", _OWNED, {"delay_ms": _ms(50)}),
-    "order_before_trades": Switch("frame", _OWNED, {"delay_ms": _ms(50)}),
+    "order_before_trades": Switch("frame", _TRADED, {"delay_ms": _ms(50)}),
     "book_gap": Switch("frame", {"market_index": None}),
     "snapshot_replays_trades": Switch(
         "snapshot", _TRADED, {"trades": Option(50, integer=True, low=1, high=MAX_TRADES)}

@@ -137,8 +137,9 @@ class Fence:
 
     async def _round(self) -> Fenced:
         nonce = await self._venue.next_nonce()
+        first: SignedTx | None = None
         if self._cancel_all_first:
-            await self._cancel_all(nonce)
+            first = await self._cancel_all(nonce)
             nonce += 1
         if self._unlisted >= _UNLISTED_ROUNDS:
             return await self._by_cancel_all(nonce)
@@ -158,6 +159,8 @@ class Fence:
             return await self._by_cancel_all(nonce)
         _raise_if_not_taken(outcome)
         rows, marker = await self._listed(client_id)
+        if first is not None:
+            await self._until_executed(first)
         return Fenced(nonce + 1, rows, marker)
 
     def _marker(self, client_id: int) -> OrderRequest:
@@ -223,15 +226,25 @@ class Fence:
     async def _by_cancel_all(self, nonce: int) -> Fenced:
         """Fence without a marker: a cancel-all, listed as executed, then one answer read after."""
         tx = await self._cancel_all(nonce)
+        await self._clock.sleep(self._times.listed_poll_s)
+        await self._until_executed(tx)
+        await self._clock.sleep(self._times.lag_s)
+        return Fenced(nonce + 1, await self._venue.inactive_orders(), None)
+
+    async def _until_executed(self, tx: SignedTx) -> None:
+        """Return once a cancel-all is listed as executed, or fail the round.
+
+        Accepted is not executed: without it an order could still rest that no list of finished
+        orders shows, and its absence there would be taken for proof.
+        """
         deadline_ms = self._clock.now_ms() + round(self._times.listed_timeout_s * 1000)
         while True:
-            await self._clock.sleep(self._times.listed_poll_s)
             status = await self._venue.tx_status(tx.tx_hash)
             if status is TxStatus.EXECUTED:
-                await self._clock.sleep(self._times.lag_s)
-                return Fenced(nonce + 1, await self._venue.inactive_orders(), None)
+                return
             if status is TxStatus.FAILED or self._clock.now_ms() >= deadline_ms:
                 raise _RoundFailedError(f"cancel-all {status.value}")
+            await self._clock.sleep(self._times.listed_poll_s)
 
 
 def _raise_if_not_taken(outcome: Outcome) -> None:

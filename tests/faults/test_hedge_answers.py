@@ -28,7 +28,7 @@ SETTINGS = {
     "strategy.depth": 2,
     "timing.quiet_after_429_s": 1.0,
     "timing.answer_timeout_s": 0.4,
-    "timing.request_timeout_s": 1.0,
+    "timing.request_timeout_s": 0.6,
 }
 LATE = {"delay_ms": 1200}
 
@@ -85,26 +85,37 @@ async def test_the_answer_to_a_hedge_is_not_the_true_one(
 async def test_b_looks_up_a_lost_hedge_and_reads_fail(pair: Pair, name: str, path: str) -> None:
     """B's fence meets reads without an answer: unknown is not absent, so nothing is sent twice."""
     await flat(pair)
-    failing = await pair.paper.fault(name, **OF_B, path=path, count=2)
+    failing = await pair.paper.fault(name, **OF_B, path=path)
     since, _ = await fill_under(pair, "answer_lost_after", "0.0200", **HEDGE, count=2)
     if path != "trades":
         await until_fired(pair, failing)
     await hedged_once(pair, since, 200)
 
 
-async def test_every_rest_call_of_b_fails_while_b_is_restarted(pair: Pair) -> None:
-    """B that can read nothing knows nothing: it stays not ready, and trades nothing on a guess."""
+async def test_b_is_restarted_and_cannot_ask_for_its_key(pair: Pair) -> None:
+    """An exchange that answers nothing is unreachable: exit code 3, one line, no trade."""
     await flat(pair)
-    await pair.fill_a("0.0500")
-    await pair.until_neutral()
-    before = await pair.positions()
+    await pair.paper.fault("answer_500", **OF_B, path="any", via="http", count=0)
     pair.kill_b()
-    fault = await pair.paper.fault("answer_500", **OF_B, path="any", via="http", count=0)
+    daemon = pair.start_b()
+    assert await daemon.ended() == 3
+    assert "Traceback" not in daemon.output()
+    await pair.paper.clear()
     pair.start_b()
-    await until_fired(pair, fault, 4)
+    await goes_on(pair)
+
+
+async def test_b_is_restarted_and_cannot_read_its_trades(pair: Pair) -> None:
+    """B without a proven book is not ready, and a fill of A meanwhile waits for it."""
+    await flat(pair)
+    fault = await pair.paper.fault("answer_500", **OF_B, path="trades", count=0)
+    pair.kill_b()
+    pair.start_b()
+    await pair.fill_a("0.0500")
+    await until_fired(pair, fault, 2)
     beat = await pair.until_ready_b(ready=False)
     assert beat["reasons"]
-    assert (await pair.positions())[1] == before[1]
+    assert await pair.positions() == (500, 0)
     await pair.paper.clear(fault)
     await goes_on(pair)
 

@@ -199,6 +199,20 @@ async def test_a_cancel_all_that_is_not_accepted_starts_the_round_anew(send: Sen
     assert fenced.next_nonce == 10
 
 
+@pytest.mark.parametrize("fate", [TxStatus.FAILED, TxStatus.UNKNOWN, TxStatus.PENDING])
+async def test_a_cancel_all_that_was_taken_and_not_executed_is_no_fence(fate: TxStatus) -> None:
+    """An order may still rest that no list of finished orders shows: the round starts anew."""
+    sender, venue = _pair(cancel_all_first=True)
+    venue.nonces.append(7)
+    venue.status = fate
+    venue.hook = lambda: setattr(
+        venue, "status", TxStatus.EXECUTED if len(venue.sent) > 2 else fate
+    )
+    fenced = await sender.fence()
+    assert venue.signed == [("cancel_all", 5), ("order", 6), ("cancel_all", 7), ("order", 8)]
+    assert fenced.next_nonce == 9
+
+
 async def test_a_refused_marker_falls_back_to_cancel_all() -> None:
     """Where the venue refuses the marker, an executed cancel-all fences."""
     sender, venue = _pair(refusal(21734, "too far from mark"))

@@ -1,0 +1,73 @@
+"""Sockets that go silent, are cut or are sent away: fills of that time are found and hedged."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.fault_helpers import OF_A, OF_B, flat, hedged_once
+from tests.pair_harness import Pair
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+SETTINGS = {
+    "strategy.quantity": "1.0",
+    "strategy.depth": 2,
+    "timing.request_timeout_s": 1.0,
+    "timing.ws_ping_s": 0.5,
+    "timing.ws_silence_s": 2.0,
+}
+OWNERS: dict[str, dict[str, Any]] = {"a": OF_A, "b": OF_B, "everybody": {}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair that gives a silent stream up after two seconds."""
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
+        await made.start()
+        yield made
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
+    """Delete every switch after a test."""
+    yield
+    await pair.paper.clear()
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize("name", ["no_pong", "socket_cut"])
+async def test_sockets_are_closed_right_before_a_fill(pair: Pair, name: str, owner: str) -> None:
+    """Closed with 1008 or cut: the fill is caught up with by REST, and hedged once."""
+    await flat(pair)
+    since = time.monotonic_ns()
+    await pair.paper.fault(name, **OWNERS[owner])
+    trades = await pair.take("sell", "0.0200")
+    assert trades
+    await hedged_once(pair, since, 200)
+
+
+async def test_the_exchange_announces_a_shutdown(pair: Pair) -> None:
+    """Every socket is told and closed; a fill right after it is hedged once."""
+    await flat(pair)
+    since = time.monotonic_ns()
+    await pair.paper.fault("shutdown", close_in_ms=100)
+    await pair.take("sell", "0.0200")
+    await hedged_once(pair, since, 200)
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+async def test_sockets_go_silent_without_a_word(pair: Pair, owner: str) -> None:
+    """Open, but nothing comes: the stream is given up, the fill is found, and hedged once."""
+    await flat(pair)
+    since = time.monotonic_ns()
+    silent = await pair.paper.fault("socket_silent", **OWNERS[owner])
+    assert silent["fired"]
+    await pair.take("sell", "0.0200")
+    await hedged_once(pair, since, 200)

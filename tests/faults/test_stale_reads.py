@@ -1,0 +1,111 @@
+"""REST answers from a past that is over: old is not the truth, and absent there is not absent."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.fault_helpers import (
+    HEDGE,
+    OF_A,
+    OF_B,
+    fill_under,
+    flat,
+    goes_on,
+    hedged_once,
+    until_fired,
+)
+from tests.pair_harness import Pair
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+SETTINGS = {
+    "strategy.quantity": "1.0",
+    "strategy.depth": 2,
+    "timing.request_timeout_s": 1.0,
+    "timing.answer_timeout_s": 0.4,
+}
+LAG = {"lag_ms": 1200}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair; what REST tells it can be made old."""
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
+        await made.start()
+        yield made
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
+    """Delete every switch after a test."""
+    yield
+    await pair.paper.clear()
+
+
+async def test_a_lost_hedge_is_looked_up_on_a_lagging_replica(pair: Pair) -> None:
+    """Absence counts only in an answer that lists B's own fence: nothing is hedged twice."""
+    await flat(pair)
+    lag = await pair.paper.fault("rest_lag", **OF_B, **LAG)
+    since, lost = await fill_under(pair, "answer_lost_after", "0.0300", **HEDGE, count=2)
+    await until_fired(pair, lost)
+    await until_fired(pair, lag)
+    await hedged_once(pair, since, 300)
+
+
+async def test_a_lost_request_is_looked_up_on_a_stale_replica(pair: Pair) -> None:
+    """Half of the look-ups come from a replica that stands still: fences go on until proof."""
+    await flat(pair)
+    stale = await pair.paper.fault(
+        "stale_replica", **OF_B, path="accountInactiveOrders", probability="0.5", seed=2
+    )
+    since, lost = await fill_under(pair, "answer_lost_before", "0.0300", **HEDGE, count=2)
+    await until_fired(pair, lost, 2)
+    await pair.until_neutral(40.0)
+    await pair.paper.clear(stale)
+    await hedged_once(pair, since, 300)
+
+
+async def test_the_next_nonce_is_stale(pair: Pair) -> None:
+    """An old nonce is refused, never trusted: the hedge whose answer is lost is not repeated."""
+    await flat(pair)
+    stale = await pair.paper.fault("stale_replica", **OF_B, path="nextNonce", count=2)
+    since, _ = await fill_under(pair, "answer_lost_after", "0.0300", **HEDGE, count=2)
+    await until_fired(pair, stale, 2)
+    await hedged_once(pair, since, 300)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+async def test_a_daemon_is_killed_and_reads_the_past_when_it_comes_back(
+    pair: Pair, side: str
+) -> None:
+    """Reads lag and the position comes from a stale replica: the book is proven, not read."""
+    await flat(pair)
+    owner = OF_A if side == "a" else OF_B
+    await pair.paper.fault("stale_replica", **owner)
+    lag = await pair.paper.fault("rest_lag", **owner, **LAG)
+    since = time.monotonic_ns()
+    await pair.fill_a("0.0300")
+    (pair.kill_a if side == "a" else pair.kill_b)()
+    (pair.start_a if side == "a" else pair.start_b)()
+    await until_fired(pair, lag, 2)
+    await hedged_once(pair, since, 300)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+async def test_the_stream_is_cut_and_the_catch_up_is_stale(pair: Pair, side: str) -> None:
+    """Trades missed while the socket was down are not listed yet: found later all the same."""
+    owner: dict[str, Any] = OF_A if side == "a" else OF_B
+    await flat(pair)
+    await pair.paper.fault("rest_lag", **owner, **LAG)
+    since = time.monotonic_ns()
+    await pair.paper.fault("socket_cut", **owner)
+    await pair.take("sell", "0.0200")
+    await hedged_once(pair, since, 200)
+    await goes_on(pair)

@@ -1,0 +1,76 @@
+"""Somebody else uses a key or trades an account: hedged or left alone, and then a person looks."""
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.fault_helpers import OF_A, OF_B, flat, hedged_once, resumed, sent
+from tests.pair_harness import KEY_INDEX, Pair
+from tests.paper_harness import ACCOUNT_B
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+SETTINGS = {"strategy.quantity": "1.0", "strategy.depth": 2, "timing.request_timeout_s": 1.0}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """A running pair."""
+    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
+        await made.start()
+        yield made
+
+
+async def test_a_stranger_spends_a_nonce_of_b(pair: Pair) -> None:
+    """B's next order meets "invalid nonce": a fence and a proven book, then one hedge."""
+    await flat(pair)
+    await pair.paper.fault("foreign_key_use", **OF_B, api_key_index=KEY_INDEX)
+    since = time.monotonic_ns()
+    await pair.fill_a("0.0300")
+    await hedged_once(pair, since, 300)
+
+
+async def test_a_stranger_spends_a_nonce_of_a(pair: Pair) -> None:
+    """A's next order or cancel meets "invalid nonce": a fence, and one order rests again."""
+    await flat(pair)
+    await pair.paper.fault("foreign_key_use", **OF_A, api_key_index=KEY_INDEX)
+    since = time.monotonic_ns()
+    await pair.fill_a("0.0300")
+    await hedged_once(pair, since, 300)
+
+
+async def test_a_stranger_trades_a(pair: Pair) -> None:
+    """A trade on A that the pair did not make is hedged, and then the pair halts."""
+    await flat(pair)
+    await pair.paper.fault("foreign_trade", **OF_A, side="buy", base_amount="0.0500")
+    await pair.until_halted("foreign_trade_on_a")
+    await pair.until_neutral()
+    assert await pair.positions() == (500, -500)
+    await pair.until_state_a("halted")
+    assert await pair.resting() == []
+    await resumed(pair)
+
+
+async def test_a_stranger_trades_b(pair: Pair) -> None:
+    """A trade on B that the pair did not make halts it and is never countered."""
+    await flat(pair)
+    since = time.monotonic_ns()
+    await pair.paper.fault("foreign_trade", **OF_B, side="sell", base_amount="0.0500")
+    await pair.until_halted("foreign_trade_on_b")
+    await pair.until_state_a("halted")
+    beat = await pair.until_ready_b(ready=False)
+    assert beat["reasons"]
+    assert await pair.positions() == (0, -500)
+    own = [life for life in await sent(pair, ACCOUNT_B, since) if life.client_order_index]
+    assert own == []
+    code, text = await pair.command("resume", "--force", "--yes", "--reason", "I sold by hand")
+    assert code == 0, text
+    await pair.until_neutral()
+    await pair.until_resting()
+    assert sum(await pair.positions()) == 0
