@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.pair_harness import Pair
+from tests.pair_harness import KEY_INDEX, Pair
+from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
     pytest.mark.integration,
@@ -72,3 +73,21 @@ async def test_the_price_runs_away_from_the_order(tmp_path: Path) -> None:
         assert await pair.stop_b() == 0
         (await pair.audit()).check()
         assert await pair.resting() == []
+
+
+async def test_the_exchange_comes_back_without_its_state(tmp_path: Path) -> None:
+    """Keys, positions and trades are gone: the pair halts, and trades on no memory of its own."""
+    settings = {"strategy.quantity": "1.0", "strategy.depth": 2, "timing.prove_deadline_s": 4.0}
+    async with Pair(tmp_path, settings=settings) as pair:
+        await pair.start()
+        await pair.fill_a("0.3000")
+        await pair.until_neutral()
+        await asyncio.to_thread(pair.paper.kill)
+        await asyncio.to_thread(pair.paper.start)
+        await pair.until_ready_b(ready=False)
+        for side, account in (("a", ACCOUNT_A), ("b", ACCOUNT_B)):
+            await pair.paper.register_key(account, KEY_INDEX, pair.public_key(side))
+        await pair.until(pair.halt, "a halt", 40.0)
+        await pair.until_state_a("halted")
+        assert await pair.resting() == []
+        assert await pair.paper.trades() == []
