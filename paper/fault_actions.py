@@ -59,6 +59,9 @@ class FaultActions:
             case "foreign_key_use":
                 self._use_key(fault.options)
                 fault.fire()
+            case "liquidation":
+                self._liquidate(fault.options["account_index"])
+                fault.fire()
             case "foreign_trade":
                 self._trade(fault.options)
                 fault.fire()
@@ -108,6 +111,16 @@ class FaultActions:
         ):
             engine.add_key(account, STRANGER_KEY, "0" * 80)
         self._submit(account, STRANGER_KEY, order)
+
+    def _liquidate(self, account: int) -> None:
+        """Take collateral until the account is just below its maintenance margin."""
+        engine = self._exchange.engine
+        summary = engine.summary(account) if self._exchange.has_account(account) else None
+        if summary is None or not summary.maintenance_margin:
+            raise invalid_param(f"account {account} has no position")
+        spare = summary.total_value - summary.maintenance_margin
+        engine.add_collateral(account, -(spare + 1))
+        self._exchange.pump()
 
     def _submit(self, account: int, key: int, order: dict[str, int]) -> None:
         engine: Engine = self._exchange.engine

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from paper.answers import answer, read_json
 from paper.apierror import ApiError, not_found
+from paper.errors import AdminError
 from paper.exchange import Exchange
 from paper.fault_actions import FaultActions
 from paper.fault_answers import AnswerFaults
@@ -76,7 +77,7 @@ class FaultSwitches:
         fault = self._faults.set(Body(await read_json(request)))
         try:
             self._actions.act(fault)
-        except ApiError:
+        except (ApiError, AdminError):
             self._faults.delete([fault.id])
             raise
         return answer({"code": 200, "fault": fault.as_json()})

@@ -126,6 +126,7 @@ SWITCHES: Final[dict[str, Switch]] = {
             "api_key_index": Option(integer=True, high=254, required=True),
         },
     ),
+    "liquidation": Switch("action", {}, {"account_index": Option(integer=True, required=True)}),
     "foreign_trade": Switch(
         "action",
         {},

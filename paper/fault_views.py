@@ -28,6 +28,7 @@ ACCOUNT_READS: Final = frozenset(
         "accountInactiveOrders",
         "accountOrders",
         "accountTxs",
+        "liquidations",
         "nextNonce",
         "trades",
         "tx",

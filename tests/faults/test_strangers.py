@@ -1,5 +1,6 @@
 """Somebody else uses a key or trades an account: hedged or left alone, and then a person looks."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -8,7 +9,7 @@ import pytest_asyncio
 
 from tests.fault_helpers import OF_A, OF_B, flat, hedged_once, resumed, sent
 from tests.pair_harness import KEY_INDEX, Pair
-from tests.paper_harness import ACCOUNT_B
+from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
     pytest.mark.integration,
@@ -74,3 +75,39 @@ async def test_a_stranger_trades_b(pair: Pair) -> None:
     await pair.until_neutral()
     await pair.until_resting()
     assert sum(await pair.positions()) == 0
+
+
+async def test_b_is_liquidated(pair: Pair) -> None:
+    """The exchange closes B's position: never countered, said by name, and a person looks."""
+    await flat(pair)
+    await pair.fill_a("0.5000")
+    await pair.until_neutral()
+    await pair.paper.fault("liquidation", **OF_B)
+    assert (await pair.positions())[1] == 0
+    halt = await pair.until_halted()
+    assert "liquidat" in json.dumps(halt)
+    await pair.until_state_a("halted")
+    assert await pair.positions() == (5000, 0)
+    assert await pair.resting() == []
+    await pair.paper.collateral(ACCOUNT_B, "100000")
+    code, text = await pair.command("resume", "--force", "--yes", "--reason", "money is back")
+    assert code == 0, text
+    await pair.until_neutral(40.0)
+    await pair.until_resting()
+
+
+async def test_a_is_liquidated(pair: Pair) -> None:
+    """The exchange closes A's position: B follows it like any trade of A, then the pair halts."""
+    await flat(pair)
+    await pair.fill_a("0.5000")
+    await pair.until_neutral()
+    await pair.paper.fault("liquidation", **OF_A)
+    halt = await pair.until_halted()
+    assert "liquidat" in json.dumps(halt)
+    await pair.until_neutral(40.0)
+    assert await pair.positions() == (0, 0)
+    assert await pair.resting() == []
+    await pair.paper.collateral(ACCOUNT_A, "100000")
+    code, text = await pair.command("resume")
+    assert code == 0, text
+    await pair.until_resting()

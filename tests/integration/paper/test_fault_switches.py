@@ -552,6 +552,19 @@ async def test_a_stranger_trades_the_account(trader: Trader) -> None:
     assert await trader.nonce() == 0
 
 
+async def test_an_account_is_liquidated(trader: Trader) -> None:
+    """So much collateral is gone that the exchange closes the position itself."""
+    assert "has no position" in await refused(
+        trader, name="liquidation", account_index=trader.account
+    )
+    await sell(trader, 1000)
+    async with fault(trader, "liquidation"):
+        pass
+    assert await trader.position() == "0.0000"
+    row = (await trade_rows(trader))[0]
+    assert (row.type, row.bid_account_id) == ("liquidation", trader.account)
+
+
 async def test_no_switch_concerns_another_account(new_trader: TraderFactory) -> None:
     """A switch of one account leaves every other one alone."""
     one, other = await new_trader(), await new_trader()
