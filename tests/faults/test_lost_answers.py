@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from tests.fault_helpers import flat
 from tests.pair_audit import OrderLife, lives_of, lots
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
@@ -136,7 +137,7 @@ async def test_b_is_cut_off_while_a_fills(pair: Pair, link_b: TcpProxy) -> None:
 
 async def test_a_is_cut_off_while_it_fills(pair: Pair, link_a: TcpProxy) -> None:
     """Fills that A's stream never told are found by REST before A's next order."""
-    await pair.until_resting()
+    await flat(pair)
     since = time.monotonic_ns()
     link_a.refuse(True)
     link_a.cut()
