@@ -1,7 +1,11 @@
 """What the fault tests share: which orders a switch is for, and what must hold afterwards."""
 
 import time
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
+
+import pytest
+import pytest_asyncio
 
 from tests.pair_audit import Audit, OrderLife, lives_of
 from tests.pair_harness import Pair
@@ -17,6 +21,45 @@ MAKER = {**OF_A, "order_type": 0, "time_in_force": 2}
 """A's orders are post-only."""
 CANCEL = 15
 PATIENCE_S = 40.0
+MARKS = [
+    pytest.mark.integration,
+    pytest.mark.fault,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+"""Of a module whose tests share one pair."""
+ORDERS_IN_PARTS = {"strategy.quantity": "1.0", "strategy.depth": 2}
+"""Orders large enough to be filled many times, behind a level that takes B's hedges."""
+
+
+def pair_fixture(settings: Mapping[str, Any], **options: Any) -> Any:
+    """Return a fixture: a running pair for all tests of a module."""
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+        folder = tmp_path_factory.mktemp("pair")
+        async with Pair(folder, settings={**ORDERS_IN_PARTS, **settings}, **options) as made:
+            await made.start()
+            yield made
+
+    return pair
+
+
+def healing_fixture() -> Any:
+    """Return a fixture that deletes every switch and heals every link after each test."""
+
+    @pytest_asyncio.fixture(autouse=True, loop_scope="module")
+    async def healed(pair: Pair) -> AsyncIterator[None]:
+        yield
+        await pair.paper.clear()
+        for proxy in pair.proxies.values():
+            proxy.heal()
+
+    return healed
+
+
+def named(value: object) -> str:
+    """Name a case by its switch and what is special about it."""
+    return value if isinstance(value, str) else "-".join(map(str, value)) or "once"
 
 
 async def sent(pair: Pair, account: int, since_ns: int) -> list[OrderLife]:

@@ -7,20 +7,19 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator
-
-import pytest
-import pytest_asyncio
 
 from tests.fault_helpers import (
     CANCEL,
     HEDGE,
+    MARKS,
     OF_A,
     OF_B,
     fill_under,
     flat,
     goes_on,
+    healing_fixture,
     hedged_once,
+    pair_fixture,
     sent,
     until_fired,
 )
@@ -28,35 +27,16 @@ from tests.pair_audit import lots
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
 SETTINGS = {
-    "strategy.quantity": "1.0",
-    "strategy.depth": 2,
     "timing.request_timeout_s": 1.0,
     "timing.answer_timeout_s": 0.4,
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair; A can be cut off from Redis."""
-    folder = tmp_path_factory.mktemp("pair")
-    async with Pair(folder, settings=SETTINGS, proxied=("a-redis",)) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
-    pair.proxies["a-redis"].heal()
+pair = pair_fixture(SETTINGS, proxied=("a-redis",))
+healed = healing_fixture()
 
 
 async def market_orders(pair: Pair, since_ns: int) -> int:

@@ -1,43 +1,36 @@
 """Frames come twice, late, in another order, or never, while every socket looks alive."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.fault_helpers import OF_A, OF_B, fill_under, flat, goes_on, hedged_once, until_fired
+from tests.fault_helpers import (
+    MARKS,
+    OF_A,
+    OF_B,
+    fill_under,
+    flat,
+    goes_on,
+    healing_fixture,
+    hedged_once,
+    named,
+    pair_fixture,
+    until_fired,
+)
 from tests.pair_harness import ETH, Pair
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
 SETTINGS = {
-    "strategy.quantity": "1.0",
-    "strategy.depth": 2,
     "timing.request_timeout_s": 1.0,
     "timing.ws_ping_s": 0.5,
     "timing.ws_silence_s": 2.0,
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair that gives a silent stream up after two seconds."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
+pair = pair_fixture(SETTINGS)
+healed = healing_fixture()
 
 
 FATES: list[tuple[str, dict[str, Any]]] = [
@@ -48,11 +41,6 @@ FATES: list[tuple[str, dict[str, Any]]] = [
     ("trades_reversed", {}),
     ("order_before_trades", {"delay_ms": 300, "count": 2}),
 ]
-
-
-def named(value: object) -> str:
-    """Name a case by its switch and what is special about it."""
-    return value if isinstance(value, str) else "-".join(map(str, value)) or "once"
 
 
 @pytest.mark.parametrize("side", ["a", "b"])

@@ -1,31 +1,27 @@
 """What the exchange answers to B's hedges goes wrong: one hedge all the same, never two."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.fault_helpers import (
     HEDGE,
+    MARKS,
     OF_B,
     fill_under,
     flat,
     goes_on,
+    healing_fixture,
     hedged_once,
+    named,
+    pair_fixture,
     until_fired,
 )
 from tests.pair_harness import Pair
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
 SETTINGS = {
-    "strategy.quantity": "1.0",
-    "strategy.depth": 2,
     "timing.quiet_after_429_s": 1.0,
     "timing.answer_timeout_s": 0.4,
     "timing.request_timeout_s": 0.6,
@@ -33,19 +29,8 @@ SETTINGS = {
 LATE = {"delay_ms": 1200}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair; its exchange has a switch for every fault."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
+pair = pair_fixture(SETTINGS)
+healed = healing_fixture()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +54,7 @@ async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
         ("answer_html", {}),
         ("answer_html", {"accepted": True, "count": 2}),
     ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value)) or "once",
+    ids=named,
 )
 async def test_the_answer_to_a_hedge_is_not_the_true_one(
     pair: Pair, name: str, options: dict[str, Any]

@@ -1,17 +1,19 @@
 """The exchange takes B's hedge and then does something else with it: the rest is owed, no more."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.fault_helpers import (
     HEDGE,
+    MARKS,
     OF_B,
     fill_under,
     flat,
+    healing_fixture,
     hedged_once,
+    named,
+    pair_fixture,
     resumed,
     sent,
     until_fired,
@@ -19,29 +21,13 @@ from tests.fault_helpers import (
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_B
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
-SETTINGS = {"strategy.quantity": "1.0", "strategy.depth": 2, "strategy.retry_delay_s": 0.05}
+SETTINGS = {"strategy.retry_delay_s": 0.05}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair on an exchange that keeps a journal."""
-    folder = tmp_path_factory.mktemp("pair")
-    async with Pair(folder, settings=SETTINGS, keep_exchange=True) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
+pair = pair_fixture(SETTINGS, keep_exchange=True)
+healed = healing_fixture()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +47,7 @@ async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
         ("held", {"delay_ms": 700}),
         ("held", {"delay_ms": 2500}),
     ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value)) or "once",
+    ids=named,
 )
 async def test_an_accepted_hedge_does_not_execute_as_sent(
     pair: Pair, name: str, options: dict[str, Any]

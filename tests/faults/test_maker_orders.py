@@ -1,25 +1,29 @@
 """A's orders and cancels get lost, late or stranded: never two at once, no fill missed."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.fault_helpers import CANCEL, MAKER, OF_A, flat, goes_on, sent, until_fired
+from tests.fault_helpers import (
+    CANCEL,
+    MAKER,
+    MARKS,
+    OF_A,
+    flat,
+    goes_on,
+    healing_fixture,
+    named,
+    pair_fixture,
+    sent,
+    until_fired,
+)
 from tests.pair_harness import Pair
 from tests.paper_harness import ACCOUNT_A
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
 SETTINGS = {
-    "strategy.quantity": "1.0",
-    "strategy.depth": 2,
     "timing.quiet_after_429_s": 1.0,
     "timing.answer_timeout_s": 0.4,
     "timing.request_timeout_s": 1.0,
@@ -27,19 +31,8 @@ SETTINGS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair; its exchange has a switch for every fault."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
+pair = pair_fixture(SETTINGS)
+healed = healing_fixture()
 
 
 FATES: list[tuple[str, dict[str, Any]]] = [
@@ -62,11 +55,6 @@ ENDED: list[tuple[str, dict[str, Any]]] = [
     ("order_cancelled", {}),
     ("order_cancelled", {"status": "canceled-post-only", "count": 2}),
 ]
-
-
-def named(value: object) -> str:
-    """Name a case by its switch and what is special about it."""
-    return value if isinstance(value, str) else "-".join(map(str, value)) or "once"
 
 
 @pytest.mark.parametrize(("name", "options"), [*FATES, *ENDED], ids=named)

@@ -1,24 +1,24 @@
 """Sockets that go silent, are cut or are sent away: fills of that time are found and hedged."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.fault_helpers import OF_A, OF_B, flat, hedged_once
+from tests.fault_helpers import (
+    MARKS,
+    OF_A,
+    OF_B,
+    flat,
+    healing_fixture,
+    hedged_once,
+    pair_fixture,
+)
 from tests.pair_harness import Pair
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
 SETTINGS = {
-    "strategy.quantity": "1.0",
-    "strategy.depth": 2,
     "timing.request_timeout_s": 1.0,
     "timing.ws_ping_s": 0.5,
     "timing.ws_silence_s": 2.0,
@@ -26,19 +26,8 @@ SETTINGS = {
 OWNERS: dict[str, dict[str, Any]] = {"a": OF_A, "b": OF_B, "everybody": {}}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair that gives a silent stream up after two seconds."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
+pair = pair_fixture(SETTINGS)
+healed = healing_fixture()
 
 
 @pytest.mark.parametrize("owner", OWNERS)

@@ -1,52 +1,36 @@
 """REST answers from a past that is over: old is not the truth, and absent there is not absent."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.fault_helpers import (
     HEDGE,
+    MARKS,
     OF_A,
     OF_B,
     fill_under,
     flat,
     goes_on,
+    healing_fixture,
     hedged_once,
+    pair_fixture,
     until_fired,
 )
 from tests.pair_harness import Pair
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
 SETTINGS = {
-    "strategy.quantity": "1.0",
-    "strategy.depth": 2,
     "timing.request_timeout_s": 1.0,
     "timing.answer_timeout_s": 0.4,
 }
 LAG = {"lag_ms": 1200}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair; what REST tells it can be made old."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
-        await made.start()
-        yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def no_switch_is_left(pair: Pair) -> AsyncIterator[None]:
-    """Delete every switch after a test."""
-    yield
-    await pair.paper.clear()
+pair = pair_fixture(SETTINGS)
+healed = healing_fixture()
 
 
 async def test_a_lost_hedge_is_looked_up_on_a_lagging_replica(pair: Pair) -> None:

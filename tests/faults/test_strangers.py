@@ -2,30 +2,26 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
 
-import pytest
-import pytest_asyncio
-
-from tests.fault_helpers import OF_A, OF_B, flat, hedged_once, resumed, sent
+from tests.fault_helpers import (
+    MARKS,
+    OF_A,
+    OF_B,
+    flat,
+    hedged_once,
+    pair_fixture,
+    resumed,
+    sent,
+)
 from tests.pair_harness import KEY_INDEX, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.fault,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+pytestmark = MARKS
 
-SETTINGS = {"strategy.quantity": "1.0", "strategy.depth": 2, "timing.request_timeout_s": 1.0}
+SETTINGS = {"timing.request_timeout_s": 1.0}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair."""
-    async with Pair(tmp_path_factory.mktemp("pair"), settings=SETTINGS) as made:
-        await made.start()
-        yield made
+pair = pair_fixture(SETTINGS)
 
 
 async def test_a_stranger_spends_a_nonce_of_b(pair: Pair) -> None:
