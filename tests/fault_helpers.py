@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.pair_audit import Audit, OrderLife, lives_of
+from tests.pair_audit import Audit, OrderLife, lives_of, lots
 from tests.pair_harness import Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
@@ -89,11 +89,11 @@ async def goes_on(pair: Pair) -> Audit:
     return result
 
 
-async def hedged_once(pair: Pair, since_ns: int, lots: int) -> None:
-    """What B executed since comes to exactly `lots`, and the pair goes on."""
+async def hedged_once(pair: Pair, since_ns: int, wanted: int) -> None:
+    """What B executed since comes to exactly `wanted` lots, and the pair goes on."""
     await pair.until_neutral(PATIENCE_S)
     executed = [life.filled_lots for life in await sent(pair, ACCOUNT_B, since_ns)]
-    assert sum(executed) == lots, executed
+    assert sum(executed) == wanted, executed
     await goes_on(pair)
 
 
@@ -104,6 +104,23 @@ async def fill_under(pair: Pair, name: str, amount: str, **parameters: Any) -> t
     since = time.monotonic_ns()
     await pair.fill_a(amount)
     return since, fault
+
+
+async def fill_unseen(pair: Pair, amount: str, name: str, **owner: Any) -> int:
+    """Fill A's order while the sockets are muted, then break them; return the moment before.
+
+    So no frame shows the fill, however fast A would take its order off after the break.
+    """
+    await flat(pair)
+    since = time.monotonic_ns()
+    silent = await pair.paper.fault("socket_silent", **owner)
+    assert silent["fired"]
+    trades = await pair.take("sell", amount)
+    sides = [(row["ask_account_id"], row["bid_account_id"], lots(row["size"])) for row in trades]
+    assert sum(size for *who, size in sides if ACCOUNT_A in who) == lots(amount)
+    await pair.paper.fault(name, **owner)
+    await pair.paper.clear(silent)
+    return since
 
 
 async def until_fired(pair: Pair, fault: Json, count: int = 1) -> None:

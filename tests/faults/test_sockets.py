@@ -9,6 +9,7 @@ from tests.fault_helpers import (
     MARKS,
     OF_A,
     OF_B,
+    fill_unseen,
     flat,
     healing_fixture,
     hedged_once,
@@ -32,22 +33,15 @@ healed = healing_fixture()
 
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("name", ["no_pong", "socket_cut"])
-async def test_sockets_are_closed_right_before_a_fill(pair: Pair, name: str, owner: str) -> None:
+async def test_sockets_are_closed_before_a_fill_is_seen(pair: Pair, name: str, owner: str) -> None:
     """Closed with 1008 or cut: the fill is caught up with by REST, and hedged once."""
-    await flat(pair)
-    since = time.monotonic_ns()
-    await pair.paper.fault(name, **OWNERS[owner])
-    trades = await pair.take("sell", "0.0200")
-    assert trades
+    since = await fill_unseen(pair, "0.0200", name, **OWNERS[owner])
     await hedged_once(pair, since, 200)
 
 
 async def test_the_exchange_announces_a_shutdown(pair: Pair) -> None:
-    """Every socket is told and closed; a fill right after it is hedged once."""
-    await flat(pair)
-    since = time.monotonic_ns()
-    await pair.paper.fault("shutdown", close_in_ms=100)
-    await pair.take("sell", "0.0200")
+    """Every socket is closed with a word; a fill that none of them showed is hedged once."""
+    since = await fill_unseen(pair, "0.0200", "shutdown")
     await hedged_once(pair, since, 200)
 
 

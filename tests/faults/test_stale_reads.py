@@ -11,6 +11,7 @@ from tests.fault_helpers import (
     OF_A,
     OF_B,
     fill_under,
+    fill_unseen,
     flat,
     goes_on,
     healing_fixture,
@@ -88,8 +89,6 @@ async def test_the_stream_is_cut_and_the_catch_up_is_stale(pair: Pair, side: str
     owner: dict[str, Any] = OF_A if side == "a" else OF_B
     await flat(pair)
     await pair.paper.fault("rest_lag", **owner, **LAG)
-    since = time.monotonic_ns()
-    await pair.paper.fault("socket_cut", **owner)
-    await pair.take("sell", "0.0200")
+    since = await fill_unseen(pair, "0.0200", "socket_cut", **owner)
     await hedged_once(pair, since, 200)
     await goes_on(pair)
