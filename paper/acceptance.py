@@ -214,8 +214,8 @@ def _check_modify(
     if command.version and command.version <= order.version:
         raise TxRejected(21743, "invalid order info")
     _check_price(market, command.price, is_ask=order.is_ask)
-    more = command.lots - order.filled_lots - order.remaining_lots
-    if more > 0 and not order.reduce_only:
+    if not order.reduce_only:
+        more = command.lots - order.filled_lots - order.remaining_lots
         _check_margin(store, state, command.market_id, more, is_ask=order.is_ask)
 
 

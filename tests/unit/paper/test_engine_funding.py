@@ -89,6 +89,17 @@ def test_the_house_takes_part(bench: Bench) -> None:
     check_conservation(bench.engine)
 
 
+def test_rounding(bench: Bench) -> None:
+    """1.4 micros: the payer pays 2, the receiver gets 1, the exchange keeps 1."""
+    pair(bench, 50)
+    bench.engine.set_mark_price(0, 28_000)
+    bench.engine.set_funding(0, 1)
+    bench.run(FIRST_HOUR - bench.now)
+    assert [bench.engine.funding_payments(user)[0].paid for user in (ALICE, BOB)] == [2, -1]
+    assert bench.engine.totals()[1] == 1
+    check_conservation(bench.engine)
+
+
 def test_rates_out_of_range(bench: Bench) -> None:
     """Absurd rates and unknown markets are refused without a trace."""
     before = len(bench.entries)

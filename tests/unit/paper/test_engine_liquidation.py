@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from paper import margin
 from paper.matching import liquidation_fee
 from paper.records import (
     HOUSE_INSURANCE,
@@ -15,6 +16,7 @@ from paper.records import (
     OrderChanged,
     OrderStatus,
     OrderType,
+    Tier,
     TradeHappened,
     TradeKind,
     TxStatus,
@@ -132,6 +134,29 @@ def test_sold_off_in_the_book(bench: Bench) -> None:
     assert 0 <= bench.engine.summary(ALICE).collateral < USD
     assert fund(bench) > 0
     check_conservation(bench.engine)
+
+
+def test_the_maker_pays_the_exchange(bench: Bench) -> None:
+    """Of the fees of a liquidation the maker's goes to the exchange, the other to the fund."""
+    hold(bench)
+    bench.create(BOB, Price=299_900, BaseAmount=LOTS)
+    bench.engine.set_tier(BOB, Tier.PLUS)
+    with_value(bench, ALICE, 300)
+    trade = bench.engine.market_trades(0)[0]
+    assert (trade.maker_fee, trade.taker_fee) == (50, 9_669)
+    assert bench.engine.totals()[1] == trade.quote * 50 // 10**6
+    assert fund(bench) == -(-trade.quote * 9_669 // 10**6)
+    check_conservation(bench.engine)
+
+
+@pytest.mark.parametrize(("is_ask", "expected"), [(False, 297_000), (True, 303_000)])
+def test_zero_price(bench: Bench, is_ask: bool, expected: int) -> None:
+    """At the zero price value / maintenance margin stays; half a tick is given to the account."""
+    hold(bench, is_ask=is_ask)
+    bench.engine.add_collateral(ALICE, 300_050_000 - bench.engine.summary(ALICE).total_value)
+    store = bench.engine._store
+    state = store.accounts[ALICE]
+    assert margin.zero_price(store, state, state.account.positions[0]) == expected
 
 
 def test_only_until_it_is_healthy(bench: Bench) -> None:

@@ -109,6 +109,16 @@ def test_reduce_only_is_clipped_again(bench: Bench) -> None:
     assert (changed.initial_lots, changed.remaining_lots) == (500, 80)
 
 
+def test_reduce_only_counts_what_was_filled(bench: Bench) -> None:
+    """Of a reduce-only total of 50 with 20 filled, 30 remain although 60 could be reduced."""
+    bench.ladder((True, 300_100, 1_000))
+    bench.market(ALICE, 80, is_ask=False)
+    order = bench.create(ALICE, IsAsk=1, Price=300_050, ReduceOnly=1, BaseAmount=60)
+    bench.market(BOB, 20, is_ask=False)
+    _, changed = modify(bench, order, Price=300_060, BaseAmount=50)
+    assert (changed.filled_lots, changed.remaining_lots) == (20, 30)
+
+
 def test_self_trade_choice_of_the_modification(bench: Bench) -> None:
     """The self-trade attributes of the modification hold, not those of the creation."""
     bench.create(TWIN, IsAsk=1, Price=300_000)
