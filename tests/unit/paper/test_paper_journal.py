@@ -224,26 +224,45 @@ journal = Journal(Path(sys.argv[1]), header_of(engine))
 journal.restore(engine)
 engine.add_account(42, "0xaa", 10**11)
 engine.add_key(42, 5, "ab")
-accepted = engine.submit(14, sys.argv[2])
-os.write(1, accepted.tx_hash.encode())
+accepted = engine.submit_batch([14] * len(sys.argv[2:]), sys.argv[2:])
+os.write(1, " ".join(each.tx_hash for each in accepted).encode())
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_an_answered_transaction_survives_kill_9(tmp_path: Path, bench: Bench) -> None:
-    """What was accepted before the process was killed is queued in the next one, and executes."""
-    text = json.dumps(bench.create_info(ALICE, ClientOrderIndex=7))
+def crashed(directory: Path, texts: list[str]) -> list[str]:
+    """Hashes of a batch that a process answered before it was killed."""
     done = subprocess.run(
-        [sys.executable, "-c", CRASHING, str(tmp_path), text], capture_output=True, text=True
+        [sys.executable, "-c", CRASHING, str(directory), *texts], capture_output=True, text=True
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
+    return done.stdout.split()
+
+
+def test_an_answered_batch_survives_kill_9(tmp_path: Path, bench: Bench) -> None:
+    """What was accepted before the process was killed is queued in the next one, and executes."""
+    infos = [bench.create_info(ALICE, ClientOrderIndex=7 + n, Nonce=n) for n in range(2)]
+    hashes = crashed(tmp_path, [json.dumps(info) for info in infos])
     engine = new_engine()
     journal = Journal(tmp_path, header_of(engine))
     assert journal.restore(engine)
-    tx = engine.tx_by_hash(done.stdout)
-    assert tx is not None
-    assert tx.status is TxStatus.PENDING
+    txs = [engine.tx_by_hash(tx_hash) for tx_hash in hashes]
+    assert [tx.status for tx in txs if tx is not None] == [TxStatus.PENDING] * 2
     engine.advance(START_MS + 200)
-    assert [order.client_order_index for order in engine.active_orders(ALICE)] == [7]
-    assert engine.next_nonce(ALICE, KEY) == 1
+    assert [order.client_order_index for order in engine.active_orders(ALICE)] == [7, 8]
+    assert engine.next_nonce(ALICE, KEY) == 2
+    journal.close()
+
+
+def test_a_torn_batch_is_not_there_at_all(tmp_path: Path, bench: Bench) -> None:
+    """A batch whose line was cut by the crash was not answered: no member of it is queued."""
+    infos = [bench.create_info(ALICE, ClientOrderIndex=7 + n, Nonce=n) for n in range(2)]
+    crashed(tmp_path, [json.dumps(info) for info in infos])
+    path = tmp_path / FILE_NAME
+    path.write_bytes(path.read_bytes()[:-9])
+    engine = new_engine()
+    journal = Journal(tmp_path, header_of(engine))
+    assert journal.restore(engine)
+    assert engine.next_nonce(ALICE, KEY) == 0
+    assert engine.account_txs(ALICE) == []
     journal.close()
