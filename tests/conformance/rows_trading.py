@@ -4,7 +4,7 @@ from typing import Final
 
 from tests.conformance.rows import Row, section
 
-_NO_TRIGGERS = "not modelled: stop, take-profit, TWAP and grouped orders with triggers"
+_NO_TRIGGERS = "not modelled: no stop, take-profit, TWAP and grouped orders with triggers"
 
 ROWS: Final[tuple[Row, ...]] = (
     *section(
@@ -89,7 +89,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ),
         (
             "An invalid reduce-only open may be dropped without a report",
-            "not modelled: seen by one client only; a fault switch can drop any order",
+            "not modelled: never by itself; the fault switch order_dropped does it",
         ),
         (
             "client_order_index is unique among active orders only",
@@ -161,7 +161,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ("Status 12 canceled-expired", "test_status_canceled_expired"),
         ("Status 13 canceled-oco, 14 canceled-child", _NO_TRIGGERS),
         ("Status 15 canceled-liquidation", "test_status_canceled_liquidation"),
-        ("Status 16 canceled-invalid-balance", "not modelled: spot markets only"),
+        ("Status 16 canceled-invalid-balance", "not modelled: no spot markets"),
     ),
     *section(
         "4.4",
@@ -191,7 +191,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ),
         (
             "A resting order without margin that fails in the sequencer without consuming",
-            "not modelled: such orders are refused at the API; a fault switch can do it",
+            "not modelled: never by itself; the fault switch nonce_given_back does it",
         ),
         ("Maker without margin: 21739 at the API", "test_maker_without_margin_is_refused"),
         (
@@ -300,7 +300,10 @@ ROWS: Final[tuple[Row, ...]] = (
         ("21739 not enough margin", "test_21739_not_enough_margin"),
         ("23000 too many requests", "test_6_limits_and_tiers::test_sixty_a_minute"),
         ("29404 not found", "test_29404_not_found"),
-        ("29500 internal, 29501 timeout", "not modelled: fault switches answer so on demand"),
+        (
+            "29500 internal, 29501 timeout",
+            "not modelled: never by itself; the fault switch answer_500 does it",
+        ),
         (
             "62001 to 62007 tier and maker-only keys",
             "test_1_1_funding_and_liquidation::test_tier_change_needs_a_flat_account",

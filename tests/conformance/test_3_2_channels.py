@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import envelopes as env
-from tests.conformance.kit import BID, ETH, IOC, Client
+from tests.conformance.kit import BID, ETH, IOC, TX_CREATE, Client
 from tests.conformance.shapes import (
     Shape,
     decimal,
@@ -128,8 +128,17 @@ async def test_order_book_deltas_rebuild_it(client: Client) -> None:
             for side in ("asks", "bids")
         }
         nonce, frames = frame["nonce"], 0
-        for step in range(12):
-            await client.place(price=299_900 + step, base_amount=50 + step)
+        next_nonce = await client.nonce()
+        members = [
+            (
+                TX_CREATE,
+                await client.signed(
+                    nonce=next_nonce + step, price=299_900 + step, base_amount=50 + step
+                ),
+            )
+            for step in range(12)
+        ]
+        await client.batch(*members)
         await client.clear()
         await client.place(price=299_850, base_amount=60)
         while sides["bids"].get("2998.50") != "0.0060":
