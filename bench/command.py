@@ -100,13 +100,20 @@ def run_measurement(name: str, work: Callable[[], Coroutine[Any, Any, None]]) ->
 
 async def _run(options: Options) -> None:
     bench = Bench(options, lambda line: print(line, file=sys.stderr, flush=True))
-    await bench.run()
+    try:
+        await bench.run()
+    finally:  # what was measured before something failed is not thrown away
+        if bench.results.has_figures:
+            _report(bench.results, options)
+
+
+def _report(results: report.Results, options: Options) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, WIDEST)
-    report.show(bench.results, console)
-    plot = report.write_plot(bench.results, options.run_dir)
+    report.show(results, console)
+    plot = report.write_plot(results, options.run_dir)
     for file in (plot, options.json_file):
         if file is not None:
             console.print(f"written: {file}", soft_wrap=True)
     if options.json_file is not None:
-        report.write_json(bench.results, options.json_file)
+        report.write_json(results, options.json_file)

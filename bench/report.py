@@ -35,6 +35,12 @@ class Results:
     costs: tuple[Cost, ...] = ()
 
     @property
+    def has_figures(self) -> bool:
+        """Whether anything was measured."""
+        measured = (self.floor, self.latency, self.market, self.naive, self.burst, self.costs)
+        return bool(self.crowds) or any(measured)
+
+    @property
     def runs(self) -> list[tuple[str, Lags]]:
         """The latency runs that were made, by name."""
         named = (
