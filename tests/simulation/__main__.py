@@ -23,6 +23,7 @@ from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 SPREAD = 1_000_003
 CHUNK = 25
 MOST = 20_000
+SHOWN = 20
 COMMAND = ".venv/bin/python -m tests.simulation"
 
 
@@ -102,7 +103,7 @@ def many(runs: int, seed: int, workers: int, aimed: str) -> int:
     option = f" --aimed {aimed}" if aimed else ""
     for result in results(runs, seed, workers, aimed=aimed):
         totals.add(result)
-        if result.violations:
+        if result.violations and len(totals.found) <= SHOWN:
             print(f"VIOLATION {result.violations[0]}")
             print(f"  replay: {COMMAND}{option} --only {result.seed} --trace", flush=True)
     totals.tell()

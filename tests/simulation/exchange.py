@@ -95,7 +95,7 @@ class SimEngine(Engine):
             api_key_index=tx.api_key_index,
         )
         order.nonce = order.market.take_nonce(is_ask=order.is_ask)
-        row = matching._row(self._store, order, PaperStatus.CANCELED_TOO_MUCH_SLIPPAGE)
+        row = matching.row_of(self._store, order, PaperStatus.CANCELED_TOO_MUCH_SLIPPAGE)
         self._store.keep_finished(row)
 
     def _hand_back(self, queued: executor.Queued) -> None:

@@ -99,6 +99,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.callbacks = 0
         self._timers = 0
         self.world = contextvars.Context()
+        self.broken: list[BaseException] = []
+        """What went wrong in the simulation itself."""
         self.set_task_factory(_new_task)
 
     def time(self) -> float:
@@ -152,6 +154,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if process is None or process.admits(handle):
                 handle._run()
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Remember an error in a callback; those of a killed process's tasks mean nothing."""
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, BaseException):
+            self.broken.append(error)
+
     def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
         """It is skipped when its moment comes."""
 
@@ -173,7 +181,9 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
     loop = VirtualLoop()
     _Task._numbers = itertools.count()
     try:
-        return loop.run_until_complete(main(loop))
+        result = loop.run_until_complete(main(loop))
+        if loop.broken:
+            raise loop.broken[0]
     finally:
         left = asyncio.all_tasks(loop)
         for task in sorted(left, key=hash):
@@ -181,3 +191,4 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
         if left:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
+    return result

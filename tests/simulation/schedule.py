@@ -37,6 +37,8 @@ class Profile:
     skew_ms: int = 800
     peer_watch: float = 0.75
     hold_s: float = 20.0
+    unstated: float = 0.0
+    """Chance that the venue leaves the position before it out of every trade."""
 
 
 GENERAL = Profile()
@@ -75,6 +77,7 @@ class Stage:
         tier = dice.choice((Tier.STANDARD, Tier.STANDARD, Tier.INSTANT))
         exchange = SimExchange(loop, tier)
         exchange.say = say
+        exchange.states_position = dice.random() >= profile.unstated
         redis = SimRedis(loop, dice)
         settings = Settings(peer_watch=dice.random() < profile.peer_watch)
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
@@ -277,7 +280,7 @@ class Stage:
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         end = self.loop.time() + seconds
-        while self.loop.time() < end:
+        while self.loop.time() < end and not self.world.bugs:
             self._restart()
             if condition():
                 return True

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.__main__ import SPREAD, play_one
 from tests.simulation.exchange import A, B
-from tests.simulation.schedule import Result, play
+from tests.simulation.schedule import Profile, Result, play
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,15 @@ def test_schedules_of_one_seed_keep_every_promise() -> None:
     assert sum(one.fills for one in results) > SCHEDULES
     assert sum(one.prefixes for one in results) > 2 * SCHEDULES
     assert len({name for one in results for name in one.faults}) > 25
+
+
+def test_every_failure_of_the_sequencer_is_played() -> None:
+    """Cancelled, dropped, handed back: each is in some schedule, and none upsets the engine."""
+    wanted = {"accepted, cancelled", "accepted, dropped", "nonce handed back"}
+    profile = Profile(faults=(), always=tuple(wanted), seconds=(12.0, 12.0))
+    results = [play(SPREAD + number, profile) for number in range(6)]
+    assert [one.violations for one in results] == [[]] * 6
+    assert all(wanted <= set(one.faults) for one in results)
 
 
 def signature(result: Result) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, Trade
 from hedge.venue.budget import RequestBudget
 from hedge.venue.port import (
+    ORDER_LIFE_S,
     AccountView,
     Answer,
     DepthChanged,
@@ -42,7 +43,6 @@ PAGE = 100
 PLENTY_MICROS = 10**12
 CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
 EXPIRES_MS = 599_000
-DAY_MS = 86_400_000
 _FATES = {1: TxStatus.PENDING, 2: TxStatus.EXECUTED, 3: TxStatus.PENDING, 0: TxStatus.FAILED}
 
 
@@ -150,7 +150,9 @@ class SimVenue(Socket):
                 "TimeInForce": int(order.time_in_force),
                 "ReduceOnly": int(order.reduce_only),
                 "TriggerPrice": 0,
-                "OrderExpiry": 0 if ioc else self.clock.epoch_ms() + DAY_MS,
+                "OrderExpiry": 0
+                if ioc
+                else self.clock.epoch_ms() + (order.life_s or ORDER_LIFE_S) * 1000,
                 "L2TxAttributes": {"7": 1},
             },
         )

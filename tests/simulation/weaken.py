@@ -264,10 +264,9 @@ def _newest_by_trade(manager: Any) -> None:
         known = manager.state.a
         if not isinstance(event, b_state.TargetSeen) or known is None:
             return event
-        if event.target.last_trade_id <= known.last_trade_id:
-            position = replace(event.target, position_lots=known.position_lots)
-            return replace(event, target=position)
-        return event
+        if event.target.last_trade_id > known.last_trade_id:
+            return event
+        return replace(event, target=replace(event.target, position_lots=known.position_lots))
 
     _wrap_step(manager, before)
 
@@ -518,7 +517,7 @@ WEAKENINGS: dict[str, Weakening] = {
         4,
         "a fence is known by its nonce",
         lambda: _fence(_NonceFence),
-        _aimed("answer lost", "request lost", "read stale", *LEADING),
+        _aimed("answer lost", "request lost", "read stale", "B killed", "socket lost"),
     ),
     "zero-is-failed": Weakening(
         5,
@@ -548,7 +547,7 @@ WEAKENINGS: dict[str, Weakening] = {
         9,
         "newest state = highest trade id",
         lambda: _managers(None, _newest_by_trade),
-        _aimed("frame late", "frame dropped", peer_watch=0.0),
+        _aimed("frame late", faults=("message late", "answer lost"), peer_watch=0.0, unstated=1.0),
     ),
     "sum-is-position": Weakening(
         10,
@@ -590,7 +589,7 @@ WEAKENINGS: dict[str, Weakening] = {
         16,
         "a lapsed lease may be renewed",
         lambda: Tools(parts=_renew_lapsed),
-        _aimed(*LEADING, "cut from exchange", "frame dropped", "redis wiped"),
+        _aimed(*LEADING, "read stale", "socket lost", "cut from redis", peer_watch=0.0),
     ),
     "no-cancel-all": Weakening(
         17,
