@@ -114,6 +114,8 @@ class AccountAManager(Shell):
         before = self.state.phase
         self.state, effects = maker.step(self.state, event, self.facts())
         if self.state.phase is not before:
+            if before is Phase.RECONCILING:
+                self.look_now(speak=True)
             if before is Phase.AWAITING_HEDGE:
                 self._rounds.covered(self.parts.clock.mono_ns())
             position = self.parts.base(self.state.net_lots)

@@ -133,6 +133,7 @@ class AccountBManager(Shell):
                 self.log.debug("state", was=before.phase, now=after.phase)
             else:
                 self.voice.moved(before.phase, after.phase, event)
+                self.look_now(speak=True)  # whether we can hedge has changed
         manual = (after.manual_lots, after.hand_base_lots)
         if manual != (before.manual_lots, before.hand_base_lots):
             self._hand.keep(after)

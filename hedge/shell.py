@@ -91,6 +91,7 @@ class Shell(ABC):
         self._group: asyncio.TaskGroup | None = None
         self._reconciler: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
+        self._speak = False
         self._ended: asyncio.Future[Ending] | None = None
         self._seen_command: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -325,8 +326,9 @@ class Shell(ABC):
 
     # --- state in Redis -------------------------------------------------------------------
 
-    def look_now(self) -> None:
-        """Read the state in Redis at once."""
+    def look_now(self, *, speak: bool = False) -> None:
+        """Read the state in Redis at once; `speak`: write our own first, as at every beat."""
+        self._speak |= speak
         self._look.set()
 
     async def _keep_state(self) -> None:
@@ -335,8 +337,8 @@ class Shell(ABC):
         written_ms, answered_ms, is_up = clock.now_ms() - beat_ms, clock.now_ms(), True
         while True:
             try:
-                if clock.now_ms() - written_ms >= beat_ms:
-                    written_ms = clock.now_ms()
+                if self._speak or clock.now_ms() - written_ms >= beat_ms:
+                    written_ms, self._speak = clock.now_ms(), False
                     await self.write_state()
                     self.books.save()
                 snapshot = await self.parts.messenger.read_state()
