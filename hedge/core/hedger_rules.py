@@ -78,8 +78,12 @@ def target_known(state: HedgerState) -> bool:
 
 
 def answerable(state: HedgerState) -> ATarget | None:
-    """Return the state of A that the ledger may answer: none that B knows to be outdated."""
-    return state.a if target_known(state) and a_view(state) is state.a else None
+    """Return the state of A that the ledger may answer: one that A's own process has stated.
+
+    None that B knows to be outdated, and none that only the watch has found: it has no instance.
+    """
+    known = state.a if target_known(state) and a_view(state) is state.a else None
+    return known if known is not None and known.instance else None
 
 
 def is_covered(state: HedgerState) -> bool:

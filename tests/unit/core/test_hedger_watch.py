@@ -160,9 +160,16 @@ def test_where_the_answer_does_not_reach_back_the_trade_s_own_statement_leads() 
     driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
     effects = driver(answered(trade(30, 20, 180), lowest=25, highest=31))
     assert only(effects, SendHedge).order.lots == 100
-    assert answerable(driver.state) is not None
     assert driver.state.a is not None
     assert driver.state.a.instance == ""
+
+
+def test_a_state_that_only_the_watch_found_is_not_answered() -> None:
+    """No process of A has stated it: a ledger that names no instance is one nobody can read."""
+    driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
+    driver(answered(trade(30, 20, 180), lowest=25, highest=31))
+    assert owed_lots(driver.state) is not None
+    assert answerable(driver.state) is None
 
 
 def test_a_living_a_takes_the_lead_back() -> None:
