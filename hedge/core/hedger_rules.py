@@ -279,7 +279,9 @@ def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
     alone = state.a is None and state.net_lots == state.config.offset_lots
     idle_all_along = state.net_lots is None or alone
     nothing_to_do = owed is None and idle_all_along and state.manual_lots == 0
-    done = is_covered(state) or nothing_to_do
+    # A standby owes nothing: what it last knew of A is for the process that leads to answer.
+    stands_by = state.phase is Phase.STANDBY and state.manual_lots == 0
+    done = is_covered(state) or nothing_to_do or stands_by
     if not (done or owed is None or late or idle):
         return state, ()
     neutral = state.phase not in IN_FLIGHT and state.inflight is None and done

@@ -440,6 +440,16 @@ def test_a_stop_of_a_b_at_rest_is_immediate(what: str) -> None:
     assert driver(HaltSeen("late"), HaltRaised("late", ""), LeaseChanged(held=False), Tick()) == []
 
 
+def test_a_deposed_b_stops_neutral_unless_its_own_order_is_open() -> None:
+    """What A holds is the new leader's to answer; an order of its own in doubt is not."""
+    driver = Hedger().idle()
+    driver(LeaseChanged(held=False), driver.says(100))
+    assert only(driver(StopRequested()), Stopped).neutral is True
+    driver = Hedger().unknown()
+    driver(LeaseChanged(held=False))
+    assert only(driver(StopRequested()), Stopped).neutral is False
+
+
 def test_settling_waits_for_an_order_with_a_deadline() -> None:
     """A state without an order in flight has nothing to settle, and invents nothing."""
     driver = Hedger().settling()
