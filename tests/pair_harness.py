@@ -400,7 +400,7 @@ class Pair:
 
     async def _listen(self) -> None:
         while True:
-            client = redis.asyncio.Redis(host=LOOPBACK, port=self.redis.port, decode_responses=True)
+            client = _client_of(self.redis.port)
             try:
                 async with client.pubsub() as listener:
                     await listener.subscribe(*CHANNELS)
@@ -605,8 +605,17 @@ class Pair:
 
 
 def _client_of(port: int) -> redis.asyncio.Redis:
+    """Return a client without a time-out of its own.
+
+    With one redis-py sends through `asyncio.wait_for`, which can swallow a cancellation before
+    Python 3.12: the task that was to end goes on for ever.
+    """
     return redis.asyncio.Redis(
-        host=LOOPBACK, port=port, decode_responses=True, encoding_errors="replace"
+        host=LOOPBACK,
+        port=port,
+        decode_responses=True,
+        encoding_errors="replace",
+        socket_timeout=None,
     )
 
 
