@@ -15,7 +15,7 @@ WORKERS ?= 2
 MINUTES ?= 10
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help venv test unit check lint format types cover simulate paper bench soak diagrams clean
+.PHONY: help venv test unit check lint format types cover simulate chaos paper bench soak diagrams clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,10 @@ bench: $(STAMP) ## measure the pair's speed; BENCH="--fills 100 --parts floor,la
 
 soak: $(STAMP) ## the pair under a busy market for MINUTES (10): no growth, net 0
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(SOAK)
+
+chaos: MINUTES = 5
+chaos: $(STAMP) ## break everything around the pair and audit it (MINUTES=5 SEED=1)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 diagrams: $(STAMP) ## write the state diagrams and the configuration table into both READMEs
 	$(BIN)/python -m hedge.diagrams

@@ -1,0 +1,86 @@
+"""Strangers who take A's resting orders, beside the synthetic market: all of one, or a part.
+
+Faults are aimed through here: a taker goes for A's order, and the fault hits around that moment.
+"""
+
+import asyncio
+import contextlib
+import random
+
+import aiohttp
+
+from tests.chaos.watch import Watch
+from tests.pair_harness import ETH
+from tests.paper_harness import ACCOUNT_A, PaperError, PaperProcess
+
+EVERY_S = 1.0
+WHOLE_SHARE = 0.6
+TAKE_TIMEOUT_S = 8.0
+AIM_WAIT_S = 1.5
+LOTS = 10_000
+
+
+class Filler:
+    """Takes at random until stopped."""
+
+    def __init__(self, seed: int, paper: PaperProcess, watch: Watch) -> None:
+        self._rng = random.Random(f"filler:{seed}")
+        self._paper = paper
+        self._watch = watch
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self.takes = 0
+
+    async def run(self) -> None:
+        """Take about once in `EVERY_S` until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(self._rng.expovariate(1 / EVERY_S))
+                await self.take()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def aim(self, offset_s: float) -> None:
+        """Return `offset_s` after (or before) a taker sets out for an order of A.
+
+        Where no order of A rests for a while, return without one.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AIM_WAIT_S):
+                while not await self._resting():  # noqa: ASYNC110  the exchange tells, by polling
+                    await asyncio.sleep(0.05)
+        if offset_s > 0:
+            self._spawn(0.0)
+            await asyncio.sleep(offset_s)
+        else:
+            self._spawn(-offset_s)
+
+    def _spawn(self, delay_s: float) -> None:
+        async def later() -> bool:
+            await asyncio.sleep(delay_s)
+            return await self.take()
+
+        task = asyncio.create_task(later())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resting(self) -> bool:
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, PaperError):
+            await self._watch.look()
+        return bool(self._watch.resting_of_a())
+
+    async def take(self) -> bool:
+        """Take A's resting order or a part of it; whether something was there and answered."""
+        try:
+            async with asyncio.timeout(TAKE_TIMEOUT_S):
+                if not await self._resting():
+                    return False
+                is_ask, left = self._watch.resting_of_a()[0]
+                lots = left if self._rng.random() < WHOLE_SHARE else self._rng.randint(1, left)
+                side, amount = "buy" if is_ask else "sell", f"{lots / LOTS:.4f}"
+                trades = await self._paper.take(ETH, side, amount, until_account=ACCOUNT_A)
+        except (aiohttp.ClientError, OSError, TimeoutError, PaperError):
+            return False
+        self.takes += bool(trades)
+        return bool(trades)

@@ -1,0 +1,114 @@
+"""The end of a run's output: at most 25 lines that are the whole report."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from tests.chaos.diary import Entry
+from tests.chaos.kinds import PROCESSES
+from tests.chaos.logscan import Told
+from tests.chaos.schedule import Needed
+from tests.chaos.verdict import Verdict
+from tests.pair_audit import LOTS
+
+MAX_FINDINGS = 7
+
+
+def report(
+    verdict: Verdict,
+    told: Told,
+    entries: Sequence[Entry],
+    needed: Needed,
+    *,
+    seed: int,
+    minutes: float,
+    folder: str,
+) -> list[str]:
+    """Return the lines of the report."""
+    audit, open_ = verdict.audit, verdict.exposure
+    faults = sum(verdict.faults.values())
+    good = not verdict.findings
+    return [
+        f"CHAOS seed={seed} minutes={minutes:g}: {'PASSED' if good else 'FAILED'}",
+        f"faults      {faults} (at least {needed.faults}); {_counts(verdict.faults)}",
+        f"            not counted (target down, or never set off): {verdict.missed}",
+        f"kills       {_in_order(verdict.kills)} (at least {needed.kills} each)",
+        f"ends        {_ends(entries)}",
+        (
+            f"trading     fills of A {verdict.fills}, hedges {audit.hedges}, "
+            f"orders of A {audit.a_orders}, neutral moments {audit.neutral_moments}"
+        ),
+        (
+            f"protocol    re-sends {told.resends}, fences {told.fences}, "
+            f"take-overs {told.take_overs}, drifts adopted {len(told.drifts)}"
+        ),
+        f"halts       {_halts(verdict)}",
+        (
+            f"unhedged    longest {open_.longest_s:.2f} s (from trade {open_.longest_at_seq}), "
+            f"largest {open_.largest_lots / LOTS:g} ETH, "
+            f"total {open_.lot_seconds / LOTS:.3f} ETH·s in {open_.times} spells"
+        ),
+        f"recovery    {_recovery(entries)}",
+        (
+            f"I1 complete    A {audit.a_lots:+d}, B {audit.b_lots:+d}, "
+            f"net {audit.net_lots:+d} lots: {_word(audit.net_lots == 0)}"
+        ),
+        f"I2 never twice {audit.prefixes} prefixes: {_verdict_of(audit.never_twice)}",
+        f"I3 hold        {audit.a_orders} orders of A: {_verdict_of((*audit.hold, *audit.beside))}",
+        f"I4 no unknown taken for zero: {_verdict_of(verdict.beliefs)}",
+        *_findings(verdict),
+        f"records     {folder}",
+        f"replay      make chaos MINUTES={minutes:g} SEED={seed}",
+    ]
+
+
+def _findings(verdict: Verdict) -> list[str]:
+    lines = [f"  ✗ {finding}"[:300] for finding in verdict.findings[:MAX_FINDINGS]]
+    more = len(verdict.findings) - MAX_FINDINGS
+    return lines + [f"  ✗ and {more} more"] * (more > 0)
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counter.most_common()) or "none"
+
+
+def _in_order(counter: Counter[str]) -> str:
+    return ", ".join(f"{process} {counter[process]}" for process in PROCESSES)
+
+
+def _ends(entries: Iterable[Entry]) -> str:
+    ends: dict[str, Counter[object]] = {}
+    for entry in entries:
+        if entry.what == "ended":
+            ends.setdefault(str(entry.fields["process"]), Counter())[entry.fields["code"]] += 1
+    words = (
+        " ".join([process, *(f"{code}({n})" for code, n in sorted(codes.items(), key=str))])
+        for process, codes in sorted(ends.items())
+    )
+    return "; ".join(words) or "none"
+
+
+def _halts(verdict: Verdict) -> str:
+    if not verdict.halts:
+        return "none"
+    words = ", ".join(
+        f"{reason} {count} ({'allowed' if ok else 'NOT ALLOWED'})"
+        for reason, ok, count in verdict.halts
+    )
+    return f"{words}; resumed: {_counts(verdict.resumed)}"
+
+
+def _recovery(entries: Iterable[Entry]) -> str:
+    words = [
+        f"{entry.fields['step']} {entry.fields['took_s']:.1f} s"
+        for entry in entries
+        if entry.what == "step"
+    ]
+    return ", ".join(words) or "not reached"
+
+
+def _word(good: bool) -> str:
+    return "kept" if good else "BROKEN"
+
+
+def _verdict_of(texts: Sequence[str]) -> str:
+    return "kept" if not texts else f"BROKEN {len(texts)} times, first: {texts[0]}"

@@ -1,0 +1,62 @@
+"""I4 from outside: no order ever took an unknown for zero, flat or done.
+
+An order says what its sender believed. A opens only where the exchange has it flat and closes no
+more than it holds; B sends no more than is owed at that moment, and in the right direction. A
+daemon that reads a missing key, a failed query or a stale row as zero sends an order that the
+exchange's own record of that moment contradicts.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from hedge.core import ids
+from tests.pair_audit import Leg, OrderLife
+
+SMALLEST_RESTING_LOTS = 50
+"""0.0050 ETH; A may open beside a smaller position, which cannot be closed by a resting order."""
+
+
+def beliefs(
+    legs: Sequence[Leg],
+    lives: Sequence[OrderLife],
+    account_a: int,
+    account_b: int,
+    offset_lots: int = 0,
+) -> tuple[str, ...]:
+    """Return every order that the exchange's state at its arrival contradicts."""
+    times = [leg.mono_ns for leg in legs]
+    a_sums, b_sums = [0], [0]
+    for leg in legs:
+        a_sums.append(a_sums[-1] + leg.a_lots)
+        b_sums.append(b_sums[-1] + leg.b_lots)
+    wrong = []
+    for life in lives:
+        if life.is_marker or not ids.is_ours(life.client_order_index):
+            continue
+        before = bisect_left(times, life.received_ns)
+        a_lots, b_lots = a_sums[before], b_sums[before]
+        if life.account == account_a:
+            why = _of_a(life, a_lots)
+        elif life.account == account_b:
+            why = _of_b(life, offset_lots - a_lots - b_lots)
+        else:
+            why = ""
+        if why:
+            seq = legs[before - 1].seq if before else 0
+            wrong.append(f"after trade {seq}: {why}")
+    return tuple(wrong)
+
+
+def _of_a(life: OrderLife, a_lots: int) -> str:
+    if not life.is_ask and a_lots >= SMALLEST_RESTING_LOTS and not life.reduce_only:
+        return f"A opened {life.size_lots} while it held {a_lots}"
+    if life.is_ask and life.size_lots > max(0, a_lots):
+        return f"A's sell of {life.size_lots} is more than the {a_lots} that it held"
+    return ""
+
+
+def _of_b(life: OrderLife, owed_lots: int) -> str:
+    signed = -life.size_lots if life.is_ask else life.size_lots
+    if signed * owed_lots <= 0 or abs(signed) > abs(owed_lots):
+        return f"B sent {signed:+d} while {owed_lots:+d} was owed"
+    return ""
