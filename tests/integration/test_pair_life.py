@@ -32,6 +32,7 @@ OUR_FIELDS_A = {
     "instance",
     "seq",
     "position_base_amount",
+    "last_trade_id",
     "chain_id",
 }
 OUR_FIELDS_B = {
