@@ -6,7 +6,7 @@ server can be down, wiped, or failed over to an older copy; a host can be cut of
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -25,22 +25,9 @@ from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
 from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.errors import RedisUnreachableError
 from tests.simulation.loop import Process, VirtualLoop
+from tests.simulation.weather import RedisWeather
 
 NAMES = Names()
-
-
-@dataclass
-class RedisWeather:
-    """How bad the way to Redis is for one host; chances are per call or per message."""
-
-    cut: bool = False
-    lose_request: float = 0.0
-    lose_answer: float = 0.0
-    late_write: float = 0.0
-    lose_message: float = 0.0
-    repeat_message: float = 0.0
-    delay_message: float = 0.0
-    latency_s: float = 0.002
 
 
 class SimRedis:

@@ -28,7 +28,7 @@ from hedge.logs import Log, line
 from hedge.parts import Ending, Parts
 from hedge.shell import Shell
 from hedge.venue.budget import RequestBudget
-from hedge.venue.port import OrderRequest, TimeInForce
+from hedge.venue.port import Clock, OrderRequest, TimeInForce, Venue
 from hedge.venue.sender import Sender
 from tests.simulation.bus import SimMessenger, SimRedis
 from tests.simulation.exchange import CHAIN, KEY, SPEC, A, B, SimExchange
@@ -97,6 +97,18 @@ class Settings:
             safety=SafetyConfig(max_drift_usd=Decimal(self.max_drift_usd)),
             timing=TIMING,
         )
+
+
+def sender_of(kind: type[Sender], venue: Venue, clock: Clock, instance: str, side: str) -> Sender:
+    """Return a sender with the times of a schedule."""
+    return kind(
+        venue,
+        clock,
+        instance=instance,
+        cancel_all_first=side == "a",
+        answer_timeout_s=TIMING.answer_timeout_s,
+        listed_timeout_s=TIMING.marker_deadline_s,
+    )
 
 
 class SilentLog:
@@ -199,16 +211,7 @@ class Daemon:
         self.venue = venue = SimVenue(
             world.exchange, host, process, clock, budget, account, world.dice, key=self.key
         )
-        self.messenger = messenger = SimMessenger(
-            world.redis,
-            process,
-            host.redis,
-            me=Lease(instance=instance, host=host.host_id),
-            timeout_s=TIMING.redis_timeout_s,
-            ready_ttl_s=TIMING.ready_ttl_s,
-            lease_ttl_s=TIMING.lease_ttl_s,
-        )
-        world.redis.clients.append(messenger)
+        messenger = self._messenger(process, instance)
         peer_account = B if self.side == "a" else A
         peer = SimPeer(world.exchange, host, process, clock, budget, peer_account, world.dice)
         self.sockets = (venue, peer) if settings.peer_watch else (venue,)
@@ -224,14 +227,7 @@ class Daemon:
             lease=LeaseKey(CHAIN, account, KEY),
             venue=venue,
             budget=budget,
-            sender=Sender(
-                venue,
-                clock,
-                instance=instance,
-                cancel_all_first=self.side == "a",
-                answer_timeout_s=TIMING.answer_timeout_s,
-                listed_timeout_s=TIMING.marker_deadline_s,
-            ),
+            sender=sender_of(Sender, venue, clock, instance, self.side),
             messenger=messenger,
             clock=clock,
             host=cast("HostState", SimHostState(host, self.side, process, instance)),
@@ -241,6 +237,20 @@ class Daemon:
             peer=peer if settings.peer_watch else None,
         )
         return world.tools.parts(parts, world)
+
+    def _messenger(self, process: Process, instance: str) -> SimMessenger:
+        """Connect the process to Redis."""
+        self.messenger = messenger = SimMessenger(
+            self.world.redis,
+            process,
+            self.host.redis,
+            me=Lease(instance=instance, host=self.host.host_id),
+            timeout_s=TIMING.redis_timeout_s,
+            ready_ttl_s=TIMING.ready_ttl_s,
+            lease_ttl_s=TIMING.lease_ttl_s,
+        )
+        self.world.redis.clients.append(messenger)
+        return messenger
 
     def _on_order(self, order: OrderRequest) -> None:
         if order.time_in_force is TimeInForce.POST_ONLY:

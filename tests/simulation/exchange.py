@@ -6,14 +6,13 @@ behind. Every answer is the truth as of one moment, never a mixture.
 """
 
 import json
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from hedge.core.amounts import MarketSpec, Side
-from hedge.core.records import Depth, Level, OrderRow, OrderStatus, Trade
+from hedge.core.amounts import MarketSpec
+from hedge.core.records import Depth, Level, OrderRow, Trade
 from paper import executor, matching
 from paper.engine import DEFAULT_MARKETS, Engine, TxRejected
 from paper.records import (
@@ -29,6 +28,7 @@ from paper.records import (
 from paper.records import OrderStatus as PaperStatus
 from paper.records import Trade as PaperTrade
 from paper.txinfo import CreateOrder
+from tests.simulation.history import History, leg_of, row_of
 from tests.simulation.loop import VirtualLoop
 
 START_MS = 1_700_000_000_000
@@ -47,7 +47,6 @@ CHAIN = 304
 USD = 1_000_000
 A, B = 101, 102
 KEY, OTHER_KEY, SPARE_KEY = 5, 6, 7
-_STATUS = {status: OrderStatus(status.value) for status in PaperStatus}
 
 
 class SimEngine(Engine):
@@ -120,41 +119,6 @@ def _with_status(tx: Any, status: TxStatus, now_ms: int) -> Any:
     from dataclasses import replace  # noqa: PLC0415
 
     return replace(tx, status=status, executed_ms=now_ms)
-
-
-@dataclass
-class History:
-    """What one account's servers may still tell: each fact with the moment it came true."""
-
-    trades: list[Trade] = field(default_factory=list)
-    trade_ms: list[int] = field(default_factory=list)
-    rows: list[OrderRow] = field(default_factory=list)
-    row_ms: list[int] = field(default_factory=list)
-    nonces: dict[int, tuple[list[int], list[int]]] = field(default_factory=dict)
-    row_nonces: dict[int, int] = field(default_factory=dict)
-    """Order index to the nonce of its transaction."""
-
-    def position_at(self, now_ms: int) -> int:
-        return sum(trade.signed_lots for trade in self.trades_at(now_ms))
-
-    def trades_at(self, now_ms: int) -> list[Trade]:
-        return self.trades[: bisect_right(self.trade_ms, now_ms)]
-
-    def rows_at(self, now_ms: int) -> list[OrderRow]:
-        """Return the newest row of each order, newest change first."""
-        found: dict[int, OrderRow] = {}
-        for row in reversed(self.rows[: bisect_right(self.row_ms, now_ms)]):
-            found.setdefault(row.order_index, row)
-        return list(found.values())
-
-    def nonce_at(self, key: int, now_ms: int) -> int:
-        times, values = self.nonces[key]
-        return values[max(0, bisect_right(times, now_ms) - 1)]
-
-    def note_nonce(self, key: int, now_ms: int, nonce: int) -> None:
-        times, values = self.nonces.setdefault(key, ([], []))
-        times.append(now_ms)
-        values.append(nonce)
 
 
 @dataclass
@@ -375,42 +339,6 @@ class SimExchange:
         ]
         self.depth = depth
         return changed
-
-
-def leg_of(trade: PaperTrade, account: int, *, states_position: bool) -> Trade:
-    """Return one account's leg of a trade as the venue tells it."""
-    is_ask = trade.ask_account_index == account
-    is_maker = trade.is_maker_ask == is_ask
-    before = trade.maker_position_before if is_maker else trade.taker_position_before
-    return Trade(
-        trade_id=trade.trade_id,
-        side=Side.SELL if is_ask else Side.BUY,
-        size_lots=trade.lots,
-        price_ticks=trade.price,
-        quote_micros=trade.quote,
-        order_index=trade.ask_order_index if is_ask else trade.bid_order_index,
-        client_order_index=(
-            trade.ask_client_order_index if is_ask else trade.bid_client_order_index
-        ),
-        is_maker=is_maker,
-        position_before_lots=before if states_position else None,
-        time_ms=trade.timestamp_ms,
-    )
-
-
-def row_of(order: Order) -> OrderRow:
-    """Return an order row as the venue tells it."""
-    return OrderRow(
-        order_index=order.order_index,
-        client_order_index=order.client_order_index,
-        side=Side.SELL if order.is_ask else Side.BUY,
-        initial_lots=order.initial_lots,
-        filled_lots=order.filled_lots,
-        price_ticks=order.price,
-        status=_STATUS[order.status],
-        reduce_only=order.reduce_only,
-        updated_ms=order.transaction_us // 1000,
-    )
 
 
 __all__ = ["SimExchange", "TxRejected"]

@@ -7,10 +7,9 @@ from typing import Any
 
 from hedge.core.ids import instance_bits
 from hedge.core.keys_control import Halt
-from tests.simulation.bus import RedisWeather
 from tests.simulation.exchange import START_MS
 from tests.simulation.loop import Process, VirtualLoop
-from tests.simulation.weather import VenueWeather
+from tests.simulation.weather import RedisWeather, VenueWeather
 
 
 class Host:

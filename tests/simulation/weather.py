@@ -1,4 +1,7 @@
-"""How bad the way to the exchange is for one host; chances are per transaction, read or frame."""
+"""How bad the ways of one host are: to the exchange, and to Redis.
+
+Chances are per transaction, read, frame, call or message.
+"""
 
 from dataclasses import dataclass
 
@@ -37,3 +40,17 @@ class VenueWeather:
         """End all faults; the latency stays."""
         latency_s = self.latency_s
         self.__init__(latency_s=latency_s)  # type: ignore[misc]
+
+
+@dataclass
+class RedisWeather:
+    """How bad the way to Redis is for one host; chances are per call or per message."""
+
+    cut: bool = False
+    lose_request: float = 0.0
+    lose_answer: float = 0.0
+    late_write: float = 0.0
+    lose_message: float = 0.0
+    repeat_message: float = 0.0
+    delay_message: float = 0.0
+    latency_s: float = 0.002
