@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from hedge.core import ids
 from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, Trade
 from hedge.venue.budget import RequestBudget
@@ -222,8 +223,16 @@ class SimVenue(Socket):
         if (roll := roll - weather.drop_accepted) < 0:
             return "dropped"
         if roll < weather.hand_back:
-            return "handed back, listed" if dice.random() < 0.5 else "handed back"
+            listed = dice.random() < 0.5 and not self._is_marker(tx)
+            return "handed back, listed" if listed else "handed back"
         return ""
+
+    def _is_marker(self, tx: SignedTx) -> bool:
+        """Whether it is a fence's marker: one that is listed has used its nonce up.
+
+        The only orders that the venue is said to fail without that are such as should have rested.
+        """
+        return ids.is_marker(json.loads(tx.tx_info).get("ClientOrderIndex", 0))
 
     def _arrive(self, tx: SignedTx, future: "asyncio.Future[Answer] | None") -> None:
         try:

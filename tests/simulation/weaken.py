@@ -190,7 +190,7 @@ WEAKENINGS: dict[str, Weakening] = {
         23,
         "force-close both accounts to flat",
         lambda: managers(None, close_both),
-        _aimed("B killed", "cut from exchange", "request lost"),
+        _aimed("B frozen", "cut from exchange", "request lost", seconds=(26.0, 32.0)),
     ),
 }
 
