@@ -337,9 +337,9 @@ class AccountAManager(Shell):
         if not self.lease.held:
             return
         self._log_waiting()
-        await self.parts.messenger.beat(statements.beat_of(self.parts, self.state))
-        if self.outbox.is_empty:
+        if self.outbox.is_empty:  # guarded by the lease, so that no heartbeat outlives it
             await self._write_position()
+        await self.parts.messenger.beat(statements.beat_of(self.parts, self.state))
 
     def _log_waiting(self) -> None:
         """Say why nothing rests, once per reason."""

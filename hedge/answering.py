@@ -75,11 +75,19 @@ class Answering:
             self._shown = reasons
             word = "not_ready" if reasons else "ready"
             self._parts.log.info(word, reasons=", ".join(reasons))
+        # The guarded write first: a process that wakes without its lease must not seem to live.
+        if not await self._write_guarded():
+            return
         state, spec = self._now.state(), self._parts.spec
         room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
         await self._parts.messenger.beat(answers.beat_of(self._parts, state, reasons, room))
-        if self._outbox.is_empty:
-            await self._write(self._ledger(), (), self._position())
+
+    async def _write_guarded(self) -> bool:
+        """Write ledger and position; return whether the lease is still ours."""
+        if not self._outbox.is_empty:
+            return await self._lease.check()
+        await self._write(self._ledger(), (), self._position())
+        return self._lease.held
 
     async def _write(
         self, ledger: Ledger, results: tuple[BFilled, ...], position: PositionState | None
