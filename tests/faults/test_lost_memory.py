@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair_harness import Pair
+from tests.pair_harness import NAMES, Pair
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
@@ -75,8 +75,12 @@ async def test_a_large_debt_that_nothing_explains_halts(tmp_path: Path) -> None:
         pair.start_b()
         pair.start_a()
         await pair.until_halted("unexplained_position")
-        beat = await pair.until_ready_b(ready=False)
-        assert "unexplained_position" in " ".join(beat["reasons"])
+
+        async def explained() -> bool:
+            beat = await pair.key(NAMES.ready_b)
+            return beat is not None and "unexplained_position" in " ".join(beat["reasons"])
+
+        await pair.until(explained, "B that says why it is halted", 25.0)
         await pair.until_state_a("halted")
         assert await pair.positions() == (10_000, 0)
         force = ("resume", "--force", "--yes", "--reason", "hedge it")

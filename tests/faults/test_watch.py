@@ -50,6 +50,7 @@ async def test_both_dead_redis_wiped_and_only_b_comes_back(tmp_path: Path) -> No
         await pair.fill_a()
         await pair.until_neutral()
         await pair.until_resting()
+        await pair.until(lambda: is_kept(tmp_path, "-0.0100"), "the neutral moment in B's file")
         pair.kill_a()
         pair.kill_b()
         a_before, _ = await pair.positions()
@@ -85,6 +86,12 @@ async def test_with_both_dead_the_order_ends_by_itself(tmp_path: Path) -> None:
         own = order.client_order_index
         ended = [row for row in rows if row["client_order_index"] == own]
         assert ended[-1]["status"] == "canceled-expired"
+
+
+def is_kept(folder: Path, position_b: str) -> bool:
+    """Whether B's own files know of a neutral moment with this position of B."""
+    files = (folder / "state-b").rglob("neutral-*.json")
+    return any(position_b in file.read_text(encoding="utf-8") for file in files)
 
 
 def pair_amount(signed_lots: int) -> str:

@@ -27,8 +27,12 @@ async def test_a_rests_nothing_while_the_offsets_differ(tmp_path: Path) -> None:
     async with Pair(tmp_path) as pair:
         pair.start_b(strategy__offset_base_amount="0.01")
         pair.start_a()
-        await pair.until_ready_b()
-        await pair.until_position_b("0.01")
+
+        async def waits() -> bool:
+            beat = await pair.key(NAMES.ready_b)
+            return beat is not None and "offset" in "; ".join(beat["reasons"])
+
+        await pair.until(waits, "B that waits for one configuration", 25.0)
         await two_seconds_of_both(pair)
         assert (await pair.audit()).a_orders == 0
         pair.kill_b()
