@@ -149,6 +149,7 @@ def _fill(venue: LighterVenue, seq: int) -> AFilled:
         position_lots=100,
         chain_id=venue.chain_id,
         trade_id=1000 + seq,
+        last_trade_id=1000 + seq,
         client_order_index=ids.order_id(INSTANCE, seq + 1),
         frame_ns=now_ns,
         published_ns=now_ns,
