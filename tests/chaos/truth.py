@@ -1,9 +1,10 @@
 """I4 from outside: no order ever took an unknown for zero, flat or done.
 
 An order says what its sender believed. A opens only where the exchange has it flat and closes no
-more than it holds; B sends no more than is owed at that moment, and in the right direction. A
-daemon that reads a missing key, a failed query or a stale row as zero sends an order that the
-exchange's own record of that moment contradicts.
+more than it holds; B sends no more than is owed, and in the right direction. News takes time: what
+B owed at any moment since its own newest trade counts as owed, for a person may trade A's account
+while B's order is on its way. A daemon that reads a missing key, a failed query or a stale row as
+zero sends an order that the exchange's own record of those moments contradicts.
 """
 
 from bisect import bisect_left
@@ -38,7 +39,11 @@ def beliefs(
         if life.account == account_a:
             why = _of_a(life, a_lots)
         elif life.account == account_b:
-            why = _of_b(life, offset_lots - a_lots - b_lots)
+            since = before
+            while since and legs[since - 1].b_lots == 0:
+                since -= 1
+            held = (a_sums[at] + b_sums[at] for at in range(since, before + 1))
+            why = _of_b(life, [offset_lots - lots for lots in held])
         else:
             why = ""
         if why:
@@ -55,8 +60,9 @@ def _of_a(life: OrderLife, a_lots: int) -> str:
     return ""
 
 
-def _of_b(life: OrderLife, owed_lots: int) -> str:
+def _of_b(life: OrderLife, owed_lots: Sequence[int]) -> str:
+    """Judge by what was owed from B's newest trade on; the last one is what is owed now."""
     signed = -life.size_lots if life.is_ask else life.size_lots
-    if signed * owed_lots <= 0 or abs(signed) > abs(owed_lots):
-        return f"B sent {signed:+d} while {owed_lots:+d} was owed"
-    return ""
+    if any(signed * owed > 0 and abs(signed) <= abs(owed) for owed in owed_lots):
+        return ""
+    return f"B sent {signed:+d} while {owed_lots[-1]:+d} was owed"

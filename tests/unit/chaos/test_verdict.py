@@ -165,6 +165,28 @@ def test_an_unfilled_order_of_b_that_was_not_owed_breaks_i4() -> None:
     assert rules(judged(tape)) == {"I4"}
 
 
+def test_b_may_send_what_was_owed_when_it_decided() -> None:
+    """A person trades A's account while B's order is on its way; B answers that next."""
+    tape = good()
+    tape.trade(A, STRANGER, "0.0500")
+    tape.trade(STRANGER, A, "0.0341")
+    tape.order(B, 9, "0.0500", is_ask=True)
+    tape.trade(STRANGER, B, "0.0500")
+    tape.order(B, 10, "0.0341", is_ask=False)
+    tape.trade(B, STRANGER, "0.0341")
+    assert judged(tape).beliefs == ()
+
+
+def test_what_was_owed_before_its_own_trade_is_no_excuse_for_b() -> None:
+    """The same order once more, with nothing new of A, is a second hedge."""
+    tape = good()
+    tape.trade(A, STRANGER, "0.0500")
+    tape.trade(STRANGER, B, "0.0500")
+    tape.order(B, 9, "0.0500", is_ask=True, filled_base_amount="0.0000")
+    verdict = judged(tape)
+    assert "B sent -500 while +0 was owed" in verdict.beliefs[0]
+
+
 @pytest.mark.parametrize(
     ("reason", "cause", "allowed"),
     [
