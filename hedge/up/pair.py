@@ -7,12 +7,14 @@ from pathlib import Path
 
 from hedge.config_schema import Config
 from hedge.errors import HedgeError, NotNeutralError, UnreachableError
+from hedge.host_state import HostState
 from hedge.pair_state import PairReader
 from hedge.status import Report
 from hedge.up.options import Options
 from hedge.up.processes import ROOT, Child, ChildDiedError, Running, Supervisor
 
 READY_TIMEOUT_S = 90.0
+_TELL_EVERY_S = 10.0
 COVER_TIMEOUT_S = 60.0
 _STATE_POLL_S = 0.5
 _STOP_MARGIN_S = 5.0
@@ -89,6 +91,7 @@ class Pair:
         return ROOT / self.config.logging.dir / f"{name}.log"
 
     def _wait_for_b(self) -> None:
+        """Return once B can hedge, telling what it waits for, and which B it is."""
         last: list[Report] = []
 
         def ready() -> bool:
@@ -99,14 +102,40 @@ class Pair:
                     raise NotNeutralError(found.headline)
             return found is not None and found.b.is_ready
 
-        if self.supervisor.wait(ready, READY_TIMEOUT_S, every_s=_STATE_POLL_S):
-            return
-        if self.supervisor.signals.requested:
-            raise StoppedEarlyError
-        why = last[0].b.why_not_ready if last else "its state in Redis cannot be read"
+        why, waited_s = "", 0.0
+        while waited_s < READY_TIMEOUT_S:
+            if self.supervisor.wait(ready, _TELL_EVERY_S, every_s=_STATE_POLL_S):
+                if other := self._other_leader(last[0]):
+                    self.supervisor.say(f"{other}, so it is that one that hedges; ours stands by.")
+                return
+            if self.supervisor.signals.requested:
+                raise StoppedEarlyError
+            waited_s += _TELL_EVERY_S
+            why = self._why_b_waits(last[0] if last else None)
+            self.supervisor.say(f"B is not ready after {waited_s:g} s: {why} ...")
         log = self._log("main_B")
         msg = f"B did not become ready within {READY_TIMEOUT_S:g} s: {why}; see {log}."
         raise StartError(msg)
+
+    def _why_b_waits(self, found: Report | None) -> str:
+        if found is None:
+            return "its state in Redis cannot be read"
+        other = self._other_leader(found)
+        return f"{other}; {found.b.why_not_ready}" if other else found.b.why_not_ready
+
+    def _other_leader(self, found: Report) -> str:
+        """Say that a B of another host leads; empty where this host's does, or none."""
+        config, lease = self.config, found.b.lease
+        account = config.accounts.account_b
+        state = HostState(
+            ROOT / config.state.dir,
+            config.lighter.chain_id,
+            account.account_index,
+            account.api_key_index,
+        )
+        if lease is None or lease.host == (state.read("host") or {}).get("host_id"):
+            return ""
+        return f"another main_B.py (host id {lease.host}) leads account B"
 
     def report(self) -> Report | None:
         """Return the pair's state, None while Redis does not answer."""

@@ -26,24 +26,22 @@ def beliefs(
 ) -> tuple[str, ...]:
     """Return every order that the exchange's state at its arrival contradicts."""
     times = [leg.mono_ns for leg in legs]
-    a_sums, b_sums = [0], [0]
+    a_sums, owed_sums = [0], [offset_lots]
     for leg in legs:
         a_sums.append(a_sums[-1] + leg.a_lots)
-        b_sums.append(b_sums[-1] + leg.b_lots)
+        owed_sums.append(owed_sums[-1] - leg.a_lots - leg.b_lots)
     wrong = []
     for life in lives:
         if life.is_marker or not ids.is_ours(life.client_order_index):
             continue
         before = bisect_left(times, life.received_ns)
-        a_lots, b_lots = a_sums[before], b_sums[before]
         if life.account == account_a:
-            why = _of_a(life, a_lots)
+            why = _of_a(life, a_sums[before])
         elif life.account == account_b:
             since = before
             while since and legs[since - 1].b_lots == 0:
                 since -= 1
-            held = (a_sums[at] + b_sums[at] for at in range(since, before + 1))
-            why = _of_b(life, [offset_lots - lots for lots in held])
+            why = _of_b(life, owed_sums[since : before + 1])
         else:
             why = ""
         if why:

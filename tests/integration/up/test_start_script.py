@@ -326,6 +326,33 @@ def test_detached_daemons_run_until_the_stop_script(host: Path) -> None:
                 process.kill()
 
 
+def test_a_b_of_another_host_that_leads_is_named(host: Path) -> None:
+    """Ours stands by then; the start says so, and goes on with the one that hedges."""
+    values = yaml.safe_load(host.read_text())
+    elsewhere = host.parent / "elsewhere"
+    elsewhere.mkdir()
+    values["state"]["dir"] = str(elsewhere / "state")
+    values["logging"]["dir"] = str(elsewhere / "logs")
+    config = elsewhere / "config.yaml"
+    config.touch(mode=0o600)
+    config.write_text(yaml.safe_dump(values))
+    other = subprocess.Popen([sys.executable, "main_B.py", "--config", str(config)], cwd=ROOT)
+    try:
+        log = elsewhere / "logs" / "main_B.log"
+        eventually_sync(
+            lambda: log.exists() and "] ready " in log.read_text(), 60, "the other B is ready"
+        )
+        with script("--config", str(host)) as run:
+            run.says("place ")
+            run.process.send_signal(signal.SIGINT)
+            assert run.ends() == 0, run.text
+        assert "another main_B.py (host id " in run.text
+        assert "ours stands by" in run.text
+    finally:
+        other.kill()
+        other.wait()
+
+
 def test_the_stop_script_ends_a_foreground_start(host: Path) -> None:
     """The stop script stops a pair that another terminal shows; that one ends with 0 too."""
     with script("--config", str(host)) as run:
