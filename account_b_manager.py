@@ -328,7 +328,7 @@ class AccountBManager(Shell):
 
     def on_fence_slow(self, detail: str) -> None:
         """Fail loudly; the fence goes on."""
-        self.post(FenceRefused(0, "outcome unknown"))
+        self.post(FenceRefused(0, detail))
         self.voice.say("fence_slow", "outcome_unknown", detail)
 
     def on_key_refused(self, error: KeyRefusedError) -> None:

@@ -153,7 +153,7 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
     """Return the failure message; its detail asks a person for what helps, in plain words."""
     spec, failure = parts.spec, effect.failure
     detail = (
-        f"B could not hedge {spec.base(abs(effect.owed_lots))} {spec.symbol}: {failure.reason} "
+        f"{_what_failed(spec, state, effect.owed_lots)}: {failure.reason} "
         f"({failure.detail}). {advice_for(failure.reason)}, then `python hedgectl.py resume`."
     )
     return BHedgeFailed(
@@ -167,6 +167,16 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
         timestamp=parts.epoch_s,
         chain_id=parts.scope.chain_id,
     )
+
+
+def _what_failed(spec: MarketSpec, state: HedgerState, owed_lots: int | None) -> str:
+    order = state.inflight
+    if order is not None:
+        size = f"{spec.base(order.lots)} {spec.symbol}"
+        return f"B does not know what became of its order to {order.side.value} {size}"
+    if owed_lots is None:
+        return "B cannot trade, and what it owes is unknown"
+    return f"B could not hedge {spec.base(abs(owed_lots))} {spec.symbol}"
 
 
 def bases_of(snapshot: StateSnapshot | None, neutral: "NeutralKeeper") -> tuple[Stand, ...]:

@@ -94,7 +94,9 @@ class Courses:
                 self._now.trades.append(trade)
                 self._now.stamps["executed"] = received_ns
 
-    def report(self, state: HedgerState, order: InFlight, book: Book | None, owed: int) -> None:
+    def report(
+        self, state: HedgerState, order: InFlight, book: Book | None, owed: int | None
+    ) -> None:
         """Log a settled order, and keep its result for `take`."""
         course = self._now
         if course is None or not course.is_of(order.client_order_index):

@@ -147,7 +147,7 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
         state = unsure(replace(state, inflight=None, failure=None))
         state = move(state, Trigger.PROVEN)
         if order is not None and order.filled_lots:
-            effects = (Report(order, owed_lots(state) or 0),)
+            effects = (Report(order, owed_lots(state)),)
         return state, (*effects, ReadBaseline())
     return _resolve(state, facts)
 
@@ -166,11 +166,14 @@ def _resolve(state: HedgerState, facts: Facts) -> Step:
 
 
 def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) -> Step:
-    failure = Failure(reason_of(event.code, event.message), f"{event.code} {event.message}")
+    if event.code:
+        failure = Failure(reason_of(event.code, event.message), f"{event.code} {event.message}")
+    else:
+        failure = Failure("outcome_unknown", event.message)
     said, state = state.failure, replace(state, failure=failure)
     if said is not None and said.reason == failure.reason:
         return state, ()
-    return state, (PublishFailure(failure, state.attempts, owed_lots(state) or 0),)
+    return state, (PublishFailure(failure, state.attempts, owed_lots(state)),)
 
 
 def _on_book(state: HedgerState, event: OwnBook, _facts: Facts) -> Step:

@@ -134,7 +134,7 @@ def settled(state: HedgerState, order: InFlight) -> Step:
         backoff_ms=0,
         failure=None,
     )
-    return state, (Report(order, owed_lots(state) or 0),)
+    return state, (Report(order, owed_lots(state)),)
 
 
 def _decide(state: HedgerState, facts: Facts) -> Step:
@@ -237,7 +237,7 @@ def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Fac
     )
     if said is not None and said.reason == failure.reason:
         return state, (Note("still_failing", f"{failure.reason}: {failure.detail}", loud=True),)
-    return state, (PublishFailure(failure, attempts, owed_lots(state) or 0),)
+    return state, (PublishFailure(failure, attempts, owed_lots(state)),)
 
 
 def doubt(state: HedgerState, order: InFlight, why: str) -> Step:

@@ -201,7 +201,7 @@ class Reconciled:
 
 @dataclass(frozen=True, slots=True)
 class FenceRefused:
-    """The venue refuses our key or account; the fence is tried again with back-off."""
+    """The fence does not pass: the venue refuses our key or account, or (code 0) takes long."""
 
     code: int
     message: str
@@ -353,19 +353,19 @@ class SendHedge:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Publish that a hedge executed `order.filled_lots`; `owed_lots` is what is still owed."""
+    """Publish that a hedge executed `order.filled_lots`; `owed_lots` is None while unknown."""
 
     order: InFlight
-    owed_lots: int
+    owed_lots: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class PublishFailure:
-    """Publish that hedging failed and halt the pair."""
+    """Publish that hedging failed and halt the pair; `owed_lots` is None while unknown."""
 
     failure: Failure
     attempts: int
-    owed_lots: int
+    owed_lots: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.hedger import Phase, is_covered, owed_lots, target_known
 from hedge.core.hedger_state import (
+    Failure,
     Fence,
     FenceRefused,
     HaltRaised,
@@ -322,10 +323,25 @@ def test_a_refused_key_is_said_once_and_over_with_the_fence() -> None:
     driver = Hedger().reconciling()
     refusal = FenceRefused(21109, "api key not found")
     said = only(driver(refusal), PublishFailure)
-    assert (said.failure.reason, said.owed_lots) == ("api_key_refused", 0)
+    assert (said.failure.reason, said.owed_lots) == ("api_key_refused", None)
     assert driver(refusal) == []
     driver.proven()
     assert driver.state.failure is None
+
+
+def test_a_slow_fence_is_no_word_of_the_venue() -> None:
+    """Its failure names no code; the debt is still what was owed."""
+    said = only(Hedger().unknown()(FenceRefused(0, "no fence for 60 s")), PublishFailure)
+    assert said.failure == Failure("outcome_unknown", "no fence for 60 s")
+    assert said.owed_lots == -100
+
+
+def test_a_hedge_found_after_a_start_says_that_the_debt_is_not_known_yet() -> None:
+    """Unknown is never zero, in the message as in the log."""
+    driver = Hedger().unknown()
+    driver(LeaseChanged(held=False), LeaseChanged(held=True))
+    driver.trade(-100)
+    assert only(driver.fence(), Report).owed_lots is None
 
 
 # --- dust ------------------------------------------------------------------------------------

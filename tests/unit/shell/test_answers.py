@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from hedge import answers
+from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
 from hedge.core.hedger_state import (
     ATarget,
     Failure,
     HedgerConfig,
     HedgerState,
+    InFlight,
     Phase,
     PublishFailure,
 )
@@ -308,3 +310,22 @@ def test_a_failure_says_what_how_much_and_what_to_do(parts: Parts) -> None:
         assert part in message.detail
     unknown = answers.failure_of(parts, state_of(a_fresh=False), effect)
     assert unknown.a_seq is None
+
+
+def test_a_failure_names_the_order_whose_fate_is_open(parts: Parts) -> None:
+    """What is owed says nothing while an order may or may not have executed it."""
+    order = InFlight(client_order_index=9, nonce=5, side=Side.SELL, lots=60, attempt=1)
+    state = state_of(phase=Phase.UNKNOWN, inflight=order, net_lots=0)
+    effect = PublishFailure(Failure("outcome_unknown", "no fence for 60 s"), 0, -60)
+    detail = answers.failure_of(parts, state, effect).detail
+    assert "what became of its order to sell 0.0060 ETH" in detail
+    assert "could not hedge" not in detail
+
+
+def test_an_unknown_debt_is_not_written_as_zero(parts: Parts) -> None:
+    """Neither in the field nor in the words."""
+    effect = PublishFailure(Failure("api_key_refused", "21109 api key not found"), 0, None)
+    message = answers.failure_of(parts, state_of(a_fresh=False), effect)
+    assert message.owed_lots is None
+    assert "0.0000" not in message.detail
+    assert "unknown" in message.detail
