@@ -183,6 +183,10 @@ class Daemon:
     def is_running(self) -> bool:
         return self.process is not None and not self.process.dead
 
+    @property
+    def is_frozen(self) -> bool:
+        return self.is_running and self.process is not None and self.process.frozen
+
     def start(self) -> None:
         """Start a new process on this host, unless one runs."""
         if self.is_running:
@@ -317,6 +321,13 @@ class Daemon:
             self.thawed_at = self.world.loop.time()
             self.process.thaw(self.world.loop)
             self.tell("thawed")
+
+    def miss(self, seconds: float) -> None:
+        """Hear nothing on links that seem to live: frames and messages are lost."""
+        for socket in self.sockets:
+            socket.fall_silent(seconds)
+        if self.messenger is not None:
+            self.messenger.deaf_until = self.world.loop.time() + seconds
 
     def stop(self) -> None:
         """SIGTERM."""

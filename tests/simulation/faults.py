@@ -98,6 +98,24 @@ def _lose_stream(stage: "Stage", dice: Random) -> None:
         socket.lose_stream("reset")
 
 
+def _fall_silent(stage: "Stage", dice: Random) -> None:
+    daemon = stage.pick(dice.choice("ab"))
+    for socket in dice.choice((daemon.sockets, daemon.sockets[:1], daemon.sockets[1:])):
+        socket.fall_silent(dice.uniform(2, 12))
+
+
+def _left_behind(stage: "Stage", dice: Random) -> None:
+    """B's machine sleeps with its links; the standby that led meanwhile is gone when it wakes."""
+    if not stage.b.is_running or stage.b.is_frozen:
+        return
+    stage.add_standby()
+    asleep_s = dice.uniform(10, 20)
+    stage.b.freeze()
+    stage.b.miss(asleep_s + dice.uniform(1, 8))
+    stage.later(asleep_s - dice.uniform(4, 7), stage.standby.kill)
+    stage.later(asleep_s, stage.b.thaw)
+
+
 def _standby(stage: "Stage", dice: Random) -> None:
     stage.add_standby()
 
@@ -126,9 +144,13 @@ BLOWS: dict[str, Callable[["Stage", Random], None]] = {
     "cut from exchange": _cut_venue,
     "thin book": _thin,
     "socket lost": _lose_stream,
+    "socket silent": _fall_silent,
     "standby": _standby,
     "second A": _second_a,
     "disk lost": _lose_disk,
 }
+
+AIMED: dict[str, Callable[["Stage", Random], None]] = {"B left behind": _left_behind}
+"""Sequences too rare to meet by chance; only schedules that name them have them."""
 
 ALL = (*VENUE_WEATHER, *REDIS_WEATHER, *BLOWS)

@@ -33,6 +33,8 @@ class Profile:
     share: float = 0.25
     seconds: tuple[float, float] = (6.0, 18.0)
     fill_every_s: float = 2.5
+    whole_fills: bool = False
+    """Whether the market takes whole orders only, so that positions repeat."""
     same_host: float = 0.2
     skew_ms: int = 800
     peer_watch: float = 0.75
@@ -185,17 +187,18 @@ class Stage:
         self.say(f"faults: {', '.join(chosen)}")
         self.faulty = True
         self._set_weather(chosen)
-        blows = [name for name in chosen if name in faults.BLOWS]
+        known = faults.BLOWS | faults.AIMED
+        blows = {name: known[name] for name in chosen if name in known}
         end = self.loop.time() + dice.uniform(*profile.seconds)
         while self.loop.time() < end:
             await asyncio.sleep(dice.expovariate(1.0))
             if dice.random() < 1 / (1 + profile.fill_every_s * 0.6):
                 self._fill()
             if blows and dice.random() < 0.45:
-                name = dice.choice(blows)
+                name = dice.choice(list(blows))
                 self.result.faults[name] += 1
                 self.say(f"fault: {name}")
-                faults.BLOWS[name](self, dice)
+                blows[name](self, dice)
 
     def _set_weather(self, chosen: list[str]) -> None:
         for name in chosen:
@@ -212,6 +215,8 @@ class Stage:
 
     def _fill(self) -> None:
         lots = self.dice.choice((100, 100, self.dice.randrange(1, 100)))
+        if self.profile.whole_fills:
+            lots = 100
         took = self.world.exchange.take(lots, A)
         if took:
             self.result.fills += 1

@@ -29,6 +29,7 @@ class Socket:
         self._account = account
         self._retry_s = retry_s
         self._session = 0
+        self._silent_until = 0.0
         self.lost: asyncio.Future[str] | None = None
         self.is_up = False
 
@@ -74,6 +75,7 @@ class Socket:
             await asyncio.sleep(1)
             return
         self._session += 1
+        self._silent_until = 0.0
         self.lost = self._loop.create_future()
         self.is_up = True  # frames from here on are for this session
         self.on_open()
@@ -87,6 +89,17 @@ class Socket:
         if self.is_up and self.lost is not None and not self.lost.done():
             self.is_up = False
             self.lost.set_result(reason)
+
+    def fall_silent(self, seconds: float) -> None:
+        """Carry nothing on a socket that seems to live, until its reader gives it up."""
+        self._silent_until = self._loop.time() + seconds
+        session = self._session
+
+        def give_up() -> None:
+            if session == self._session:
+                self.lose_stream("no word for too long")
+
+        self._loop.world_at(self._silent_until, give_up)
 
     def _on_exchange(self, frames: dict[int, Frame], depth: Depth | None) -> None:
         """Carry what happened to this process, or lose it."""
@@ -117,6 +130,8 @@ class Socket:
 
     def _deliver(self, session: int, content: Any) -> None:
         if self.process.dead or session != self._session or not self.is_up:
+            return
+        if self._loop.time() < self._silent_until:
             return
         try:
             self.tell(content)

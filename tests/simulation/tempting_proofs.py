@@ -18,7 +18,7 @@ from hedge.parts import Parts
 from hedge.proof import Proven
 from hedge.venue.fence import Fence, Fenced
 from hedge.venue.outcome import INVALID_NONCE, Accepted, Outcome, Unknown
-from hedge.venue.port import OrderRequest, VenueError
+from hedge.venue.port import OrderRequest, VenueError, VenueUnavailableError
 from hedge.venue.sender import Sender
 from tests.simulation.daemon import Tools, World, sender_of
 
@@ -53,17 +53,25 @@ class TrustingFence(Fence):
 
 
 class NonceFence(Fence):
-    """Takes any listed order with its nonce for its own marker."""
+    """Takes any listed order with its nonce for its own marker, whatever became of that one."""
 
-    async def _listed(self, client_id: int) -> tuple[tuple[OrderRow, ...], OrderRow]:
+    async def _round(self) -> Fenced:
         venue: Any = self._venue
+        nonce = await venue.next_nonce()
+        first = await self._cancel_all(nonce) if self._cancel_all_first else None
+        nonce += first is not None
+        self._serial += 1
+        marker = self._marker(ids.marker_id(self._instance, self._serial))
+        await self._transmit(await venue.sign_order(marker, nonce))
         for _ in range(5):
             await self._clock.sleep(0.5)
-            rows = await self._venue.inactive_orders()
+            rows = await venue.inactive_orders()
             for row in rows:
-                if venue.history.row_nonces[row.order_index] == venue.signed_nonce:
-                    return rows, row
-        return await super()._listed(client_id)
+                if venue.history.row_nonces[row.order_index] == nonce:
+                    if first is not None:
+                        await self._until_executed(first)
+                    return Fenced(nonce + 1, rows, row)
+        raise VenueUnavailableError("no order with this nonce is listed")
 
 
 def no_row(client_id: int) -> OrderRow:

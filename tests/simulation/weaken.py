@@ -82,7 +82,11 @@ WEAKENINGS: dict[str, Weakening] = {
         4,
         "a fence is known by its nonce",
         lambda: fence(NonceFence),
-        _aimed("answer lost", "request lost", "read stale", "B killed", "socket lost"),
+        Profile(
+            faults=(),
+            always=(*LEADING, "read stale", "answer lost", "nonce handed back"),
+            seconds=(15.0, 30.0),
+        ),
     ),
     "zero-is-failed": Weakening(
         5,
@@ -154,7 +158,15 @@ WEAKENINGS: dict[str, Weakening] = {
         16,
         "a lapsed lease may be renewed",
         lambda: Tools(parts=renew_lapsed),
-        _aimed(*LEADING, "read stale", "socket lost", "cut from redis", peer_watch=0.0),
+        Profile(
+            faults=(),
+            always=("B left behind",),
+            seconds=(25.0, 40.0),
+            fill_every_s=1.0,
+            whole_fills=True,
+            same_host=0.0,
+            peer_watch=0.0,
+        ),
     ),
     "no-cancel-all": Weakening(
         17,
