@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedge.bus.port import StateSnapshot
+from hedge.clock import clock_off_ms
 from hedge.core.book import Book, BookBase
 from hedge.core.records import Trade
 from hedge.errors import AccountKeyError
@@ -138,13 +139,30 @@ class Bookkeeper:
         """Pass a fence, however long it takes; say so once when it takes long."""
         limit_s = self._parts.config.timing.prove_deadline_s
         watch = self._handlers.spawn("fence-watch", self._complain_after(limit_s))
+        began_ms = self._parts.clock.epoch_ms()
         try:
-            return await self._sending.alone(self._parts.sender.fence)
+            fenced = await self._sending.alone(self._parts.sender.fence)
         finally:
             watch.cancel()
+        if fenced.marker is not None:
+            self._compare_clocks(fenced.marker.updated_ms, began_ms)
+        return fenced
+
+    def _compare_clocks(self, venue_ms: int, began_ms: int) -> None:
+        """Say where our clock is off: B tells by A's clock whether a state of A is news."""
+        off_ms = clock_off_ms(venue_ms, began_ms, self._parts.clock.epoch_ms())
+        if off_ms:
+            way = "ahead of" if off_ms > 0 else "behind"
+            self._parts.log.warning(
+                "clock_off",
+                seconds=round(abs(off_ms) / 1000, 1),
+                detail=f"this host's clock is {way} the exchange's; synchronise it (NTP)",
+            )
 
     async def _complain_after(self, limit_s: float) -> None:
         await self._parts.clock.sleep(limit_s)
+        if not await self._lease.check():  # we may have slept, and another process leads
+            return
         detail = f"the exchange has not let a fence pass for {limit_s:g} s; still trying"
         self._parts.log.error("fence_slow", detail=detail)
         self._handlers.fence_slow(detail)
@@ -165,7 +183,8 @@ class Bookkeeper:
             found += self.book.add(self._early)
             self._early.clear()
         except NotProvenError as error:
-            self._handlers.not_proven(f"account {self._side.upper()}: {error}")
+            if await self._lease.check():  # else the book is another process's to prove
+                self._handlers.not_proven(f"account {self._side.upper()}: {error}")
             return
         finally:
             if self.book is not None:

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from hedge.bus.port import StateSnapshot
 from hedge.by_hand import ByHand
+from hedge.clock import CLOCK_SLACK_MS
 from hedge.core.hedger_state import ATarget, BaselineRead, HedgerState
 from hedge.core.keys_state import PositionState
 from hedge.core.messages import AFilled
 from hedge.core.wire import MessageRefusedError, RefusalCause
 from hedge.errors import RedisUnreachableError
 from hedge.parts import Parts
-
-CLOCK_SLACK_MS = 2000
-"""How far the clocks of A's host and of the venue may differ unnoticed."""
 
 _NOT_OURS = frozenset({RefusalCause.OTHER_ACCOUNT, RefusalCause.OTHER_MARKET})
 

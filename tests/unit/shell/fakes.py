@@ -115,6 +115,7 @@ class Exchange(ScriptVenue):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.lists_markers = True
+        self.marker_ms = 10**15
         self.history: list[Trade] = []
         self.lags: deque[int] = deque()
         self.errors: deque[VenueError] = deque()
@@ -145,7 +146,7 @@ class Exchange(ScriptVenue):
     async def inactive_orders(self, limit: int = 100) -> tuple[OrderRow, ...]:
         self.inactive_reads += 1
         markers = [
-            row(900_000 + number, 0, 10**15, order.client_order_index)
+            row(900_000 + number, 0, self.marker_ms, order.client_order_index)
             for number, order in enumerate(self.orders)
         ]
         _, *rows = self.rows()

@@ -240,6 +240,52 @@ async def test_a_fence_that_does_not_pass_is_said_once_and_goes_on(books: Books)
     assert len(books.proven) == 1
 
 
+def loses_the_lease_after_the_start(books: Books) -> None:
+    """Let another process take over once the work has begun."""
+    ask = books.lease.check
+
+    async def check() -> bool:
+        held = await ask()
+        books.bench.bus.holder = None
+        return held
+
+    books.lease.check = check  # type: ignore[method-assign]
+
+
+async def test_who_lost_the_lease_meanwhile_does_not_complain(books: Books) -> None:
+    """A process that wakes from a long sleep must not halt the pair that another one leads now."""
+    books.venue.lists_markers = False
+    books.venue.status = TxStatus.UNKNOWN
+    loses_the_lease_after_the_start(books)
+    async with running(books.keeper.reconcile()):
+        await eventually(lambda: books.lost or books.fence_slow)
+    assert books.fence_slow == []
+
+
+async def test_a_proof_that_fails_after_the_lease_was_lost_halts_nobody(books: Books) -> None:
+    """The book is the new leader's to prove."""
+    books.venue.fill(10, 1)
+    books.venue.lags.extend([1] * 1000)
+    loses_the_lease_after_the_start(books)
+    await books.prove()
+    assert (len(books.lost), books.not_proven) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("venue_off_ms", "said"),
+    [(-5000, "ahead"), (60_000, "behind"), (-1500, ""), (1500, ""), (0, "")],
+)
+async def test_a_clock_that_is_off_is_said(
+    books: Books, caplog: pytest.LogCaptureFixture, venue_off_ms: int, said: str
+) -> None:
+    """The marker executed between our sending and now, so its time tells our clock from theirs."""
+    books.venue.marker_ms = books.bench.clock.epoch_ms() + venue_off_ms
+    await books.prove()
+    lines = [line for line in caplog.messages if line.startswith("clock_off")]
+    assert len(lines) == bool(said)
+    assert all(f"clock is {said} " in line for line in lines)
+
+
 async def test_a_fence_that_passes_is_not_called_slow(books: Books) -> None:
     """The watch over a fence ends with it."""
     await books.prove()
