@@ -5,6 +5,7 @@ sequencer that drops, cancels or hands back what was accepted, and answers of co
 behind. Every answer is the truth as of one moment, never a mixture.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -208,17 +209,29 @@ class SimExchange:
             nonce = self.engine.next_nonce(account, key) or 0
             self.history[account].note_nonce(key, self.epoch_ms(), nonce)
 
+    async def give(self, account: int, lots: int) -> None:
+        """Let an account hold a position from before everything that is told."""
+        self.meddle(account, lots)
+        await asyncio.sleep(1)
+        assert self.lots(account) == lots
+        self.first_lots[account] = lots
+        self.history[account] = History()
+        for key in (KEY, OTHER_KEY, SPARE_KEY):
+            self.history[account].note_nonce(key, 0, self.engine.next_nonce(account, key) or 0)
+        self.log, self.market = Logged(), ([], [])
+        self.ladder()
+
     def meddle(self, account: int, lots: int) -> None:
-        """Let somebody else buy with this account and another key."""
+        """Let somebody else buy (negative: sell) with this account and another key."""
         nonce = self.engine.next_nonce(account, SPARE_KEY) or 0
         info = {
             "AccountIndex": account,
             "ApiKeyIndex": SPARE_KEY,
             "MarketIndex": ETH.market_id,
             "ClientOrderIndex": 1,
-            "BaseAmount": lots,
-            "Price": 2 * ASK,
-            "IsAsk": 0,
+            "BaseAmount": abs(lots),
+            "Price": 2 * ASK if lots > 0 else 1,
+            "IsAsk": int(lots < 0),
             "Type": 1,
             "TimeInForce": 0,
             "ReduceOnly": 0,

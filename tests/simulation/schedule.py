@@ -41,9 +41,14 @@ class Profile:
     hold_s: float = 20.0
     unstated: float = 0.0
     """Chance that the venue leaves the position before it out of every trade."""
+    keep: float = 0.0
+    """Chance that A's order rests on after a partial fill."""
+    offset: float = 0.0
+    """Chance that both positions shall sum up to something, which B holds from before."""
 
 
-GENERAL = Profile()
+GENERAL = Profile(keep=0.25, offset=0.25)
+OFFSETS = (-250, -40, 30)
 
 
 @dataclass
@@ -81,7 +86,13 @@ class Stage:
         exchange.say = say
         exchange.states_position = dice.random() >= profile.unstated
         redis = SimRedis(loop, dice)
-        settings = Settings(peer_watch=dice.random() < profile.peer_watch)
+        settings = Settings(
+            peer_watch=dice.random() < profile.peer_watch,
+            keep=bool(profile.keep) and dice.random() < profile.keep,
+            offset_lots=dice.choice(OFFSETS)
+            if profile.offset and dice.random() < profile.offset
+            else 0,
+        )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.judge = Judge(self.world)
         self.world.on_place = self.judge.on_place
@@ -169,6 +180,8 @@ class Stage:
 
     async def play(self) -> Result:
         """Play it whole."""
+        if offset := self.world.settings.offset_lots:
+            await self.world.exchange.give(B, offset)
         self.b.start()
         self.a.start()
         if await self._until(self._is_working, 30):
