@@ -47,7 +47,7 @@ class Profile:
     """Chance that both positions shall sum up to something, which B holds from before."""
 
 
-GENERAL = Profile(keep=0.25, offset=0.25)
+GENERAL = Profile(skew_ms=1900, keep=0.25, offset=0.25)
 OFFSETS = (-250, -40, 30)
 
 
