@@ -96,9 +96,16 @@ def audit(trades: Sequence[Json], orders: Sequence[Json], account_a: int, accoun
 
 
 def audit_of(
-    legs: Sequence[Leg], lives: Sequence[OrderLife], account_a: int, account_b: int
+    legs: Sequence[Leg],
+    lives: Sequence[OrderLife],
+    account_a: int,
+    account_b: int,
+    dust_lots: int = 0,
 ) -> Audit:
-    """Check the promises at every prefix of `legs`; `lives` are by arrival."""
+    """Check the promises at every prefix of `legs`; `lives` are by arrival.
+
+    Up to `dust_lots` may stay uncovered while A goes on, for the venue refuses to trade so little.
+    """
     of_a = [life for life in lives if life.account == account_a and life.rests]
     of_b = [life for life in lives if life.account == account_b and not life.is_marker]
     twice, neutral_moments = _never_twice(legs, of_a, of_b)
@@ -110,7 +117,7 @@ def audit_of(
         a_orders=len(of_a),
         hedges=len([life for life in of_b if life.filled_lots]),
         never_twice=twice,
-        hold=_hold(legs, of_a),
+        hold=_hold(legs, of_a, dust_lots),
         beside=_beside(of_a),
     )
 
@@ -194,7 +201,7 @@ def _never_twice(
     return tuple(wrong), moments
 
 
-def _hold(legs: Sequence[Leg], of_a: Sequence[OrderLife]) -> tuple[str, ...]:
+def _hold(legs: Sequence[Leg], of_a: Sequence[OrderLife], dust_lots: int) -> tuple[str, ...]:
     """Check I3: no resting order of A arrives while an earlier trade of A is not covered."""
     times = [leg.mono_ns for leg in legs]
     sums = [0]
@@ -203,7 +210,7 @@ def _hold(legs: Sequence[Leg], of_a: Sequence[OrderLife]) -> tuple[str, ...]:
     return tuple(
         f"A's order {life.client_order_index} came while {sums[before]} lots were not covered"
         for life in of_a
-        if sums[before := bisect_left(times, life.received_ns)] != 0
+        if abs(sums[before := bisect_left(times, life.received_ns)]) > dust_lots
     )
 
 

@@ -17,6 +17,8 @@ VENUE_WEATHER: dict[str, tuple[str, Low, High]] = {
     "answer lost": ("lose_answer", 0.05, 0.4),
     "copy held": ("hold_copy", 0.05, 0.4),
     "rate limited": ("refuse_load", 0.02, 0.1),
+    "small refused": ("refuse_small", 1.0, 1.0),
+    "markers refused": ("refuse_markers", 1.0, 1.0),
     "accepted, cancelled": ("cancel_accepted", 0.05, 0.3),
     "accepted, dropped": ("drop_accepted", 0.05, 0.3),
     "nonce handed back": ("hand_back", 0.05, 0.3),

@@ -19,6 +19,8 @@ class Judge:
         self._world = world
         self.violations: list[str] = []
         self.placed = 0
+        self.dust_lots = 0
+        """What may stay unhedged while A goes on."""
 
     def on_place(self, daemon: Daemon) -> None:
         """Check what A knew when it decided on a resting order (I3)."""
@@ -43,7 +45,7 @@ class Judge:
     def audit(self) -> Audit:
         """Check I2 and I3 at every prefix of the exchange's log."""
         log = self._world.exchange.log
-        audit = audit_of(_legs(log), _lives(log), A, B)
+        audit = audit_of(_legs(log), _lives(log), A, B, self.dust_lots)
         self.violations += [f"I2: {text}" for text in audit.never_twice[:3]]
         self.violations += [f"I3: {text}" for text in (*audit.hold, *audit.beside)[:3]]
         self.violations += [f"bug: {text}" for text in self._world.bugs]

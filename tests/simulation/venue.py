@@ -44,6 +44,8 @@ PAGE = 100
 PLENTY_MICROS = 10**12
 CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
 EXPIRES_MS = 599_000
+DUST_LOTS = 34
+"""Below both of the market's minimums."""
 _FATES = {1: TxStatus.PENDING, 2: TxStatus.EXECUTED, 3: TxStatus.PENDING, 0: TxStatus.FAILED}
 
 
@@ -234,8 +236,20 @@ class SimVenue(Socket):
         """
         return ids.is_marker(json.loads(tx.tx_info).get("ClientOrderIndex", 0))
 
+    def _refuse(self, tx: SignedTx) -> None:
+        """Raise TxRejected where this venue minds what it need not mind."""
+        if tx.tx_type != CREATE:
+            return
+        info, weather = json.loads(tx.tx_info), self.host.venue
+        if ids.is_marker(info["ClientOrderIndex"]):
+            if weather.refuse_markers:
+                raise TxRejected(21706, "invalid order base or quote amount")
+        elif weather.refuse_small and info["BaseAmount"] < DUST_LOTS:
+            raise TxRejected(21706, "invalid order base or quote amount")
+
     def _arrive(self, tx: SignedTx, future: "asyncio.Future[Answer] | None") -> None:
         try:
+            self._refuse(tx)
             due_ms = self.exchange.submit(tx.tx_type, tx.tx_info, tx.tx_hash, self._fate(tx))
             answer = Answer(200, "", tx.tx_hash, due_ms)
         except TxRejected as error:

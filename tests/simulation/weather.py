@@ -18,6 +18,10 @@ class VenueWeather:
     hold_copy: float = 0.0
     hold_s: float = 20.0
     refuse_load: float = 0.0
+    refuse_small: float = 0.0
+    """Whether the venue refuses immediate orders below its minimums (which leaves dust)."""
+    refuse_markers: float = 0.0
+    """Whether it refuses a fence's marker."""
     cancel_accepted: float = 0.0
     drop_accepted: float = 0.0
     hand_back: float = 0.0
