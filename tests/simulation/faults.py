@@ -18,6 +18,7 @@ VENUE_WEATHER: dict[str, tuple[str, Low, High]] = {
     "copy held": ("hold_copy", 0.05, 0.4),
     "rate limited": ("refuse_load", 0.02, 0.1),
     "small refused": ("refuse_small", 1.0, 1.0),
+    "margin refused": ("refuse_margin", 0.02, 0.2),
     "markers refused": ("refuse_markers", 1.0, 1.0),
     "accepted, cancelled": ("cancel_accepted", 0.05, 0.3),
     "accepted, dropped": ("drop_accepted", 0.05, 0.3),

@@ -96,9 +96,9 @@ def test_a_broken_promise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def meddle(stage: schedule.Stage) -> None:
         heal(stage)
-        stage.world.exchange.meddle(B, 5)
+        stage.world.exchange.meddle(B, 500)
 
     monkeypatch.setattr(schedule.Stage, "_heal", meddle)
-    result = play(SPREAD + 3)
+    result = play(SPREAD + 3, Profile(faults=()))
     assert result.violations != []
     assert A != B

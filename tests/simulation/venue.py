@@ -244,6 +244,8 @@ class SimVenue(Socket):
         if ids.is_marker(info["ClientOrderIndex"]):
             if weather.refuse_markers:
                 raise TxRejected(21706, "invalid order base or quote amount")
+        elif weather.refuse_margin and self.dice.random() < weather.refuse_margin:
+            raise TxRejected(21739, "not enough margin to create the order")
         elif weather.refuse_small and info["BaseAmount"] < DUST_LOTS:
             raise TxRejected(21706, "invalid order base or quote amount")
 

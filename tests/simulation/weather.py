@@ -20,6 +20,8 @@ class VenueWeather:
     refuse_load: float = 0.0
     refuse_small: float = 0.0
     """Whether the venue refuses immediate orders below its minimums (which leaves dust)."""
+    refuse_margin: float = 0.0
+    """Chance that it finds the margin of an order too small."""
     refuse_markers: float = 0.0
     """Whether it refuses a fence's marker."""
     cancel_accepted: float = 0.0
