@@ -225,6 +225,8 @@ class AccountBManager(Shell):
             return
         if not self.lease.held:
             self._answers.neutral.note(snapshot.neutral)  # kept also where Redis forgets it
+            if self._standing.is_led(snapshot):
+                self.post(LeaseChanged(held=False, led=True))
         if self.lease.held and self.streams_up:
             self.post(LeaseChanged(held=True))
         if snapshot.refused.get(self.parts.names.position_a) is RefusalCause.POSITION_LIMIT:

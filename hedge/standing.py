@@ -8,7 +8,7 @@ that believes it leads as well: at a nonce that we count as ours.
 from collections.abc import Iterable
 
 from hedge import answers
-from hedge.bus.port import LeaseAnswer
+from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import ids
 from hedge.core.records import OrderRow, Trade
 from hedge.leasing import LeaseKeeper
@@ -82,6 +82,13 @@ class Standing:
     async def announce(self, *, warm: bool) -> None:
         """Say in Redis that we wait; `warm`: with our streams up."""
         await self._parts.messenger.stand_by(answers.standby_of(self._parts, warm=warm))
+
+    def is_led(self, snapshot: StateSnapshot) -> bool:
+        """Whether another B leads and has proven its book: its heartbeat says that it is ready."""
+        beat, lease = snapshot.ready_b, snapshot.lease_b
+        if beat is None or lease is None or self._lease.held:
+            return False
+        return beat.ready and beat.instance == lease.instance != self._parts.instance
 
     def is_twin(self, trades: Iterable[Trade]) -> bool:
         """Whether one of these trades is another process's of the pair; then our lease is in doubt.

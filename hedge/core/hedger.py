@@ -118,7 +118,8 @@ def _on_lease(state: HedgerState, event: LeaseChanged, _facts: Facts) -> Step:
             return state, ()
         return move(state, Trigger.LEASE), (Fence(),)
     if state.phase in (Phase.STANDBY, Phase.STOPPING):
-        return state, ()
+        # The fence of a leader that is ready has decided our order; its book counts what it did.
+        return (replace(state, inflight=None) if event.led else state), ()
     lost = unsure(move(state, Trigger.LOST))
     return lost, (Note("deposed", "lease lost; fence and book before trading again", loud=True),)
 

@@ -178,9 +178,10 @@ class HedgerState:
 
 @dataclass(frozen=True, slots=True)
 class LeaseChanged:
-    """The lease of our account and key is ours, or is not."""
+    """The lease of our account and key is ours, or is not; `led`: another B leads, and is ready."""
 
     held: bool
+    led: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -466,6 +466,14 @@ def test_a_deposed_b_stops_neutral_unless_its_own_order_is_open() -> None:
     assert only(driver(StopRequested()), Stopped).neutral is False
 
 
+def test_the_fence_of_a_new_leader_decides_the_order_of_the_old_one() -> None:
+    """Once another B is ready nothing of ours is open any more, and a stop is clean."""
+    driver = Hedger().unknown()
+    driver(LeaseChanged(held=False), LeaseChanged(held=False, led=True))
+    assert driver.state.inflight is None
+    assert only(driver(StopRequested()), Stopped).neutral is True
+
+
 def test_settling_waits_for_an_order_with_a_deadline() -> None:
     """A state without an order in flight has nothing to settle, and invents nothing."""
     driver = Hedger().settling()

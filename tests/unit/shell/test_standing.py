@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.bus.port import LeaseAnswer
+from hedge import answers
+from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import ids
+from hedge.core.hedger_state import HedgerConfig, HedgerState
 from hedge.core.keys_control import Lease
 from hedge.core.records import OrderRow
 from hedge.errors import AlreadyRunningError
@@ -14,6 +16,7 @@ from hedge.outbox import Outbox
 from hedge.standing import Standing, TwinWatch
 from hedge.venue.fence import Fenced
 from tests.unit.shell.fakes import Bench, Calls, row, trade
+from tests.unit.venue.fakes import ETH
 
 TWIN = "c" * 11 + "1"
 OWN = "d" * 11 + "2"
@@ -112,6 +115,37 @@ async def test_another_pairs_holder_ends_the_process(bench: Bench) -> None:
     with pytest.raises(AlreadyRunningError):
         stand.standing.refused(LeaseAnswer(held=False, holder=holder))
     stand.standing.refused(LeaseAnswer(held=False, holder=replace(holder, pair="")))
+
+
+@pytest.mark.parametrize(
+    ("ready", "beats", "leads", "holds", "led"),
+    [
+        (True, TWIN, TWIN, False, True),
+        (False, TWIN, TWIN, False, False),
+        (True, TWIN, "c" * 12, False, False),
+        (True, TWIN, None, False, False),
+        (True, None, TWIN, False, False),
+        (True, TWIN, TWIN, True, False),
+    ],
+)
+async def test_who_leads_is_known_by_lease_and_heartbeat(
+    bench: Bench,
+    ready: bool,
+    beats: str | None,
+    leads: str | None,
+    holds: bool,
+    led: bool,
+) -> None:
+    """Only a leader that is ready has passed a fence, and so decided what was open of ours."""
+    stand = Stand(bench)
+    stand.lease.held = holds
+    state = HedgerState(HedgerConfig(ETH, TWIN))
+    beat = answers.beat_of(bench.parts, state, () if ready else ("why",), None)
+    snapshot = StateSnapshot(
+        ready_b=replace(beat, instance=beats) if beats else None,
+        lease_b=Lease(instance=leads, host="x") if leads else None,
+    )
+    assert stand.standing.is_led(snapshot) is led
 
 
 async def test_a_standby_says_so_and_stops_saying_it(bench: Bench) -> None:
