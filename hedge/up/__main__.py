@@ -2,7 +2,7 @@
 
 import sys
 
-from hedge.errors import HedgeError, NotNeutralError
+from hedge.errors import ConfigError, HedgeError, NotNeutralError
 from hedge.up.options import Options, parse
 from hedge.up.pair import StoppedEarlyError
 from hedge.up.paper_run import run_paper
@@ -42,6 +42,10 @@ def _run(options: Options, supervisor: Supervisor) -> int:
     except HedgeError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        where = error.filename or "this machine"
+        print(f"{where} cannot be used ({error.strerror or error}).", file=sys.stderr)
+        return ConfigError.exit_code
     except ChildDiedError as error:
         _tell_death(error)
         return error.code if 0 < error.code <= _LAST_CODE else 1

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from hedge.errors import ConfigError
 
+DEFAULT_QUANTITY = Decimal("0.01")
+
 EPILOG = """\
   ./start_hedge.sh --paper                 the pair on a paper exchange, until Ctrl-C
   ./start_hedge.sh --paper --cycles 3      the same, until A was long and flat again three times
@@ -21,14 +23,17 @@ Exit codes: 0 done or clean stop, 1 bug, 2 usage or configuration, 3 Redis or ex
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for; `cycles` None runs until Ctrl-C."""
+    """What the user asked for; `cycles` None runs until Ctrl-C.
+
+    `market`, `quantity` and `depth` None leave what the configuration says.
+    """
 
     paper: bool
     stop: bool
     detach: bool
-    market: str
-    quantity: Decimal
-    depth: int
+    market: str | None
+    quantity: Decimal | None
+    depth: int | None
     config: Path
     tier: str
     seed: int
@@ -37,11 +42,6 @@ class Options:
     only_b: bool
     timeout_s: float
     run_dir: Path | None
-
-    @property
-    def maker_arguments(self) -> list[str]:
-        """The arguments of main_A beside market and configuration."""
-        return ["--quantity", str(self.quantity), "--depth", str(self.depth)]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--market", default="ETH", metavar="SYMBOL", help="market to trade (ETH)")
-    add("--quantity", default="0.01", help="size of A's opening order, base asset (0.01)")
-    add("--depth", type=int, default=1, help="price level of A's orders, 1 = best (1)")
+    add("--market", metavar="SYMBOL", help="market to trade (as configured, else ETH)")
+    add("--quantity", help="size of A's opening order, base asset (as configured, else 0.01)")
+    add("--depth", type=int, help="price level of A's orders, 1 = best (as configured, else 1)")
     add("--config", type=Path, default=Path("config.yaml"), help="configuration (config.yaml)")
     add("--detach", action="store_true", help="leave the daemons running in the background")
     add("--stop", action="store_true", help="stop the pair of this host: A, then B once covered")
@@ -90,8 +90,8 @@ def parse(arguments: list[str] | None = None) -> Options:
         paper=values.paper,
         stop=values.stop,
         detach=values.detach,
-        market=values.market.upper(),
-        quantity=_quantity(values.quantity),
+        market=values.market.upper() if values.market else None,
+        quantity=None if values.quantity is None else _quantity(values.quantity),
         depth=values.depth,
         config=values.config,
         tier=values.tier,
@@ -112,7 +112,7 @@ def _check_combinations(values: argparse.Namespace) -> None:
         (values.only_b and not values.paper, "--only-b needs --paper"),
         (values.only_b and values.cycles is not None, "--only-b does not go with --cycles"),
         (values.cycles is not None and values.cycles < 1, "--cycles must be at least 1"),
-        (values.depth < 1, "--depth must be at least 1"),
+        (values.depth is not None and values.depth < 1, "--depth must be at least 1"),
         (not values.timeout_s > 0, "--timeout-s must be more than 0"),
     )
     for wrong, sentence in complaints:

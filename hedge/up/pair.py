@@ -10,7 +10,7 @@ from hedge.errors import HedgeError, NotNeutralError, UnreachableError
 from hedge.host_state import HostState
 from hedge.pair_state import PairReader
 from hedge.status import Report
-from hedge.up.options import Options
+from hedge.up.options import DEFAULT_QUANTITY, Options
 from hedge.up.processes import ROOT, Child, ChildDiedError, Running, Supervisor
 
 READY_TIMEOUT_S = 90.0
@@ -66,16 +66,23 @@ class Pair:
         say = self.supervisor.say
         self.detached = options.detach
         say("Starting B (the hedger) ...")
-        self.b = self._spawn("main_B", ["--market", options.market])
+        self.b = self._spawn("main_B", [])
         self._wait_for_b()
         if options.only_b:
             say("B is ready to hedge what is published by hand.")
             return
         say("B is ready to hedge. Starting A (the maker) ...")
-        self.a = self._spawn("main_A", ["--market", options.market, *options.maker_arguments])
+        self.a = self._spawn("main_A", self._maker_arguments(options))
+
+    def _maker_arguments(self, options: Options) -> list[str]:
+        """Return size and level of A's orders: the command line's, else the configuration's."""
+        strategy = self.config.strategy
+        quantity = options.quantity or strategy.quantity or DEFAULT_QUANTITY
+        return ["--quantity", str(quantity), "--depth", str(options.depth or strategy.depth)]
 
     def _spawn(self, name: str, arguments: list[str]) -> Child:
-        command = [sys.executable, f"{name}.py", *arguments, "--config", str(self._config_path)]
+        command = [sys.executable, f"{name}.py", "--market", self.config.market, *arguments]
+        command += ["--config", str(self._config_path)]
         log = self._log(name)
         self.supervisor.follow(log, self.supervisor.prefix(name[-1]))
         child = Child(

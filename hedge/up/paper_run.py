@@ -21,7 +21,7 @@ from hedge.errors import (
     ExchangeUnreachableError,
     NotNeutralError,
 )
-from hedge.up.options import Options
+from hedge.up.options import DEFAULT_QUANTITY, Options
 from hedge.up.pair import Pair, StoppedEarlyError
 from hedge.up.paper_admin import PaperAdmin
 from hedge.up.processes import ROOT, Child, ChildDiedError, StopNow, Supervisor
@@ -33,6 +33,14 @@ PAPER_PORT = 8790
 ACCOUNT_A = 280459
 ACCOUNT_B = 280458
 API_KEY_INDEX = 4
+MARKET = "ETH"
+_MARK = ".paper-run"
+_WRITTEN = (
+    *("config.yaml", "exchange", "logs", "redis", "state"),
+    *("main_A.out", "main_B.out", "paper.out"),
+)
+"""What a run leaves in its directory."""
+
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 _PATIENCE_S = 10.0  # the real thing waits longer for a hedge that fails
@@ -45,7 +53,7 @@ def run_paper(options: Options, supervisor: Supervisor) -> int:
     """Run the pair until Ctrl-C or the wanted cycles; return the exit code."""
     run_dir = options.run_dir.resolve() if options.run_dir else ROOT / "run" / "paper"
     log_dir = run_dir / "logs" if options.run_dir else ROOT / "logs"
-    run_dir.mkdir(parents=True, exist_ok=True)
+    _claim(run_dir)
     with RunLock(run_dir / "up.lock"):
         if not options.keep:
             _clear(run_dir)
@@ -62,15 +70,27 @@ def run_paper(options: Options, supervisor: Supervisor) -> int:
                 run.close()
 
 
+def _claim(run_dir: Path) -> None:
+    """Make the directory ours. Raises ConfigError for one that holds something else."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    mark = run_dir / _MARK
+    is_new = not any(entry.name != "up.lock" for entry in run_dir.iterdir())
+    if not (is_new or mark.exists() or run_dir == ROOT / "run" / "paper"):
+        raise ConfigError(
+            f"--run-dir {run_dir} holds files of something else, and a run begins by clearing its "
+            "directory; name a new or an empty one."
+        )
+    mark.write_text("A directory of ./start_hedge.sh --paper; its files are replaced.\n")
+
+
 def _clear(run_dir: Path) -> None:
     """Forget the last run: its exchange, its keys, and what the daemons kept of it."""
-    for entry in run_dir.iterdir():
-        if entry.name == "up.lock":
-            continue
+    for name in _WRITTEN:
+        entry = run_dir / name
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
-            entry.unlink()
+            entry.unlink(missing_ok=True)
 
 
 class PaperRun:
@@ -100,10 +120,10 @@ class PaperRun:
     def run(self) -> int:
         """Start everything, watch it, stop the pair, tell what it did."""
         admin, ws_url = self._start_exchange()
-        market, size_decimals = self._market(admin)
         config_path = self._write_config(admin, ws_url)
-        after_seq = admin.last_seq()
         config = load_config(config_path, "", {"market": self.options.market})
+        market, size_decimals = self._market(admin, config.market)
+        after_seq = admin.last_seq()
         self._pair = Pair(self.supervisor, config, config_path, self.run_dir, _PATIENCE_S)
         self._pair.start(self.options)
         self._invite()
@@ -144,11 +164,12 @@ class PaperRun:
             raise ExchangeUnreachableError(msg)
         return PaperAdmin(found[0][1]), found[0][2]
 
-    def _market(self, admin: PaperAdmin) -> tuple[int, int]:
+    @staticmethod
+    def _market(admin: PaperAdmin, symbol: str) -> tuple[int, int]:
         try:
-            return admin.market(self.options.market)
+            return admin.market(symbol)
         except KeyError as error:
-            msg = f"--market {self.options.market}: {error.args[0]}."
+            msg = f"--market {symbol}: {error.args[0]}."
             raise ConfigError(msg) from error
 
     def _write_config(self, admin: PaperAdmin, ws_url: str) -> Path:
@@ -169,7 +190,7 @@ class PaperRun:
     def _config(self, admin: PaperAdmin, ws_url: str, keys: dict[int, str]) -> Json:
         fast = self.options.tier == "instant"
         return {
-            "market": self.options.market,
+            "market": self.options.market or MARKET,
             "accounts": {
                 name: {
                     "account_name": f"paper {name[-1].upper()}",
@@ -186,7 +207,10 @@ class PaperRun:
                 "tier": "premium" if fast else "standard",
                 **({"requests_per_minute": 24_000} if fast else {}),
             },
-            "strategy": {"quantity": str(self.options.quantity), "depth": self.options.depth},
+            "strategy": {
+                "quantity": str(self.options.quantity or DEFAULT_QUANTITY),
+                "depth": self.options.depth or 1,
+            },
             "timing": {"stop_timeout_s": _PATIENCE_S},
             "state": {"dir": str(self.run_dir / "state")},
             "logging": {"dir": str(self.log_dir), "console": False},

@@ -1,5 +1,6 @@
 """The real thing on this host: start in the foreground or detached, and stop by pid files."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -121,7 +122,8 @@ def _write_pids(state_dir: Path, pair: Pair) -> None:
 
 def _remove_pids(state_dir: Path) -> None:
     for name in SIDES:
-        _pid_file(state_dir, name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a directory that cannot be used is said elsewhere
+            _pid_file(state_dir, name).unlink(missing_ok=True)
 
 
 def _living(state_dir: Path) -> dict[str, Running]:

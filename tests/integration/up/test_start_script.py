@@ -326,6 +326,28 @@ def test_detached_daemons_run_until_the_stop_script(host: Path) -> None:
                 process.kill()
 
 
+def test_market_size_and_level_come_from_the_configuration(host: Path) -> None:
+    """A start without arguments trades what config.yaml says, and nothing larger."""
+    values = yaml.safe_load(host.read_text())
+    values |= {"market": "BTC", "strategy": {"quantity": "0.002", "depth": 3}}
+    host.write_text(yaml.safe_dump(values))
+    with script("--config", str(host)) as run:
+        run.says("place ")
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0, run.text
+    assert "market=BTC" in run.text
+    assert "size=0.00200" in run.text
+
+
+def test_a_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    """A file in the place of a directory is the user's mistake, and no bug."""
+    (tmp_path / "file").touch()
+    with script("--paper", "--run-dir", str(tmp_path / "file")) as run:
+        assert run.ends() == 2, run.text
+    assert "cannot be used" in run.text
+    assert "Traceback" not in run.text
+
+
 def test_a_b_of_another_host_that_leads_is_named(host: Path) -> None:
     """Ours stands by then; the start says so, and goes on with the one that hedges."""
     values = yaml.safe_load(host.read_text())

@@ -9,14 +9,19 @@ from hedge.errors import ConfigError
 from hedge.up.options import parse
 
 
-def test_a_bare_start_has_the_documented_defaults() -> None:
-    """Without arguments: ETH, 0.01, depth 1, config.yaml, in the foreground."""
+def test_a_bare_start_leaves_market_size_and_level_to_the_configuration() -> None:
+    """Without arguments: what config.yaml says, in the foreground."""
     options = parse([])
-    assert (options.market, options.quantity, options.depth) == ("ETH", Decimal("0.01"), 1)
+    assert (options.market, options.quantity, options.depth) == (None, None, None)
     assert options.config == Path("config.yaml")
     assert (options.paper, options.detach, options.stop) == (False, False, False)
     assert options.cycles is None
-    assert options.maker_arguments == ["--quantity", "0.01", "--depth", "1"]
+
+
+def test_what_is_given_is_kept_exactly() -> None:
+    """A size is a decimal, never a float."""
+    options = parse(["--quantity", "0.05", "--depth", "3"])
+    assert (options.quantity, options.depth) == (Decimal("0.05"), 3)
 
 
 def test_the_market_is_written_in_capitals() -> None:
