@@ -20,11 +20,12 @@ MAX_SECONDS = 10**11
 MAX_MILLIS = 10**14
 MAX_MICROS = 10**17
 
+_PENDING_FINAL = 3
 _TX_STATUS = {
     0: TxStatus.FAILED,
     1: TxStatus.PENDING,
     2: TxStatus.EXECUTED,
-    3: TxStatus.PENDING,
+    _PENDING_FINAL: TxStatus.PENDING,
 }
 
 
@@ -44,6 +45,10 @@ class VenueParseError(ValueError):
         """Keep the field; the value found is shortened into the message."""
         super().__init__(f"unexpected {field}: {found!r:.120}")
         self.field = field
+
+
+_MAY_BE_NULL = frozenset({"trades", "orders"})
+"""Maps of market to list whose list may be null where there is nothing new; no position may."""
 
 
 # --- trades and orders ---------------------------------------------------------------------
@@ -226,13 +231,17 @@ def _sign(row: Json) -> int:
 def tx_seen(row: Json) -> TxSeen:
     """Return the fate of one transaction of `tx` or `account_tx`.
 
-    Status 2 means included; the text under "ae" of `event_info` says whether the action itself
-    failed (apidocs.lighter.xyz, data-structures-constants-and-errors). Raises VenueParseError.
+    Status 2 means included, and so does 3 ("pending, final") with a moment of execution: clients
+    disagree on which of the two comes first. The text under "ae" of `event_info` says whether the
+    action itself failed (apidocs.lighter.xyz, data-structures-constants-and-errors). Raises
+    VenueParseError.
     """
     number = _integer(row, "status")
     if number not in _TX_STATUS:
         raise VenueParseError("status", number)
     status, error = _TX_STATUS[number], _app_error(row.get("event_info"))
+    if number == _PENDING_FINAL and row.get("executed_at"):
+        status = TxStatus.EXECUTED
     if status is TxStatus.EXECUTED and error:
         status = TxStatus.FAILED
     return TxSeen(tx_hash=_text(row, "hash"), status=status, error=error)
@@ -317,6 +326,8 @@ def integer_of(body: Json, field: str) -> int:
 def _rows(container: object, field: str) -> Iterator[Json]:
     if isinstance(container, dict):
         for part in container.values():
+            if part is None and field in _MAY_BE_NULL:
+                continue
             yield from _rows(part if isinstance(part, list) else [part], field)
         return
     if not isinstance(container, list):

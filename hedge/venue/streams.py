@@ -181,8 +181,10 @@ class PrivateTalk(StreamTalk):
         try:
             self._tell(family, frame, received_ns)
         except VenueParseError as error:
-            _log.error("unreadable frame family=%s error=%s", family, error)
-            if family in self.required:
+            needed = family in self.required
+            level = logging.ERROR if needed else logging.WARNING
+            _log.log(level, "unreadable frame family=%s error=%s", family, error)
+            if needed:
                 raise LinkLostError(f"unreadable {family}: {error}") from error
         self._first_frame(family)
         return _NOTHING
@@ -199,6 +201,8 @@ class PrivateTalk(StreamTalk):
             if rows:
                 self._emit(OrdersSeen(rows))
         elif family == TXS:
+            if "txs" not in frame and frame["type"].startswith("subscribed"):
+                return  # a bare acknowledgement, as the venue is said to send
             for row in parse.rows_of({"txs": _content(frame, "txs")}, "txs"):
                 self._emit(parse.tx_seen(row))
         else:

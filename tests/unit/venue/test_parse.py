@@ -185,7 +185,10 @@ def test_transactions_tell_their_fate() -> None:
     assert (good.status, good.error) == (TxStatus.EXECUTED, "")
     assert (bad.status, bad.error) == (TxStatus.FAILED, "AppErrInvalidOrderIndex")
     row = payload("ws_account_tx")["txs"][0]
-    assert parse.tx_seen(row | {"status": 3}).status is TxStatus.PENDING
+    assert parse.tx_seen(row | {"status": 3, "executed_at": 0}).status is TxStatus.PENDING
+    assert parse.tx_seen(row | {"status": 3, "executed_at": 9}).status is TxStatus.EXECUTED
+    failed = row | {"status": 3, "executed_at": 9, "event_info": '{"ae":"AppErr"}'}
+    assert parse.tx_seen(failed).status is TxStatus.FAILED
     assert parse.tx_seen(row | {"event_info": "not json"}).status is TxStatus.EXECUTED
     with pytest.raises(VenueParseError):
         parse.tx_seen(row | {"status": 9})
@@ -196,6 +199,12 @@ def test_market_spec() -> None:
     eth, btc, _ = payload("rest_order_book_details")["order_book_details"]
     assert parse.market_spec(eth) == ETH
     assert parse.market_spec(btc) == BTC
+
+
+def test_a_null_position_is_not_a_flat_one() -> None:
+    """Nothing is read out of a row that is not there."""
+    with pytest.raises(VenueParseError):
+        parse.position_of({"0": None}, BTC)
 
 
 def test_a_null_list_is_not_an_empty_list() -> None:

@@ -176,6 +176,27 @@ async def test_fates_of_transactions_are_told() -> None:
     ]
 
 
+async def test_an_acknowledgement_without_transactions_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Other clients show the first frame of account_tx without any; an update must have them."""
+    private = Private()
+    await private.talk.opening()
+    private.hear({"type": "subscribed/account_tx", "channel": "account_tx:280459"})
+    assert caplog.records == []
+    private.hear({"type": "update/account_tx", "channel": "account_tx:280459"})
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize("field", ["trades", "orders"])
+async def test_a_market_without_news_may_be_null(field: str) -> None:
+    """A list that is null inside the map is empty; the map itself is there."""
+    private = Private()
+    await private.talk.opening()
+    private.hear({"type": f"update/account_all_{field}", field: {"0": None}})
+    assert private.events == []
+
+
 @pytest.mark.parametrize("field", ["trades", "orders"])
 async def test_unreadable_trades_or_orders_cost_the_link(field: str) -> None:
     """A fill that cannot be read is never skipped: the link is lost and catch-up follows."""
