@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -110,8 +111,14 @@ def _parsed(file: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or "not YAML"
-        # The text around the place is not shown: it may be a key.
+        # The text around the place is not shown, nor what is quoted from there: it may be a key.
+        what = re.sub(r"'[^']{2,}'", "'…'", what)
         raise ConfigError(f"{file}: not valid YAML{line}: {what}.") from None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ConfigError(
+            f"{file}: holds a value that cannot be read (a date, a number or a nesting that is "
+            "impossible); put texts in quotes."
+        ) from None
     return SectionReader({}).mapping(raw, "")
 
 
@@ -202,6 +209,8 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
     stream = re.sub(r"^http", "ws", base) + "/stream"
     if lighter.ws_url and not re.match(r"wss?://[^/\s]+", lighter.ws_url):
         wrong("lighter.ws_url", lighter.ws_url, "an address that begins with wss://")
+    for name, address in (("base_url", base), ("ws_url", lighter.ws_url)):
+        _check_address(f"lighter.{name}", address)
     chain = TESTNET_CHAIN if "testnet" in base else MAINNET_CHAIN
     return dataclasses.replace(
         lighter,
@@ -210,6 +219,17 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
         chain_id=lighter.chain_id or chain,
         requests_per_minute=lighter.requests_per_minute or REQUESTS_PER_MINUTE[side],
     )
+
+
+def _check_address(key: str, address: str) -> None:
+    """Raise ConfigError where no host and port can be read out of an address."""
+    try:
+        parts = urlsplit(address)
+        usable = not address or (parts.hostname and parts.port != 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        wrong(key, address, "an address with a host, and a port from 1 to 65535 if any")
 
 
 def _cross_check(config: Config) -> None:

@@ -26,6 +26,7 @@ LEGACY_KEYS = frozenset({"poll_interval", "ws_reconnect_delay"})
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_DIGITS = 28
+_LARGEST = 10**9
 
 
 class ExactLoader(yaml.SafeLoader):
@@ -35,6 +36,10 @@ class ExactLoader(yaml.SafeLoader):
         """Build a mapping. Raises yaml.constructor.ConstructorError for a key given twice."""
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key that is no text; put quotes around ${…}", node.start_mark
+                )
             key = key_node.value
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -116,8 +121,12 @@ class SectionReader:
         """Return a section's keys; an empty section has none."""
         if raw is None:
             return {}
-        if not isinstance(raw, dict):
-            wrong(path or "the file", raw, "keys with values")
+        if not isinstance(raw, dict):  # what is there may be a secret whose key lacks its blank
+            raise ConfigError(
+                f"{path or 'the file'}: found no keys; allowed is keys with values, each as "
+                "`key: value` with a blank after the colon.",
+                path,
+            )
         return {str(key): value for key, value in raw.items()}
 
     def refuse_unknown(
@@ -130,7 +139,8 @@ class SectionReader:
             if name in LEGACY_KEYS:
                 self.legacy.append(key)
             elif name not in names:
-                raise ConfigError(f"{key}: unknown key; known here: {', '.join(names)}.", key)
+                shown = key.partition(":")[0]  # behind it may be a secret
+                raise ConfigError(f"{shown}: unknown key; known here: {', '.join(names)}.", shown)
 
     def value(self, hint: Any, raw: object, key: str) -> Any:
         """Convert one value to its type. Raises ConfigError."""
@@ -162,6 +172,8 @@ class SectionReader:
         if hint is float:
             if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal):
                 wrong(key, raw, "a number of seconds without quotes")
+            if not -_LARGEST < raw < _LARGEST:  # NaN neither
+                wrong(key, raw, f"a number below {_LARGEST:g}")
             return float(raw)
         return self._amount(raw, key)
 

@@ -296,7 +296,7 @@ class LoggingConfig:
         check=one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     )
     max_mb: int = setting("size at which a log is rotated", "MB", 20, check=between(1, 10_000))
-    keep: int = setting("rotated logs kept", "files", 10, check=between(0, 1000))
+    keep: int = setting("rotated logs kept", "files", 10, check=between(1, 1000))
     console: bool = setting("write to the terminal too", default=True)
 
 

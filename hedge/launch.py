@@ -20,6 +20,7 @@ from pathlib import Path
 
 from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import PairScope
+from hedge.bus.troubles import where
 from hedge.clock import SystemClock
 from hedge.config import load_config
 from hedge.config_schema import REDIS_SECRETS, Config, Secret, TimingConfig
@@ -210,7 +211,10 @@ def _settings(config: Config) -> LighterSettings:
         peer_index=config.peer.account_index if config.lighter.peer_watch else None,
         request_timeout_s=timing.request_timeout_s,
         times=LinkTimes(
-            ready_s=timing.start_timeout_s, ping_s=timing.ws_ping_s, silence_s=timing.ws_silence_s
+            ready_s=timing.start_timeout_s,
+            ping_s=timing.ws_ping_s,
+            silence_s=timing.ws_silence_s,
+            quiet_s=timing.quiet_after_429_s,
         ),
     )
 
@@ -337,10 +341,16 @@ async def _check(parts: Parts) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     config, spec = parts.config, parts.spec
-    account = await parts.venue.account()
+    try:
+        account = await parts.venue.account()
+    except (VenueUnavailableError, VenueRefusedError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {config.lighter.base_url} does not answer about account "
+            f"{config.own.account_index}: {error}"
+        ) from error
     table = Table("what", "found", title=f"main_{config.side.upper()} --check")
     table.add_row("configuration", "valid")
-    table.add_row("Redis", f"{config.redis.host}:{config.redis.port} answers")
+    table.add_row("Redis", f"{where(config.redis)} answers")
     table.add_row("exchange", f"{config.lighter.base_url}, chain {parts.scope.chain_id}")
     table.add_row("API key", f"{config.own.api_key_index} of account {config.own.account_index}")
     table.add_row("available", f"{account.available_micros / 1e6:,.2f} USDC")

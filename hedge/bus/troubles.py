@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import redis
 import redis.asyncio.sentinel
@@ -109,7 +110,9 @@ def check_tls_files(settings: RedisConfig) -> None:
         try:
             context.load_cert_chain(tls.cert_file, tls.key_file or None)
         except OSError as error:
-            raise _unusable("cert_file", tls.cert_file, error) from error
+            lost = tls.key_file if tls.key_file and not Path(tls.key_file).exists() else ""
+            key, file = ("key_file", lost) if lost else ("cert_file", tls.cert_file)
+            raise _unusable(key, file, error) from error
 
 
 def _unusable(key: str, file: str, error: OSError) -> ConfigError:

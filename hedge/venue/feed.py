@@ -52,6 +52,11 @@ class Feed:
             for name, talk in (("private", self._private), ("public", self._public))
         )
 
+    def on_limited(self, handler: Callable[[], None]) -> None:
+        """Call `handler` whenever the venue refuses a connect for our load."""
+        for link in self._links:
+            link.limited = handler
+
     async def run(self, handler: VenueHandler) -> None:
         """Keep both sockets up until cancelled; `handler` hears every event, in order."""
         self._handler = handler

@@ -124,6 +124,7 @@ class LighterVenue:
                 times=settings.times,
                 delays=back_off,
             )
+            feed.on_limited(budget.refused)
             peer = None
             if settings.peer_index is not None:
                 peer = LighterPeer(

@@ -34,6 +34,7 @@ class LighterPeer:
         self._handler: PeerHandler | None = None
         talk = PeerTalk(account_index, spec, clock, times, self._emit)
         self._link = Link("peer", ws_url, talk, clock, times, delays)
+        self._link.limited = rest.budget.refused
 
     def _emit(self, event: PeerEvent) -> None:
         if self._handler is not None:

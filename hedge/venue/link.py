@@ -15,13 +15,16 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
 from hedge.venue.port import Clock, NotSentError, VenueError, VenueUnavailableError
 
 PING = '{"type":"ping"}'
 PONG = '{"type":"pong"}'
+LIMITED = frozenset({405, 429})
+"""HTTP statuses of a venue that has enough of us; asking on prolongs it."""
+
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -43,7 +46,8 @@ class LinkTimes:
     not used after `stale_s` without any frame.
 
     A first frame that is required must come within `ready_s`, one that is optional is waited for
-    `grace_s`. `healthy_s` after ready the back-off starts over.
+    `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
+    for our load nothing is tried for `quiet_s`.
     """
 
     open_s: float = 10.0
@@ -54,6 +58,7 @@ class LinkTimes:
     pong_s: float = 10.0
     stale_s: float = 30.0
     healthy_s: float = 10.0
+    quiet_s: float = 60.0
     close_s: float = 1.0
     tick_s: float = 0.5
 
@@ -96,13 +101,19 @@ class Link:
     def __init__(
         self, name: str, url: str, talk: Talk, clock: Clock, times: LinkTimes, delays: Delays
     ) -> None:
-        """Connect nothing yet; `delays` is called for a new back-off after each healthy spell."""
+        """Connect nothing yet.
+
+        `delays` is called for a new back-off after each healthy spell; `limited` may be set, and
+        is called where the venue refuses a connect for our load.
+        """
         self.name = name
         self._url = url
         self._talk = talk
         self._clock = clock
         self._times = times
         self._delays = delays
+        self.limited: Callable[[], None] = lambda: None
+        self._is_limited = False
         self._socket: ClientConnection | None = None
         self._drop_reason = ""
         self._pinged_ms = 0
@@ -141,6 +152,8 @@ class Link:
                 if healthy:
                     delays = self._delays()
                 pause_s = next(delays)
+                if self._is_limited:
+                    pause_s = max(pause_s, self._times.quiet_s)
                 _log.warning(
                     "link lost link=%s reason=%s again_in_s=%.2f", self.name, reason, pause_s
                 )
@@ -154,7 +167,7 @@ class Link:
             reason = f"no token: {error}"
             self._talk.lost(reason)
             return reason, False
-        reason = "ended"
+        reason, self._is_limited = "ended", False
         try:
             async with self._connect() as socket:
                 self._drop_reason = ""
@@ -170,6 +183,11 @@ class Link:
             reason = str(error)
         except (OSError, TimeoutError, WebSocketException) as error:
             reason = self._drop_reason or f"{type(error).__name__}: {error}"
+            if isinstance(error, InvalidStatus) and error.response.status_code in LIMITED:
+                self._is_limited = True
+                self.limited()
+        except (ValueError, ImportError) as error:  # an address or a proxy that cannot be used
+            reason = f"{type(error).__name__}: {error}"
         finally:
             healthy = self._is_healthy()
             self._talk.lost(reason)

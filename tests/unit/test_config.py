@@ -171,6 +171,11 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("redis.master_name", "m", "redis.sentinels"),
         ("lighter.base_url", "mainnet", "https://"),
         ("lighter.ws_url", "https://x", "wss://"),
+        ("lighter.ws_url", "wss://host:99999/stream", "1 to 65535"),
+        ("lighter.ws_url", "wss://[::1/stream", "a host"),
+        ("lighter.base_url", "https://host:abc", "1 to 65535"),
+        ("logging.keep", 0, "1 to 1000"),
+        ("timing.tick_s", 10**400, "below 1e+09"),
         ("lighter.tier", "gold", "standard or premium"),
         ("lighter.peer_watch", 1, "true or false"),
         ("lighter.maker_order_time_out", 0, "at least 1"),
@@ -313,6 +318,14 @@ def test_tls_and_sentinels(folder: Path) -> None:
         ("- a\n- b", "the file"),
         ("just text", "the file"),
         ("", "accounts.account_a.account_index"),
+        ("accounts: {api_key_private_key: {{ KEY }}}", "a key that is no text"),
+        ("? [a]\n: b", "a key that is no text"),
+        ("pair: 2024-13-45", "cannot be read"),
+        ("pair: 0x_", "cannot be read"),
+        ("redis: {port: !!int abc}", "cannot be read"),
+        ("pair: " + "9" * 5000, "cannot be read"),
+        ("pair: " + "[" * 3000, "cannot be read"),
+        ("timing: {tick_s: " + "9" * 400 + "}", "timing.tick_s"),
     ],
 )
 def test_a_broken_file_is_one_sentence(folder: Path, text: str, found: str) -> None:
@@ -329,6 +342,24 @@ def test_a_broken_file_never_shows_a_key(folder: Path) -> None:
         load_config(write(folder, f"key: {KEY}: : [", 0o600), "a", environment=ENVIRONMENT)
     assert KEY not in str(failure.value)
     assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis: {password: *hunter2secret}",
+        "redis: {password: !hunter2secret x}",
+        "redis:\n  password:hunter2secret",
+        "redis: {password:hunter2secret}",
+        "redis: {password:hunter2secret: 1}",
+    ],
+)
+def test_a_secret_with_a_typo_around_it_is_not_shown(folder: Path, text: str) -> None:
+    """The complaint may end in a journal; it names the place, never the value."""
+    with pytest.raises(ConfigError) as failure:
+        load_config(write(folder, text), "a", environment=ENVIRONMENT)
+    assert "hunter2" not in str(failure.value)
+    assert "hunter2" not in failure.value.key
 
 
 def test_no_file_and_no_text(folder: Path) -> None:

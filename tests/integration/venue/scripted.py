@@ -36,6 +36,8 @@ class ScriptedExchange:
         self.heard: list[Frame] = []
         self.mute_families: set[str] = set()
         self.is_mute = False
+        self.refusal = 0
+        self.refused = 0
         self.greeting: Callable[[web.WebSocketResponse], Awaitable[None]] | None = None
         self.on_frame: Callable[[Frame], Frame | None] = lambda _: None
         self.replies: dict[str, Reply] = {}
@@ -62,7 +64,10 @@ class ScriptedExchange:
             if not socket.closed:
                 await socket.send_str(json.dumps(frame))
 
-    async def stream(self, request: web.Request) -> web.WebSocketResponse:
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        if self.refusal:
+            self.refused += 1
+            return web.Response(status=self.refusal)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_str(json.dumps(payload("ws_connected")))

@@ -76,6 +76,34 @@ async def test_a_peer_that_stops_answering_pings_is_left_early() -> None:
             await rig.up(2)
 
 
+@pytest.mark.parametrize("status", [429, 405])
+async def test_a_venue_that_has_enough_of_us_is_left_alone(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connect refused for our load silences reads too, and is not repeated before the quiet."""
+    async with scripted() as exchange:
+        exchange.refusal = status
+        times = replace(exchange.settings.times, quiet_s=0.6)
+        async with running(replace(exchange.settings, times=times), _credentials()) as rig:
+            await eventually(lambda: exchange.refused >= 2)
+            await eventually(lambda: rig.budget.is_silenced)
+            exchange.refusal = 0
+            await rig.up()
+    refused = [line for line in caplog.messages if f"HTTP {status}" in line]
+    assert refused != []
+    assert all("again_in_s=0.60" in line for line in refused)
+
+
+async def test_an_address_that_cannot_be_used_is_a_reason_and_no_bug(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A proxy without its library, or a port out of range, costs the link, not the process."""
+    async with scripted() as exchange:
+        settings = replace(exchange.settings, ws_url="ws://127.0.0.1:99999/stream")
+        async with running(settings, _credentials()):
+            await eventually(lambda: any("link lost" in line for line in caplog.messages))
+
+
 async def test_tokens_do_not_get_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Even with every logger at DEBUG no token, key or signature is written."""
     caplog.set_level(logging.DEBUG)
@@ -266,6 +294,8 @@ def _page(newest: int, rows: int, cursor: str | None) -> dict[str, Any]:
         ({"": _page(400, 100, "b")}, None, 5, 100, True),
         ({"": _page(400, 0, None)}, 400, 5, 0, True),
         ({"": _page(400, 100, "")}, 400, 5, 0, True),
+        ({"": _page(400, 40, "b"), "b": _page(360, 60, None)}, 100, 5, 100, True),
+        ({"": _page(400, 40, "b"), "b": _page(360, 0, "c")}, 100, 5, 40, True),
     ],
 )
 async def test_catch_up_over_pages(
