@@ -199,7 +199,12 @@ def _confirm(report: Report, force: _Force) -> None:
     print(f"Positions as last written: {report.positions_text}.")
     for line in _forced_consequences(report):
         print(line)
-    if force.ask and not typer.confirm("Resume?", default=False):
+    try:
+        agreed = not force.ask or typer.confirm("Resume?", default=False)
+    except typer.Abort:
+        msg = "Not resumed: nobody answered. Where there is no terminal add --yes."
+        raise RefusedError(msg) from None
+    if not agreed:
         msg = "Not resumed."
         raise RefusedError(msg)
 
