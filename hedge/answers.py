@@ -92,9 +92,12 @@ def beat_of(
 
 
 def mismatch_of(parts: Parts, state: HedgerState, ready_a: Ready | None) -> str:
-    """Return how A's heartbeat contradicts our configuration, "" where it does not."""
+    """Return how A's heartbeat contradicts our configuration, "" where it does not.
+
+    While A says nothing its last word stands.
+    """
     if ready_a is None:
-        return ""
+        return state.mismatch
     return "; ".join(beat_of(parts, state, (), None).disagreements(ready_a))
 
 

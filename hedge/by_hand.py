@@ -33,7 +33,9 @@ class ByHand:
         except (KeyError, TypeError, ValueError):
             self._parts.log.warning("hand_file_ignored", reason="not readable")
             return state
-        return replace(state, manual_lots=manual, hand_base_lots=base_lots)
+        return replace(
+            state, manual_lots=manual, hand_base_lots=base_lots, hand_restored=base_lots is not None
+        )
 
     def is_known(self, text: str) -> bool:
         """Whether exactly this text was counted before."""

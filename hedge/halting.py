@@ -46,6 +46,7 @@ class HaltKeeper:
         self._on_resumed = on_resumed
         self._halt: Halt | None = None
         self._behind: Halt | None = None
+        self._obeyed: tuple[str, int | None] | None = None
 
     def load(self) -> None:
         """Come up halted if this host's file says so, or cannot be read."""
@@ -65,6 +66,9 @@ class HaltKeeper:
     def follow(self, seen: Halt | None) -> None:
         """Take what Redis holds now."""
         mine = self._halt
+        told = (seen.id, seen.resumed) if seen is not None and not seen.is_active else None
+        is_news = told is not None and told != self._obeyed
+        self._obeyed = told or self._obeyed
         if seen is not None and seen.is_active:
             if mine is None or mine.id != seen.id:
                 if mine is not None and self._stops_us(mine) and not self._stops_us(seen):
@@ -73,7 +77,7 @@ class HaltKeeper:
                 log = self._parts.log
                 log.error("halted", side=seen.side, reason=seen.reason, detail=seen.detail)
             self._on_halt(seen)
-        elif mine is not None and seen is not None and _lets_go(seen, mine):
+        elif mine is not None and seen is not None and _lets_go(seen, mine, is_news=is_news):
             self._parts.log.warning("resumed", forced=seen.forced, note=seen.note)
             self._resume(seen)
         elif mine is not None:
@@ -164,8 +168,12 @@ class HaltKeeper:
         await self._parts.messenger.set_halt(halt)
 
 
-def _lets_go(seen: Halt, mine: Halt) -> bool:
-    """Whether the record of a resumption speaks of our halt, or of all there were."""
+def _lets_go(seen: Halt, mine: Halt, *, is_news: bool) -> bool:
+    """Whether the record of a resumption speaks of our halt, or of all there were.
+
+    A forced one that was seen before says nothing of a halt that came later, whatever the clocks.
+    """
     if seen.resumed is None:
         return False
-    return seen.id == mine.id or (seen.forced and seen.resumed >= mine.timestamp)
+    of_all = is_news and seen.forced and seen.resumed >= mine.timestamp
+    return seen.id == mine.id or of_all

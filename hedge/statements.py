@@ -100,6 +100,7 @@ def peer_of(snapshot: StateSnapshot, own: Ready) -> Peer:
         reasons = own.disagreements(beat) or (() if beat.ready else beat.reasons)
     answers = (
         ledger is not None
+        and not (beat is not None and own.disagreements(beat))  # it counts to another sum
         and ledger.a_instance is not None
         and ledger.a_seq is not None
         and ledger.a_position_lots is not None
@@ -139,4 +140,8 @@ def why_waiting(state: MakerState, facts: Facts) -> str:
         return "the request budget of this minute is used up"
     if not state.net_lots and room is not None and room < state.config.quantity_lots:
         return "B has no margin for another order"
+    spec, net = state.config.spec, state.net_lots or 0
+    is_long = net > 0 and spec.can_rest(net, facts.ask_ticks)
+    if not is_long and not spec.can_rest(state.config.quantity_lots, facts.bid_ticks):
+        return "strategy.quantity is below the exchange's minimum at this price"
     return ""

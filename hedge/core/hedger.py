@@ -263,7 +263,7 @@ def _on_hand(state: HedgerState, event: HandPublished, _facts: Facts) -> Step:
     base = state.hand_base_lots
     if not state.a_fresh and base is None:
         base = state.net_lots - state.manual_lots
-    return replace(state, manual_lots=manual, hand_base_lots=base), ()
+    return replace(state, manual_lots=manual, hand_base_lots=base, hand_restored=False), ()
 
 
 def _on_hand_cleared(state: HedgerState, _event: HandCleared, _facts: Facts) -> Step:

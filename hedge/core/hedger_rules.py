@@ -81,7 +81,10 @@ def answerable(state: HedgerState) -> ATarget | None:
     """Return the state of A that the ledger may answer: one that A's own process has stated.
 
     None that B knows to be outdated, and none that only the watch has found: it has no instance.
+    None where A is configured otherwise: what is owed would be another sum than A's.
     """
+    if state.mismatch:
+        return None
     known = state.a if target_known(state) and a_view(state) is state.a else None
     return known if known is not None and known.instance else None
 
@@ -148,7 +151,7 @@ def _decide(state: HedgerState, facts: Facts) -> Step:
         state = replace(state, dust_lots=0)
     if owed in (0, state.dust_lots):
         return _rest(state, owed)
-    if state.a_fresh and not state.explained:
+    if (state.a_fresh or state.hand_restored) and not state.explained:
         state, effects = _judge_drift(state, owed, facts)
         if state.phase is Phase.HALTED:
             return state, effects
@@ -277,8 +280,7 @@ def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
         return state, ()
     owed = owed_lots(state)
     alone = state.a is None and state.net_lots == state.config.offset_lots
-    idle_all_along = state.net_lots is None or alone
-    nothing_to_do = owed is None and idle_all_along and state.manual_lots == 0
+    nothing_to_do = owed is None and alone and state.manual_lots == 0
     # A standby owes nothing: what it last knew of A is for the process that leads to answer.
     stands_by = state.phase is Phase.STANDBY and state.manual_lots == 0
     done = is_covered(state) or nothing_to_do or stands_by

@@ -164,6 +164,7 @@ class HedgerState:
     shown_lots: int | None = None  # A's position as the venue shows it to everybody
     manual_lots: int = 0
     hand_base_lots: int | None = None
+    hand_restored: bool = False
     inflight: InFlight | None = None
     last_sent_ms: int | None = None
     attempts: int = 0

@@ -11,9 +11,9 @@ from typing import Any
 
 from hedge.core.book import BookView
 from hedge.core.closing import BShown, Closing
-from hedge.core.machine import GONE_CODES, Facts, Verdict, reason_of
+from hedge.core.machine import GONE_CODES, TOO_SMALL_CODE, Facts, Verdict, reason_of
 from hedge.core.maker_moves import Step, fence, halt, move, say, uncover
-from hedge.core.maker_rules import advance, is_covered
+from hedge.core.maker_rules import advance, is_covered, judge_drift
 from hedge.core.maker_state import (
     TRANSITIONS,
     Answered,
@@ -95,23 +95,12 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
     state, said = say(move(state, Trigger.PROVEN))
     state = replace(state, seq=state.seq + 1)
     effects = (*said, PublishPosition(state.seq, event.view.net_lots))
-    if state.net_lots:
+    if state.net_lots and state.covered != (state.net_lots, state.last_trade_id):
         state = uncover(state, facts)
-    if event.explained or state.adopted or not state.net_lots:
+    if event.explained or state.adopted:
         return replace(state, adopted=True), effects
-    state, more = _judge_drift(state, facts)
+    state, more = judge_drift(state, facts)
     return state, (*effects, *more)
-
-
-def _judge_drift(state: MakerState, facts: Facts) -> Step:
-    """Judge a position that nothing on record explains: small goes on aloud, large halts."""
-    config, net = state.config, state.net_lots or 0
-    what = f"A holds {config.spec.base(net)} {config.spec.symbol} and nothing on record explains it"
-    if facts.mark_ticks is None:
-        return halt(state, "unexplained_position", what)
-    if config.spec.quote_micros(abs(net), facts.mark_ticks) > config.max_drift_micros:
-        return halt(state, "unexplained_position", what)
-    return replace(state, adopted=True), (Note("drift_adopted", what, loud=True),)
 
 
 def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
@@ -203,13 +192,21 @@ def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
     if event.pending is Pending.CANCEL:
         # It is gone already: its row says how, or the deadline fences.
         return state, (replace(note, loud=outcome.code not in GONE_CODES),)
-    return _place_refused(state, note, facts, reason_of(outcome.code, outcome.reason))
+    reason, too_small = reason_of(outcome.code, outcome.reason), outcome.code == TOO_SMALL_CODE
+    return _place_refused(state, note, facts, reason, too_small=too_small)
 
 
-def _place_refused(state: MakerState, note: Note, facts: Facts, reason: str) -> Step:
+def _place_refused(
+    state: MakerState, note: Note, facts: Facts, reason: str, *, too_small: bool
+) -> Step:
     wait_ms = state.config.retry_delay_ms
     if reason in ("not_enough_margin", "api_key_refused"):
         wait_ms = state.config.deadline_ms
+    order = state.order
+    if order is not None and order.closing and too_small:
+        wait_ms = state.config.deadline_ms
+        if state.closing is Closing.ALL:
+            state, note = replace(state, closing=None), replace(note, event="dust_left")
     state = replace(state, order=None, retry_at_ms=facts.now_ms + wait_ms)
     if state.phase is Phase.PLACING:
         state = move(state, Trigger.ENDED)

@@ -14,6 +14,8 @@ from hedge.core.maker_moves import Step, answer_of_b, halt, new_order
 from hedge.core.maker_state import MakerState, Note, Pending, Phase, Place
 
 LOOK_EVERY_MS = 5000
+NAKED = frozenset({"drift", "foreign_trade_on_b", "liquidation_on_b"})
+"""Halts of B that say that its position is not what covered A any more."""
 
 
 def time_outs(state: MakerState, facts: Facts) -> Step:
@@ -70,9 +72,11 @@ def _unhedged(state: MakerState) -> int | None:
     """Return the signed trade of A that closes what B has not hedged, None while unknown."""
     net, ledger = state.net_lots or 0, answer_of_b(state)
     if ledger is not None and state.peer.alive:
-        if ledger.inflight and state.peer.ready:
+        if not ledger.inflight:
+            return _reducing(ledger.owed_lots, net)
+        if state.peer.ready:
             return 0  # an order of a B that works is in flight: soon it is known what is owed
-        return _reducing(ledger.owed_lots, net)
+        # Else its fate is open, and what is owed is not what the ledger says: look at B itself.
     looked = state.looked
     if looked is None or looked.position_lots is None or looked.seq != state.seq:
         return None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hedge.core.amounts import Side
 from hedge.core.closing import Closing
 from hedge.core.machine import Facts
-from hedge.core.maker_closing import close, time_outs
+from hedge.core.maker_closing import NAKED, close, time_outs
 from hedge.core.maker_gaps import catch_up, contradiction
 from hedge.core.maker_moves import QUIET, Step, answer_of_b, fence, halt, move, new_order, uncover
 from hedge.core.maker_state import (
@@ -154,28 +154,67 @@ def _level(side: Side, facts: Facts) -> int | None:
 
 
 def _hear_debt(state: MakerState, facts: Facts) -> Step:
-    """Start the clocks also where no fill of ours did: B says that it owes for our newest state."""
+    """Start the clocks also where no fill of ours did.
+
+    B says that it owes for our newest state; or its position was changed from outside and it
+    answers nothing more, so that we may stand naked.
+    """
     ledger = answer_of_b(state)
+    if ledger is None and state.phase is Phase.HALTED and state.halt_reason in NAKED:
+        return uncover(replace(state, covered=None), facts), ()
     if ledger is None or ledger.owed_lots in (0, ledger.dust_lots):
         return state, ()
     return uncover(state, facts), ()
 
 
 def _release(state: MakerState, _facts: Facts) -> Step:
-    """Leave the hold on state alone: order gone, book whole, B's ledger answers it."""
-    done = state.order is None and state.pending is None and state.consistent
-    if not done or state.unsaid or not is_covered(state):
+    """Leave the hold on state alone: order gone, book whole, B's ledger answers it.
+
+    The clocks end already while a remainder rests: they are those of the oldest uncovered fill.
+    """
+    if state.pending is Pending.FENCE or not state.consistent or state.unsaid:
+        return state, ()
+    if state.net_lots is None or not is_covered(state) or _owes_trades(state.order):
         return state, ()
     had_fill = state.uncovered_ms is not None
-    state = replace(state, uncovered_ms=None, alerted=False)
+    net_lots = state.net_lots
+    covered = (net_lots, state.last_trade_id)
+    state = replace(state, uncovered_ms=None, alerted=False, covered=covered)
     if state.closing is Closing.UNHEDGED:
         state = replace(state, closing=None)
     effects: tuple[MakerEffect, ...] = ()
     if had_fill:
-        effects = (Note("covered", f"B covers {state.config.spec.base(state.net_lots or 0)}"),)
-    if state.phase is Phase.AWAITING_HEDGE:
+        effects = (Note("covered", f"B covers {state.config.spec.base(net_lots)}"),)
+    done = state.order is None and state.pending is None
+    if done and state.phase is Phase.AWAITING_HEDGE:
         state = move(state, Trigger.COVERED)
     return state, effects
+
+
+def _owes_trades(order: Order | None) -> bool:
+    """Whether the order's row tells of more than its trades that are known."""
+    return order is not None and order.row is not None and order.filled_lots < order.row.filled_lots
+
+
+def _adopt(state: MakerState, facts: Facts) -> Step:
+    """Judge a position that nothing on record explains, once there is a price to judge it by."""
+    waits = state.phase in (Phase.READY, Phase.AWAITING_HEDGE) and state.pending is None
+    if state.adopted or not waits or state.net_lots is None:
+        return state, ()
+    return judge_drift(state, facts)
+
+
+def judge_drift(state: MakerState, facts: Facts) -> Step:
+    """Judge a position that nothing on record explains: small goes on aloud, large halts."""
+    config, net = state.config, state.net_lots or 0
+    if net == 0:
+        return replace(state, adopted=True), ()
+    if facts.mark_ticks is None:
+        return state, ()
+    what = f"A holds {config.spec.base(net)} {config.spec.symbol} and nothing on record explains it"
+    if config.spec.quote_micros(abs(net), facts.mark_ticks) > config.max_drift_micros:
+        return halt(state, "unexplained_position", what)
+    return replace(state, adopted=True), (Note("drift_adopted", what, loud=True),)
 
 
 def _place(state: MakerState, facts: Facts) -> Step:
@@ -198,6 +237,7 @@ def _place(state: MakerState, facts: Facts) -> Step:
 def _may_place(state: MakerState, facts: Facts) -> bool:
     return (
         state.nonce is not None
+        and state.adopted
         and state.pending is None
         and state.streams_up
         and state.redis_up
@@ -230,7 +270,9 @@ def _stop(state: MakerState, facts: Facts) -> Step:
     covered = state.uncovered_ms is None
     gone = state.order is None and state.pending is None and not state.unsaid
     if late or (gone and covered):
-        return replace(state, stopped=True), (Stopped(neutral=gone and covered),)
+        # That no fill is known to be uncovered is not enough: B must have answered this state.
+        known = is_covered(state) or state.covered == (state.net_lots, state.last_trade_id)
+        return replace(state, stopped=True), (Stopped(neutral=gone and covered and known),)
     return state, ()
 
 
@@ -240,6 +282,7 @@ _RULES = (
     _deadlines,
     catch_up,
     contradiction,
+    _adopt,
     _cancel,
     _hear_debt,
     _release,

@@ -182,6 +182,7 @@ class MakerState:
     pending: Pending | None = None
     retry_at_ms: int | None = None
     uncovered_ms: int | None = None
+    covered: tuple[int, int] | None = None
     alerted: bool = False
     closing: Closing | None = None
     looked: LookedAtB | None = None

@@ -444,16 +444,32 @@ def test_a_stop_with_an_open_fate_is_not_neutral() -> None:
     assert only(driver(Tick()), Stopped).neutral is False
 
 
-@pytest.mark.parametrize("what", ["standby", "halted", "reconciling"])
+@pytest.mark.parametrize("what", ["standby", "halted"])
 def test_a_stop_of_a_b_at_rest_is_immediate(what: str) -> None:
     """Where B may trade nothing anyway there is nothing to wait for."""
     driver = {
         "standby": Hedger,
         "halted": lambda: Hedger().halted(),
-        "reconciling": lambda: Hedger().reconciling(),
     }[what]()
     assert only(driver(StopRequested()), Stopped).neutral is True
     assert driver(HaltSeen("late"), HaltRaised("late", ""), LeaseChanged(held=False), Tick()) == []
+
+
+def test_a_stop_before_the_first_proof_is_not_neutral() -> None:
+    """What an earlier process left behind is not known yet, and unknown is not flat."""
+    assert only(Hedger().reconciling()(StopRequested()), Stopped).neutral is False
+
+
+def test_a_restored_hand_made_debt_is_judged_before_it_is_traded() -> None:
+    """Another B may have led meanwhile, or a person closed it: large halts, small goes on aloud."""
+    for manual, then in ((-20_000, Phase.HALTED), (-100, Phase.SENDING)):
+        driver = Hedger()
+        driver.state = replace(
+            driver.state, manual_lots=manual, hand_base_lots=0, hand_restored=True
+        )
+        driver.reconciling()
+        driver(Reconciled(5, driver.view(), explained=False))
+        assert driver.state.phase is then
 
 
 def test_a_deposed_b_stops_neutral_unless_its_own_order_is_open() -> None:

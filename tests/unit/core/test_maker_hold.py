@@ -154,11 +154,9 @@ def test_a_small_loss_of_record_is_said_once() -> None:
     assert driver.notes(loud=True) == ["drift_adopted"]
 
 
-@pytest.mark.parametrize(("lots", "mark"), [(4000, 300_000), (1, None)], ids=["large", "no price"])
-def test_a_position_that_nothing_explains_halts_when_large(lots: int, mark: int | None) -> None:
-    """Beyond the limit, or with no price to value it, a person decides; `force` adopts it."""
-    driver = Maker().started()
-    driver.facts(mark_ticks=mark)
+def test_a_position_that_nothing_explains_halts_when_large() -> None:
+    """Beyond the limit a person decides; `force` adopts it."""
+    lots, driver = 4000, Maker().started()
     driver.proven(lots, explained=False)
     assert driver.state.phase is Phase.HALTED
     assert driver.state.halt_reason == "unexplained_position"
@@ -168,6 +166,20 @@ def test_a_position_that_nothing_explains_halts_when_large(lots: int, mark: int 
     driver(Resumed(force=True))
     driver.proven(lots, explained=False)
     assert driver.state.phase is Phase.AWAITING_HEDGE
+
+
+@pytest.mark.parametrize(("lots", "then"), [(60, Phase.AWAITING_HEDGE), (4000, Phase.HALTED)])
+def test_without_a_price_an_unexplained_position_waits_for_one(lots: int, then: Phase) -> None:
+    """Nothing can be judged without a price, and nothing is placed before it is."""
+    driver = Maker()
+    driver.facts(mark_ticks=None, bid_ticks=None, ask_ticks=None)
+    driver.started().proven(lots, explained=False)
+    assert driver.cover() == []
+    assert not driver.state.adopted
+    driver.facts(mark_ticks=300_000)
+    driver(driver.peer(None, ready=False), StreamsChanged(up=True))
+    assert driver.state.phase in (then, Phase.READY)
+    assert (driver.state.phase is Phase.HALTED) == (then is Phase.HALTED)
 
 
 def test_a_stored_position_starts_the_clock() -> None:

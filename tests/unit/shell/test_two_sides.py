@@ -1,0 +1,135 @@
+"""What A makes of B's word, and B of A's, where they disagree or a fate is open."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hedge import answers, statements
+from hedge.bus.port import StateSnapshot
+from hedge.core.hedger_state import BaselineRead, FenceRefused, PeerConfigured, SendHedge
+from hedge.core.keys_control import Halt
+from hedge.core.maker_state import HaltSeen, PeerSeen, Place, Tick
+from hedge.core.records import OrderStatus
+from hedge.halting import HaltKeeper
+from hedge.outbox import Outbox
+from tests.unit.core.kit import Hedger, Maker, kinds
+from tests.unit.shell.fakes import Bench, Calls
+
+SECOND = 1000
+OTHER_OFFSET = "offset in lots: side b has -100, side a has 0"
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Iterator[tuple[Bench, Bench]]:
+    """The hosts of A and of B."""
+    made = Bench(tmp_path / "a", "a"), Bench(tmp_path / "b", "b")
+    yield made
+    for bench in made:
+        bench.close()
+
+
+def seen_of(bench: Bench, b: Hedger) -> StateSnapshot:
+    """What Redis shows of B."""
+    why = answers.why_unready(b.state, b.now.mark_ticks)
+    return StateSnapshot(
+        ready_b=answers.beat_of(bench.parts, b.state, why, None),
+        ledger=answers.ledger_of(bench.parts, b.state, why),
+    )
+
+
+def placed_within(bench: Bench, a: Maker, seen: StateSnapshot, seconds: int = 70) -> bool:
+    """Whether A places anything while it sees that."""
+    effects = []
+    for _ in range(seconds):
+        own = statements.beat_of(bench.parts, a.state)
+        effects += a(PeerSeen(statements.peer_of(seen, own)), Tick())
+        a.later(SECOND)
+    return Place in kinds(effects)
+
+
+def misconfigured(mismatch: str, a_seq: int) -> Hedger:
+    """A B that holds -100 and was restarted with an offset of -100."""
+    b = Hedger(offset_lots=-100).reconciling()
+    b.proven(-100, explained=False)
+    b(PeerConfigured(mismatch))
+    b.a_lots, b.a_seq = 100, a_seq
+    b(BaselineRead(b.target(), named=True))
+    b.a_stamp += 1
+    assert b(b.says(100, seq=a_seq)) == []
+    return b
+
+
+def test_a_closes_nothing_by_the_ledger_of_a_b_with_another_offset(
+    sides: tuple[Bench, Bench],
+) -> None:
+    """Such a ledger owes by another sum; A's position is hedged."""
+    bench_a, bench_b = sides
+    a = Maker().started().proven(100)
+    a.facts(room=False)
+    a.cover()
+    b = misconfigured(OTHER_OFFSET, a.state.seq)
+    seen = seen_of(bench_b, b)
+    assert (seen.ledger.owed_lots if seen.ledger else 1) is None
+    assert not placed_within(bench_a, a, seen)
+    assert not a.state.peer.ready
+
+
+def test_an_older_ledger_of_a_misconfigured_b_says_nothing_either(
+    sides: tuple[Bench, Bench],
+) -> None:
+    """A judges by the heartbeat, whatever the ledger claims."""
+    bench_a, bench_b = sides
+    b = Hedger().idle(net=-100)
+    seen = seen_of(bench_b, b)
+    assert seen.ready_b is not None
+    own = statements.beat_of(bench_a.parts, Maker().ready().state)
+    assert statements.peer_of(seen, own).ledger is not None
+    other = replace(seen, ready_b=replace(seen.ready_b, offset_lots=-100))
+    assert statements.peer_of(other, own).ledger is None
+
+
+def test_a_mismatch_stands_while_a_says_nothing(sides: tuple[Bench, Bench]) -> None:
+    """A missing heartbeat is no agreement."""
+    bench_a, bench_b = sides
+    ready_a = statements.beat_of(bench_a.parts, Maker().ready().state)
+    fresh = Hedger(offset_lots=-100).reconciling()
+    found = answers.mismatch_of(bench_b.parts, fresh.state, replace(ready_a, offset_lots=0))
+    assert "offset" in found
+    b = misconfigured(found, 5)
+    gone = answers.mismatch_of(bench_b.parts, b.state, None)
+    assert SendHedge not in kinds(b(PeerConfigured(gone)))
+
+
+def test_a_does_not_close_while_the_fate_of_bs_order_is_open(sides: tuple[Bench, Bench]) -> None:
+    """The order may have executed: what the ledger owes then is not what is unhedged."""
+    bench_a, bench_b = sides
+    a = Maker().awaiting(100)
+    a(a.row(OrderStatus.FILLED, 100))
+    b = Hedger().unknown(100)
+    b(b.says(100, seq=a.state.seq))
+    b.later(60 * SECOND)
+    b(FenceRefused(0, "no fence for 60 s"))
+    seen = seen_of(bench_b, b)
+    assert seen.ledger is not None
+    assert (seen.ledger.inflight, seen.ledger.a_seq) == (True, a.state.seq)
+    a(HaltSeen("outcome_unknown"))
+    assert not placed_within(bench_a, a, seen)
+
+
+def test_a_forced_word_that_was_heard_lets_go_of_no_later_halt(sides: tuple[Bench, Bench]) -> None:
+    """The record stays in Redis, and the operator's clock may be ahead of ours."""
+    bench = sides[1]
+    parts, resumed = bench.parts, Calls()
+    keeper = HaltKeeper(parts, "b", Outbox(parts), Calls(), resumed)
+    first = Halt(id="a-1", side="a", reason="flatten", detail="", timestamp=5)
+    keeper.follow(first)
+    record = replace(first, resumed=parts.epoch_s + 60, forced=True, note="checked")
+    keeper.follow(record)
+    assert len(resumed) == 1
+    keeper.raise_halt("foreign_trade_on_b", "a person sold", stops=True)
+    keeper.follow(record)
+    kept = bench.host.read_halt()
+    assert kept is not None
+    assert (kept.reason, len(resumed)) == ("foreign_trade_on_b", 1)
