@@ -23,7 +23,6 @@ from tests.fault_helpers import (
     sent,
     until_fired,
 )
-from tests.pair_audit import lots
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
@@ -98,13 +97,16 @@ async def test_05_a_failed_copy_may_still_run_as_the_other_copy(pair: Pair) -> N
 async def test_06_07_a_stale_position_does_not_explain_itself(pair: Pair) -> None:
     """A starts while position and trades stand still on a replica: it publishes the truth."""
     await flat(pair)
-    for path in ("account", "trades"):
+    stale = [
         await pair.paper.fault("stale_replica", **OF_A, path=path, count=4)
+        for path in ("account", "trades")
+    ]
     since = time.monotonic_ns()
     await pair.fill_a("0.0300")
     await pair.until_neutral()
     pair.kill_a()
     pair.start_a()
+    await until_fired(pair, stale[1])
     await hedged_once(pair, since, 300)
 
 
@@ -127,12 +129,11 @@ async def test_10_a_late_trade_below_a_newer_one_is_counted(pair: Pair) -> None:
     since, fault = await fill_under(
         pair, "frames_delayed", "0.0200", **OF_A, family="account_all_trades", delay_ms=700
     )
-    extra = sum(lots(row["size"]) for row in await pair.take("sell", "0.0300"))
+    await pair.take("sell", "0.0300")
     await until_fired(pair, fault)
     await pair.until_neutral(30.0)
     held, _ = await pair.positions()
     await hedged_once(pair, since, held)
-    assert extra >= 0
 
 
 async def test_11_keys_that_vanish_are_written_without_any_change(pair: Pair) -> None:

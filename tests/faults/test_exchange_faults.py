@@ -87,7 +87,7 @@ async def test_the_exchange_comes_back_without_its_state(tmp_path: Path) -> None
         await pair.until_ready_b(ready=False)
         for side, account in (("a", ACCOUNT_A), ("b", ACCOUNT_B)):
             await pair.paper.register_key(account, KEY_INDEX, pair.public_key(side))
-        await pair.until(pair.halt, "a halt", 40.0)
+        await pair.until_halted("book_not_proven")
         await pair.until_state_a("halted")
         assert await pair.resting() == []
         assert await pair.paper.trades() == []

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -97,6 +98,23 @@ async def test_a_reduces_itself_when_b_cannot_hedge(pair: Pair) -> None:
     assert await nothing_rests(pair)
     await pair.paper.collateral(ACCOUNT_B, "99980")
     await resumed(pair)
+
+
+async def test_a_reduces_what_the_liquidation_of_b_left_naked(tmp_path: Path) -> None:
+    """A was covered; B is closed by the exchange and answers nothing more: A looks, and sells."""
+    async with Pair(tmp_path, settings=SETTINGS) as pair:
+        await pair.start()
+        await pair.fill_a("0.4000")
+        await pair.until_neutral()
+        await pair.paper.fault("liquidation", account_index=ACCOUNT_B)
+        await pair.until_halted("liquidation_on_b")
+        await pair.until(lambda: at_zero(pair), "A's position is reduced", 40.0)
+        assert await nothing_rests(pair)
+
+
+async def at_zero(pair: Pair) -> bool:
+    """Whether both accounts are flat."""
+    return await pair.positions() == (0, 0)
 
 
 async def test_a_opens_nothing_to_follow_b(pair: Pair) -> None:
