@@ -287,6 +287,8 @@ class AccountBManager(Shell):
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Lead once state and streams are there."""
         self._standing.taken()
+        before = self.books.snapshot.ledger if self.books.snapshot else None
+        self.state = self._hand.taken_over(self.state, before)
         self._answers.forget()
         self.look_now()
 

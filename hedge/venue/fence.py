@@ -238,13 +238,15 @@ class Fence:
         orders shows, and its absence there would be taken for proof.
         """
         deadline_ms = self._clock.now_ms() + round(self._times.listed_timeout_s * 1000)
+        poll_s = self._times.listed_poll_s
         while True:
             status = await self._venue.tx_status(tx.tx_hash)
             if status is TxStatus.EXECUTED:
                 return
             if status is TxStatus.FAILED or self._clock.now_ms() >= deadline_ms:
                 raise _RoundFailedError(f"cancel-all {status.value}")
-            await self._clock.sleep(self._times.listed_poll_s)
+            await self._clock.sleep(poll_s)
+            poll_s *= 2  # each look is one request of A's few
 
 
 def _raise_if_not_taken(outcome: Outcome) -> None:
