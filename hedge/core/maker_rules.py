@@ -269,9 +269,10 @@ def _stop(state: MakerState, facts: Facts) -> Step:
     late = facts.now_ms >= state.stop_by_ms
     covered = state.uncovered_ms is None
     gone = state.order is None and state.pending is None and not state.unsaid
-    if late or (gone and covered):
-        # That no fill is known to be uncovered is not enough: B must have answered this state.
-        known = is_covered(state) or state.covered == (state.net_lots, state.last_trade_id)
+    # That no fill is known to be uncovered is not enough: B must have answered this state, which
+    # is waited for where B can.
+    known = is_covered(state) or state.covered == (state.net_lots, state.last_trade_id)
+    if late or (gone and covered and (known or not state.peer.ready)):
         return replace(state, stopped=True), (Stopped(neutral=gone and covered and known),)
     return state, ()
 

@@ -132,3 +132,12 @@ def test_a_stop_is_neutral_only_where_b_has_answered_that_position() -> None:
     stopped = [effect for effect in driver.effects if isinstance(effect, Stopped)]
     assert [one.neutral for one in stopped] == [False]
     assert only(covered()(StopRequested(), Tick()), Stopped).neutral is True
+
+
+def test_a_stop_waits_for_the_answer_of_a_b_that_works() -> None:
+    """A that stops right after its start leaves no state behind that B never answers."""
+    driver = Maker().started()
+    driver(driver.peer(None, ready=True))
+    driver.proven(0)
+    assert Stopped not in kinds(driver(StopRequested(), Tick()))
+    assert only(driver.cover(), Stopped).neutral is True

@@ -462,6 +462,23 @@ def test_a_refused_or_lost_close_is_tried_again() -> None:
     assert kinds(driver.cover(-100)) == [Place]
 
 
+def test_a_close_that_is_too_small_for_the_venue_is_tried_seldom() -> None:
+    """What is owed may grow; meanwhile the requests are kept for what matters."""
+    driver, _ = overdue(-3)
+    assert driver.order.lots == 3
+    driver(driver.answer(refused(21706, "invalid order base or quote amount")))
+    driver.later(9_000)
+    assert driver(Tick()) == []
+    assert driver.state.closing is Closing.UNHEDGED
+    driver.later(1_000)
+    assert kinds(driver(Tick())) == [Place]
+
+
+def test_flat_needs_no_explanation() -> None:
+    """Nothing on record, and nothing there."""
+    assert Maker().started().proven(0, explained=False).state.adopted
+
+
 def test_force_close_leaves_the_other_account_alone() -> None:
     """Closing both accounts trades three times and stands naked in between: A closes what is owed.
 
