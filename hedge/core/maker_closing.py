@@ -14,8 +14,11 @@ from hedge.core.maker_moves import Step, answer_of_b, halt, new_order
 from hedge.core.maker_state import MakerState, Note, Pending, Phase, Place
 
 LOOK_EVERY_MS = 5000
-NAKED = frozenset({"drift", "foreign_trade_on_b", "liquidation_on_b"})
-"""Halts of B that say that its position is not what covered A any more."""
+NAKED = frozenset({"foreign_trade_on_b", "liquidation_on_b"})
+"""Halts of B that say that its position is not what covered A any more.
+
+No halt of A's own is among them: then A's position would be what cannot be relied on.
+"""
 
 
 def time_outs(state: MakerState, facts: Facts) -> Step:
