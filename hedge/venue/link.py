@@ -169,7 +169,7 @@ class Link:
             return reason, False
         reason, self._is_limited = "ended", False
         try:
-            async with self._connect() as socket:
+            async with await self._open() as socket:
                 self._drop_reason = ""
                 self._pinged_ms = self._heard_ms = self._clock.now_ms()
                 self._answers_pings = False
@@ -186,8 +186,6 @@ class Link:
             if isinstance(error, InvalidStatus) and error.response.status_code in LIMITED:
                 self._is_limited = True
                 self.limited()
-        except (ValueError, ImportError) as error:  # an address or a proxy that cannot be used
-            reason = f"{type(error).__name__}: {error}"
         finally:
             healthy = self._is_healthy()
             self._talk.lost(reason)
@@ -196,6 +194,13 @@ class Link:
     def _is_healthy(self) -> bool:
         since = self._talk.ready_since_ms
         return since is not None and self._clock.now_ms() - since >= self._times.healthy_s * 1000
+
+    async def _open(self) -> ClientConnection:
+        """Connect. Raises LinkLostError for an address or a proxy that cannot be used."""
+        try:
+            return await self._connect()
+        except (ValueError, ImportError) as error:
+            raise LinkLostError(f"{type(error).__name__}: {error}") from error
 
     def _connect(self) -> connect:
         on_loopback = urlsplit(self._url).hostname in LOOPBACK

@@ -18,6 +18,7 @@ from hedge.errors import ConfigError
 from hedge.venue.budget import RequestBudget
 from hedge.venue.lighter import LighterVenue
 from hedge.venue.port import (
+    MarginSeen,
     Path,
     StreamDown,
     StreamUp,
@@ -102,6 +103,24 @@ async def test_an_address_that_cannot_be_used_is_a_reason_and_no_bug(
         settings = replace(exchange.settings, ws_url="ws://127.0.0.1:99999/stream")
         async with running(settings, _credentials()):
             await eventually(lambda: any("link lost" in line for line in caplog.messages))
+
+
+async def test_a_bug_in_who_hears_is_no_lost_link() -> None:
+    """What the manager raises ends the process loudly; no reconnect hides it."""
+
+    def wrong(event: object) -> None:
+        if isinstance(event, MarginSeen):  # told while a frame is read
+            raise ValueError("a bug")
+
+    async with scripted() as exchange:
+        budget = RequestBudget(SystemClock(), 1000)
+        async with LighterVenue.open(
+            exchange.settings, _credentials(), clock=SystemClock(), budget=budget
+        ) as venue:
+            with pytest.raises(ExceptionGroup) as failure:
+                async with asyncio.timeout(10):
+                    await venue.run_streams(wrong)
+    assert failure.group_contains(ValueError, match="a bug")
 
 
 async def test_tokens_do_not_get_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
