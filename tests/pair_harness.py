@@ -461,6 +461,14 @@ class Pair:
             message = f"{daemon.side} ended with {daemon.code}: {daemon.output()[-2000:]}"
             raise AssertionError(message)
 
+    async def until_nothing_rests(self) -> None:
+        """Wait until A has taken off what rested: it says "halted" before its cancel ends."""
+
+        async def seen() -> bool:
+            return await self.resting() == []
+
+        await self.until(seen, "nothing rests")
+
     async def until_halted(self, reason: str = "") -> Json:
         """Wait until the pair is halted (for `reason`)."""
 

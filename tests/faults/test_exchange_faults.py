@@ -89,5 +89,5 @@ async def test_the_exchange_comes_back_without_its_state(tmp_path: Path) -> None
             await pair.paper.register_key(account, KEY_INDEX, pair.public_key(side))
         await pair.until_halted("book_not_proven")
         await pair.until_state_a("halted")
-        assert await pair.resting() == []
+        await pair.until_nothing_rests()
         assert await pair.paper.trades() == []

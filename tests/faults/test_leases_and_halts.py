@@ -104,7 +104,7 @@ async def test_a_trade_by_hand_on_a_is_hedged_and_halts(pair: Pair) -> None:
     await pair.until_neutral()
     assert await pair.positions() == (before[0] + 500, before[1] - 500)
     await pair.until_state_a("halted")
-    assert await pair.resting() == []
+    await pair.until_nothing_rests()
 
 
 async def test_a_halt_outlives_daemons_and_redis(pair: Pair) -> None:
@@ -131,7 +131,7 @@ async def test_a_halted_pair_stops_cleanly_and_stays_halted(pair: Pair) -> None:
     pair.start_b()
     pair.start_a()
     await pair.until_state_a("halted")
-    assert await pair.resting() == []
+    await pair.until_nothing_rests()
 
 
 async def test_only_a_person_ends_a_halt(pair: Pair) -> None:
@@ -156,7 +156,7 @@ async def test_a_trade_by_hand_on_b_halts_and_is_not_countered(pair: Pair) -> No
     await by_hand(pair, ACCOUNT_B, is_ask=True)
     await pair.until_halted("foreign_trade_on_b")
     await pair.until_state_a("halted")
-    assert await pair.resting() == []
+    await pair.until_nothing_rests()
     await pair.until_ready_b(ready=False)
     assert await pair.positions() == (before[0], before[1] - 500)
     code, text = await pair.command("resume")

@@ -49,7 +49,7 @@ async def test_a_large_position_halts_until_a_person_adopts_it(tmp_path: Path) -
         pair.start_a()
         await pair.until_halted("unexplained_position")
         await pair.until_state_a("halted")
-        assert await pair.resting() == []
+        await pair.until_nothing_rests()
         assert len(await pair.paper.trades()) == trades
         code, text = await pair.command("resume", "--force", "--yes", "--reason", "both are ours")
         assert code == 0, text

@@ -50,7 +50,7 @@ async def test_a_stranger_trades_a(pair: Pair) -> None:
     await pair.until_neutral()
     assert await pair.positions() == (500, -500)
     await pair.until_state_a("halted")
-    assert await pair.resting() == []
+    await pair.until_nothing_rests()
     await resumed(pair)
 
 
@@ -84,7 +84,7 @@ async def test_b_is_liquidated(pair: Pair) -> None:
     assert "liquidat" in json.dumps(halt)
     await pair.until_state_a("halted")
     assert await pair.positions() == (5000, 0)
-    assert await pair.resting() == []
+    await pair.until_nothing_rests()
     await pair.paper.collateral(ACCOUNT_B, "100000")
     code, text = await pair.command("resume", "--force", "--yes", "--reason", "money is back")
     assert code == 0, text
