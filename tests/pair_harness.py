@@ -603,8 +603,10 @@ class Pair:
     # --- logs
 
     def logs(self, lines: int = LOG_LINES) -> str:
-        """Return the end of what the daemons logged and printed."""
-        parts = []
+        """Return how the daemons are, and the end of what they logged and printed."""
+        daemons = [daemon for daemon in (self.a, self.b, *self._extra) if daemon is not None]
+        codes = [f"{one.side} {'runs' if one.code is None else one.code}" for one in daemons]
+        parts = [f"----- {', '.join(codes)}"]
         files = sorted(self.folder.glob("logs*/*.log")) + sorted(self.folder.glob("*.out"))
         for file in files:
             text = file.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -9,14 +9,24 @@ it speaks TLS to the client and plain text to the server.
 import asyncio
 import contextlib
 import re
+import socket
 import ssl
+import struct
 from collections import Counter
 from types import TracebackType
 from typing import Self
 
 CHUNK = 65_536
 THROTTLED_CHUNK = 512
+_NO_LINGER = struct.pack("ii", 1, 0)  # closing then sends RST
 REQUEST_LINE = re.compile(rb"(?:GET|POST) (/[^ ?]*)[^\r\n]* HTTP/1\.1")
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close a connection as a host does that has forgotten it: the other side gets RST, not FIN."""
+    with contextlib.suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    writer.transport.abort()
 
 
 class Way:
@@ -133,9 +143,9 @@ class TcpProxy:
     # Switches
 
     def cut(self) -> None:
-        """Reset every open connection; new ones are still taken."""
+        """Reset every open connection (RST, not FIN); new ones are still taken."""
         for writer in self._writers:
-            writer.transport.abort()
+            reset(writer)
 
     def drop_replies(self, on: bool) -> None:
         """Swallow bytes from the server to the client: requests arrive, answers do not."""

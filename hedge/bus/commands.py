@@ -130,6 +130,6 @@ async def _load(connection: AbstractConnection, scripts: tuple[Script, ...]) -> 
 
 
 def _is_dead(connection: AbstractConnection) -> bool:
-    """Whether the server has closed the connection; known without sending anything."""
+    """Whether the connection is closed or was reset; known without sending anything."""
     reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001 (no public question)
-    return reader is None or reader.at_eof()
+    return reader is None or reader.at_eof() or reader.exception() is not None

@@ -1,5 +1,7 @@
 """How to reach Redis: one set of arguments for every client, and what is looked at at the start."""
 
+import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import redis
@@ -16,6 +18,57 @@ from hedge.config_schema import RedisConfig
 from hedge.errors import RedisUnreachableError
 
 MIN_VERSION = (6, 2)
+
+
+class _Losable:
+    """A redis-py connection that takes a closed transport for a lost connection.
+
+    uvloop refuses to write to one by RuntimeError, which redis-py lets through like a bug.
+    """
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002  redis-py's own signature
+    ) -> None:
+        """Write a command. Raises redis.ConnectionError where the connection is lost."""
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise redis.ConnectionError(f"the connection was lost: {error}") from error
+
+
+class _Plain(_Losable, redis.asyncio.Connection): ...
+
+
+class _Encrypted(_Losable, redis.asyncio.SSLConnection): ...
+
+
+class _Managed(_Losable, redis.asyncio.sentinel.SentinelManagedConnection): ...
+
+
+class _ManagedEncrypted(_Losable, redis.asyncio.sentinel.SentinelManagedSSLConnection): ...
+
+
+class _SentinelClient(redis.asyncio.Redis):
+    """A client of one Sentinel, with a deadline of its own for every question.
+
+    redis-py's `socket_timeout` writes through asyncio.wait_for, which before Python 3.12 can lose a
+    cancellation: the task that was to end would go on for ever.
+    """
+
+    def __init__(self, pool: redis.asyncio.ConnectionPool, deadline_s: float) -> None:
+        super().__init__(connection_pool=pool)
+        self.auto_close_connection_pool = True  # nobody else has it
+        self._deadline_s = deadline_s
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Ask. Raises redis.TimeoutError when there is no answer in time."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except TimeoutError as error:
+            raise redis.TimeoutError("a Sentinel gave no answer in time") from error
 
 
 def _common(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
@@ -81,19 +134,32 @@ def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.Connect
     if settings.tls.enabled:
         arguments |= _tls(settings)
     if settings.sentinels:
-        if settings.tls.enabled:
-            arguments["ssl"] = True
-        to_sentinels = _to_sentinels(settings, timeout_s) | {"retry": AsyncRetry(NoBackoff(), 0)}
-        sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            list(settings.sentinels), sentinel_kwargs=to_sentinels
-        )
+        managed = _ManagedEncrypted if settings.tls.enabled else _Managed
         return redis.asyncio.sentinel.SentinelConnectionPool(  # type: ignore[no-untyped-call]
-            settings.master_name, sentinel, **arguments
+            settings.master_name,
+            _async_sentinel(settings, timeout_s),
+            connection_class=managed,
+            **arguments,
         )
-    kind = redis.asyncio.SSLConnection if settings.tls.enabled else redis.asyncio.Connection
+    kind = _Encrypted if settings.tls.enabled else _Plain
     return redis.asyncio.ConnectionPool(
         connection_class=kind, host=settings.host, port=settings.port, **arguments
     )
+
+
+def _async_sentinel(settings: RedisConfig, timeout_s: float) -> redis.asyncio.sentinel.Sentinel:
+    arguments = _to_sentinels(settings, timeout_s) | {"retry": AsyncRetry(NoBackoff(), 0)}
+    deadline_s, arguments["socket_timeout"] = arguments["socket_timeout"], None
+    kind = _Encrypted if arguments.pop("ssl", False) else _Plain
+    sentinel = redis.asyncio.sentinel.Sentinel([])  # type: ignore[no-untyped-call]
+    sentinel.sentinels = [
+        _SentinelClient(
+            redis.asyncio.ConnectionPool(connection_class=kind, host=host, port=port, **arguments),
+            deadline_s,
+        )
+        for host, port in settings.sentinels
+    ]
+    return sentinel
 
 
 def _to_sentinels(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
