@@ -17,6 +17,7 @@ from hedge.core.amounts import MICROS
 from hedge.core.keys_control import Halt
 from hedge.core.machine import Facts
 from hedge.core.records import Trade
+from hedge.crew import Crew
 from hedge.drift import DriftHandlers, DriftKeeper
 from hedge.errors import RedisUnreachableError
 from hedge.halting import HaltKeeper
@@ -88,14 +89,12 @@ class Shell(ABC):
         self.available_micros: int | None = None
         self._events: deque[Any] = deque()
         self._stepping = False
-        self._group: asyncio.TaskGroup | None = None
         self._reconciler: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self._speak = False
         self._ended: asyncio.Future[Ending] | None = None
         self._seen_command: str | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._is_over = False
+        self._crew = Crew()
 
     # --- what a side adds -----------------------------------------------------------------
 
@@ -197,15 +196,11 @@ class Shell(ABC):
         """Run until stopped; return how it ended. Raises HedgeError for what a person must fix."""
         self._ended = asyncio.get_running_loop().create_future()
         self.halts.load()
-        async with asyncio.TaskGroup() as group:
-            self._group = group
+        async with self._crew:
             for name, work in self._loops():
                 self.spawn(name, work)
             ending = await self._ended
             await self.outbox.drain()
-            self._is_over = True
-            for task in list(self._tasks):
-                task.cancel()
         await self._leave()
         return ending
 
@@ -237,22 +232,7 @@ class Shell(ABC):
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run one effect's work as a named task of the process's group."""
-        if self._group is None:
-            raise RuntimeError(f"{name} before run")
-        task = self._group.create_task(self._guarded(work), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a task; once one has failed nothing more is decided, for the group unwinds."""
-        try:
-            await work
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self._is_over = True
-            raise
+        return self._crew.spawn(name, work)
 
     def reconcile(self) -> None:
         """Pass a fence and prove the book, beginning anew if one is on its way."""
@@ -268,7 +248,7 @@ class Shell(ABC):
 
     def post(self, event: Any) -> None:
         """Step the core with `event` and perform the effects; nested events follow in order."""
-        if self._is_over:
+        if self._crew.is_over:
             return
         self._events.append(event)
         if self._stepping:
@@ -297,7 +277,7 @@ class Shell(ABC):
 
     def on_venue(self, event: VenueEvent) -> None:
         """Take one event of the streams."""
-        if self._is_over:
+        if self._crew.is_over:
             return
         match event:
             case TradesSeen():
