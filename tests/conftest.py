@@ -23,6 +23,21 @@ GRACE_S = 3.0
 RECURSION_LIMIT = sys.getrecursionlimit()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --backwards."""
+    parser.addoption(
+        "--backwards",
+        action="store_true",
+        help="run the tests in the opposite order: none may depend on it",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Turn the order around where that is asked for."""
+    if config.getoption("--backwards"):
+        items.reverse()
+
+
 def pytest_runtest_setup() -> None:
     """Undo what `import lighter` in an earlier test did to the recursion limit.
 

@@ -181,6 +181,7 @@ class Pair:
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
+        self._audited_seq = 0
 
     # --- life
 
@@ -582,8 +583,14 @@ class Pair:
         """Return how many transactions the exchange has accepted."""
         return int((await self.paper.state())["counters"]["accepted"])
 
+    async def forgive(self) -> None:
+        """Wait until the pair is neutral, and audit from here on: strangers have traded before."""
+        await self.until_neutral()
+        self._audited_seq = await self.last_seq()
+
     async def audit(self, after_seq: int = 0) -> Audit:
         """Check the promises against the exchange's logs, from a neutral moment on."""
+        after_seq = max(after_seq, self._audited_seq)
         trades, orders = await self.paper.trades(after_seq), await self.paper.orders(after_seq)
         return audit(
             [row for row in trades if row["market_id"] == ETH], orders, ACCOUNT_A, ACCOUNT_B

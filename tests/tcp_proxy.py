@@ -24,8 +24,10 @@ REQUEST_LINE = re.compile(rb"(?:GET|POST) (/[^ ?]*)[^\r\n]* HTTP/1\.1")
 
 def reset(writer: asyncio.StreamWriter) -> None:
     """Close a connection as a host does that has forgotten it: the other side gets RST, not FIN."""
-    with contextlib.suppress(OSError):
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    opened = writer.get_extra_info("socket")  # None once TLS has closed it
+    if opened is not None:
+        with contextlib.suppress(OSError):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     writer.transport.abort()
 
 

@@ -30,7 +30,8 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
 
 def state_of(pair: Pair, side: str) -> Path:
     """Return the directory in which a side keeps its files."""
-    (found,) = (pair.folder / f"state-{side}").glob("*-*-*")
+    account = ACCOUNT_A if side == "a" else ACCOUNT_B
+    (found,) = (pair.folder / f"state-{side}").glob(f"*-{account}-*")
     return found
 
 
@@ -123,14 +124,12 @@ async def test_host_files_are_broken(pair: Pair) -> None:
 async def test_the_disk_is_full(pair: Pair) -> None:
     """Nothing can be written any more: said once per file, and the pair trades and halts on."""
     await pair.until_neutral()
-    for side in "ab":
-        for name in (*FILES, "halt"):
-            (state_of(pair, side) / f".{name}.json.tmp").symlink_to("/dev/full")
-    pair.kill_a()
-    pair.kill_b()
-    await pair.until(lambda: leases_are(pair, 0), "both leases lapsed")
-    pair.start_b()
-    pair.start_a()
+    full = [
+        state_of(pair, side) / f".{name}.json.tmp" for side in "ab" for name in (*FILES, "halt")
+    ]
+    for file in full:
+        file.symlink_to("/dev/full")
+    await restart(pair)
     await goes_on(pair)
     text = pair.logs(2000)
     assert "No space left on device" in text
@@ -140,6 +139,19 @@ async def test_the_disk_is_full(pair: Pair) -> None:
     code, text = await pair.command("resume")
     assert code == 0, text
     await goes_on(pair)
+    for file in full:
+        file.unlink(missing_ok=True)
+    await restart(pair)
+    await goes_on(pair)
+
+
+async def restart(pair: Pair) -> None:
+    """Kill both sides and start them once their leases have lapsed."""
+    pair.kill_a()
+    pair.kill_b()
+    await pair.until(lambda: leases_are(pair, 0), "both leases lapsed")
+    pair.start_b()
+    pair.start_a()
 
 
 async def leases_are(pair: Pair, count: int) -> bool:
@@ -176,8 +188,10 @@ async def test_two_pairs_in_one_redis_do_not_disturb_each_other(pair: Pair) -> N
         "accounts__account_a__account_index": NIGHT_A,
         "accounts__account_b__account_index": NIGHT_B,
     }
-    for side in "ba":
+    night = [
         pair.spawn(side, pair.config_of(side, pair="night", strategy__depth=2, **accounts))
+        for side in "ba"
+    ]
 
     async def stands() -> bool:
         found = await pair.key("hedge:night:ready:a")
@@ -201,3 +215,6 @@ async def test_two_pairs_in_one_redis_do_not_disturb_each_other(pair: Pair) -> N
     fills = await pair.client.xrange("hedge:night:fills")
     assert {json.loads(entry["message"])["account_index"] for _, entry in fills} == {NIGHT_A}
     assert {ACCOUNT_A, ACCOUNT_B}.isdisjoint({NIGHT_A, NIGHT_B})
+    for daemon in reversed(night):
+        daemon.send(signal.SIGTERM)
+        assert await daemon.ended() == 0

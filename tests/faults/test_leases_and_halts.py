@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from hedge.core import ids
+from tests.fault_helpers import resumed
 from tests.pair_audit import lives_of
-from tests.pair_harness import ETH, Pair
+from tests.pair_harness import ETH, Json, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
@@ -95,21 +96,28 @@ async def by_hand(pair: Pair, account: int, is_ask: bool) -> None:
         assert isinstance(answer, lighter.RespSendTx)
 
 
+async def halted(pair: Pair) -> Json:
+    """Halt a pair that trades, by a trade by hand on A, and return the halt."""
+    await pair.until_neutral()
+    await by_hand(pair, ACCOUNT_A, is_ask=False)
+    return await pair.until_halted("foreign_trade_on_a")
+
+
 async def test_a_trade_by_hand_on_a_is_hedged_and_halts(pair: Pair) -> None:
     """Somebody else trades A: B hedges it like any fill, and then the pair halts."""
     await pair.until_neutral()
     before = await pair.positions()
-    await by_hand(pair, ACCOUNT_A, is_ask=False)
-    await pair.until_halted("foreign_trade_on_a")
+    await halted(pair)
     await pair.until_neutral()
     assert await pair.positions() == (before[0] + 500, before[1] - 500)
     await pair.until_state_a("halted")
     await pair.until_nothing_rests()
+    await resumed(pair)
 
 
 async def test_a_halt_outlives_daemons_and_redis(pair: Pair) -> None:
     """Killed and started with an empty Redis, the pair is still halted, and says so."""
-    halt = await pair.until_halted("foreign_trade_on_a")
+    halt = await halted(pair)
     pair.kill_a()
     pair.kill_b()
     await pair.client.flushall()
@@ -119,12 +127,13 @@ async def test_a_halt_outlives_daemons_and_redis(pair: Pair) -> None:
     assert again["id"] == halt["id"]
     await pair.until_state_a("halted")
     await pair.until_neutral()
-    assert await pair.resting() == []
+    await pair.until_nothing_rests()
+    await resumed(pair)
 
 
 async def test_a_halted_pair_stops_cleanly_and_stays_halted(pair: Pair) -> None:
     """A graceful stop while halted ends with 0 where all is covered; the halt stays."""
-    await pair.until_halted("foreign_trade_on_a")
+    halt = await halted(pair)
     await pair.until_neutral()
     assert await pair.stop_a() == 0
     assert await pair.stop_b() == 0
@@ -132,16 +141,14 @@ async def test_a_halted_pair_stops_cleanly_and_stays_halted(pair: Pair) -> None:
     pair.start_a()
     await pair.until_state_a("halted")
     await pair.until_nothing_rests()
+    assert (await pair.until_halted())["id"] == halt["id"]
+    await resumed(pair)
 
 
 async def test_only_a_person_ends_a_halt(pair: Pair) -> None:
     """After `resume` the pair goes on, and the halt does not come back with a restart."""
-    await pair.until_ready_b()
-    await pair.until_neutral()
-    code, text = await pair.command("resume")
-    assert code == 0, text
-    await pair.fill_a()
-    await pair.until_neutral()
+    await halted(pair)
+    await resumed(pair)
     pair.kill_a()
     pair.start_a()
     await pair.until_resting()
@@ -163,6 +170,6 @@ async def test_a_trade_by_hand_on_b_halts_and_is_not_countered(pair: Pair) -> No
     assert code == 5, text
     code, text = await pair.command("resume", "--force", "--yes", "--reason", "I sold by hand")
     assert code == 0, text
-    await pair.until_neutral()
+    await pair.forgive()
     assert sum(await pair.positions()) == 0
     await pair.until_resting()

@@ -41,19 +41,10 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
             await asyncio.to_thread(world.stop)
 
 
-async def nothing_rests(pair: Pair) -> bool:
-    return await pair.resting() == []
-
-
-async def test_the_master_is_killed_after_a_fill(watched: Watched) -> None:
-    """A cancels and waits; the new master is found, every fill hedged once, trading goes on."""
-    pair, world = watched
-    await pair.until_resting()
-    await asyncio.to_thread(pair.redis.kill)
-    await pair.fill_a("0.0300")
-    await pair.until(lambda: nothing_rests(pair), "A's order off the book")
-    await world.failed_over(world.replica.port)
-    await pair.use_redis(world.replica.port)
+async def goes_on(pair: Pair, world: SentinelWorld, port: int) -> None:
+    """The new master is found, every fill is hedged once, and trading goes on."""
+    await world.failed_over(port)
+    await pair.use_redis(port)
     await pair.until_neutral(30.0)
     await pair.until_resting()
     await pair.fill_a("0.0100")
@@ -61,9 +52,15 @@ async def test_the_master_is_killed_after_a_fill(watched: Watched) -> None:
     assert await pair.halt() is None
 
 
-async def test_the_new_master_is_killed_in_its_turn(watched: Watched) -> None:
-    """The old master, back as a replica, takes over again; nothing is hedged twice."""
+async def test_masters_are_killed_one_after_the_other(watched: Watched) -> None:
+    """A cancels and waits through each fail-over; nothing is hedged twice."""
     pair, world = watched
+    await pair.until_resting()
+    await asyncio.to_thread(pair.redis.kill)
+    await pair.fill_a("0.0300")
+    await pair.until_nothing_rests()
+    await goes_on(pair, world, world.replica.port)
+
     await asyncio.to_thread(pair.redis.restart)
     world.follow()
 
@@ -73,10 +70,4 @@ async def test_the_new_master_is_killed_in_its_turn(watched: Watched) -> None:
     await eventually(lambda: asyncio.to_thread(follows), 30.0, "the old master following")
     await pair.fill_a("0.0200")
     await asyncio.to_thread(world.replica.kill)
-    await world.failed_over(pair.redis.port)
-    await pair.use_redis(pair.redis.port)
-    await pair.until_neutral(30.0)
-    await pair.until_resting()
-    await pair.fill_a("0.0100")
-    await pair.check()
-    assert await pair.halt() is None
+    await goes_on(pair, world, pair.redis.port)

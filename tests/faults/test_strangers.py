@@ -68,7 +68,7 @@ async def test_a_stranger_trades_b(pair: Pair) -> None:
     assert own == []
     code, text = await pair.command("resume", "--force", "--yes", "--reason", "I sold by hand")
     assert code == 0, text
-    await pair.until_neutral()
+    await pair.forgive()
     await pair.until_resting()
     assert sum(await pair.positions()) == 0
 
@@ -89,6 +89,7 @@ async def test_b_is_liquidated(pair: Pair) -> None:
     code, text = await pair.command("resume", "--force", "--yes", "--reason", "money is back")
     assert code == 0, text
     await pair.until_neutral(40.0)
+    await pair.forgive()
     await pair.until_resting()
 
 

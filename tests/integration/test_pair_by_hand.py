@@ -88,6 +88,15 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
         yield made
 
 
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def alone(pair: Pair) -> None:
+    """Every test finds B alone and ready."""
+    assert pair.b is not None
+    if pair.b.code is not None:
+        pair.start_b()
+    await pair.until_ready_b()
+
+
 async def hedged(pair: Pair, text: str | dict[str, Any], change: str) -> None:
     """Publish, and wait until B has moved by exactly `change`."""
     before = (await pair.positions())[1]
@@ -110,6 +119,7 @@ async def stays(pair: Pair, seconds: int = 2) -> None:
 
 async def test_a_fill_by_hand_moves_b_to_the_other_side_and_it_stays(pair: Pair) -> None:
     """B trades exactly the amount, in the opposite direction, once."""
+    since = await pair.last_seq()
     text = json.dumps(fill("0.0100", "buy"))
     await hedged(pair, text, "-0.0100")
     await stays(pair)
@@ -117,7 +127,7 @@ async def test_a_fill_by_hand_moves_b_to_the_other_side_and_it_stays(pair: Pair)
     await hedged(pair, fill("0.0200", "sell"), "0.0200")
     assert (await pair.positions())[1] == 100
     await hedged(pair, fill("0.0100", "buy"), "-0.0100")
-    trades = await pair.paper.trades(account=ACCOUNT_B)
+    trades = await pair.paper.trades(since, account=ACCOUNT_B)
     assert [row["size"] for row in trades] == ["0.0100", "0.0200", "0.0100"]
 
 

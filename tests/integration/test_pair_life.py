@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.fault_helpers import flat
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
@@ -58,6 +59,13 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
         yield made
 
 
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def flat_again(pair: Pair) -> None:
+    """Every test finds both daemons running, and the pair flat."""
+    await pair.revive()
+    await flat(pair)
+
+
 async def cycle(pair: Pair) -> None:
     """Fill A's buy and then its sell, each covered."""
     for state in ("0.0100", "0.0000"):
@@ -68,9 +76,10 @@ async def cycle(pair: Pair) -> None:
 
 async def test_a_fresh_pair_trades_in_cycles(pair: Pair) -> None:
     """Flat, long, flat again, twice; B mirrors every step to the lot."""
+    since = await pair.last_seq()
     for _ in range(2):
         await cycle(pair)
-    result = await pair.check()
+    result = await pair.check(since)
     assert (result.a_lots, result.b_lots) == (0, 0)
     assert result.prefixes >= 8
     assert result.neutral_moments >= 3
@@ -78,9 +87,10 @@ async def test_a_fresh_pair_trades_in_cycles(pair: Pair) -> None:
 
 async def test_every_fill_is_published_with_its_documented_fields(pair: Pair) -> None:
     """A message of A has the users' eight fields and ours, all of the documented types."""
+    since, told = await pair.last_seq(), len(pair.told_on(NAMES.account_a_filled))
     await cycle(pair)
-    messages = pair.told_on(NAMES.account_a_filled)
-    trades = await pair.paper.trades(account=ACCOUNT_A)
+    messages = pair.told_on(NAMES.account_a_filled)[told:]
+    trades = await pair.paper.trades(since, account=ACCOUNT_A)
     assert [message["trade_id"] for message in messages] == [row["trade_id"] for row in trades]
     for message, trade in zip(messages, trades, strict=True):
         assert set(message) - STAMPS_A == USERS_FIELDS | OUR_FIELDS_A
@@ -160,7 +170,6 @@ async def test_a_clean_stop_leaves_nothing_behind(pair: Pair) -> None:
 
 async def test_the_pair_goes_on_after_a_clean_stop_while_long(pair: Pair) -> None:
     """Stopped with a hedged position and started again, it closes that position."""
-    await pair.start()
     await pair.fill_a()
     await pair.until_position_b("-0.0100")
     await pair.until_neutral()

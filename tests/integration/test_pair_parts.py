@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.fault_helpers import flat
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 
@@ -27,13 +28,15 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
 
 async def test_an_order_filled_in_parts_is_hedged_to_the_lot(pair: Pair) -> None:
     """Uneven parts add up on B, and A's next order comes only after the last is covered."""
+    await flat(pair)
+    since = await pair.last_seq()
     parts = ("0.0001", "0.3333", "0.0500", "0.6166")
     for part in parts:
         await pair.fill_a(part)
     await pair.until_position_b("-1.0000")
     await pair.until_resting()
-    result = await pair.check()
-    fills = await pair.paper.trades(account=ACCOUNT_A)
+    result = await pair.check(since)
+    fills = await pair.paper.trades(since, account=ACCOUNT_A)
     assert [row["size"] for row in fills if row["bid_account_id"] == ACCOUNT_A] == list(parts)
     assert result.a_orders == 2
     assert result.hedges >= 1
@@ -41,13 +44,13 @@ async def test_an_order_filled_in_parts_is_hedged_to_the_lot(pair: Pair) -> None
 
 async def test_a_part_is_covered_while_the_rest_still_rests(pair: Pair) -> None:
     """B covers the first part at once; the remainder stays in the book and is hedged later."""
-    before = (await pair.positions())[1]
+    await flat(pair)
     await pair.fill_a("0.4000")
-    await pair.until_position_b(f"{(before + 4000) / 10_000:.4f}")
+    await pair.until_position_b("-0.4000")
     order = (await pair.resting())[0]
     assert order.size_lots - order.filled_lots == 6000
     await pair.fill_a()
-    await pair.until_position_b("0")
+    await pair.until_position_b("-1.0000")
     await pair.check()
 
 

@@ -126,7 +126,8 @@ async def test_trade_object(trader: Trader) -> None:
     await trader.market(is_ask=False, base_amount=100, price=301_000)
     answer = await get(trader.paper, f"{API}/recentTrades", market_id=0, limit=1)
     row = answer["trades"][0]
-    assert set(row) == TRADE_KEYS
+    # Stated only where true, and that depends on what the maker has traded before.
+    assert set(row) - {"maker_position_sign_changed"} == TRADE_KEYS
     assert set(row) <= known(Trade)
     assert row["bid_account_id"] == trader.account
     assert (row["size"], row["is_maker_ask"]) == ("0.0100", True)
