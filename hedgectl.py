@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hedge import host_os
 from hedge.bus.acl import SIDES, users
 from hedge.config import load_config
 from hedge.config_reader import wrong
@@ -353,4 +354,5 @@ def _fail(error: HedgeError) -> NoReturn:
 
 
 if __name__ == "__main__":
+    host_os.print_any_text()
     app()

@@ -6,6 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 
+async def _nothing() -> None: ...
+
+
 class Crew:
     """Tasks that run beside a block of code; the block's end, or one task's failure, ends all.
 
@@ -14,7 +17,7 @@ class Crew:
     works nor ends, and nobody would start another in its place.
     """
 
-    def __init__(self, *, again_s: float = 1.0) -> None:
+    def __init__(self, *, again_s: float = 3.0) -> None:
         """Nobody works yet; `again_s` is how long after a word to end the next one comes."""
         self._again_s = again_s
         self._group = asyncio.TaskGroup()
@@ -41,7 +44,13 @@ class Crew:
         await self._group.__aexit__(kind, error, trace)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as a task. Raises RuntimeError outside the block."""
+        """Run `work` as a task; once all is over it is not begun.
+
+        Raises RuntimeError before the block.
+        """
+        if self.is_over:
+            work.close()
+            return asyncio.create_task(_nothing(), name=name)
         task = self._group.create_task(self._guarded(work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

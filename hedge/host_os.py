@@ -5,15 +5,18 @@ uvloop, no signal handlers in the event loop, no prctl, no /proc.
 """
 
 import asyncio
+import contextlib
 import ctypes
+import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 PLAIN = "HEDGE_PLAIN"
+_THREADS = "64"
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _PR_SET_PDEATHSIG = 1
 _QUERY_LIMITED, _STILL_ACTIVE = 0x1000, 259
@@ -26,9 +29,14 @@ def is_plain() -> bool:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed (there is none for Windows), else None."""
+    """Return uvloop's loop where it is installed (there is none for Windows), else None.
+
+    libuv looks up names in four threads unless told otherwise, and an abandoned look-up keeps its
+    thread until the name server answers: reconnecting would starve every other link.
+    """
     if is_plain():
         return None
+    os.environ.setdefault("UV_THREADPOOL_SIZE", _THREADS)
     try:
         import uvloop  # noqa: PLC0415  see above
     except ImportError:
@@ -36,16 +44,49 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def on_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """Call `stop` in the loop at every signal that means: finish and leave."""
-    for name in STOP_SIGNALS:
-        number = getattr(signal, name, None)
-        if number is None:
-            continue
-        if not (is_plain() or sys.platform == "win32"):
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that mean: finish and leave.
+
+    A hang-up that is ignored already is not among them: under nohup a process outlives its
+    terminal.
+    """
+    found = [signal.Signals[name] for name in STOP_SIGNALS if name in signal.Signals.__members__]
+    return [
+        number
+        for number in found
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    ]
+
+
+@contextlib.contextmanager
+def on_stop_signals(
+    loop: asyncio.AbstractEventLoop, stop: Callable[[], None]
+) -> Generator[None, None, None]:
+    """Call `stop` in the loop at every such signal that comes during the block.
+
+    After it they end the process at once: closing a loop can wait for a name server.
+    """
+    numbers = stop_signals()
+    by_loop = not (is_plain() or sys.platform == "win32")
+    for number in numbers:
+        if by_loop:
             loop.add_signal_handler(number, stop)
         else:  # handlers run between bytecodes, whatever the loop does
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if by_loop:
+                loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+
+def print_any_text() -> None:
+    """Let no character that the terminal does not know end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def die_with_parent() -> Callable[[], None] | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import PairScope
@@ -32,7 +33,7 @@ from hedge.errors import (
     HedgeError,
     NotNeutralError,
 )
-from hedge.host_os import loop_factory, on_stop_signals
+from hedge.host_os import loop_factory, on_stop_signals, print_any_text
 from hedge.host_state import HostState
 from hedge.logs import Log, setup_logging
 from hedge.parts import Ending, Parts
@@ -63,6 +64,7 @@ class CheckRow:
 
 def run(side: str, argv: Sequence[str], build: Build) -> int:
     """Run one side until stopped; return the process's exit code."""
+    print_any_text()
     options = _parser(side).parse_args(argv)
     name = f"main_{side.upper()}"
     try:
@@ -144,7 +146,17 @@ def _secrets(config: Config) -> list[Secret]:
     return [secret for secret in found if secret is not None]
 
 
+def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep short what a look-up or connect that nobody waits for any more ended with."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        Log().debug("abandoned", reason=error)
+    else:
+        loop.default_exception_handler(context)
+
+
 async def _run(config: Config, build: Build, *, check: bool) -> int:
+    asyncio.get_running_loop().set_exception_handler(on_stray)
     async with _opened(config) as parts:
         for warning in config.warnings:
             parts.log.warning("config", detail=warning)
@@ -152,7 +164,6 @@ async def _run(config: Config, build: Build, *, check: bool) -> int:
             await _check(parts)
             return 0
         manager = build(parts)
-        _on_signals(manager)
         parts.log.info(
             "start",
             version=parts.version,
@@ -162,7 +173,8 @@ async def _run(config: Config, build: Build, *, check: bool) -> int:
             pid=os.getpid(),
         )
         _calm_collector()
-        ending = await manager.run()
+        with on_stop_signals(asyncio.get_running_loop(), _stopper(manager)):
+            ending = await manager.run()
     if ending is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
             "stopped, but not everything is covered: see `python hedgectl.py status`."
@@ -320,8 +332,8 @@ def _calm_collector() -> None:
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
 
 
-def _on_signals(manager: Shell) -> None:
-    """Stop cleanly on the first signal, at once on the second."""
+def _stopper(manager: Shell) -> Callable[[], None]:
+    """Return what a signal does: stop cleanly at the first, at once at the second."""
     asked = False
 
     def stop() -> None:
@@ -332,7 +344,7 @@ def _on_signals(manager: Shell) -> None:
         asked = True
         manager.stop()
 
-    on_stop_signals(asyncio.get_running_loop(), stop)
+    return stop
 
 
 async def _check(parts: Parts) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 
+from hedge import host_os
 from hedge.errors import ConfigError, HedgeError, NotNeutralError
 from hedge.up.options import Options, parse
 from hedge.up.pair import StoppedEarlyError
@@ -14,6 +15,7 @@ _LAST_CODE = 6
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for and return the exit code."""
+    host_os.print_any_text()
     terminal = Terminal(sys.stdout)
     try:
         options = parse(arguments)

@@ -1,6 +1,7 @@
 """The paper exchange's admin calls that the start script needs, over plain HTTP on loopback."""
 
 import http
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -39,7 +40,7 @@ class PaperAdmin:
             reason = http.HTTPStatus(error.code).phrase
             msg = f"the paper exchange refused {path}: {reason}: {text}"
             raise ExchangeUnreachableError(msg) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             msg = f"the paper exchange gave no usable answer to {path}: {error}"
             raise ExchangeUnreachableError(msg) from error
         return decoded

@@ -7,6 +7,7 @@ stopped in the right order. On Linux the kernel ends a child when this process i
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -141,6 +142,9 @@ def ask_to_stop(pid: int) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+    except OSError:  # Windows has more than one word for a process that is gone
+        if sys.platform != "win32":
+            raise
 
 
 def _tail(path: Path, count: int) -> list[str]:
@@ -235,8 +239,7 @@ class StopSignals:
     def __init__(self) -> None:
         """Take over SIGINT, SIGTERM and, where there is one, SIGHUP."""
         self.requested = False
-        names = host_os.STOP_SIGNALS
-        self._numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self._numbers = host_os.stop_signals()
         for number in self._numbers:
             signal.signal(number, self._on_signal)
 

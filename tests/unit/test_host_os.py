@@ -48,15 +48,64 @@ async def test_a_signal_to_stop_reaches_the_loop(
         asked.append(asyncio.get_running_loop())
         done.set()
 
-    host_os.on_stop_signals(loop, stop)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        done.clear()
-        os.kill(os.getpid(), number)
-        async with asyncio.timeout(5):
-            await done.wait()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        loop.remove_signal_handler(number)
+    with host_os.on_stop_signals(loop, stop):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            done.clear()
+            os.kill(os.getpid(), number)
+            async with asyncio.timeout(5):
+                await done.wait()
     assert asked == [loop, loop]
+
+
+@pytest.mark.parametrize("forced", ["0", "1"])
+async def test_after_the_run_a_signal_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, forced: str
+) -> None:
+    """Nothing of ours is between a person and the end of a process that only tidies up."""
+    monkeypatch.setenv(host_os.PLAIN, forced)
+    with host_os.on_stop_signals(asyncio.get_running_loop(), lambda: None):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert all(signal.getsignal(number) is signal.SIG_DFL for number in host_os.stop_signals())
+
+
+@pytest.mark.parametrize("forced", ["0", "1"])
+async def test_an_ignored_hang_up_stays_ignored(
+    monkeypatch: pytest.MonkeyPatch, forced: str
+) -> None:
+    """Under nohup the end of the terminal stops nothing."""
+    monkeypatch.setenv(host_os.PLAIN, forced)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    with host_os.on_stop_signals(loop, lambda: asked.put_nowait(1)):
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await asked.get()
+    assert asked.empty()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert signal.SIGHUP not in host_os.stop_signals()
+
+
+def test_silent_name_servers_leave_threads_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop gets more than its four threads, unless the user has said how many."""
+    monkeypatch.delenv(host_os.PLAIN, raising=False)
+    monkeypatch.delenv("UV_THREADPOOL_SIZE", raising=False)
+    host_os.loop_factory()
+    assert int(os.environ["UV_THREADPOOL_SIZE"]) >= 32
+    monkeypatch.setenv("UV_THREADPOOL_SIZE", "7")
+    host_os.loop_factory()
+    assert os.environ["UV_THREADPOOL_SIZE"] == "7"
+
+
+def test_a_terminal_of_few_letters_is_no_reason_to_end() -> None:
+    """What it cannot show is written as an escape."""
+    text = "from hedge import host_os; host_os.print_any_text(); print('\u5bf9\u51b2 ok')"
+    environment = dict(os.environ, PYTHONIOENCODING="latin-1")
+    shown = subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, check=True
+    )
+    assert shown.stdout == b"\\u5bf9\\u51b2 ok\n"
 
 
 def test_processes_are_told_from_numbers() -> None:

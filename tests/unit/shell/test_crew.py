@@ -108,3 +108,24 @@ async def test_a_run_that_is_called_off_ends_all() -> None:
     await asyncio.wait({run})
     assert run.cancelled()
     assert crew.is_over
+
+
+async def test_nothing_begins_once_all_is_over() -> None:
+    """What a task starts while it ends is not begun, and hides no failure."""
+    crew = Crew()
+    begun: list[str] = []
+
+    async def beginning() -> None:
+        begun.append("begun")
+
+    async def late() -> None:
+        try:
+            await forever()
+        finally:
+            await asyncio.wait({crew.spawn("late", beginning())})
+            begun.append("ended")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await fail_beside(crew, late())
+    assert begun == ["ended"]
+    assert len(caught.value.exceptions) == 1

@@ -237,3 +237,19 @@ def test_an_amount_between_two_steps_is_a_configuration_error() -> None:
 def test_dollars_become_micros(usd: str, micros: int) -> None:
     """Rounded down beyond six places: a limit is never made larger."""
     assert launch.usd_to_micros(Decimal(usd)) == micros
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(OSError("no such host"), False), (ValueError("a bug"), True), (None, True)],
+)
+async def test_a_look_up_that_nobody_waits_for_makes_no_traceback(
+    error: Exception | None, told: bool
+) -> None:
+    """A name server that is away leaves futures behind; whatever else is stray is shown in full."""
+    loop = asyncio.get_running_loop()
+    shown: list[dict[str, Any]] = []
+    loop.default_exception_handler = shown.append  # type: ignore[method-assign]
+    loop.set_exception_handler(launch.on_stray)
+    loop.call_exception_handler({"message": "never retrieved", "exception": error})
+    assert bool(shown) is told
