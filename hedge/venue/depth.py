@@ -88,7 +88,7 @@ class DepthMirror:
             return
         try:
             self._nonce = self._continue(book, self._nonce)
-        except (BookGapError, VenueParseError):
+        except Exception:  # whatever it was, half of the delta may be in the book
             self.drop()
             raise
         self._cached = None
@@ -145,13 +145,15 @@ class DepthMirror:
 
 
 _MARK_EXTRA_DECIMALS = 12
+_PLAIN_CHARS = 40
+"""Longer text takes the slow way, which bounds it; int() takes no more than 4,300 digits."""
 
 
 def _steps(text: Any, decimals: int) -> int:
     """Return decimal text in steps; the plain case without going through Decimal."""
     if type(text) is str:
         whole, _, rest = text.partition(".")
-        if len(rest) == decimals and text.isascii():
+        if len(rest) == decimals and len(text) <= _PLAIN_CHARS and text.isascii():
             digits = whole + rest
             if digits.isdecimal():
                 return int(digits)

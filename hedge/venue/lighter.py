@@ -228,6 +228,8 @@ class LighterVenue:
             if newer_than is None or any(leg.trade_id <= newer_than for leg in legs):
                 return _pages(found.values(), newer_than, complete=True)
             cursor = body.get("next_cursor") or None
+            if not isinstance(cursor, str | None):
+                raise VenueUnavailableError(f"unreadable answer: next_cursor {cursor!r:.80}")
             if cursor is None or not rows:
                 return _pages(found.values(), newer_than, complete=read < KEPT_TRADES)
         return _pages(found.values(), newer_than, complete=False)

@@ -11,7 +11,8 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -31,10 +32,32 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _log = logging.getLogger(__name__)
 
 Delays = Callable[[], Iterator[float]]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class LinkLostError(Exception):
     """The conversation cannot go on over this socket; its text says why."""
+
+
+def frame_reader(read: Callable[P, T]) -> Callable[P, T]:
+    """Make whatever `read` raises over a frame a lost link, for one odd frame may end no daemon.
+
+    No handler may be called inside: its bugs must end the process. What nobody foresaw is logged
+    with its traceback.
+    """
+
+    @wraps(read)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except LinkLostError:
+            raise
+        except Exception as error:
+            _log.exception("a frame could not be read")
+            raise LinkLostError(f"unreadable frame: {type(error).__name__}: {error}") from error
+
+    return guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +65,8 @@ class LinkTimes:
     """Seconds of a link's life; all may be shortened by a test.
 
     `silence_s` bounds the time without data. A peer that has answered a ping on this socket must
-    say something within `pong_s` of every later one, which finds a dead network sooner. A book is
-    not used after `stale_s` without any frame.
+    say something within `pong_s` of every later one, which finds a dead network sooner; one that
+    takes no bytes for as long is left, too. A book is not used after `stale_s` without any frame.
 
     A first frame that is required must come within `ready_s`, one that is optional is waited for
     `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
@@ -223,12 +246,7 @@ class Link:
             text = await socket.recv()
             received_ns = clock.mono_ns()
             self._heard_ms = received_ns // 1_000_000
-            try:
-                frame = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                raise LinkLostError(f"a frame that is not JSON: {text[:80]!r}") from error
-            if not isinstance(frame, dict):
-                raise LinkLostError(f"a frame that is not an object: {text[:80]!r}")
+            frame = _frame(text)
             kind = frame.get("type")
             if kind == "ping":
                 await socket.send(PONG)
@@ -246,9 +264,12 @@ class Link:
             if self._socket is None:
                 continue
             try:
-                await self._beat(self._clock.now_ms())
+                async with asyncio.timeout(self._times.pong_s):
+                    await self._beat(self._clock.now_ms())
             except LinkLostError as error:
                 self.drop(str(error))
+            except TimeoutError:
+                self.drop("cannot write")
             except VenueUnavailableError:
                 continue  # the reader has noticed, too
 
@@ -264,3 +285,15 @@ class Link:
             await self.send(PING)
         for text in self._talk.tick(now_ms):
             await self.send(text)
+
+
+@frame_reader
+def _frame(text: str | bytes) -> dict[str, Any]:
+    """Return the JSON object that a frame is. Raises LinkLostError."""
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LinkLostError(f"a frame that is not JSON: {text[:80]!r}") from error
+    if not isinstance(frame, dict):
+        raise LinkLostError(f"a frame that is not an object: {text[:80]!r}")
+    return frame

@@ -7,7 +7,7 @@ SDK models do not validate, so nothing passes through them. Field names in error
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side
@@ -19,6 +19,8 @@ Json = Mapping[str, Any]
 MAX_SECONDS = 10**11
 MAX_MILLIS = 10**14
 MAX_MICROS = 10**17
+_MAX_EXPONENT = 24
+_MAX_DIGITS = 20
 
 _PENDING_FINAL = 3
 _TX_STATUS = {
@@ -308,9 +310,11 @@ def floor_micros(value: object, field: str) -> int:
         raise VenueParseError(field, value)
     try:
         amount = Decimal(value)
-        return int((amount * MICROS).to_integral_value(ROUND_FLOOR))
-    except (InvalidOperation, ValueError, OverflowError):
-        raise VenueParseError(field, value) from None
+        if amount.adjusted() <= _MAX_EXPONENT:  # str() of a longer integer may raise
+            return int((amount * MICROS).to_integral_value(ROUND_FLOOR))
+    except (ArithmeticError, ValueError):
+        pass
+    raise VenueParseError(field, value)
 
 
 def rows_of(body: Json, field: str) -> list[Json]:
@@ -350,7 +354,7 @@ def _client_index(row: Json, field: str) -> int:
     value = row.get(field)
     if value is None or value == "":
         return 0
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         return int(value)
     return _integer(row, field)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hedge.core.amounts import MarketSpec
 from hedge.venue import parse
-from hedge.venue.link import LinkLostError, LinkTimes
+from hedge.venue.link import LinkLostError, LinkTimes, frame_reader
 from hedge.venue.parse import VenueParseError
 from hedge.venue.peer import PeerDown, PeerEvent, PeerShown, PeerUp
 from hedge.venue.port import Clock
@@ -73,21 +73,30 @@ class PeerTalk:
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Turn a frame into events. Raises LinkLostError for trades that it cannot read."""
         self.last_data_ms = received_ns // 1_000_000
-        kind = frame.get("type")
-        if "error" in frame and self.ready_since_ms is None:
-            return self._fall_back(str(frame["error"]))
-        if kind not in _KINDS:
-            return _NOTHING
-        try:
-            shown = self._shown(frame, received_ns)
-        except VenueParseError as error:
-            raise LinkLostError(f"unreadable {kind}: {error}") from error
+        shown, answers = self._read(frame, received_ns)
+        if shown is None:
+            return answers
         if self.ready_since_ms is None:
             self.ready_since_ms = self._clock.now_ms()
             self._emit(PeerUp())
         if shown.trades or shown.position_lots is not None:
             self._emit(shown)
-        return _NOTHING
+        return answers
+
+    @frame_reader
+    def _read(
+        self, frame: dict[str, Any], received_ns: int
+    ) -> tuple[PeerShown | None, Sequence[str]]:
+        """Return what a frame shows, None where it is no data, and the frames to send."""
+        kind = frame.get("type")
+        if "error" in frame and self.ready_since_ms is None:
+            return None, self._fall_back(str(frame["error"]))
+        if not isinstance(kind, str) or kind not in _KINDS:
+            return None, _NOTHING
+        try:
+            return self._shown(frame, received_ns), _NOTHING
+        except VenueParseError as error:
+            raise LinkLostError(f"unreadable {kind}: {error}") from error
 
     def _shown(self, frame: dict[str, Any], received_ns: int) -> PeerShown:
         rows = frame.get("trades") or []

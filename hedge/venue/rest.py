@@ -2,8 +2,8 @@
 
 A body without `code`, or with 200, is an answer; any other code is the venue's refusal, also with
 HTTP 400; 429, 405, 5xx, HTML, resets and time-outs are no answer (apidocs.lighter.xyz,
-data-structures-constants-and-errors and rate-limits). The SDK's models do not validate, so
-its raw responses are read and parsed here.
+data-structures-constants-and-errors and rate-limits), nor are redirected sends and bodies beyond
+all reason. The SDK's models do not validate, so its raw responses are read and parsed here.
 """
 
 import asyncio
@@ -33,8 +33,12 @@ INVALID_AUTH = 20013
 
 _OK = 200
 _BAD_REQUEST = 400
+_REDIRECTS = range(300, 400)
 _RATE_STATUSES = (405, 429)
 _SERVER_ERROR = 500
+
+MAX_BODY_MB = 32
+_CHUNK_BYTES = 2**16
 
 _log = logging.getLogger(__name__)
 
@@ -200,18 +204,22 @@ class RestClient:
         try:
             async with asyncio.timeout(timeout_s):
                 response = await call(**params, _request_timeout=float(timeout_s))
-                return self._judge(response.status, await response.read())
+                raw = await _body(response)
         except aiohttp.ClientConnectorError as error:
             raise NotSentError(f"no connection: {error}") from error
         except TimeoutError as error:
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: an address, a proxy or the target of a redirect that cannot be used.
             raise VenueUnavailableError(f"{type(error).__name__}: {error}") from error
+        return self._judge(response.status, raw)
 
     def _judge(self, status: int, raw: bytes) -> _Reply:
         if status in _RATE_STATUSES:
             self.budget.refused()
             raise VenueUnavailableError(f"HTTP {status}: too many requests")
+        if status in _REDIRECTS:
+            raise VenueUnavailableError(f"HTTP {status}: a redirect")
         if status >= _SERVER_ERROR:
             raise VenueUnavailableError(f"HTTP {status}")
         try:
@@ -228,3 +236,18 @@ class RestClient:
                 self.budget.refused()
             raise VenueUnavailableError(f"HTTP {status}: {code} {body.get('message')}")
         return _Reply(status, body, code)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Return a whole answer, unpacked. Raises VenueUnavailableError for an enormous one."""
+    raw = bytearray()
+    try:
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            raw += chunk
+            if len(raw) > MAX_BODY_MB * 2**20:
+                raise VenueUnavailableError(
+                    f"HTTP {response.status}: the answer is larger than {MAX_BODY_MB} MB"
+                )
+    finally:
+        response.close()  # a connection whose answer was read to its end is free already
+    return bytes(raw)

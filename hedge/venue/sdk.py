@@ -13,6 +13,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
 
 SIGNATURE = tuple[int | None, str | None, str | None, str | None]
 """(tx_type, tx_info, tx_hash, error) as every sign method returns it."""
@@ -97,6 +101,50 @@ def _load() -> Any:
 _lighter: Any = _load()
 
 
+class _Session:
+    """The SDK's HTTP session, where a POST stays with whom it was addressed to.
+
+    A second address that cannot be reached would look like a transaction that was never sent.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Take over `session`."""
+        self._session = session
+
+    async def request(self, method: str, url: str, **options: Any) -> aiohttp.ClientResponse:
+        """Do what the SDK asks for; a redirect is followed by reads only."""
+        follow = method != "POST"
+        return await self._session.request(method, url, allow_redirects=follow, **options)
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        await self._session.close()
+
+
+def _own_session(api_client: Any, url: str) -> None:
+    """Give the SDK a session that knows the proxies of the environment, but not ~/.netrc.
+
+    The SDK lets aiohttp read both or neither, and a `default` entry of that file would both go to
+    the exchange and forbid our own token.
+    """
+    rest_client = api_client.rest_client
+    theirs: aiohttp.ClientSession = rest_client.pool_manager
+    ours = aiohttp.ClientSession(connector=theirs.connector, proxy=_proxy_of(url))
+    theirs.detach()
+    rest_client.pool_manager = _Session(ours)
+
+
+def _proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for `url`, None where it names none."""
+    try:
+        address = urlsplit(url)
+        if proxy_bypass(address.hostname or ""):
+            return None
+    except ValueError:
+        return None  # every request will say what is wrong with the address
+    return getproxies().get(address.scheme)
+
+
 async def signer_client(
     url: str, account_index: int, keys: dict[int, str], chain_id: int | None
 ) -> Any:
@@ -115,6 +163,7 @@ async def signer_client(
         if api_client is not None:
             await api_client.close()
         raise
+    _own_session(client.api_client, url)
     return client
 
 

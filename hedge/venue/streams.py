@@ -15,7 +15,7 @@ from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth
 from hedge.venue import parse
 from hedge.venue.depth import BookGapError, DepthMirror
-from hedge.venue.link import LinkLostError, LinkTimes
+from hedge.venue.link import LinkLostError, LinkTimes, frame_reader
 from hedge.venue.parse import VenueParseError
 from hedge.venue.pending import PendingAnswers
 from hedge.venue.port import (
@@ -171,43 +171,55 @@ class PrivateTalk(StreamTalk):
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Turn a frame into events. Raises LinkLostError for trades or orders it cannot read."""
         self.last_data_ms = received_ns // 1_000_000
+        family, events = self._read(frame, received_ns)
+        for event in events:
+            self._emit(event)
+        if family:
+            self._first_frame(family)
+        return _NOTHING
+
+    @frame_reader
+    def _read(self, frame: dict[str, Any], received_ns: int) -> tuple[str, list[VenueEvent]]:
+        """Return the family of a frame, "" where it is none of ours, and its events."""
+        events: list[VenueEvent] = []
         family = self._family(frame)
         if not family:
             if self.pending.heard(frame):
                 self._note_error(frame)
             else:
                 _log.debug("frame ignored type=%s", frame.get("type"))
-            return _NOTHING
+            return "", events
         try:
-            self._tell(family, frame, received_ns)
+            self._collect(family, frame, received_ns, events)
         except VenueParseError as error:
             needed = family in self.required
             level = logging.ERROR if needed else logging.WARNING
             _log.log(level, "unreadable frame family=%s error=%s", family, error)
             if needed:
                 raise LinkLostError(f"unreadable {family}: {error}") from error
-        self._first_frame(family)
-        return _NOTHING
+        return family, events
 
-    def _tell(self, family: str, frame: dict[str, Any], received_ns: int) -> None:
+    def _collect(
+        self, family: str, frame: dict[str, Any], received_ns: int, events: list[VenueEvent]
+    ) -> None:
+        """Append a frame's events. Raises VenueParseError; what was read before it stays."""
         spec, account = self._spec, self._owner
         if family == TRADES:
             if frame["type"].startswith("update"):
                 trades = parse.trades_of(_content(frame, "trades"), spec, account)
                 if trades:
-                    self._emit(TradesSeen(trades, received_ns))
+                    events.append(TradesSeen(trades, received_ns))
         elif family == ORDERS:
             rows = parse.orders_of(_content(frame, "orders"), spec, account)
             if rows:
-                self._emit(OrdersSeen(rows))
+                events.append(OrdersSeen(rows))
         elif family == TXS:
             if "txs" not in frame and frame["type"].startswith("subscribed"):
                 return  # a bare acknowledgement, as the venue is said to send
-            for row in parse.rows_of({"txs": _content(frame, "txs")}, "txs"):
-                self._emit(parse.tx_seen(row))
+            events.extend(map(parse.tx_seen, parse.rows_of({"txs": _content(frame, "txs")}, "txs")))
         else:
             available = _object(frame, "stats").get("available_balance")
-            self._emit(MarginSeen(parse.floor_micros(available, "available_balance")))
+            events.append(MarginSeen(parse.floor_micros(available, "available_balance")))
 
 
 class PublicTalk(StreamTalk):
@@ -273,26 +285,32 @@ class PublicTalk(StreamTalk):
 
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Mirror the frame; a gap or an unreadable book asks for a new snapshot."""
-        now_ms = self._heard_ms = received_ns // 1_000_000
+        self._heard_ms = received_ns // 1_000_000
+        family, answers = self._read(frame, self._heard_ms)
+        if family:
+            if family != BOOK or self._mirror.is_synced:
+                self._first_frame(family)
+            self._emit(DepthChanged())
+        return answers
+
+    @frame_reader
+    def _read(self, frame: dict[str, Any], now_ms: int) -> tuple[str, Sequence[str]]:
+        """Mirror a frame; return its family, "" where it is none of ours, and what to send."""
         family = self._family(frame)
         if not family:
             self._note_error(frame)
             level = logging.WARNING if "error" in frame else logging.DEBUG
             _log.log(level, "frame not used frame=%.200r", frame)
-            return _NOTHING
+            return "", _NOTHING
         if family == BOOK:
             self.last_data_ms = now_ms
-        answer = _NOTHING
         try:
             self._mirror_frame(family, frame)
         except (BookGapError, VenueParseError) as error:
             _log.warning("order book dropped family=%s reason=%s", family, error)
             self._is_repairing = False
-            answer = self._repair(now_ms)
-        if family != BOOK or self._mirror.is_synced:
-            self._first_frame(family)
-        self._emit(DepthChanged())
-        return answer
+            return family, self._repair(now_ms)
+        return family, _NOTHING
 
     def _mirror_frame(self, family: str, frame: dict[str, Any]) -> None:
         if family == MARKET:

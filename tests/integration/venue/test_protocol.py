@@ -176,6 +176,18 @@ async def test_trades_or_orders_that_cannot_be_read_reconnect(poison: dict[str, 
         assert "unreadable" in rig.of(StreamDown)[0].reason
 
 
+@pytest.mark.parametrize("text", ['{"type":["x"]}', '{"type":{},"id":[],"channel":1}', "{}"])
+async def test_a_frame_of_an_odd_kind_is_nothing(text: str) -> None:
+    """What is no frame of ours costs neither the process nor the link."""
+    async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
+        await rig.up()
+        for socket in exchange.sockets:
+            await socket.send_str(text)
+        await exchange.say(payload("ws_trades_update"))
+        await eventually(lambda: rig.trades)
+        assert rig.of(StreamDown) == []
+
+
 async def test_text_that_is_not_json_reconnects() -> None:
     """A frame that is no JSON object costs the link."""
     async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
@@ -334,6 +346,19 @@ async def test_catch_up_over_pages(
         assert len(ids) == found
         assert exchange.queries[-1]["sort_dir"] == "desc"
         assert exchange.queries[-1]["account_index"] == str(ACCOUNT)
+
+
+@pytest.mark.parametrize("cursor", [7, ["b"], {"b": 1}])
+async def test_a_cursor_that_is_no_text_is_no_answer(cursor: object) -> None:
+    """A next page that cannot be asked for is a gap, not a reason to end."""
+    async with scripted() as exchange:
+        exchange.trade_pages = {"": _page(400, 100, None) | {"next_cursor": cursor}}
+        clock = SystemClock()
+        async with LighterVenue.open(
+            exchange.settings, _credentials(), clock=clock, budget=RequestBudget(clock, 100)
+        ) as venue:
+            with pytest.raises(VenueUnavailableError, match="unreadable answer: next_cursor"):
+                await venue.trades(100)
 
 
 async def _answering(exchange: ScriptedExchange, *answers: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from hedge.core.records import Depth, Level
 from hedge.venue.depth import LEVELS, BookGapError, DepthMirror
 from hedge.venue.parse import VenueParseError
 from tests.unit.venue.fakes import ETH
-from tests.unit.venue.payloads import payload
+from tests.unit.venue.payloads import nested, payload
 
 
 def _book(
@@ -72,6 +72,8 @@ def test_a_gap_drops_the_book() -> None:
         {"bids": [{"price": "-1.23", "size": "1.0000"}]},
         {"bids": [{"price": "1.23", "size": 1.0}]},
         {"nonce": None},
+        {"bids": [{"price": "1" * 5000 + ".23", "size": "1.0000"}]},
+        {"asks": [{"price": "1.23", "size": "9e999999"}]},
     ],
 )
 def test_an_unreadable_book_is_no_book(broken: dict[str, Any]) -> None:
@@ -84,6 +86,15 @@ def test_an_unreadable_book_is_no_book(broken: dict[str, Any]) -> None:
         mirror.snapshot(payload("ws_book_snapshot")["order_book"] | broken)
     assert not mirror.is_synced
     assert mirror.depth() == Depth()
+
+
+def test_a_failure_that_nobody_foresaw_leaves_no_half_applied_book() -> None:
+    """Whatever stops an update in the middle, its first half is not used."""
+    mirror = _synced()
+    update = payload("ws_book_update")["order_book"] | {"asks": [{"price": nested(), "size": "1"}]}
+    with pytest.raises(RecursionError):
+        mirror.update(update)
+    assert not mirror.is_synced
 
 
 def test_an_unread_mark_price_raises() -> None:

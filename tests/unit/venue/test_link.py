@@ -1,15 +1,19 @@
-"""The pieces of a link that need no socket."""
+"""A link by itself: without a socket, and on one whose other end does not read."""
 
+import asyncio
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from hedge.clock import SystemClock
-from hedge.venue.link import Link, LinkTimes, backoff
+from hedge.venue.link import Link, LinkLostError, LinkTimes, backoff, frame_reader
 from hedge.venue.port import NotSentError
 from tests.unit.venue.test_streams import Public
+from tests.waiting import eventually
 
 
 def backoff_of() -> Iterator[float]:
@@ -34,3 +38,63 @@ async def test_a_link_without_socket_sends_nothing() -> None:
     with pytest.raises(NotSentError):
         await link.send("x")
     link.drop("nothing to drop")
+
+
+class Chatter:
+    """Implements `hedge.venue.link.Talk`: says a megabyte at every tick and hears nothing."""
+
+    ready_since_ms = None
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    @property
+    def last_data_ms(self) -> int:
+        return SystemClock().now_ms()
+
+    async def opening(self) -> Sequence[str]:
+        return ()
+
+    def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
+        return ()
+
+    def tick(self, now_ms: int) -> Sequence[str]:
+        return ["x" * 1_000_000]
+
+    def lost(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+async def test_a_peer_that_does_not_read_is_left() -> None:
+    """Who takes no bytes any more must not hold up what watches over silence."""
+    talk = Chatter()
+
+    async def idle(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async with serve(idle, "127.0.0.1", 0, max_size=None, max_queue=1, close_timeout=0.1) as server:
+        port = server.sockets[0].getsockname()[1]
+        times = LinkTimes(tick_s=0.001, pong_s=0.1, close_s=0.1)
+        link = Link("private", f"ws://127.0.0.1:{port}", talk, SystemClock(), times, backoff_of)
+        running = asyncio.create_task(link.run())
+        await eventually(lambda: talk.reasons)
+        running.cancel()
+        await asyncio.wait([running])
+    assert talk.reasons[0] == "cannot write"
+    assert running.cancelled()
+
+
+def test_a_reader_of_frames_only_ever_loses_the_link() -> None:
+    """What it foresaw keeps its words, anything else is named."""
+
+    @frame_reader
+    def read(error: Exception | None) -> str:
+        if error is not None:
+            raise error
+        return "read"
+
+    assert read(None) == "read"
+    with pytest.raises(LinkLostError, match=r"^in words$"):
+        read(LinkLostError("in words"))
+    with pytest.raises(LinkLostError, match="unreadable frame: ZeroDivisionError: x"):
+        read(ZeroDivisionError("x"))

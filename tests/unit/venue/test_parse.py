@@ -95,6 +95,9 @@ def test_other_markets_and_accounts_are_skipped_unread() -> None:
         ("is_maker_ask", 1),
         ("ask_client_id", "seven"),
         ("ask_client_id", 1.0),
+        ("ask_client_id", "1" * 5000),
+        ("size", "1" * 5000),
+        ("price", "9e999999"),
     ],
 )
 def test_a_malformed_trade_raises_and_names_the_field(field: str, value: object) -> None:
@@ -177,6 +180,24 @@ def test_a_position_with_a_strange_sign_raises() -> None:
     body["accounts"][0]["positions"][0]["sign"] = 0
     with pytest.raises(VenueParseError):
         parse.account_view(body, BTC, OWNER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9e999999", "1e5000", "-1e5000", "1e25", "1" * 5000, "NaN", "sNaN", "Infinity", "", "x", 1.5],
+)
+def test_an_amount_beyond_all_reason_raises(text: object) -> None:
+    """Neither arithmetic nor a later `str()` may fail over what the venue calls an amount."""
+    with pytest.raises(VenueParseError) as caught:
+        parse.floor_micros(text, "available_balance")
+    assert caught.value.field == "available_balance"
+
+
+def test_amounts_are_rounded_down() -> None:
+    """Less than a micro is nothing, and a debt is never shown too small."""
+    assert parse.floor_micros("1.9999999", "x") == 1_999_999
+    assert parse.floor_micros("1e-5000", "x") == 0
+    assert parse.floor_micros("-1e-5000", "x") == -1
 
 
 def test_transactions_tell_their_fate() -> None:

@@ -10,7 +10,7 @@ from hedge.venue.link import LinkLostError, LinkTimes
 from hedge.venue.peer import PeerDown, PeerEvent, PeerShown, PeerUp
 from hedge.venue.peer_talk import PeerTalk
 from tests.unit.venue.fakes import ETH, FakeClock
-from tests.unit.venue.payloads import payload
+from tests.unit.venue.payloads import nested, payload
 
 SELLER, STRANGER = 708516, 999
 TRADES = '{"type":"subscribe","channel":"trade/0"}'
@@ -130,3 +130,35 @@ async def test_unreadable_trades_end_the_socket_and_other_frames_do_not() -> Non
     assert list(watch.hear({"error": {"code": 30003, "message": "Already"}})) == []
     with pytest.raises(LinkLostError, match="unreadable"):
         watch.hear(snapshot(trades={"0": [{"market_id": 0}]}))
+
+
+@pytest.mark.parametrize("kind", [["x"], {"a": 1}, None, 1, True])
+async def test_a_type_that_is_no_word_is_ignored(kind: object) -> None:
+    """An odd frame is not one of ours, whatever stands where its type should."""
+    watch = Watch()
+    await watch.talk.opening()
+    assert list(watch.hear({"type": kind})) == []
+    assert watch.events == []
+
+
+@pytest.mark.parametrize("frame", [{"error": nested()}, snapshot(trades=[{"market_id": nested()}])])
+async def test_a_frame_that_no_parser_foresaw_ends_the_socket(frame: dict[str, Any]) -> None:
+    """Whatever reading a frame raises is a lost link, not the end of the process."""
+    watch = Watch()
+    await watch.talk.opening()
+    with pytest.raises(LinkLostError, match="RecursionError"):
+        watch.hear(frame)
+    assert watch.events == []
+
+
+async def test_what_a_hearer_raises_is_not_the_frame_s_fault() -> None:
+    """A bug in who hears stays what it is."""
+
+    def wrong(event: PeerEvent) -> None:
+        raise TypeError("a bug")
+
+    watch = Watch()
+    await watch.talk.opening()
+    watch.talk._emit = wrong
+    with pytest.raises(TypeError, match="a bug"):
+        watch.hear(snapshot())

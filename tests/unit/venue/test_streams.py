@@ -18,7 +18,7 @@ from hedge.venue.port import (
 )
 from hedge.venue.streams import PrivateTalk, PublicTalk
 from tests.unit.venue.fakes import BTC, ETH, FakeClock
-from tests.unit.venue.payloads import payload
+from tests.unit.venue.payloads import nested, payload
 
 SELLER, OWNER = 708516, 280459
 UNSUBSCRIBE = '{"type":"unsubscribe","channel":"order_book/0"}'
@@ -330,3 +330,59 @@ async def test_a_still_book_is_asked_for_before_its_silence_is_a_fault() -> None
     assert len(public.talk.depth().bids) == 2
     public.hear(payload("ws_book_snapshot"))
     assert public.talk.last_data_ms == start + 44_999
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"error": {"code": nested()}},
+        {"type": "jsonapi/sendtx", "id": nested()},
+        {"type": "update/account_all_trades", "channel": nested()},
+        {"type": "update/account_all_trades", "trades": [{"market_id": nested()}]},
+        {"type": "update/account_all_orders", "orders": [{"market_index": nested()}]},
+    ],
+)
+async def test_a_private_frame_that_no_parser_foresaw_ends_the_socket(
+    frame: dict[str, Any],
+) -> None:
+    """Whatever reading a frame raises is a lost link, not the end of the process."""
+    private = Private()
+    await private.talk.opening()
+    with pytest.raises(LinkLostError, match="RecursionError"):
+        private.hear(frame)
+    assert private.events == []
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"error": nested()},
+        payload("ws_book_snapshot") | {"channel": nested()},
+        payload("ws_book_snapshot") | {"order_book": nested()},
+    ],
+)
+async def test_a_public_frame_that_no_parser_foresaw_ends_the_socket(frame: dict[str, Any]) -> None:
+    """The same on the public socket."""
+    public = Public()
+    await public.talk.opening()
+    with pytest.raises(LinkLostError, match="RecursionError"):
+        public.hear(frame)
+
+
+async def test_an_odd_margin_is_not_told_and_costs_nothing() -> None:
+    """A balance of a million digits ends neither the process nor the socket."""
+    private = Private()
+    await private.talk.opening()
+    for balance in ("9e999999", "1e5000"):
+        stats = {"available_balance": balance}
+        private.hear({"type": "update/user_stats", "channel": "user_stats:280459", "stats": stats})
+    assert private.events == []
+
+
+async def test_transactions_before_an_unreadable_one_are_told() -> None:
+    """One odd row of the optional stream hides nothing that was read before it."""
+    private = Private()
+    await private.talk.opening()
+    row = payload("ws_account_tx")["txs"][0]
+    private.hear({"type": "update/account_tx", "txs": [row, row | {"status": 9}, row]})
+    assert [type(event) for event in private.events] == [TxSeen]

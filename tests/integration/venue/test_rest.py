@@ -1,0 +1,197 @@
+"""REST calls over real sockets: whose password goes where, odd addresses, enormous answers."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hedge.clock import SystemClock
+from hedge.venue.budget import RequestBudget
+from hedge.venue.port import NotSentError, SignedTx, VenueUnavailableError
+from hedge.venue.rest import RestClient
+from hedge.venue.signer import Credentials, open_signer
+from tests.paper_harness import new_key
+
+pytestmark = pytest.mark.integration
+
+FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n" + b'{"code":200,"orders":[]}'
+TX = SignedTx(14, '{"Nonce":7}', "aa", 7)
+CLOSED_PORT = 1
+
+
+class Server:
+    """Answers every request with the same bytes and keeps what it was asked."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+        self.port = 0
+        self.connections = 0
+        self.requests: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def headers(self, word: bytes) -> list[bytes]:
+        """Return the header lines of all requests whose name contains `word`."""
+        lines = [line for request in self.requests for line in request.split(b"\r\n")]
+        return [line for line in lines if word in line.partition(b":")[0].lower()]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while request := await reader.read(65536):
+                self.requests.append(request)
+                writer.write(self.answer)
+                await writer.drain()
+        except ConnectionError:
+            pass  # the client has had enough
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(answer: bytes = FINE) -> AsyncIterator[Server]:
+    served = Server(answer)
+    server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
+    served.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield served
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[RestClient]:
+    clock = SystemClock()
+    credentials = Credentials(1, 5, new_key()[0])
+    async with open_signer(url, credentials, clock, chain_id=304) as signer:
+        yield RestClient(
+            signer, RequestBudget(clock, 1000), account_index=1, api_key_index=5, timeout_s=9.0
+        )
+
+
+@pytest.fixture
+def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the user have a password for every host that has none of its own."""
+    file = tmp_path / "netrc"
+    file.write_text("default login me password secret\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(file))
+
+
+@pytest.fixture
+def _no_proxy_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.usefixtures("_netrc")
+async def test_the_passwords_of_the_user_s_netrc_go_nowhere() -> None:
+    """A `default` entry neither goes to the exchange nor stands in the way of our own token."""
+    async with serving() as server, client(server.url) as rest:
+        await rest.markets()
+        assert server.headers(b"authorization") == []
+        await rest.active_orders(0)
+        (line,) = server.headers(b"authorization")
+        assert b"Basic" not in line
+        assert server.connections == 1
+
+
+@pytest.mark.usefixtures("_no_proxy_set", "_netrc")
+async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests go through it, with the password that stands in its address and no other."""
+    async with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with client("http://venue.invalid") as rest:
+            await rest.active_orders(0)
+        assert proxy.requests[0].startswith(b"GET http://venue.invalid/api/v1/")
+        assert proxy.headers(b"proxy-authorization") == []
+        monkeypatch.setenv("http_proxy", f"http://me:pass@127.0.0.1:{proxy.port}")
+        async with client("http://venue.invalid") as rest:
+            await rest.active_orders(0)
+        assert proxy.headers(b"proxy-authorization") == [b"Proxy-Authorization: Basic bWU6cGFzcw=="]
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with serving() as venue, client(venue.url) as rest:
+            await rest.active_orders(0)
+            assert len(venue.requests) == 1
+
+
+@pytest.mark.usefixtures("_no_proxy_set")
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://mainnet..elliot.ai", ""),
+        (f"http://{'a' * 64}.invalid", ""),
+        ("http://venue.invalid", "http://127.0.0.1:78900"),
+        ("http://venue.invalid", "http://[::1"),
+        ("http://venue.invalid", "http://a..b:80"),
+        ("http://venue.invalid", "127.0.0.1"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_no_answer(
+    url: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An odd host or proxy is a venue that cannot be reached, in reads and in sends."""
+    if proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+    async with client(url) as rest:
+        with pytest.raises(VenueUnavailableError):
+            await rest.markets()
+        with pytest.raises(VenueUnavailableError):
+            await rest.send(TX, 9.0)
+
+
+def _redirect(status: int, location: str) -> bytes:
+    head = f"HTTP/1.1 {status} Elsewhere\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    return head.encode()
+
+
+@pytest.mark.parametrize("host", ["login..captive", "a" * 64, "login.captive:99999"])
+async def test_a_redirect_to_an_address_that_cannot_be_used_is_no_answer(host: str) -> None:
+    """A login page in the way of a read costs the answer, not the process."""
+    async with serving(_redirect(302, f"http://{host}/")) as server, client(server.url) as rest:
+        with pytest.raises(VenueUnavailableError):
+            await rest.markets()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirected_transaction_may_have_been_taken(status: int) -> None:
+    """It arrived at the first address and is not repeated at another: nobody knows its outcome."""
+    there = f"http://127.0.0.1:{CLOSED_PORT}/api/v1/sendTx"
+    async with serving(_redirect(status, there)) as server, client(server.url) as rest:
+        with pytest.raises(VenueUnavailableError, match="redirect") as caught:
+            await rest.send(TX, 9.0)
+        assert not isinstance(caught.value, NotSentError)
+        assert len(server.requests) == 1
+
+
+async def test_a_transaction_without_a_connection_was_not_sent() -> None:
+    """A closed port is proof that no byte left."""
+    async with client(f"http://127.0.0.1:{CLOSED_PORT}") as rest:
+        with pytest.raises(NotSentError):
+            await rest.send(TX, 9.0)
+
+
+HUGE = b"[" * (40 * 1024 * 1024)
+PACKED = gzip.compress(HUGE)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(HUGE) + HUGE,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(PACKED)
+        + PACKED,
+    ],
+    ids=["plain", "packed"],
+)
+async def test_an_enormous_answer_is_not_read_to_its_end(answer: bytes) -> None:
+    """Beyond 32 MB, unpacked, no answer of the venue is worth the memory."""
+    async with serving(answer) as server, client(server.url) as rest:
+        with pytest.raises(VenueUnavailableError, match="32 MB"):
+            await rest.markets()
+        server.answer = FINE
+        assert await rest.markets() == {"code": 200, "orders": []}
