@@ -20,6 +20,7 @@ from typing import Any
 
 import redis
 
+from hedge.bus.answers import fitting, is_number, parsed
 from hedge.bus.commands import CommandLink
 from hedge.bus.connection import inspect, sync_client
 from hedge.bus.leased import LeasedScripts, OddTypes
@@ -44,7 +45,6 @@ from hedge.core.wire import MessageRefusedError, sign
 from hedge.errors import InternalBugError, RedisUnreachableError
 
 COMMAND_TTL_S = 60
-SCAN_COUNT = 1000
 UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -126,8 +126,9 @@ class RedisMessenger:
         check_tls_files(self._settings)
         client = sync_client(self._settings, self._timing.redis_timeout_s)
         try:
-            client.ping()
-            warnings = inspect(client, self._settings)
+            with parsed():
+                client.ping()
+                warnings = inspect(client, self._settings)
         except REDIS_PROBLEMS as error:
             client.close()
             timeout_s = self._timing.redis_timeout_s
@@ -154,9 +155,12 @@ class RedisMessenger:
         secret = self._settings.shared_secret
         if secret is not None:
             values["sig"] = sign(values, secret.reveal().encode())
+        text = json.dumps(values)
         try:
-            return int(self._client.publish(channel, json.dumps(values)))
+            with parsed():
+                return int(fitting(self._client.publish(channel, text), is_number))
         except REDIS_PROBLEMS as error:
+            self._client.close()  # the next one connects anew
             raise unreachable(self._settings, error) from error
 
     @staticmethod
@@ -273,29 +277,28 @@ class RedisMessenger:
     async def publish_event(self, event: EventMessage) -> None:
         """Publish a change of state."""
         text = event.to_json(self._bound().secret)
-        await self._commands.call("PUBLISH", self.names.events, text)
+        await self._commands.publish(self.names.events, text)
 
     async def beat(self, ready: Ready) -> None:
         """Write a heartbeat that dies by itself after `timing.ready_ttl_s`."""
         scope = self._bound()
         text = ready.to_json(scope.spec, scope.secret)
-        ttl_ms = round(self._timing.ready_ttl_s * 1000)
-        await self._commands.call("SET", self.names.ready(ready.side), text, "PX", ttl_ms)
+        await self._commands.put(self.names.ready(ready.side), text, self._timing.ready_ttl_s)
 
     async def stand_by(self, standby: Standby) -> None:
         """Write the heartbeat of a process that waits to lead; it dies as the others do."""
         scope = self._bound()
         name = self.names.standby(standby.side, standby.instance)
-        ttl_ms = round(self._timing.ready_ttl_s * 1000)
-        await self._commands.call("SET", name, standby.to_json(scope.secret), "PX", ttl_ms)
+        ttl_s = self._timing.ready_ttl_s
+        await self._commands.put(name, standby.to_json(scope.secret), ttl_s)
 
     async def clear_standby(self, side: str) -> None:
         """Delete our heartbeat of waiting at a clean stop."""
-        await self._commands.call("DEL", self.names.standby(side, self.instance))
+        await self._commands.delete(self.names.standby(side, self.instance))
 
     async def clear_beat(self, side: str) -> None:
         """Delete the heartbeat of side "a" or "b" at a clean stop."""
-        await self._commands.call("DEL", self.names.ready(side))
+        await self._commands.delete(self.names.ready(side))
 
     # --- reading
 
@@ -304,7 +307,7 @@ class RedisMessenger:
         self._bound()
         assert self._reader is not None  # noqa: S101 (bound together)
         keys = self._reader.keys
-        values = await self._reads.call("MGET", *keys)
+        values = await self._reads.values(keys)
         odd = await self._odd.among(dict(zip(keys, values, strict=True)))
         return self._reader.read(values, self._scripts.take_notes(), odd)
 
@@ -313,13 +316,11 @@ class RedisMessenger:
         scope, cursor, found = self._bound(), "0", set[str]()
         pattern = self.names.standby("?", "*")
         while True:
-            cursor, keys = await self._reads.call(
-                "SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT
-            )
+            cursor, keys = await self._reads.scan(cursor, pattern)
             found.update(keys)
-            if str(cursor) == "0":
+            if cursor == "0":
                 break
-        texts = await self._reads.call("MGET", *sorted(found)) if found else []
+        texts = await self._reads.values(sorted(found)) if found else []
         standbys = []
         for text in texts:
             with contextlib.suppress(MessageRefusedError):
@@ -340,9 +341,9 @@ class RedisMessenger:
         `resumed` is epoch seconds. A halt that cannot be read has the id "unreadable".
         """
         scope = self._bound()
-        raw = (await self._reads.call("MGET", self.names.halt))[0]
+        raw = (await self._reads.values([self.names.halt]))[0]
         if raw is None:
-            if await self._reads.call("TYPE", self.names.halt) == "none":
+            if await self._reads.kind(self.names.halt) == "none":
                 return None
             raw = ""  # something that is no text
         halt = self._parse_halt(raw)
@@ -353,13 +354,13 @@ class RedisMessenger:
         record = replace(halt, resumed=resumed, forced=forced, note=note)
         was = "" if UNDECODABLE in raw else raw  # such bytes do not come back as they were
         swap = [was, record.to_json(scope.secret)]
-        done = await self._commands.run(SWAP, [self.names.halt], [*swap])
+        done = await self._commands.run(SWAP, [self.names.halt], [*swap], is_number)
         return record if done else None
 
     async def send_command(self, command: Command) -> None:
         """Leave a command for the daemons; it dies by itself after a minute."""
         text = command.to_json(self._bound().secret)
-        await self._commands.call("SET", self.names.command, text, "EX", COMMAND_TTL_S)
+        await self._commands.put(self.names.command, text, COMMAND_TTL_S)
 
     async def aclose(self) -> None:
         """Close all connections but the listening one, which ends with its task."""

@@ -2,16 +2,29 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
+from hedge.bus.answers import (
+    Fits,
+    are_values,
+    fitting,
+    is_anything,
+    is_number,
+    is_ok,
+    is_page,
+    is_text,
+)
 from hedge.bus.connection import async_pool, close_sentinels, new_connection
 from hedge.bus.scripts import SCRIPTS, Script
 from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
 from hedge.config_schema import RedisConfig
+
+SCAN_COUNT = 1000
 
 
 class CommandLink:
@@ -34,39 +47,70 @@ class CommandLink:
         self._connecting = asyncio.Lock()
         self._last_turn: asyncio.Event | None = None
 
-    async def call(self, *command: str | int) -> Any:
+    async def call(self, *command: str | int, fits: Fits = is_anything) -> Any:
         """Run one command and return its answer.
 
         Raises:
-            RedisUnreachableError: no answer in time, no connection, or an error as the answer.
+            RedisUnreachableError: no answer in time, no connection, an error as the answer, or
+                one that does not fit.
 
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._call(command)
+                return await self._call(command, fits)
         except REDIS_PROBLEMS as error:
             raise unreachable(self._settings, error) from error
 
-    async def run(self, script: Script, keys: list[str], arguments: list[str | int]) -> Any:
+    async def run(
+        self, script: Script, keys: list[str], arguments: list[str | int], fits: Fits = is_anything
+    ) -> Any:
         """Run a script; a server that forgot it gets its text again. Raises as `call`."""
         tail = (len(keys), *keys, *arguments)
         try:
             async with asyncio.timeout(self._timeout_s):
                 try:
-                    return await self._call(("EVALSHA", script.digest, *tail))
+                    return await self._call(("EVALSHA", script.digest, *tail), fits)
                 except redis.exceptions.NoScriptError:
-                    return await self._call(("EVAL", script.text, *tail))
+                    return await self._call(("EVAL", script.text, *tail), fits)
         except REDIS_PROBLEMS as error:
             raise unreachable(self._settings, error) from error
+
+    # --- the commands that we use; each raises as `call`
+
+    async def publish(self, channel: str, text: str) -> None:
+        """Publish a message, whoever hears it."""
+        await self.call("PUBLISH", channel, text, fits=is_number)
+
+    async def put(self, key: str, text: str, ttl_s: float) -> None:
+        """Write a text that dies by itself."""
+        await self.call("SET", key, text, "PX", round(ttl_s * 1000), fits=is_ok)
+
+    async def delete(self, key: str) -> None:
+        """Delete a key, if it is there."""
+        await self.call("DEL", key, fits=is_number)
+
+    async def values(self, keys: Sequence[str]) -> list[str | None]:
+        """Return the texts of keys, None for those that are absent or no text."""
+        found: list[str | None] = await self.call("MGET", *keys, fits=are_values(len(keys)))
+        return found
+
+    async def kind(self, key: str) -> str:
+        """Return the type of a key, "none" where it is absent."""
+        return str(await self.call("TYPE", key, fits=is_text))
+
+    async def scan(self, cursor: str, pattern: str) -> tuple[str, list[str]]:
+        """Return the next cursor, "0" at the end, and keys that match a pattern."""
+        page = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT, fits=is_page)
+        return page[0], page[1]
 
     async def aclose(self) -> None:
         """Close the connection; a later call would open another."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await connection.disconnect()
+            await connection.disconnect(nowait=True)
         await close_sentinels(self._pool)
 
-    async def _call(self, command: tuple[str | int, ...]) -> Any:
+    async def _call(self, command: tuple[str | int, ...], fits: Fits) -> Any:
         connection = await self._connected()
         before, turn = self._last_turn, asyncio.Event()
         self._last_turn = turn
@@ -78,7 +122,8 @@ class CommandLink:
             if before is not None:
                 await before.wait()
             self._check_current(connection)
-            return await connection.read_response()
+            # One that does not fit ends the connection before the next call reads from it.
+            return fitting(await connection.read_response(), fits)
         except redis.ResponseError as error:
             if isinstance(error, redis.ReadOnlyError):
                 await self._drop(connection)  # a demoted master: look for the new one

@@ -1,7 +1,8 @@
 """How to reach Redis: one set of arguments for every client, and what is looked at at the start."""
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import redis
@@ -13,17 +14,26 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hedge.bus.troubles import where
+from hedge.bus.answers import parsed
+from hedge.bus.troubles import (
+    NoSentinelError,
+    NotAHostError,
+    SentinelRefusesError,
+    not_a_host,
+    where,
+)
 from hedge.config_schema import RedisConfig
 from hedge.errors import RedisUnreachableError
 
 MIN_VERSION = (6, 2)
+MAX_PORT = 65_535
 
 
 class _Losable:
     """A redis-py connection that takes a closed transport for a lost connection.
 
-    uvloop refuses to write to one by RuntimeError, which redis-py lets through like a bug.
+    uvloop refuses to write to one by RuntimeError, which redis-py lets through like a bug. Closing
+    waits for nobody: TLS would wait for a farewell, which over a dead network never comes.
     """
 
     async def send_packed_command(
@@ -37,6 +47,16 @@ class _Losable:
         except RuntimeError as error:
             raise redis.ConnectionError(f"the connection was lost: {error}") from error
 
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read an answer. Raises redis.InvalidResponse where redis-py cannot make sense of it."""
+        with parsed():
+            return await super().read_response(*args, **options)  # type: ignore[misc]
+
+    async def disconnect(self, *_: Any, **options: Any) -> None:
+        """Close the connection, never waiting."""
+        options["nowait"] = True
+        await super().disconnect(**options)  # type: ignore[misc]
+
 
 class _Plain(_Losable, redis.asyncio.Connection): ...
 
@@ -48,6 +68,50 @@ class _Managed(_Losable, redis.asyncio.sentinel.SentinelManagedConnection): ...
 
 
 class _ManagedEncrypted(_Losable, redis.asyncio.sentinel.SentinelManagedSSLConnection): ...
+
+
+@contextlib.contextmanager
+def _or_the_next() -> Iterator[None]:
+    """Take anything amiss with one Sentinel for a lost connection.
+
+    After that redis-py asks the next one; any other error would hide those that know the master.
+    """
+    try:
+        with parsed():
+            yield
+    except (redis.BusyLoadingError, redis.ResponseError) as error:
+        kind = NoSentinelError if "unknown command" in str(error) else SentinelRefusesError
+        raise kind(str(error)) from error
+    except redis.InvalidResponse as error:
+        raise NoSentinelError(str(error)) from error
+    except (redis.ConnectionError, UnicodeError) as error:
+        if why := not_a_host(error):
+            raise NotAHostError(why) from error
+        raise
+
+
+def _check_masters(masters: dict[str, dict[str, Any]]) -> None:
+    """Raise TypeError or KeyError where a Sentinel's list lacks what redis-py takes from it."""
+    for state in masters.values():
+        if not (
+            type(state["ip"]) is str
+            and type(state["num-other-sentinels"]) is int
+            and type(state["port"]) is int
+            and 0 < state["port"] <= MAX_PORT
+        ):
+            raise TypeError("a master without a usable address")
+
+
+class _BlockingSentinelClient(redis.Redis):
+    """The same for the blocking client, which has deadlines that work."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Ask. Raises redis.ConnectionError or redis.TimeoutError, whatever is amiss."""
+        with _or_the_next():
+            answer = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            if args[0] == "SENTINEL MASTERS":
+                _check_masters(answer)
+            return answer
 
 
 class _SentinelClient(redis.asyncio.Redis):
@@ -63,12 +127,16 @@ class _SentinelClient(redis.asyncio.Redis):
         self._deadline_s = deadline_s
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Ask. Raises redis.TimeoutError when there is no answer in time."""
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except TimeoutError as error:
-            raise redis.TimeoutError("a Sentinel gave no answer in time") from error
+        """Ask. Raises redis.ConnectionError or redis.TimeoutError, whatever is amiss."""
+        with _or_the_next():
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            except TimeoutError as error:
+                raise redis.TimeoutError("a Sentinel gave no answer in time") from error
+            if args[0] == "SENTINEL MASTERS":
+                _check_masters(answer)
+            return answer
 
 
 def _common(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
@@ -111,9 +179,11 @@ def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
     if settings.sentinels:
         # Without a word about it the client asks a silent Sentinel ten times over.
         to_sentinels = _to_sentinels(settings, timeout_s) | {"retry": Retry(NoBackoff(), 0)}
-        sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            list(settings.sentinels), sentinel_kwargs=to_sentinels, **arguments
-        )
+        sentinel = redis.sentinel.Sentinel([], **arguments)  # type: ignore[no-untyped-call]
+        sentinel.sentinels = [
+            _BlockingSentinelClient(host=host, port=port, **to_sentinels)
+            for host, port in settings.sentinels
+        ]
         master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
             settings.master_name
         )
@@ -223,4 +293,5 @@ def new_connection(pool: redis.asyncio.ConnectionPool) -> AbstractConnection:
 async def close_sentinels(pool: redis.asyncio.ConnectionPool) -> None:
     """Close the connections by which a pool asks its Sentinels, if it has any."""
     if isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
-        await pool.sentinel_manager.aclose()
+        with contextlib.suppress(redis.RedisError, OSError):
+            await pool.sentinel_manager.aclose()

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
+from hedge.bus.answers import is_halt, is_lease, is_number
 from hedge.bus.commands import CommandLink
 from hedge.bus.names import STREAM_LENGTH, LeaseKey, Names
 from hedge.bus.port import LeaseAnswer
-from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatus, Script
+from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatus
 from hedge.core.keys_control import Lease
 from hedge.core.wire import MessageRefusedError
-from hedge.errors import InternalBugError, RedisUnreachableError
+from hedge.errors import InternalBugError
 
 Told = tuple[str, str, str, str]
 """One message: its history stream, kind, channel and text."""
@@ -30,11 +30,11 @@ class LeasedScripts:
 
     async def lease(self, key: LeaseKey, mode: LeaseMode) -> LeaseAnswer:
         """Take or prolong a lease."""
-        return _answer(await self.run(LEASE, [key.name], self._who(mode)))
+        return _answer(await self._commands.run(LEASE, [key.name], self._who(mode), is_lease))
 
     async def release(self, key: LeaseKey) -> None:
         """Give the lease back if it is ours."""
-        await self._commands.run(RELEASE, [key.name], [self.me.instance])
+        await self._commands.run(RELEASE, [key.name], [self.me.instance], is_number)
 
     async def write(
         self,
@@ -52,7 +52,7 @@ class LeasedScripts:
         arguments += [STREAM_LENGTH, len(values), len(told), *values.values()]
         for _, kind, channel, text in told:
             arguments += [kind, channel, text]
-        reply = await self.run(WRITE, keys, arguments)
+        reply = await self._commands.run(WRITE, keys, arguments, is_lease)
         if told:
             self._note(told[0][0], reply[2])
         return _answer(reply)
@@ -67,18 +67,10 @@ class LeasedScripts:
             keys.append(self._names.results)
             channel = self._names.account_b_hedge_failed
             arguments += [str(STREAM_LENGTH), "failed", channel, failure]
-        stored, raw, note = await self.run(HALT, keys, [*arguments])
+        stored, raw, note = await self._commands.run(HALT, keys, [*arguments], is_halt)
         if failure:
             self._note(self._names.results, note)
         return bool(stored), raw
-
-    async def run(self, script: Script, keys: list[str], arguments: list[str | int]) -> list[Any]:
-        """Run a script that answers three values; anything else is another call's answer."""
-        reply = await self._commands.run(script, keys, arguments)
-        if isinstance(reply, list) and len(reply) == 3:  # noqa: PLR2004
-            return reply
-        await self._commands.aclose()
-        raise RedisUnreachableError("Redis gave an answer that does not fit what was asked.")
 
     def take_notes(self) -> list[str]:
         """Return what the history streams complained of since the last call, once per cause."""
@@ -134,9 +126,9 @@ class OddTypes:
         absent = [key for key, value in values.items() if value is None]
         now = asyncio.get_running_loop().time()
         if now >= self._due:
-            found = await asyncio.gather(*(self._reads.call("TYPE", key) for key in absent))
+            found = await asyncio.gather(*(self._reads.kind(key) for key in absent))
             self._known = {
-                key: str(kind)
+                key: kind
                 for key, kind in zip(absent, found, strict=True)
                 if kind not in ("none", "string")
             }

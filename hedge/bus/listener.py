@@ -7,6 +7,7 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
+from hedge.bus.answers import fitting, is_notice
 from hedge.bus.commands import CommandLink
 from hedge.bus.connection import async_pool, close_sentinels, new_connection
 from hedge.bus.port import LinkHandler, TextHandler
@@ -117,11 +118,17 @@ class Listener:
         reasons: list[str] = []
         try:
             await self._open(connection)
+            # Neither task fails for a lost link: before Python 3.12 a TaskGroup raises a child's
+            # error in place of a cancellation that comes at the same time.
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(connection), name="redis-listen")
-                group.create_task(self._check(connection), name="redis-check")
-        except* LinkLostError as lost:
-            reasons.extend(str(error) for error in lost.exceptions)
+                read, check = (
+                    group.create_task(_until_lost(work, connection, reasons), name=name)
+                    for name, work in (("redis-listen", self._read), ("redis-check", self._check))
+                )
+                read.add_done_callback(lambda _: check.cancel())
+                check.add_done_callback(lambda _: read.cancel())
+        except LinkLostError as error:
+            reasons.append(str(error))
         finally:
             await connection.disconnect(nowait=True)
         return "; ".join(reasons)
@@ -138,7 +145,7 @@ class Listener:
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
             try:
-                answer = await connection.read_response()
+                answer = fitting(await connection.read_response(), is_notice)
             except REDIS_PROBLEMS as error:
                 raise LinkLostError(str(unreachable(self._settings, error))) from error
             kind, channel, content = answer
@@ -180,7 +187,7 @@ class Listener:
                         f"the server knows {count - 1} of {len(self._handlers)} subscriptions"
                     )
                 step = "hearing its own probe"
-                await self._commands.call("PUBLISH", self._probe_channel, word)
+                await self._commands.publish(self._probe_channel, word)
                 await self._heard
                 step = "unsubscribing"
                 await connection.send_command(
@@ -192,6 +199,18 @@ class Listener:
             raise LinkLostError(str(error)) from error
         except REDIS_PROBLEMS as error:
             raise LinkLostError(str(unreachable(self._settings, error))) from error
+
+
+async def _until_lost(
+    work: Callable[[AbstractConnection], Awaitable[None]],
+    connection: AbstractConnection,
+    reasons: list[str],
+) -> None:
+    """Work until the link is lost, and note why it was."""
+    try:
+        await work(connection)
+    except LinkLostError as error:
+        reasons.append(str(error))
 
 
 def _resolve(waiting: "asyncio.Future[Any] | None", value: object) -> None:

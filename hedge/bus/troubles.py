@@ -1,5 +1,6 @@
 """One sentence for every way in which Redis can fail: what, where, and what to do about it."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,8 +14,32 @@ import redis.sentinel
 from hedge.config_schema import RedisConfig
 from hedge.errors import ConfigError, RedisUnreachableError
 
-REDIS_PROBLEMS = (redis.RedisError, OSError, TimeoutError)
-"""Whatever can come out of a client when Redis is away, slow or unwilling."""
+REDIS_PROBLEMS = (redis.RedisError, OSError, TimeoutError, UnicodeError)
+"""Whatever can come out of a client when Redis is away, slow or unwilling.
+
+UnicodeError is a host name that cannot be one.
+"""
+
+
+class _SentinelError(redis.ConnectionError):
+    """Something amiss with one Sentinel: redis-py asks the next one, and lists the `repr`."""
+
+    def __repr__(self) -> str:
+        """Return what redis-py's own errors keep back: the text."""
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class SentinelRefusesError(_SentinelError):
+    """A Sentinel answers, but refuses to name the master."""
+
+
+class NoSentinelError(_SentinelError):
+    """What answers is no Sentinel."""
+
+
+class NotAHostError(_SentinelError):
+    """The address of a Sentinel is no host name."""
+
 
 _NO_MASTER = (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterNotFoundError)
 
@@ -42,7 +67,7 @@ def trouble_at_start(
     Where plain text and TLS meet there is often no answer at all, so the port is asked itself.
     """
     known = unreachable(settings, error)
-    is_clear = isinstance(error, redis.AuthenticationError) or any(
+    is_clear = isinstance(error, redis.AuthenticationError | UnicodeError) or any(
         isinstance(link, ssl.SSLCertVerificationError) for link in _chain(error)
     )
     if is_clear or settings.sentinels:
@@ -140,8 +165,6 @@ def _refusal(error: BaseException, place: str) -> str:
             )
         case redis.BusyLoadingError():
             return f"Redis at {place} is still loading its data; wait a moment."
-        case redis.ResponseError() if "unknown command" in text and "SENTINEL" in text.upper():
-            return f"what answers for {place} is no Sentinel; correct redis.sentinels."
         case redis.ResponseError():
             return f"Redis at {place} refuses: {text}; see its log and INFO memory."
     return ""
@@ -157,15 +180,41 @@ def _absence(settings: RedisConfig, error: BaseException) -> str:
             f"Redis at {place} does not answer in time; "
             "check that it runs, and the network between."
         )
+    if why := not_a_host(error):
+        return _not_a_host(settings, why)
     keys = "redis.sentinels" if settings.sentinels else "redis.host and redis.port"
+    if isinstance(error, redis.InvalidResponse):
+        return (
+            f"Redis at {place} gave an answer that does not fit what was asked ({text}); check "
+            f"that {keys} lead to a Redis, and what stands between."
+        )
     return (
         f"cannot reach Redis at {place} ({text}); start redis-server there, "
         f"or correct {keys} in the configuration."
     )
 
 
+def not_a_host(error: BaseException) -> str:
+    """Return why an address is no host name; "" where the error is another one."""
+    return next((str(link) for link in _chain(error) if isinstance(link, UnicodeError)), "")
+
+
+def _not_a_host(settings: RedisConfig, text: str) -> str:
+    key = "redis.sentinels" if settings.sentinels else "redis.host"
+    return (
+        f"the host name of Redis at {where(settings)} is not valid ({text}); correct {key} in the "
+        "configuration."
+    )
+
+
+def _found(kind: type[Exception], text: str) -> str:
+    """Return the first error of a kind in what the client says of its Sentinels; "" for none."""
+    found = re.search(rf"""\b{kind.__name__}\((["'])(.*?)\1\)""", text)
+    return found[2] if found else ""
+
+
 def _no_master(settings: RedisConfig, text: str) -> str:
-    """Tell Sentinels that do not answer from Sentinels that do not know the name."""
+    """Tell apart Sentinels that are silent, amiss, or do not know the name."""
     listed = ", ".join(f"{host}:{port}" for host, port in settings.sentinels)
     silent = text.count("ConnectionPool(")  # the client lists those that did not answer
     if "Authentication" in text:
@@ -173,6 +222,17 @@ def _no_master(settings: RedisConfig, text: str) -> str:
             f"the Sentinels {listed} refuse the login; check redis.sentinel_username and "
             "redis.sentinel_password in the configuration."
         )
+    if why := _found(SentinelRefusesError, text):
+        return (
+            f"of the Sentinels {listed} one refuses to name the master ({why}); check the ACL of "
+            "redis.sentinel_username there, or correct redis.sentinels in the configuration."
+        )
+    if why := _found(NoSentinelError, text):
+        return (
+            f"what answers for {where(settings)} is no Sentinel; correct redis.sentinels ({why})."
+        )
+    if why := _found(NotAHostError, text):
+        return _not_a_host(settings, why)
     if silent >= len(settings.sentinels):
         return (
             f"cannot reach Redis: no Sentinel answers ({listed}); start them, or correct "

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hedge.bus.commands import CommandLink
+from hedge.bus.listener import LinkLostError
 from hedge.config_schema import RedisConfig
 from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.errors import RedisUnreachableError
@@ -132,6 +133,30 @@ def test_a_listener_outlives_resets(factory: Loop, server: EmbeddedRedis) -> Non
                     await eventually(partial(lost, ear, number), 10.0, "the link down")
                 await eventually(lambda: ear.is_up, 10.0, "the link up in the end")
             await messenger.aclose()
+
+    on(factory, scenario())
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_a_stop_and_a_reset_at_once_are_a_stop(factory: Loop, server: EmbeddedRedis) -> None:
+    """A listener that loses its link in the moment when it is called off ends at one word."""
+
+    async def scenario() -> None:
+        messenger = RedisMessenger(settings=settings_of(server), timing=FAST)
+        task = asyncio.create_task(messenger.start_listening())
+
+        def stop(up: bool) -> None:
+            if up:
+                task.cancel()
+                raise LinkLostError("reset")
+
+        messenger.on_link(stop)
+        await asyncio.wait([task], timeout=5.0)
+        ended = task.cancelled()
+        task.cancel()
+        await asyncio.wait([task])
+        assert ended
+        await messenger.aclose()
 
     on(factory, scenario())
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hedge.config_schema import RedisConfig, Secret, TlsConfig
 from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.errors import ConfigError, RedisUnreachableError
+from hedge.host_os import loop_factory
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import LEASE_A, Make, a_filled, listening, position
 from tests.redis_harness import FAST, client_of, private_redis, settings_of
@@ -21,6 +23,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.integration
 
 CHANNEL = RedisMessenger.CHANNEL_A_FILLED
+Loop = Callable[[], asyncio.AbstractEventLoop] | None
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +228,58 @@ async def test_a_silent_sentinel_does_not_keep_us_from_the_others(
                 assert await connect(settings) == []
         finally:
             sentinel.kill()
+
+
+@contextlib.asynccontextmanager
+async def over_a_network(port: int, tls: ssl.SSLContext) -> AsyncIterator[TcpProxy]:
+    """Give a network, which can die, before a TLS port."""
+    async with TcpProxy(LOOPBACK, port, tls=tls) as inner, TcpProxy(LOOPBACK, inner.port) as outer:
+        yield outer
+
+
+@pytest.mark.parametrize("factory", [None, loop_factory()])
+def test_closing_waits_for_no_dead_network(
+    server: EmbeddedRedis, authority: Authority, factory: Loop
+) -> None:
+    """TLS says farewell and hears none: a stop ends all the same, and at once."""
+
+    async def scenario() -> None:
+        async with over_a_network(server.port, authority.serving()) as network:
+            messenger = RedisMessenger(settings=tls_to(network.port, authority), timing=FAST)
+            async with listening(messenger, CHANNEL) as ear:
+                await eventually(lambda: ear.is_up)
+                network.black_hole(True)
+            await messenger.aclose()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(scenario())
+
+
+@pytest.mark.parametrize("factory", [None, loop_factory()])
+def test_closing_waits_for_no_dead_sentinel(
+    authority: Authority, tmp_path: Path, factory: Loop
+) -> None:
+    """The same where the link to the Sentinel is the one that died."""
+
+    async def scenario(server: EmbeddedRedis) -> None:
+        context = authority.serving()
+        async with EitherPort(server.port, context) as master:
+            sentinel = Sentinel(tmp_path / "sentinel", master.port)
+            await asyncio.to_thread(sentinel.start)
+            try:
+                async with over_a_network(sentinel.port, context) as network:
+                    settings = replace(
+                        tls_to(0, authority),
+                        sentinels=((LOOPBACK, network.port),),
+                        master_name=MASTER,
+                    )
+                    messenger = RedisMessenger(settings=settings, timing=FAST)
+                    async with listening(messenger, CHANNEL) as ear:
+                        await eventually(lambda: ear.is_up)
+                        network.black_hole(True)
+                    await messenger.aclose()
+            finally:
+                sentinel.kill()
+
+    with private_redis() as server, asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(scenario(server))
