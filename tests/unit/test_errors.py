@@ -47,7 +47,7 @@ def test_every_error_has_its_exit_code(kind: type[errors.HedgeError], code: int)
         (redis.ConnectionError("gone"), "start redis-server"),
         (OSError("gone"), "start redis-server"),
         (redis.InvalidResponse("found 'PONG'"), "does not fit what was asked (found 'PONG')"),
-        (UnicodeError("label too long"), "correct redis.host"),
+        (UnicodeError("label too long"), "is not valid (label too long); correct redis.host"),
     ],
 )
 def test_every_failure_of_redis_is_one_sentence(error: Exception, advice: str) -> None:
