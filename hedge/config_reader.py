@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
-from hedge.config_schema import Secret, TlsConfig, settings_of
+from hedge.config_schema import MAX_PORT, Secret, TlsConfig, settings_of
 from hedge.errors import ConfigError
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ LEGACY_KEYS = frozenset({"poll_interval", "ws_reconnect_delay"})
 """Keys of an older program that mean nothing here, wherever they stand."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PORT = re.compile("[1-9][0-9]{0,4}")
 _MAX_DIGITS = 28
 _LARGEST = 10**9
 
@@ -214,7 +215,7 @@ class SectionReader:
         found = []
         for item in raw:
             host, _, port = str(item).rpartition(":")
-            if not host or not port.isdecimal():
+            if not host or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
                 wrong(key, item, allowed)
             found.append((host, int(port)))
         return tuple(found)

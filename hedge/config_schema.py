@@ -54,6 +54,7 @@ class PartialFill(Enum):
     KEEP = "keep"
 
 
+MAX_PORT = 65_535
 REDIS_SECRETS = ("password", "reader_password", "sentinel_password", "shared_secret")
 """The keys of `redis` that must never be shown."""
 
@@ -138,7 +139,7 @@ class RedisConfig:
     """Where Redis is and how to talk to it."""
 
     host: str = setting("address of Redis", default="localhost")
-    port: int = setting("port of Redis", default=6388, check=between(1, 65535))
+    port: int = setting("port of Redis", default=6388, check=between(1, MAX_PORT))
     db: int = setting("database number", default=0, check=between(0, 1_000_000))
     username: str = setting("user name, if Redis has users", default="")
     password: Secret | None = setting("password, best as ${VARIABLE}", default=None)

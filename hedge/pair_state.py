@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import redis
 
+from hedge.bus.answers import are_values, fitting, parsed
 from hedge.bus.connection import sync_client
 from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import PairScope, StateSnapshot
@@ -90,7 +91,8 @@ class PairState:
         settings = self.config.redis
         client: redis.Redis = sync_client(settings.for_reading, self.config.timing.redis_timeout_s)
         try:
-            texts: Any = client.mget(keys)
+            with parsed():
+                texts: Any = fitting(client.mget(keys), are_values(len(keys)))
         except REDIS_PROBLEMS as error:
             raise unreachable(settings, error) from error
         finally:

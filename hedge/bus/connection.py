@@ -22,11 +22,10 @@ from hedge.bus.troubles import (
     not_a_host,
     where,
 )
-from hedge.config_schema import RedisConfig
+from hedge.config_schema import MAX_PORT, RedisConfig
 from hedge.errors import RedisUnreachableError
 
 MIN_VERSION = (6, 2)
-MAX_PORT = 65_535
 
 
 class _Losable:

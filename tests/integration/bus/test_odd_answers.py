@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from hedge.config_schema import RedisConfig
+from hedge.config_schema import AccountConfig, AccountsConfig, Config, RedisConfig
 from hedge.core.keys_control import Command, Halt
 from hedge.core.messages import EventMessage
 from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.errors import RedisUnreachableError
+from hedge.pair_state import PairState
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import (
     LEASE_A,
@@ -207,3 +208,16 @@ async def test_a_script_is_told_what_came() -> None:
     async with Scripted(publish=b"+OK\r\n").running() as settings:
         with pytest.raises(RedisUnreachableError, match="does not fit what was asked"):
             await asyncio.to_thread(say, settings)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ODD_IDS)
+async def test_the_operators_tool_gets_one_sentence(odd: bytes) -> None:
+    """What it looks at first comes by the blocking client."""
+    accounts = AccountsConfig(
+        account_a=AccountConfig(account_index=11, api_key_index=4),
+        account_b=AccountConfig(account_index=22, api_key_index=4),
+    )
+    async with Scripted(mget=odd).running() as settings:
+        tool = PairState(Config(accounts=accounts, redis=settings, timing=FAST, side="a"))
+        with pytest.raises(RedisUnreachableError):
+            await asyncio.to_thread(asyncio.run, tool.report())
