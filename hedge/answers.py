@@ -4,7 +4,7 @@ from hedge.bus.port import StateSnapshot
 from hedge.core import hedger
 from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
-from hedge.core.hedger_state import IN_FLIGHT, PROVEN_PHASES, HedgerState, PublishFailure
+from hedge.core.hedger_state import IN_FLIGHT, PROVEN_PHASES, HedgerState, Phase, PublishFailure
 from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
 from hedge.core.messages import BHedgeFailed
 from hedge.core.watch import Stand
@@ -23,6 +23,8 @@ def why_unready(state: HedgerState, mark_ticks: int | None) -> tuple[str, ...]:
     reasons = []
     if state.halt_reason:
         reasons.append(f"halted: {state.halt_reason}")
+    elif state.phase is Phase.STOPPING:
+        reasons.append("stopping")
     elif state.phase not in PROVEN_PHASES:
         reasons.append("own book not proven yet")
     if not state.streams_up:

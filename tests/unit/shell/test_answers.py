@@ -125,6 +125,7 @@ def test_ready_is_able_to_hedge(changes: dict[str, Any]) -> None:
         ({"phase": Phase.RECONCILING}, MARK, "not proven"),
         ({"phase": Phase.STANDBY}, MARK, "not proven"),
         ({"streams_up": False}, MARK, "streams are down"),
+        ({"phase": Phase.STOPPING}, MARK, "stopping"),
         ({}, None, "no market data"),
         ({"failure": Failure("api_key_refused", "21109")}, MARK, "api_key_refused"),
         ({"manual_lots": 5}, MARK, "by hand"),
