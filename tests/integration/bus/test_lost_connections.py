@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from hedge.bus.commands import CommandLink
+from hedge.bus.connection import async_pool, new_connection
 from hedge.bus.listener import LinkLostError
 from hedge.config_schema import RedisConfig
 from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
@@ -107,6 +109,24 @@ def test_an_idle_connection_that_was_reset_is_made_anew(factory: Loop) -> None:
                     await asyncio.sleep(0)
                 assert await link.call("PING") == "OK"
             await link.aclose()
+
+    on(factory, scenario())
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_writing_to_a_closed_transport_is_a_lost_connection(factory: Loop) -> None:
+    """The listener writes without asking first whether the connection is still there."""
+
+    async def scenario() -> None:
+        async with Resetting().running() as settings:
+            connection = new_connection(async_pool(settings, 5.0))
+            await connection.connect()  # type: ignore[no-untyped-call]
+            connection._writer.transport.abort()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            with pytest.raises(redis.ConnectionError):
+                await connection.send_command("PING", check_health=False)
+            await connection.disconnect()
 
     on(factory, scenario())
 
