@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.dev-installed
-PRODUCT := hedge paper bench $(wildcard *.py)
+PRODUCT := hedge paper bench tools $(wildcard *.py)
 WORKERS ?= 2
 MINUTES ?= 10
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
@@ -71,7 +71,7 @@ chaos: $(STAMP) ## break everything around the pair and audit it (MINUTES=5 SEED
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 diagrams: $(STAMP) ## write the state diagrams and the configuration table into both READMEs
-	$(BIN)/python -m hedge.diagrams
+	$(BIN)/python -m tools.readme
 
 clean: ## remove caches and run/, not .venv
 	rm -rf run .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov

@@ -8,14 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hedge import statements
 from hedge.bus.port import LeaseAnswer, StateSnapshot
-from hedge.core import maker
-from hedge.core.closing import BShown, LookAtB
-from hedge.core.keys_control import Halt
-from hedge.core.keys_state import PositionState
-from hedge.core.machine import Verdict
-from hedge.core.maker_state import (
+from hedge.core.maker import step as maker
+from hedge.core.maker.closing import BShown, LookAtB
+from hedge.core.maker.state import (
     Answered,
     Cancel,
     CatchUp,
@@ -48,20 +44,24 @@ from hedge.core.maker_state import (
     Work,
 )
 from hedge.core.records import Trade
-from hedge.orders import check_quantity, maker_request
-from hedge.outcomes import outcome_of
-from hedge.parts import Ending, Parts
-from hedge.proof import Proven
-from hedge.rounds import Rounds
-from hedge.shell import Shell
-from hedge.venue.fence import Fenced
-from hedge.venue.outcome import Outcome
-from hedge.venue.port import (
+from hedge.core.transitions import Verdict
+from hedge.daemon.context import Ending, Parts
+from hedge.daemon.daemon import Shell
+from hedge.daemon.order_requests import check_quantity, maker_request
+from hedge.daemon.proof import Proven
+from hedge.daemon.public_watch import seen_twice
+from hedge.daemon.send_outcome import outcome_of
+from hedge.exchange.fence import Fenced
+from hedge.exchange.outcome import Outcome
+from hedge.exchange.port import (
     KeyRefusedError,
     OrdersSeen,
     VenueError,
 )
-from hedge.watching import seen_twice
+from hedge.maker import statements
+from hedge.maker.latency import Rounds
+from hedge.wire.control import Halt
+from hedge.wire.state import PositionState
 
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""

@@ -7,13 +7,9 @@ events and performs its effects.
 from collections.abc import Coroutine
 from typing import Any
 
-from hedge import answers
-from hedge.answering import Answering, AnswerSource
 from hedge.bus.port import LeaseAnswer, StateSnapshot
-from hedge.by_hand import ByHand
-from hedge.catching import Catcher
-from hedge.core import hedger
-from hedge.core.hedger_state import (
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import (
     PROVEN_PHASES,
     ATarget,
     Fence,
@@ -46,25 +42,29 @@ from hedge.core.hedger_state import (
     TargetSeen,
     Tick,
 )
-from hedge.core.keys_control import Halt
-from hedge.core.machine import Outcome, Verdict
-from hedge.core.messages import AFilled
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Trade
-from hedge.core.watch import PeerAnswered, PeerTraded
-from hedge.core.wire import RefusalCause
-from hedge.course import Courses, log_sent
-from hedge.halting import STOPS_B
-from hedge.hearing import Ear, EarHandlers, baseline_of, target_of_key
-from hedge.host_state import UNREADABLE_HALT
-from hedge.orders import hedge_request
-from hedge.outcomes import outcome_of
-from hedge.parts import Parts
-from hedge.proof import Proven
-from hedge.shell import Shell
-from hedge.standing import Standing
-from hedge.venue.fence import Fenced
-from hedge.venue.port import KeyRefusedError, OrdersSeen
-from hedge.watching import Watcher, WatchHandlers
+from hedge.core.transitions import Outcome, Verdict
+from hedge.daemon.context import Parts
+from hedge.daemon.daemon import Shell
+from hedge.daemon.halt import STOPS_B
+from hedge.daemon.host_store import UNREADABLE_HALT
+from hedge.daemon.order_requests import hedge_request
+from hedge.daemon.proof import Proven
+from hedge.daemon.public_watch import Watcher, WatchHandlers
+from hedge.daemon.send_outcome import outcome_of
+from hedge.exchange.fence import Fenced
+from hedge.exchange.port import KeyRefusedError, OrdersSeen
+from hedge.hedger import statements as answers
+from hedge.hedger.catch_up import Catcher
+from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_key
+from hedge.hedger.hedge_record import Courses, log_sent
+from hedge.hedger.hedge_report import Answering, AnswerSource
+from hedge.hedger.leadership import Standing
+from hedge.hedger.manual_fills import ByHand
+from hedge.wire.codec import RefusalCause
+from hedge.wire.control import Halt
+from hedge.wire.messages import AFilled
 
 _ROUTINE = frozenset({Phase.IDLE, Phase.SENDING, Phase.SETTLING})
 

@@ -17,14 +17,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hedge import host_os
 from hedge.bus.acl import SIDES, users
-from hedge.config import load_config
-from hedge.config_reader import wrong
-from hedge.core.keys_control import Command
+from hedge.config.load import load_config
+from hedge.config.reader import wrong
+from hedge.daemon import host_os
+from hedge.daemon.advice import advice_for
 from hedge.errors import ConfigError, HedgeError, NotNeutralError
-from hedge.pair_state import PairState
-from hedge.status import Report, SideView, advice_for
+from hedge.operator.pair_client import PairState
+from hedge.operator.status import Report, SideView
+from hedge.wire.control import Command
 
 T = TypeVar("T")
 

@@ -3,11 +3,11 @@
 import sys
 
 from account_a_manager import AccountAManager
-from hedge.config_schema import PartialFill
-from hedge.core.maker_state import MakerConfig
+from hedge.config.schema import PartialFill
+from hedge.core.maker.state import MakerConfig
+from hedge.daemon.context import Parts
+from hedge.daemon.startup import lots_of, run, usd_to_micros
 from hedge.errors import ConfigError
-from hedge.launch import lots_of, run, usd_to_micros
-from hedge.parts import Parts
 
 REQUOTE_SHARE_MS = 240_000
 """A requote is two requests; this far apart they take at most half of a minute's budget."""

@@ -3,9 +3,9 @@
 import sys
 
 from account_b_manager import AccountBManager
-from hedge.core.hedger_state import HedgerConfig
-from hedge.launch import lots_of, run, usd_to_micros
-from hedge.parts import Parts
+from hedge.core.hedger.state import HedgerConfig
+from hedge.daemon.context import Parts
+from hedge.daemon.startup import lots_of, run, usd_to_micros
 
 
 def build(parts: Parts) -> AccountBManager:

@@ -20,12 +20,10 @@ from typing import Any
 
 import redis
 
-from hedge.bus.answers import fitting, is_number, parsed
 from hedge.bus.commands import CommandLink
 from hedge.bus.connection import inspect, sync_client
+from hedge.bus.diagnosis import REDIS_PROBLEMS, check_tls_files, trouble_at_start, unreachable
 from hedge.bus.leased import LeasedScripts, OddTypes
-from hedge.bus.listener import Listener
-from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import (
     HaltAnswer,
     LeaseAnswer,
@@ -34,15 +32,17 @@ from hedge.bus.port import (
     StateSnapshot,
     TextHandler,
 )
+from hedge.bus.replies import fitting, is_number, parsed
 from hedge.bus.scripts import SWAP, LeaseMode
 from hedge.bus.snapshot import UNREADABLE_HALT, SnapshotReader, unreadable_halt
-from hedge.bus.troubles import REDIS_PROBLEMS, check_tls_files, trouble_at_start, unreachable
-from hedge.config_schema import Config, RedisConfig, Secret, TimingConfig
-from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
-from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.core.wire import MessageRefusedError, sign
+from hedge.bus.subscription import Listener
+from hedge.config.schema import Config, RedisConfig, Secret, TimingConfig
 from hedge.errors import InternalBugError, RedisUnreachableError
+from hedge.wire.codec import MessageRefusedError, sign
+from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.wire.names import LeaseKey, Names
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 
 COMMAND_TTL_S = 60
 UNDECODABLE = "\N{REPLACEMENT CHARACTER}"

@@ -32,5 +32,5 @@ if errorlevel 1 (
 copy /b /y .venv\.wanted.txt .venv\.installed.txt >nul
 
 :run
-.venv\Scripts\python.exe -m hedge.up %*
+.venv\Scripts\python.exe -m hedge.launcher %*
 exit /b %errorlevel%

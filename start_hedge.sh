@@ -43,4 +43,4 @@ print(hashlib.sha256(text).hexdigest())')"
 }
 
 prepare
-exec .venv/bin/python -m hedge.up "$@"
+exec .venv/bin/python -m hedge.launcher "$@"

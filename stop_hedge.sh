@@ -7,4 +7,4 @@ if [ ! -x .venv/bin/python ]; then
     echo "There is no .venv here, so nothing was started from here; see ./start_hedge.sh." >&2
     exit 2
 fi
-exec .venv/bin/python -m hedge.up --stop "$@"
+exec .venv/bin/python -m hedge.launcher --stop "$@"

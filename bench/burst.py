@@ -7,7 +7,7 @@ from decimal import Decimal
 from bench.driver import Driver, open_driver
 from bench.stats import Json
 from bench.world import MARKET_ID, QUANTITY, BenchError, World
-from hedge.up.summary import legs_of, position_of
+from hedge.launcher.summary import legs_of, position_of
 
 LANES = 16
 COVERED_S = 30.0

@@ -12,8 +12,8 @@ from rich.console import Console
 from bench import burst, crowd, daemons, floor, latency, naive, report
 from bench.options import PARTS, Options, parse
 from bench.world import World, open_world
+from hedge.daemon.host_os import loop_factory
 from hedge.errors import HedgeError
-from hedge.host_os import loop_factory
 
 INTERRUPTED = 130
 WIDEST = 104

@@ -16,19 +16,19 @@ from dataclasses import dataclass
 
 from bench.stats import Json, Spread
 from bench.world import ACCOUNT_A, ACCOUNT_B, KEY_INDEX, MARKET, BenchError, World, new_key
-from hedge.bus.names import LeaseKey
 from hedge.bus.port import PairScope
-from hedge.clock import SystemClock
 from hedge.core import ids
 from hedge.core.amounts import MICROS, MarketSpec, Side
-from hedge.core.keys_state import PositionState
-from hedge.core.messages import AFilled
-from hedge.host_os import loop_factory
-from hedge.up.processes import Child
-from hedge.venue.budget import RequestBudget
-from hedge.venue.lighter import LighterSettings, LighterVenue
-from hedge.venue.port import OrderKind, OrderRequest, Path, StreamUp, TimeInForce, VenueEvent
-from hedge.venue.signer import Credentials
+from hedge.daemon.clock import SystemClock
+from hedge.daemon.host_os import loop_factory
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.signer import Credentials
+from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
+from hedge.exchange.port import OrderKind, OrderRequest, Path, StreamUp, TimeInForce, VenueEvent
+from hedge.launcher.processes import Child
+from hedge.wire.messages import AFilled
+from hedge.wire.names import LeaseKey
+from hedge.wire.state import PositionState
 from redis_messenger import RedisMessenger
 
 INSTANCE = "0123456789ab"

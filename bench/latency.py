@@ -7,7 +7,7 @@ from bench.driver import fill_often, open_driver
 from bench.stages import stages_of
 from bench.stats import Json, Spread, next_after
 from bench.world import MARKET_ID, PairRun, World
-from hedge.up.summary import latencies_ms, legs_of, receipts_of
+from hedge.launcher.summary import latencies_ms, legs_of, receipts_of
 
 WARM_FILLS = 30
 

@@ -22,9 +22,9 @@ import redis
 from bench.driver import fill_often, open_driver
 from bench.latency import WARM_FILLS, Lags, lags_of
 from bench.world import ACCOUNT_A, ACCOUNT_B, KEY_INDEX, MARKET_ID, PairRun, World
-from hedge.embedded_redis import LOOPBACK
-from hedge.up.processes import Child
-from hedge.venue import sdk
+from hedge.exchange.lighter import sdk
+from hedge.launcher.embedded_redis import LOOPBACK
+from hedge.launcher.processes import Child
 
 LOTS = 100
 PRICES = {"bid": 299_985, "ask": 300_015}

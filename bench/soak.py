@@ -25,7 +25,7 @@ from bench.driver import Driver, open_driver
 from bench.latency import lags_of
 from bench.world import MARKET_ID, SIZE_DECIMALS, PairRun, World, open_world
 from hedge.errors import ConfigError, NotNeutralError
-from hedge.up.summary import legs_of, position_of
+from hedge.launcher.summary import legs_of, position_of
 
 MORE = 1.10
 MORE_MB = 8.0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hedge.up.summary import percentile
+from hedge.launcher.summary import percentile
 
 Json = dict[str, Any]
 

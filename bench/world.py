@@ -15,16 +15,16 @@ from typing import Any
 import redis.asyncio
 import yaml
 
-from hedge.bus.names import Names
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis, Source, find_server, is_free
 from hedge.errors import (
     AlreadyRunningError,
     ExchangeUnreachableError,
     HedgeError,
     RedisUnreachableError,
 )
-from hedge.up.paper_admin import PaperAdmin
-from hedge.up.processes import Child
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, Source, find_server, is_free
+from hedge.launcher.paper_admin import PaperAdmin
+from hedge.launcher.processes import Child
+from hedge.wire.names import Names
 
 Json = dict[str, Any]
 
@@ -239,7 +239,9 @@ def _check(children: Iterable[Child]) -> None:
 
 def new_key() -> tuple[str, str]:
     """Return a new API key as (private, public) hex without 0x."""
-    importlib.import_module("hedge.venue.sdk")  # imports the SDK without its side effects
+    importlib.import_module(
+        "hedge.exchange.lighter.sdk"
+    )  # imports the SDK without its side effects
     from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
 
     private, public, error = create_api_key()  # type: ignore[no-untyped-call]

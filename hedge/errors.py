@@ -11,7 +11,7 @@
     │   └── HaltedError
     └── AlreadyRunningError     6   stop the other process first
 
-Beside it, `hedge.core.wire.MessageRefusedError` is raised for a message that is not acted on; it
+Beside it, `hedge.wire.codec.MessageRefusedError` is raised for a message that is not acted on; it
 ends nothing. Every message is one sentence or two: what, where, what to do.
 """
 

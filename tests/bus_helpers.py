@@ -5,13 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
-from hedge.bus.names import LeaseKey
 from hedge.bus.port import PairScope
-from hedge.config_schema import RedisConfig
+from hedge.config.schema import RedisConfig
 from hedge.core.amounts import MICROS, MarketSpec, Side
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
-from hedge.core.messages import AFilled, BFilled, BHedgeFailed
-from hedge.embedded_redis import LOOPBACK
+from hedge.launcher.embedded_redis import LOOPBACK
+from hedge.wire.messages import AFilled, BFilled, BHedgeFailed
+from hedge.wire.names import LeaseKey
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 from redis_messenger import RedisMessenger
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)

@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup() -> None:
     """Undo what `import lighter` in an earlier test did to the recursion limit.
 
-    The program imports it through `hedge.venue.sdk`, which keeps the limit; a test that imports it
-    directly would let hostile JSON of a later test end the whole worker.
+    The program imports it through `exchange.lighter.sdk`, which keeps the limit; a test that
+    imports it directly would let hostile JSON of a later test end the whole worker.
     """
     if sys.getrecursionlimit() > RECURSION_LIMIT:
         sys.setrecursionlimit(RECURSION_LIMIT)

@@ -25,8 +25,8 @@ import psutil
 import redis.asyncio
 import yaml
 
-from hedge.bus.names import Names
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.wire.names import Names
 from tests.pair_audit import Audit, OrderLife, audit, lives_of, lots
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B, ROOT, PaperProcess, new_key
 from tests.tcp_proxy import TcpProxy

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import redis
 
-from hedge.config_schema import RedisConfig, TimingConfig
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.config.schema import RedisConfig, TimingConfig
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from tests.processes import keep_process
 
 FAST = TimingConfig(

@@ -19,7 +19,7 @@ import trustme
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis, find_server, free_port
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, find_server, free_port
 from tests.waiting import eventually, eventually_sync
 
 MASTER = "mine"

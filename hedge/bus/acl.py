@@ -9,9 +9,9 @@ could also write what it reads.
 import hashlib
 from dataclasses import dataclass
 
-from hedge.bus.names import LeaseKey, Names
-from hedge.config_schema import Config, Secret
+from hedge.config.schema import Config, Secret
 from hedge.errors import ConfigError
+from hedge.wire.names import LeaseKey, Names
 
 SIDES = ("a", "b", "operator")
 _CONNECT = ("ping", "info", "select")

@@ -9,7 +9,9 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
-from hedge.bus.answers import (
+from hedge.bus.connection import async_pool, close_sentinels, new_connection
+from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
+from hedge.bus.replies import (
     Fits,
     are_values,
     fitting,
@@ -19,10 +21,8 @@ from hedge.bus.answers import (
     is_page,
     is_text,
 )
-from hedge.bus.connection import async_pool, close_sentinels, new_connection
 from hedge.bus.scripts import SCRIPTS, Script
-from hedge.bus.troubles import REDIS_PROBLEMS, unreachable
-from hedge.config_schema import RedisConfig
+from hedge.config.schema import RedisConfig
 
 SCAN_COUNT = 1000
 

@@ -14,15 +14,15 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hedge.bus.answers import parsed
-from hedge.bus.troubles import (
+from hedge.bus.diagnosis import (
     NoSentinelError,
     NotAHostError,
     SentinelRefusesError,
     not_a_host,
     where,
 )
-from hedge.config_schema import MAX_PORT, RedisConfig
+from hedge.bus.replies import parsed
+from hedge.config.schema import MAX_PORT, RedisConfig
 from hedge.errors import RedisUnreachableError
 
 MIN_VERSION = (6, 2)

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from hedge.bus.answers import is_halt, is_lease, is_number
 from hedge.bus.commands import CommandLink
-from hedge.bus.names import STREAM_LENGTH, LeaseKey, Names
 from hedge.bus.port import LeaseAnswer
+from hedge.bus.replies import is_halt, is_lease, is_number
 from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatus
-from hedge.core.keys_control import Lease
-from hedge.core.wire import MessageRefusedError
 from hedge.errors import InternalBugError
+from hedge.wire.codec import MessageRefusedError
+from hedge.wire.control import Lease
+from hedge.wire.names import STREAM_LENGTH, LeaseKey, Names
 
 Told = tuple[str, str, str, str]
 """One message: its history stream, kind, channel and text."""

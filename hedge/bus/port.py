@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hedge.bus.names import LeaseKey
 from hedge.core.amounts import MarketSpec
-from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
-from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.core.wire import RefusalCause, WireLimits
+from hedge.wire.codec import RefusalCause, WireLimits
+from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.wire.names import LeaseKey
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 
 TextHandler = Callable[[str], None]
 """Gets the text of each message of a channel, in order, inside the event loop."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import PairScope, StateSnapshot
-from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
-from hedge.core.wire import MessageRefusedError, RefusalCause
+from hedge.wire.codec import MessageRefusedError, RefusalCause
+from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.names import LeaseKey, Names
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from hedge.embedded_redis import Source, find_server
+from hedge.launcher.embedded_redis import Source, find_server
 from tests.chaos.run import Options, chaos
 from tests.paper_harness import ROOT
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Self
 
-from hedge.embedded_redis import LOOPBACK
+from hedge.launcher.embedded_redis import LOOPBACK
 from tests.chaos.kinds import LINKS
 from tests.pair_harness import FAST, Daemon, Pair
 from tests.paper_harness import PaperProcess

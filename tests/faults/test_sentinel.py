@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from hedge.embedded_redis import LOOPBACK
+from hedge.launcher.embedded_redis import LOOPBACK
 from tests.pair_harness import Pair
 from tests.redis_world import MASTER, SentinelWorld, in_sync, role_of
 from tests.waiting import eventually

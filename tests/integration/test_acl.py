@@ -9,7 +9,7 @@ import pytest_asyncio
 import redis
 import redis.asyncio
 
-from hedge.embedded_redis import LOOPBACK
+from hedge.launcher.embedded_redis import LOOPBACK
 from tests.pair_harness import NAMES, Pair
 from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 

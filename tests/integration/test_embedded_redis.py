@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hedge.embedded_redis import (
+from hedge.errors import ConfigError, RedisUnreachableError
+from hedge.launcher.embedded_redis import (
     LOOPBACK,
     EmbeddedRedis,
     Found,
     Source,
     find_server,
 )
-from hedge.errors import ConfigError, RedisUnreachableError
 from redis_messenger import RedisMessenger
 from tests.redis_harness import client_of
 
@@ -70,7 +70,7 @@ def test_a_server_that_does_not_start_says_so(tmp_path: Path) -> None:
 def test_it_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     """A parent that is killed takes its server with it."""
     code = (
-        "import time\nfrom hedge.embedded_redis import EmbeddedRedis\n"
+        "import time\nfrom hedge.launcher.embedded_redis import EmbeddedRedis\n"
         f"server = EmbeddedRedis({str(tmp_path)!r})\nserver.start()\n"
         "print(server.pid, flush=True)\ntime.sleep(60)\n"
     )

@@ -12,11 +12,11 @@ import redis
 from typer.testing import CliRunner, Result
 
 import hedgectl
-from hedge.bus.names import Names
 from hedge.core.amounts import MarketSpec
-from hedge.core.keys_control import Halt, Lease
-from hedge.core.keys_state import Ledger, PositionState, Ready
-from hedge.embedded_redis import EmbeddedRedis
+from hedge.launcher.embedded_redis import EmbeddedRedis
+from hedge.wire.control import Halt, Lease
+from hedge.wire.names import Names
+from hedge.wire.state import Ledger, PositionState, Ready
 from tests.waiting import eventually_sync
 
 pytestmark = pytest.mark.integration

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis, free_port
 from hedge.errors import RedisUnreachableError
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, free_port
 from redis_messenger import RedisMessenger
 from tests.pair_harness import Daemon
 from tests.paper_harness import new_key

@@ -10,7 +10,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import (
     HaltAnswer,
     LeaseAnswer,
@@ -20,10 +19,11 @@ from hedge.bus.port import (
     TextHandler,
 )
 from hedge.bus.scripts import LeaseMode
-from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready, Standby
-from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.errors import RedisUnreachableError
+from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.wire.names import LeaseKey, Names
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.weather import RedisWeather
 

@@ -9,9 +9,8 @@ from typing import Any, cast
 
 import main_A
 import main_B
-from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import PairScope
-from hedge.config_schema import (
+from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
     Config,
@@ -21,15 +20,16 @@ from hedge.config_schema import (
     StrategyConfig,
     TimingConfig,
 )
-from hedge.core.keys_control import Lease
+from hedge.daemon.context import Ending, Parts
+from hedge.daemon.daemon import Shell
+from hedge.daemon.host_store import HostState
+from hedge.daemon.logs import Log, line
 from hedge.errors import HedgeError
-from hedge.host_state import HostState
-from hedge.logs import Log, line
-from hedge.parts import Ending, Parts
-from hedge.shell import Shell
-from hedge.venue.budget import RequestBudget
-from hedge.venue.port import Clock, OrderRequest, TimeInForce, Venue
-from hedge.venue.sender import Sender
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
+from hedge.exchange.sender import Sender
+from hedge.wire.control import Lease
+from hedge.wire.names import LeaseKey, Names
 from tests.simulation.bus import SimMessenger, SimRedis
 from tests.simulation.exchange import CHAIN, KEY, SPEC, A, B, SimExchange
 from tests.simulation.host import Host, SimClock, SimHostState
@@ -112,7 +112,7 @@ def sender_of(kind: type[Sender], venue: Venue, clock: Clock, instance: str, sid
 
 
 class SilentLog:
-    """Stands for `hedge.logs.Log` where nobody reads along."""
+    """Stands for `hedge.daemon.logs.Log` where nobody reads along."""
 
     def debug(self, event: str, **fields: object) -> None:
         """Say nothing."""

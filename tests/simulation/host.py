@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from hedge.core.ids import instance_bits
-from hedge.core.keys_control import Halt
+from hedge.wire.control import Halt
 from tests.simulation.exchange import START_MS
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.weather import RedisWeather, VenueWeather
@@ -42,7 +42,7 @@ class Host:
 
 
 class SimHostState:
-    """The locked state directory of one key, in memory; stands for `hedge.host_state.HostState`."""
+    """The locked state directory of one key, in memory; stands for `HostState`."""
 
     def __init__(self, host: Host, side: str, process: Process, instance: str) -> None:
         self._host, self._side, self._process = host, side, process
@@ -76,7 +76,7 @@ class SimHostState:
 
 
 class SimClock:
-    """The time of one host; implements `hedge.venue.port.Clock`."""
+    """The time of one host; implements `hedge.exchange.port.Clock`."""
 
     def __init__(self, loop: VirtualLoop, host: Host) -> None:
         self._loop, self._host = loop, host

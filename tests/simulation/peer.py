@@ -1,13 +1,13 @@
-"""The other side's account as everybody sees it: implements `hedge.venue.peer.PeerVenue`."""
+"""The other side's account as everybody sees it: implements `hedge.exchange.peer.PeerVenue`."""
 
 from bisect import bisect_right
 from random import Random
 from typing import Any
 
+from hedge.core.hedger.watch import Recent
 from hedge.core.records import Depth
-from hedge.core.watch import Recent
-from hedge.venue.budget import RequestBudget
-from hedge.venue.peer import PeerDown, PeerHandler, PeerShown, PeerUp
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.peer import PeerDown, PeerHandler, PeerShown, PeerUp
 from tests.simulation.exchange import Frame, SimExchange
 from tests.simulation.host import Host, SimClock
 from tests.simulation.loop import Process

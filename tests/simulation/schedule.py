@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from hedge.core import hedger, maker
-from hedge.core.keys_control import Halt
+from hedge.core.hedger import step as hedger
+from hedge.core.maker import step as maker
+from hedge.wire.control import Halt
 from paper.records import Tier
 from tests.simulation import faults
 from tests.simulation.bus import NAMES, SimRedis

@@ -5,8 +5,8 @@ from random import Random
 from typing import Any, Protocol
 
 from hedge.core.records import Depth
-from hedge.venue.budget import RequestBudget
-from hedge.venue.port import Priority, VenueUnavailableError
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.port import Priority, VenueUnavailableError
 from tests.simulation.exchange import START_MS, Frame, SimExchange
 from tests.simulation.host import Host
 from tests.simulation.loop import Process, VirtualLoop

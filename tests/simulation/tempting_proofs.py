@@ -14,12 +14,12 @@ from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
 from hedge.core.records import OrderRow, OrderStatus, Trade
-from hedge.parts import Parts
-from hedge.proof import Proven
-from hedge.venue.fence import Fence, Fenced
-from hedge.venue.outcome import INVALID_NONCE, Accepted, Outcome, Unknown
-from hedge.venue.port import OrderRequest, VenueError, VenueUnavailableError
-from hedge.venue.sender import Sender
+from hedge.daemon.context import Parts
+from hedge.daemon.proof import Proven
+from hedge.exchange.fence import Fence, Fenced
+from hedge.exchange.outcome import INVALID_NONCE, Accepted, Outcome, Unknown
+from hedge.exchange.port import OrderRequest, VenueError, VenueUnavailableError
+from hedge.exchange.sender import Sender
 from tests.simulation.daemon import Tools, World, sender_of
 
 

@@ -6,19 +6,20 @@ from typing import Any
 
 import main_A
 import main_B
-from hedge import answers, statements
 from hedge.bus.port import StateSnapshot
-from hedge.core import hedger_state as b_state
-from hedge.core import maker_state as a_state
 from hedge.core.book import Book
-from hedge.core.hedger_rules import attempt_failed
-from hedge.core.messages import AFilled
+from hedge.core.hedger import state as b_state
+from hedge.core.hedger.rules import attempt_failed
+from hedge.core.maker import state as a_state
 from hedge.core.records import Trade
-from hedge.parts import Parts
-from hedge.proof import Proven
-from hedge.shell import Shell
-from hedge.venue.fence import Fenced
-from hedge.venue.port import TradesSeen
+from hedge.daemon.context import Parts
+from hedge.daemon.daemon import Shell
+from hedge.daemon.proof import Proven
+from hedge.exchange.fence import Fenced
+from hedge.exchange.port import TradesSeen
+from hedge.hedger import statements as answers
+from hedge.maker import statements
+from hedge.wire.messages import AFilled
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import SPEC

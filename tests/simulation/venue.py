@@ -1,4 +1,4 @@
-"""The exchange as one process meets it: implements `hedge.venue.port.Venue` with every fault.
+"""The exchange as one process meets it: implements `hedge.exchange.port.Venue` with every fault.
 
 What is sent travels on its own: it arrives, or not, whatever becomes of its sender meanwhile.
 """
@@ -12,8 +12,8 @@ from typing import Any
 from hedge.core import ids
 from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, Trade
-from hedge.venue.budget import RequestBudget
-from hedge.venue.port import (
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.port import (
     ORDER_LIFE_S,
     AccountView,
     Answer,

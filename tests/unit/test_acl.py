@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from hedge.bus.acl import reader, users, writer
-from hedge.bus.names import Names
 from hedge.bus.port import PairScope
 from hedge.bus.snapshot import SnapshotReader
-from hedge.config_schema import (
+from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
     Config,
@@ -17,6 +16,7 @@ from hedge.config_schema import (
     RedisConfig,
     Secret,
 )
+from hedge.wire.names import Names
 from tests.bus_helpers import ACCOUNT_A, ACCOUNT_B, CHAIN, LEASE_A, LEASE_B, SPEC
 
 CONFIG = Config(

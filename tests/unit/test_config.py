@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hedge.config import config_rows, load_config, markdown_table
-from hedge.config_schema import Config, PartialFill, Secret, Tier
+from hedge.config.load import config_rows, load_config, markdown_table
+from hedge.config.schema import Config, PartialFill, Secret, Tier
 from hedge.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

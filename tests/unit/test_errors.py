@@ -4,9 +4,9 @@ import pytest
 import redis
 
 from hedge import errors
-from hedge.bus.names import LeaseKey, Names
-from hedge.bus.troubles import unreachable, where
-from hedge.config_schema import RedisConfig
+from hedge.bus.diagnosis import unreachable, where
+from hedge.config.schema import RedisConfig
+from hedge.wire.names import LeaseKey, Names
 
 HERE = RedisConfig(host="db", port=1, db=2)
 

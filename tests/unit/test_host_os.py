@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hedge import host_os
+from hedge.daemon import host_os
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_silent_name_servers_leave_threads_for_others(monkeypatch: pytest.Monkey
 
 def test_a_terminal_of_few_letters_is_no_reason_to_end() -> None:
     """What it cannot show is written as an escape."""
-    text = "from hedge import host_os; host_os.print_any_text(); print('\u5bf9\u51b2 ok')"
+    text = "from hedge.daemon import host_os; host_os.print_any_text(); print('\u5bf9\u51b2 ok')"
     environment = dict(os.environ, PYTHONIOENCODING="latin-1")
     shown = subprocess.run(
         [sys.executable, "-c", text], env=environment, capture_output=True, check=True

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hedge.core.ids import instance_bits
-from hedge.core.keys_control import Halt
+from hedge.daemon.host_store import UNREADABLE_HALT, HostState
 from hedge.errors import AlreadyRunningError, ConfigError
-from hedge.host_state import UNREADABLE_HALT, HostState
+from hedge.wire.control import Halt
 
 HALT = Halt(id="h1", side="a", reason="drift", detail="why", timestamp=1)
 
@@ -48,7 +48,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 def test_a_killed_process_lets_the_lock_go(tmp_path: Path) -> None:
     """The lock dies with its process, however it dies."""
     code = (
-        "import sys, time\nfrom hedge.host_state import HostState\n"
+        "import sys, time\nfrom hedge.daemon.host_store import HostState\n"
         f"HostState({str(tmp_path)!r}, 304, 280459, 4).open()\n"
         "print('locked', flush=True)\ntime.sleep(60)\n"
     )

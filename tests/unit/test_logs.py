@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hedge.config_schema import LoggingConfig, Secret
+from hedge.config.schema import LoggingConfig, Secret
 from hedge.core.amounts import Side
-from hedge.logs import Log, close_logging, line, setup_logging, shown
+from hedge.daemon.logs import Log, close_logging, line, setup_logging, shown
 from tests.waiting import eventually
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} \[(\w+)\] (.*)")

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hedge import config_zh, diagrams
-from hedge.bus.names import Names
-from hedge.config import markdown_table
-from hedge.core import hedger, maker
+from hedge.config import meanings_zh as config_zh
+from hedge.config.load import markdown_table
+from hedge.core.hedger import step as hedger
+from hedge.core.maker import step as maker
 from hedge.errors import HedgeError
+from hedge.wire.names import Names
+from tools import readme as diagrams
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH = (ROOT / "README.md").read_text(encoding="utf-8")

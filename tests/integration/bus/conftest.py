@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from hedge.bus.port import PairScope
-from hedge.config_schema import RedisConfig, TimingConfig
-from hedge.embedded_redis import EmbeddedRedis
+from hedge.config.schema import RedisConfig, TimingConfig
+from hedge.launcher.embedded_redis import EmbeddedRedis
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import INSTANCE_A, LEASE_A, LEASE_B, SCOPE, Make
 from tests.redis_harness import FAST, client_of, settings_of, shared_redis

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import redis
 
-from hedge.bus.names import Names
 from hedge.bus.port import HaltAnswer, StateSnapshot
-from hedge.core.keys_control import Command, Halt
-from hedge.core.messages import EventMessage
+from hedge.wire.control import Command, Halt
+from hedge.wire.messages import EventMessage
+from hedge.wire.names import Names
 from redis_messenger import UNREADABLE_HALT, RedisMessenger
 from tests.bus_helpers import (
     SCOPE,

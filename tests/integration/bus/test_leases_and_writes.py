@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import redis
 
-from hedge.bus.names import Names
 from hedge.bus.port import LeaseAnswer
-from hedge.core.keys_control import Lease
 from hedge.errors import InternalBugError, RedisUnreachableError
+from hedge.wire.control import Lease
+from hedge.wire.names import Names
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import (
     INSTANCE_A,

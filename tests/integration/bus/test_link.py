@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import redis
 
-from hedge.bus.names import Names
-from hedge.config_schema import RedisConfig, Secret
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis, free_port
+from hedge.config.schema import RedisConfig, Secret
 from hedge.errors import RedisUnreachableError
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, free_port
+from hedge.wire.names import Names
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import (
     INSTANCE_B,

@@ -16,11 +16,11 @@ import redis
 
 from hedge.bus.commands import CommandLink
 from hedge.bus.connection import async_pool, new_connection
-from hedge.bus.listener import LinkLostError
-from hedge.config_schema import RedisConfig
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.bus.subscription import LinkLostError
+from hedge.config.schema import RedisConfig
+from hedge.daemon.host_os import loop_factory
 from hedge.errors import RedisUnreachableError
-from hedge.host_os import loop_factory
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import Ear, listening
 from tests.redis_harness import FAST, private_redis, settings_of

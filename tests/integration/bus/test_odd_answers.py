@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from hedge.config_schema import AccountConfig, AccountsConfig, Config, RedisConfig
-from hedge.core.keys_control import Command, Halt
-from hedge.core.messages import EventMessage
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.config.schema import AccountConfig, AccountsConfig, Config, RedisConfig
 from hedge.errors import RedisUnreachableError
-from hedge.pair_state import PairState
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.operator.pair_client import PairState
+from hedge.wire.control import Command, Halt
+from hedge.wire.messages import EventMessage
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import (
     LEASE_A,

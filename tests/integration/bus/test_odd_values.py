@@ -5,9 +5,9 @@ import json
 import pytest
 import redis
 
-from hedge.bus.names import Names
 from hedge.bus.snapshot import UNREADABLE_HALT
-from hedge.core.keys_control import Halt
+from hedge.wire.control import Halt
+from hedge.wire.names import Names
 from tests.bus_helpers import (
     INSTANCE_B,
     LEASE_A,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.config_schema import RedisConfig
-from hedge.embedded_redis import LOOPBACK
+from hedge.config.schema import RedisConfig
 from hedge.errors import RedisUnreachableError
+from hedge.launcher.embedded_redis import LOOPBACK
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import LEASE_A, Make
 from tests.redis_harness import FAST, private_redis

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hedge.config_schema import RedisConfig, Secret, TlsConfig
-from hedge.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.config.schema import RedisConfig, Secret, TlsConfig
+from hedge.daemon.host_os import loop_factory
 from hedge.errors import ConfigError, RedisUnreachableError
-from hedge.host_os import loop_factory
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import LEASE_A, Make, a_filled, listening, position
 from tests.redis_harness import FAST, client_of, private_redis, settings_of

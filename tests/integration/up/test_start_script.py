@@ -17,8 +17,8 @@ import pytest
 import redis
 import yaml
 
-from hedge.embedded_redis import EmbeddedRedis
-from hedge.up.paper_admin import PaperAdmin
+from hedge.launcher.embedded_redis import EmbeddedRedis
+from hedge.launcher.paper_admin import PaperAdmin
 from tests.waiting import eventually_sync
 
 pytestmark = [
@@ -35,11 +35,11 @@ ACCOUNT_A, ACCOUNT_B = 280459, 280458
 
 
 class Script:
-    """One `python -m hedge.up …`, its output read as it comes."""
+    """One `python -m hedge.launcher …`, its output read as it comes."""
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hedge.up", *arguments],
+            [sys.executable, "-m", "hedge.launcher", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -145,7 +145,7 @@ def test_the_pair_runs_where_the_system_offers_nothing(
     with script("--paper", "--cycles", "1", "--run-dir", str(tmp_path)) as run:
         run.says("Both run.")
         family = run.children()
-        served = [child for child in family if "hedge.embedded_redis" in child.cmdline()]
+        served = [child for child in family if "hedge.launcher.embedded_redis" in child.cmdline()]
         loops = {_maps_uvloop(child) for child in family}
         assert run.ends() == 0, run.text
     assert all_gone(family)

@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from hedge.clock import SystemClock
 from hedge.core.amounts import Side
 from hedge.core.ids import order_id
 from hedge.core.records import OrderRow, Trade
-from hedge.venue.budget import RequestBudget
-from hedge.venue.lighter import LighterSettings, LighterVenue
-from hedge.venue.link import LinkTimes
-from hedge.venue.port import (
+from hedge.daemon.clock import SystemClock
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.signer import Credentials
+from hedge.exchange.lighter.streams.connection import LinkTimes
+from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
+from hedge.exchange.port import (
     OrderKind,
     OrderRequest,
     OrdersSeen,
@@ -23,8 +24,7 @@ from hedge.venue.port import (
     TradesSeen,
     VenueEvent,
 )
-from hedge.venue.sender import Sender
-from hedge.venue.signer import Credentials
+from hedge.exchange.sender import Sender
 from tests.paper_harness import PaperProcess, new_account_number, new_key
 from tests.waiting import eventually
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from hedge.venue.lighter import LighterSettings
+from hedge.exchange.lighter.venue import LighterSettings
 from tests.integration.venue.rig import FAST
 from tests.unit.venue.payloads import payload
 

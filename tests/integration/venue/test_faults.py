@@ -6,8 +6,8 @@ import pytest
 
 from hedge.core.amounts import Side
 from hedge.core.records import Depth
-from hedge.venue.port import Path, StreamDown, StreamUp, VenueUnavailableError
-from hedge.venue.sender import Accepted, Unknown
+from hedge.exchange.port import Path, StreamDown, StreamUp, VenueUnavailableError
+from hedge.exchange.sender import Accepted, Unknown
 from tests.integration.venue.rig import (
     FAST,
     market_order,

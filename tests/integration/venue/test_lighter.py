@@ -2,14 +2,15 @@
 
 import pytest
 
-from hedge.clock import SystemClock
 from hedge.core.amounts import Side
 from hedge.core.ids import is_marker, order_id
 from hedge.core.records import OrderStatus
+from hedge.daemon.clock import SystemClock
 from hedge.errors import AccountKeyError, ConfigError, ExchangeUnreachableError
-from hedge.venue.budget import RequestBudget
-from hedge.venue.lighter import LighterVenue
-from hedge.venue.port import (
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.signer import Credentials
+from hedge.exchange.lighter.venue import LighterVenue
+from hedge.exchange.port import (
     KeyRefusedError,
     MarginSeen,
     NotSentError,
@@ -19,8 +20,7 @@ from hedge.venue.port import (
     VenueRefusedError,
     VenueUnavailableError,
 )
-from hedge.venue.sender import Accepted, Rejected, Unknown
-from hedge.venue.signer import Credentials
+from hedge.exchange.sender import Accepted, Rejected, Unknown
 from tests.integration.venue.rig import (
     KEY_INDEX,
     market_order,

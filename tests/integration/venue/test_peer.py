@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.clock import SystemClock
 from hedge.core.amounts import Side
-from hedge.venue.budget import RequestBudget
-from hedge.venue.lighter import LighterVenue
-from hedge.venue.peer import PeerDown, PeerEvent, PeerShown, PeerUp
+from hedge.daemon.clock import SystemClock
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.venue import LighterVenue
+from hedge.exchange.peer import PeerDown, PeerEvent, PeerShown, PeerUp
 from tests.integration.venue.rig import market_order, new_account, running, settings_of
 from tests.paper_harness import PaperProcess
 from tests.tcp_proxy import TcpProxy

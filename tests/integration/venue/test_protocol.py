@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from hedge.clock import SystemClock
 from hedge.core.amounts import Side
 from hedge.core.records import Depth
+from hedge.daemon.clock import SystemClock
 from hedge.errors import ConfigError
-from hedge.venue.budget import RequestBudget
-from hedge.venue.lighter import LighterVenue
-from hedge.venue.port import (
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.signer import Credentials
+from hedge.exchange.lighter.venue import LighterVenue
+from hedge.exchange.port import (
     MarginSeen,
     Path,
     StreamDown,
@@ -25,8 +26,7 @@ from hedge.venue.port import (
     VenueRefusedError,
     VenueUnavailableError,
 )
-from hedge.venue.sender import Accepted, Rejected, Unknown
-from hedge.venue.signer import Credentials
+from hedge.exchange.sender import Accepted, Rejected, Unknown
 from tests.integration.venue.rig import Rig, market_order, running
 from tests.integration.venue.scripted import ScriptedExchange, scripted
 from tests.paper_harness import new_key

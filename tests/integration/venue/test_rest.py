@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hedge.clock import SystemClock
-from hedge.venue.budget import RequestBudget
-from hedge.venue.port import NotSentError, SignedTx, VenueUnavailableError
-from hedge.venue.rest import RestClient
-from hedge.venue.signer import Credentials, open_signer
+from hedge.daemon.clock import SystemClock
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.rest import RestClient
+from hedge.exchange.lighter.signer import Credentials, open_signer
+from hedge.exchange.port import NotSentError, SignedTx, VenueUnavailableError
 from tests.paper_harness import new_key
 
 pytestmark = pytest.mark.integration

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from hedge.core import hedger, hedger_state, ids, maker, maker_state
+from hedge.core import ids
 from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.core.book import BookView
-from hedge.core.hedger_state import ATarget, HedgerConfig, HedgerState, InFlight
-from hedge.core.machine import Facts, Outcome, Verdict
-from hedge.core.maker_state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
+from hedge.core.hedger import state as hedger_state
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState, InFlight
+from hedge.core.maker import state as maker_state
+from hedge.core.maker import step as maker
+from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
 from hedge.core.records import OrderRow, OrderStatus, Trade
+from hedge.core.transitions import Facts, Outcome, Verdict
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 BID, ASK, MARK = 299_990, 300_010, 300_000

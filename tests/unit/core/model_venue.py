@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from hedge.core.amounts import Side
-from hedge.core.machine import Outcome, Verdict
 from hedge.core.records import OrderRow, OrderStatus, Trade
+from hedge.core.transitions import Outcome, Verdict
 from tests.unit.core.kit import BID, refused, trade
 
 T = TypeVar("T")

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hedge.core import hedger, hedger_state, ids, maker, maker_state
+from hedge.core import ids
 from hedge.core.book import Book, BookBase
-from hedge.core.hedger_state import IN_FLIGHT, PROVEN_PHASES, ATarget, HedgerConfig, HedgerState
-from hedge.core.machine import Facts
-from hedge.core.maker_state import LedgerView, MakerConfig, MakerState, Peer, Pending
+from hedge.core.hedger import state as hedger_state
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import IN_FLIGHT, PROVEN_PHASES, ATarget, HedgerConfig, HedgerState
+from hedge.core.maker import state as maker_state
+from hedge.core.maker import step as maker
+from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Peer, Pending
 from hedge.core.records import Trade
+from hedge.core.transitions import Facts
 from tests.unit.core.kit import ASK, BID, MARK, SPEC
 from tests.unit.core.model_venue import Account, Dice, Tx, Venue
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedge.core import hedger
-from hedge.core.hedger_state import ATarget
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import ATarget
 from tests.unit.core.model_venue import Dice
 from tests.unit.core.pair import Pair
 

@@ -6,8 +6,7 @@ import pytest
 
 from hedge.core import ids
 from hedge.core.amounts import Side
-from hedge.core.hedger import Phase, is_covered, owed_lots, target_known
-from hedge.core.hedger_state import (
+from hedge.core.hedger.state import (
     Failure,
     Fence,
     FenceRefused,
@@ -28,6 +27,7 @@ from hedge.core.hedger_state import (
     StreamsChanged,
     Tick,
 )
+from hedge.core.hedger.step import Phase, is_covered, owed_lots, target_known
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import ACCEPTED, B_INSTANCE, UNKNOWN, Hedger, kinds, only, refused, row
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from hedge.core import hedger_rules
-from hedge.core.hedger import TRANSITIONS, Phase, Trigger
-from hedge.core.hedger_state import (
+from hedge.core.hedger import rules as hedger_rules
+from hedge.core.hedger.state import (
     Fence,
     HaltPair,
     HaltRaised,
@@ -23,8 +22,9 @@ from hedge.core.hedger_state import (
     StopRequested,
     Tick,
 )
-from hedge.core.machine import IllegalTransitionError
+from hedge.core.hedger.step import TRANSITIONS, Phase, Trigger
 from hedge.core.records import OrderStatus
+from hedge.core.transitions import IllegalTransitionError
 from tests.unit.core.kit import UNKNOWN, Hedger, kinds, refused
 
 Situation = Callable[[], tuple[Hedger, Any]]

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import Side
-from hedge.core.hedger import Phase, is_covered, owed_lots, target_known
-from hedge.core.hedger_state import (
+from hedge.core.hedger.state import (
     ATarget,
     BaselineRead,
     Fence,
@@ -25,6 +24,7 @@ from hedge.core.hedger_state import (
     TargetSeen,
     Tick,
 )
+from hedge.core.hedger.step import Phase, is_covered, owed_lots, target_known
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only
 
 POSITIONS = st.lists(st.integers(-500, 500), min_size=1, max_size=12)

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from hedge.core.hedger import Phase, a_view, answerable, is_watch_open, owed_lots
-from hedge.core.hedger_state import (
+from hedge.core.hedger.state import (
     ATarget,
     BaselineRead,
     Fence,
@@ -14,8 +13,9 @@ from hedge.core.hedger_state import (
     StopRequested,
     TargetSeen,
 )
+from hedge.core.hedger.step import Phase, a_view, answerable, is_watch_open, owed_lots
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.records import Trade
-from hedge.core.watch import PeerAnswered, PeerTraded, Recent, Stand
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade
 
 

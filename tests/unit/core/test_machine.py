@@ -4,7 +4,7 @@ import enum
 
 import pytest
 
-from hedge.core.machine import IllegalTransitionError, look_up, reason_of
+from hedge.core.transitions import IllegalTransitionError, look_up, reason_of
 
 
 class _Door(enum.Enum):

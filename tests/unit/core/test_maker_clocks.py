@@ -2,8 +2,8 @@
 
 import pytest
 
-from hedge.core.closing import LookAtB
-from hedge.core.maker_state import (
+from hedge.core.maker.closing import LookAtB
+from hedge.core.maker.state import (
     Cancel,
     FlattenRequested,
     HaltPair,

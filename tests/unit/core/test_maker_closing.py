@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hedge.core.closing import BShown, Closing, LookAtB
-from hedge.core.maker_closing import LOOK_EVERY_MS
-from hedge.core.maker_state import HaltPair, Place, PublishFill, Resumed, Tick
+from hedge.core.maker.closing import BShown, Closing, LookAtB
+from hedge.core.maker.state import HaltPair, Place, PublishFill, Resumed, Tick
+from hedge.core.maker.unwinding import LOOK_EVERY_MS
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Maker, kinds, only
 

@@ -1,8 +1,8 @@
 """What A does about trades it has not seen: ask, believe the venue's word, prove anew."""
 
 from hedge.core.book import BookView
-from hedge.core.maker import Phase
-from hedge.core.maker_state import CatchUp, Fence, FenceNeeded, OwnBook, PublishFill, Tick
+from hedge.core.maker.state import CatchUp, Fence, FenceNeeded, OwnBook, PublishFill, Tick
+from hedge.core.maker.step import Phase
 from tests.unit.core.kit import Maker, kinds, only
 
 

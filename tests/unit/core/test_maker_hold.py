@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import Side
-from hedge.core.maker import Phase, is_covered
-from hedge.core.maker_state import (
+from hedge.core.maker.state import (
     Cancel,
     CatchUp,
     Closing,
@@ -32,6 +31,7 @@ from hedge.core.maker_state import (
     StreamsChanged,
     Tick,
 )
+from hedge.core.maker.step import Phase, is_covered
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import A_INSTANCE, ASK, BID, UNKNOWN, Maker, kinds, only, refused
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedge.core import maker
-from hedge.core.maker_state import LedgerView, Peer, PeerSeen
+from hedge.core.maker import step as maker
+from hedge.core.maker.state import LedgerView, Peer, PeerSeen
 from tests.unit.core.model_venue import Dice
 from tests.unit.core.pair import A, Pair
 

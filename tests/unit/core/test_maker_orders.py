@@ -5,8 +5,7 @@ import pytest
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
-from hedge.core.maker import Phase
-from hedge.core.maker_state import (
+from hedge.core.maker.state import (
     Answered,
     Cancel,
     CatchUp,
@@ -23,6 +22,7 @@ from hedge.core.maker_state import (
     StreamsChanged,
     Tick,
 )
+from hedge.core.maker.step import Phase
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import ACCEPTED, ASK, BID, UNKNOWN, Maker, kinds, only, refused, row
 

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from hedge.core import maker_rules
-from hedge.core.machine import IllegalTransitionError
-from hedge.core.maker import TRANSITIONS, Phase, Trigger, step
-from hedge.core.maker_state import (
+from hedge.core.maker import rules as maker_rules
+from hedge.core.maker.state import (
     Cancel,
     Fence,
     HaltPair,
@@ -27,7 +25,9 @@ from hedge.core.maker_state import (
     StreamsChanged,
     Tick,
 )
+from hedge.core.maker.step import TRANSITIONS, Phase, Trigger, step
 from hedge.core.records import OrderStatus
+from hedge.core.transitions import IllegalTransitionError
 from tests.unit.core.kit import UNKNOWN, Maker, kinds
 
 Situation = Callable[[], tuple[Maker, Any]]

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import MICROS, MarketSpec, Side
-from hedge.core.keys_control import Command, Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Ready
-from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.core.wire import MessageRefusedError, RefusalCause, WireLimits
+from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
+from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 CHAIN, ACCOUNT_A, ACCOUNT_B = 304, 280459, 280458

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.core.keys_state import Standby
-from hedge.core.wire import MessageRefusedError, WireLimits
+from hedge.wire.codec import MessageRefusedError, WireLimits
+from hedge.wire.state import Standby
 from tests.unit.core.kit import SPEC
 
 SECRET = b"a secret of both hosts"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import Side
+from hedge.core.hedger.watch import KEEP_TRADES, Recent, Stand, carried, found, merged
 from hedge.core.records import Trade
-from hedge.core.watch import KEEP_TRADES, Recent, Stand, carried, found, merged
 from tests.unit.core.kit import trade
 
 SIZES = st.lists(st.integers(-300, 300).filter(bool), min_size=1, max_size=10)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import MICROS, MarketSpec, Side
-from hedge.core.wire import (
+from hedge.wire.codec import (
     MAX_TEXT,
     Fields,
     MessageRefusedError,

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from hedge.bus.names import LeaseKey, Names
 from hedge.bus.port import HaltAnswer, LeaseAnswer, Messenger, PairScope, StateSnapshot
-from hedge.config_schema import (
+from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
     Config,
@@ -23,17 +22,18 @@ from hedge.config_schema import (
     TimingConfig,
 )
 from hedge.core.amounts import Side
-from hedge.core.keys_control import Halt, Lease
-from hedge.core.keys_state import Ledger, Neutral, PositionState, Standby
-from hedge.core.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.core.records import OrderRow, OrderStatus, Trade
+from hedge.daemon.context import Parts
+from hedge.daemon.host_store import HostState
+from hedge.daemon.logs import Log
 from hedge.errors import RedisUnreachableError
-from hedge.host_state import HostState
-from hedge.logs import Log
-from hedge.parts import Parts
-from hedge.venue.budget import RequestBudget
-from hedge.venue.port import AccountView, TradePages, Venue, VenueError
-from hedge.venue.sender import Sender
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.port import AccountView, TradePages, Venue, VenueError
+from hedge.exchange.sender import Sender
+from hedge.wire.control import Halt, Lease
+from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.wire.names import LeaseKey, Names
+from hedge.wire.state import Ledger, Neutral, PositionState, Standby
 from tests.unit.venue.fakes import ETH, FakeClock, ScriptVenue
 
 CHAIN, ACCOUNT_A, ACCOUNT_B, API_KEY = 304, 101, 102, 5

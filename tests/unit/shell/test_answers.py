@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from hedge import answers
 from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
-from hedge.core.hedger_state import (
+from hedge.core.hedger.state import (
     ATarget,
     Failure,
     HedgerConfig,
@@ -17,8 +16,9 @@ from hedge.core.hedger_state import (
     Phase,
     PublishFailure,
 )
-from hedge.core.keys_state import Neutral
-from hedge.parts import Parts
+from hedge.daemon.context import Parts
+from hedge.hedger import statements as answers
+from hedge.wire.state import Neutral
 from tests.unit.shell.fakes import A_INSTANCE, ACCOUNT_A, ACCOUNT_B, CHAIN, Bench, trade
 from tests.unit.venue.fakes import ETH
 

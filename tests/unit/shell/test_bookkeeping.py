@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from hedge.bookkeeping import BookHandlers, Bookkeeper
 from hedge.bus.port import StateSnapshot
 from hedge.core.book import BookBase
 from hedge.core.ids import is_marker
-from hedge.core.keys_state import PositionState
 from hedge.core.records import Trade
+from hedge.daemon.account import BookHandlers, Bookkeeper
+from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
+from hedge.daemon.proof import Proven
+from hedge.daemon.send_turn import Sending
 from hedge.errors import AccountKeyError
-from hedge.leasing import LeaseHandlers, LeaseKeeper
-from hedge.proof import Proven
-from hedge.sending import Sending
-from hedge.venue.fence import Fenced
-from hedge.venue.port import TradesSeen, TxStatus, VenueRefusedError, VenueUnavailableError
+from hedge.exchange.fence import Fenced
+from hedge.exchange.port import TradesSeen, TxStatus, VenueRefusedError, VenueUnavailableError
+from hedge.wire.state import PositionState
 from tests.unit.shell.fakes import ACCOUNT_B, CHAIN, Bench, Calls, running
 from tests.waiting import eventually
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hedge import answers
-from hedge.by_hand import ByHand
-from hedge.core.hedger_state import HedgerConfig, HedgerState
-from hedge.core.keys_state import Ledger
+from hedge.core.hedger.state import HedgerConfig, HedgerState
+from hedge.hedger import statements as answers
+from hedge.hedger.manual_fills import ByHand
+from hedge.wire.state import Ledger
 from tests.unit.shell.fakes import Bench
 from tests.unit.venue.fakes import ETH
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedge.crew import Crew
+from hedge.daemon.tasks import Crew
 
 
 async def forever() -> None:

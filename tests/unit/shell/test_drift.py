@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from hedge.core.book import Book, BookBase
-from hedge.drift import DriftHandlers, DriftKeeper
-from hedge.venue.port import AccountView, VenueUnavailableError
+from hedge.daemon.position_check import DriftHandlers, DriftKeeper
+from hedge.exchange.port import AccountView, VenueUnavailableError
 from tests.unit.shell.fakes import PRICE, Bench, Calls, running, trade
 from tests.waiting import eventually
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.core.keys_control import Halt
-from hedge.halting import HaltKeeper
-from hedge.host_state import UNREADABLE_HALT
-from hedge.outbox import Outbox
+from hedge.daemon.halt import HaltKeeper
+from hedge.daemon.host_store import UNREADABLE_HALT
+from hedge.daemon.outbox import Outbox
+from hedge.wire.control import Halt
 from tests.unit.shell.fakes import Bench, Calls, running
 from tests.waiting import eventually
 

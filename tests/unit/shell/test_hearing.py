@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from hedge.bus.port import StateSnapshot
-from hedge.by_hand import ByHand
-from hedge.core.hedger_state import ATarget, HedgerConfig, HedgerState
-from hedge.core.keys_control import Lease
-from hedge.core.keys_state import PositionState
-from hedge.core.messages import AFilled
-from hedge.core.wire import RefusalCause, WireLimits
-from hedge.hearing import Ear, EarHandlers, baseline_of, target_of_fill, target_of_key
+from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState
+from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_fill, target_of_key
+from hedge.hedger.manual_fills import ByHand
+from hedge.wire.codec import RefusalCause, WireLimits
+from hedge.wire.control import Lease
+from hedge.wire.messages import AFilled
+from hedge.wire.state import PositionState
 from tests.unit.shell.fakes import (
     A_INSTANCE,
     ACCOUNT_A,

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from hedge import launch
-from hedge.config_schema import AccountConfig, AccountsConfig, Config, SafetyConfig, Secret
+from hedge.config.schema import AccountConfig, AccountsConfig, Config, SafetyConfig, Secret
+from hedge.daemon import startup as launch
+from hedge.daemon.context import Parts
+from hedge.daemon.daemon import Shell
+from hedge.daemon.logs import close_logging
 from hedge.errors import (
     AccountKeyError,
     AlreadyRunningError,
@@ -22,9 +25,6 @@ from hedge.errors import (
     NotNeutralError,
     RedisUnreachableError,
 )
-from hedge.logs import close_logging
-from hedge.parts import Parts
-from hedge.shell import Shell
 from tests.unit.venue.fakes import ETH
 
 KEY = "0x" + "12" * 40

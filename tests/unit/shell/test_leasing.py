@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from hedge.bus.port import LeaseAnswer
-from hedge.core.keys_control import Lease
+from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
 from hedge.errors import AlreadyRunningError
-from hedge.leasing import LeaseHandlers, LeaseKeeper
+from hedge.wire.control import Lease
 from tests.unit.shell.fakes import API_KEY, Bench, Calls, running
 from tests.waiting import eventually
 

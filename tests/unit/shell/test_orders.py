@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from hedge.config_schema import LighterConfig, StrategyConfig
+from hedge.config.schema import LighterConfig, StrategyConfig
 from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
-from hedge.core.hedger_state import ATarget, HedgerConfig, HedgerState, InFlight, Phase
-from hedge.core.machine import Outcome, Verdict
-from hedge.core.maker_state import Order
+from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState, InFlight, Phase
+from hedge.core.maker.state import Order
 from hedge.core.records import Depth, Level
-from hedge.course import Course, Courses, log_sent
-from hedge.orders import hedge_request, maker_request
-from hedge.outcomes import LONGEST_MS, outcome_of
-from hedge.parts import Parts
-from hedge.venue import outcome as sent
-from hedge.venue.port import OrderKind, OrderRequest, SignedTx, TimeInForce
+from hedge.core.transitions import Outcome, Verdict
+from hedge.daemon.context import Parts
+from hedge.daemon.order_requests import hedge_request, maker_request
+from hedge.daemon.send_outcome import LONGEST_MS, outcome_of
+from hedge.exchange import outcome as sent
+from hedge.exchange.port import OrderKind, OrderRequest, SignedTx, TimeInForce
+from hedge.hedger.hedge_record import Course, Courses, log_sent
 from tests.unit.shell.fakes import A_INSTANCE, PRICE, Bench, fill_message, hand_message, trade
 from tests.unit.venue.fakes import ETH
 

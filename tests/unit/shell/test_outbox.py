@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from hedge import outbox as module
+from hedge.daemon import outbox as module
+from hedge.daemon.outbox import Outbox
+from hedge.daemon.send_turn import Sending
 from hedge.errors import RedisUnreachableError
-from hedge.outbox import Outbox
-from hedge.sending import Sending
 from tests.unit.shell.fakes import Bench, running
 from tests.waiting import eventually
 

@@ -6,8 +6,8 @@ import pytest
 
 from hedge.core.book import Book, BookBase
 from hedge.core.records import OrderRow, Trade
-from hedge.proof import NotProvenError, Proven, prove
-from hedge.venue.port import VenueError, VenueRefusedError, VenueUnavailableError
+from hedge.daemon.proof import NotProvenError, Proven, prove
+from hedge.exchange.port import VenueError, VenueRefusedError, VenueUnavailableError
 from tests.unit.shell.fakes import KEPT_TRADES, Bench, Exchange, row
 
 DEADLINE_S = 60.0

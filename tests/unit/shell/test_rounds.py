@@ -1,7 +1,7 @@
 """Rounds: from a fill over its coverage to the next order, in one log line."""
 
-from hedge.logs import Log
-from hedge.rounds import Rounds
+from hedge.daemon.logs import Log
+from hedge.maker.latency import Rounds
 
 MS = 1_000_000
 

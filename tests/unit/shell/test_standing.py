@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from hedge import answers
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import ids
-from hedge.core.hedger_state import HedgerConfig, HedgerState
-from hedge.core.keys_control import Lease
+from hedge.core.hedger.state import HedgerConfig, HedgerState
 from hedge.core.records import OrderRow
+from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
+from hedge.daemon.outbox import Outbox
 from hedge.errors import AlreadyRunningError
-from hedge.leasing import LeaseHandlers, LeaseKeeper
-from hedge.outbox import Outbox
-from hedge.standing import Standing, TwinWatch
-from hedge.venue.fence import Fenced
+from hedge.exchange.fence import Fenced
+from hedge.hedger import statements as answers
+from hedge.hedger.leadership import Standing, TwinWatch
+from hedge.wire.control import Lease
 from tests.unit.shell.fakes import Bench, Calls, row, trade
 from tests.unit.venue.fakes import ETH
 

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from hedge import statements
 from hedge.bus.port import StateSnapshot
-from hedge.config_schema import StrategyConfig
-from hedge.core.keys_state import Ledger, Ready
-from hedge.core.maker_state import (
+from hedge.config.schema import StrategyConfig
+from hedge.core.maker.state import (
     LedgerView,
     MakerConfig,
     MakerState,
@@ -19,7 +17,9 @@ from hedge.core.maker_state import (
     Phase,
     PublishFill,
 )
-from hedge.parts import Parts
+from hedge.daemon.context import Parts
+from hedge.maker import statements
+from hedge.wire.state import Ledger, Ready
 from tests.unit.shell.fakes import ACCOUNT_A, ACCOUNT_B, CHAIN, PRICE, Bench, trade
 from tests.unit.venue.fakes import ETH
 

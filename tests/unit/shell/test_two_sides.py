@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from hedge import answers, statements
 from hedge.bus.port import StateSnapshot
-from hedge.core.hedger_state import BaselineRead, FenceRefused, PeerConfigured, SendHedge
-from hedge.core.keys_control import Halt
-from hedge.core.maker_state import HaltSeen, PeerSeen, Place, Tick
+from hedge.core.hedger.state import BaselineRead, FenceRefused, PeerConfigured, SendHedge
+from hedge.core.maker.state import HaltSeen, PeerSeen, Place, Tick
 from hedge.core.records import OrderStatus
-from hedge.halting import HaltKeeper
-from hedge.outbox import Outbox
+from hedge.daemon.halt import HaltKeeper
+from hedge.daemon.outbox import Outbox
+from hedge.hedger import statements as answers
+from hedge.maker import statements
+from hedge.wire.control import Halt
 from tests.unit.core.kit import Hedger, Maker, kinds
 from tests.unit.shell.fakes import Bench, Calls
 

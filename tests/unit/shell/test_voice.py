@@ -4,8 +4,8 @@ import enum
 
 import pytest
 
-from hedge.outbox import Outbox
-from hedge.voice import Voice
+from hedge.daemon.event_log import Voice
+from hedge.daemon.outbox import Outbox
 from tests.unit.shell.fakes import Bench, running
 from tests.waiting import eventually
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.core import hedger
-from hedge.core.hedger_state import HedgerState
-from hedge.core.machine import Facts
-from hedge.core.watch import PeerAnswered, PeerTraded, Recent, Stand
-from hedge.venue.peer import PeerDown, PeerEvent, PeerHandler, PeerShown, PeerUp
-from hedge.venue.port import VenueUnavailableError
-from hedge.watching import POLL_MS, Watcher, WatchHandlers, seen_twice
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import HedgerState
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
+from hedge.core.transitions import Facts
+from hedge.daemon.public_watch import POLL_MS, Watcher, WatchHandlers, seen_twice
+from hedge.exchange.peer import PeerDown, PeerEvent, PeerHandler, PeerShown, PeerUp
+from hedge.exchange.port import VenueUnavailableError
 from tests.unit.core import kit
 from tests.unit.shell.fakes import Bench, running
 from tests.waiting import eventually

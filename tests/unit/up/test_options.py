@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hedge.errors import ConfigError
-from hedge.up.options import parse
+from hedge.launcher.options import parse
 
 
 def test_a_bare_start_leaves_market_size_and_level_to_the_configuration() -> None:

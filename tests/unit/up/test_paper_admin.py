@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from hedge.embedded_redis import LOOPBACK
 from hedge.errors import ExchangeUnreachableError
-from hedge.up.paper_admin import PaperAdmin
+from hedge.launcher.embedded_redis import LOOPBACK
+from hedge.launcher.paper_admin import PaperAdmin
 
 
 @pytest.mark.parametrize(

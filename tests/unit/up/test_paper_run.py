@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hedge.errors import ConfigError
-from hedge.up.paper_run import _claim, _clear
+from hedge.launcher.paper_run import _claim, _clear
 
 
 def test_a_new_and_an_empty_directory_are_taken(tmp_path: Path) -> None:

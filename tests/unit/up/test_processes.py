@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hedge.up.processes import (
+from hedge.launcher.processes import (
     Child,
     ChildDiedError,
     Follower,
@@ -119,7 +119,7 @@ def test_children_have_a_session_of_their_own(start: Start) -> None:
 def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
     """A kill -9 of the parent ends the child."""
     text = (
-        "import sys, time; from pathlib import Path; from hedge.up.processes import Child;"
+        "import sys, time; from pathlib import Path; from hedge.launcher.processes import Child;"
         f"c = Child('c', {SLEEPER!r}, output=Path({str(tmp_path / 'out')!r}));"
         "print(c.pid, flush=True); time.sleep(60)"
     )

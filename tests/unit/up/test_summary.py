@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hedge.up.summary import (
+from hedge.launcher.summary import (
     cycles_of,
     legs_of,
     percentile,

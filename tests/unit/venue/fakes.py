@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.records import Depth, Level, OrderRow, OrderStatus
-from hedge.venue.port import (
+from hedge.exchange.port import (
     AccountView,
     Answer,
     OrderRequest,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hedge.venue.budget import RequestBudget
-from hedge.venue.port import Priority, VenueUnavailableError
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.port import Priority, VenueUnavailableError
 from tests.unit.venue.fakes import FakeClock
 
 

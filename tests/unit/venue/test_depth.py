@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.records import Depth, Level
-from hedge.venue.depth import LEVELS, BookGapError, DepthMirror
-from hedge.venue.parse import VenueParseError
+from hedge.exchange.lighter.parse import VenueParseError
+from hedge.exchange.lighter.streams.order_book import LEVELS, BookGapError, DepthMirror
 from tests.unit.venue.fakes import ETH
 from tests.unit.venue.payloads import nested, payload
 

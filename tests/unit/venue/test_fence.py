@@ -4,7 +4,7 @@ import pytest
 
 from hedge.core.ids import instance_of, is_marker
 from hedge.core.records import Depth, Level, OrderRow, OrderStatus
-from hedge.venue.port import (
+from hedge.exchange.port import (
     KeyRefusedError,
     NotSentError,
     OrderKind,
@@ -13,7 +13,7 @@ from hedge.venue.port import (
     VenueRefusedError,
     VenueUnavailableError,
 )
-from hedge.venue.sender import Sender
+from hedge.exchange.sender import Sender
 from tests.unit.venue.fakes import LOST, FakeClock, ScriptVenue, SendResult, ok, refusal, row
 
 

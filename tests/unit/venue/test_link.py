@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from hedge.clock import SystemClock
-from hedge.venue.link import Link, LinkLostError, LinkTimes, backoff, frame_reader
-from hedge.venue.port import NotSentError
+from hedge.daemon.clock import SystemClock
+from hedge.exchange.lighter.streams.connection import (
+    Link,
+    LinkLostError,
+    LinkTimes,
+    backoff,
+    frame_reader,
+)
+from hedge.exchange.port import NotSentError
 from tests.unit.venue.test_streams import Public
 from tests.waiting import eventually
 
@@ -41,7 +47,7 @@ async def test_a_link_without_socket_sends_nothing() -> None:
 
 
 class Chatter:
-    """Implements `hedge.venue.link.Talk`: says a megabyte at every tick and hears nothing."""
+    """Implements `connection.Talk`: says a megabyte at every tick and hears nothing."""
 
     ready_since_ms = None
 

@@ -7,9 +7,9 @@ import pytest
 
 from hedge.core.amounts import Side
 from hedge.core.records import OrderStatus
-from hedge.venue import parse
-from hedge.venue.parse import VenueParseError
-from hedge.venue.port import AccountView, TxStatus
+from hedge.exchange.lighter import parse
+from hedge.exchange.lighter.parse import VenueParseError
+from hedge.exchange.port import AccountView, TxStatus
 from tests.unit.venue.fakes import BTC, ETH
 from tests.unit.venue.payloads import payload
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from hedge.core.amounts import Side
-from hedge.venue.link import LinkLostError, LinkTimes
-from hedge.venue.peer import PeerDown, PeerEvent, PeerShown, PeerUp
-from hedge.venue.peer_talk import PeerTalk
+from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
+from hedge.exchange.lighter.streams.peer_channel import PeerTalk
+from hedge.exchange.peer import PeerDown, PeerEvent, PeerShown, PeerUp
 from tests.unit.venue.fakes import ETH, FakeClock
 from tests.unit.venue.payloads import nested, payload
 

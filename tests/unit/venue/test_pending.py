@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hedge.venue.pending import PendingAnswers
-from hedge.venue.port import Answer, NotSentError, SignedTx, VenueUnavailableError
+from hedge.exchange.lighter.streams.pending import PendingAnswers
+from hedge.exchange.port import Answer, NotSentError, SignedTx, VenueUnavailableError
 from tests.unit.venue.payloads import payload
 
 HASH = payload("ws_sendtx_ok")["tx_hash"]

@@ -7,7 +7,7 @@ from tests.paper_harness import ROOT
 
 LOADED = """
 import sys, gc
-from hedge.venue import sdk
+from hedge.exchange.lighter import sdk
 print(sorted(name for name in sys.modules if name.partition(".")[0] in ("eth_account", "py_ecc")))
 print(sys.getrecursionlimit(), gc.isenabled())
 import eth_account.messages

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hedge.core.amounts import Side
-from hedge.venue.port import (
+from hedge.exchange.port import (
     NotSentError,
     OrderKind,
     OrderRequest,
@@ -13,7 +13,7 @@ from hedge.venue.port import (
     TimeInForce,
     VenueRefusedError,
 )
-from hedge.venue.sender import Accepted, Outcome, Rejected, Sender, Unknown
+from hedge.exchange.sender import Accepted, Outcome, Rejected, Sender, Unknown
 from tests.unit.venue.fakes import LOST, FakeClock, ScriptVenue, SendResult, ok, refusal
 
 ORDER = OrderRequest(77, Side.SELL, 8, 190_000, OrderKind.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL)

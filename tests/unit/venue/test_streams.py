@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from hedge.core.records import Depth
-from hedge.venue.link import LinkLostError, LinkTimes
-from hedge.venue.port import (
+from hedge.exchange.lighter.streams.channels import PrivateTalk, PublicTalk
+from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
+from hedge.exchange.port import (
     DepthChanged,
     MarginSeen,
     OrdersSeen,
@@ -16,7 +17,6 @@ from hedge.venue.port import (
     TxStatus,
     VenueEvent,
 )
-from hedge.venue.streams import PrivateTalk, PublicTalk
 from tests.unit.venue.fakes import BTC, ETH, FakeClock
 from tests.unit.venue.payloads import nested, payload
 

@@ -1,0 +1,1 @@
+"""The configuration: schema with every default, reader, loader."""

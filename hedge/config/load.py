@@ -1,0 +1,378 @@
+"""Loading config.yaml: one frozen, validated tree, or one sentence about what is wrong.
+
+`python -m hedge.config --table` prints the table of all keys for the README.
+"""
+
+import dataclasses
+import os
+import re
+import stat
+import typing
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from hedge.config.reader import ExactLoader, SectionReader, has_variable, wrong
+from hedge.config.schema import (
+    REDIS_SECRETS,
+    AccountConfig,
+    AccountsConfig,
+    Config,
+    LighterConfig,
+    LoggingConfig,
+    PartialFill,
+    RedisConfig,
+    SafetyConfig,
+    Secret,
+    StateConfig,
+    StrategyConfig,
+    TimingConfig,
+    TlsConfig,
+    settings_of,
+)
+from hedge.errors import ConfigError
+
+MAINNET_CHAIN = 304
+TESTNET_CHAIN = 300
+RESERVED_API_KEYS = 3
+"""API keys 0 to 3 are used by Lighter's own apps."""
+
+LEAST_REQUESTS = 12
+"""Two fences: with less a daemon could not even start and recover once in a minute."""
+
+REQUESTS_PER_MINUTE = {"a": 20, "b": 40, "": 10}
+_PRIVATE_KEY = re.compile(r"(0x)?[0-9a-fA-F]{80}")
+_SECTIONS: dict[str, type] = {
+    "redis": RedisConfig,
+    "lighter": LighterConfig,
+    "strategy": StrategyConfig,
+    "safety": SafetyConfig,
+    "timing": TimingConfig,
+    "state": StateConfig,
+    "logging": LoggingConfig,
+}
+
+
+def load_config(
+    path: Path | str,
+    side: str = "",
+    overrides: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Read the configuration of one side ("a" or "b", "" for a tool that signs nothing).
+
+    `overrides` are dotted keys from the command line; None values are left out. Only this side's
+    private key is needed; the other one is None when its variable is not set.
+
+    Raises:
+        ConfigError: unreadable file, unknown key, wrong type, impossible value.
+
+    """
+    file = Path(path)
+    raw = _parsed(file)
+    literal = _literal_secrets(raw)
+    _check_mode(file, literal)
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _override(raw, key, value)
+    reader = SectionReader(environment)
+    variables = os.environ if environment is None else environment
+    sections: dict[str, Any] = {
+        name: reader.section(kind, raw.get(name), name) for name, kind in _SECTIONS.items()
+    }
+    accounts = _accounts(reader, raw.get("accounts"), side, variables)
+    config = reader.section(
+        Config, {key: raw[key] for key in raw}, "", accounts=accounts, **sections
+    )
+    config = dataclasses.replace(
+        config, side=side, lighter=_derived(config.lighter, side), warnings=()
+    )
+    _cross_check(config)
+    return dataclasses.replace(config, warnings=tuple(_warnings(config, reader, literal, file)))
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: no such file; give one by --config.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}).") from error
+    try:
+        raw = yaml.load(text, ExactLoader)  # noqa: S506 (a safe loader that keeps decimals)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark is not None else ""
+        what = getattr(error, "problem", None) or "not YAML"
+        # The text around the place is not shown, nor what is quoted from there: it may be a key.
+        what = re.sub(r"'[^']{2,}'", "'…'", what)
+        raise ConfigError(f"{file}: not valid YAML{line}: {what}.") from None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ConfigError(
+            f"{file}: holds a value that cannot be read (a date, a number or a nesting that is "
+            "impossible); put texts in quotes."
+        ) from None
+    return SectionReader({}).mapping(raw, "")
+
+
+def _literal_secrets(raw: Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys of secrets that stand in the file itself."""
+    accounts = raw.get("accounts") or {}
+    found = []
+    for name in ("account_a", "account_b"):
+        account = accounts.get(name) if isinstance(accounts, dict) else None
+        value = account.get("api_key_private_key") if isinstance(account, dict) else None
+        if value and not has_variable(value):
+            found.append(f"accounts.{name}.api_key_private_key")
+    redis = raw.get("redis")
+    for name in REDIS_SECRETS:
+        value = redis.get(name) if isinstance(redis, dict) else None
+        if value and not has_variable(value):
+            found.append(f"redis.{name}")
+    return found
+
+
+def _check_mode(file: Path, literal: list[str]) -> None:
+    keys = [key for key in literal if key.startswith("accounts.")]
+    if not keys or os.name == "nt":
+        return
+    if stat.S_IMODE(file.stat().st_mode) & 0o077:
+        raise ConfigError(
+            f"{file} holds a private key ({keys[0]}) and others may read it; run: chmod 600 {file}",
+            keys[0],
+        )
+
+
+def _override(raw: dict[str, Any], key: str, value: object) -> None:
+    section, _, name = key.rpartition(".")
+    target: dict[str, Any] = raw
+    for part in section.split(".") if section else ():
+        if not isinstance(target.get(part), dict):
+            target[part] = {}
+        target = target[part]
+    target[name] = value
+
+
+def _accounts(
+    reader: SectionReader, raw: object, side: str, variables: Mapping[str, str]
+) -> AccountsConfig:
+    values = reader.mapping(raw, "accounts")
+    reader.refuse_unknown(values, ("account_a", "account_b"), "accounts")
+    found = {}
+    for name, own in (("account_a", side == "a"), ("account_b", side == "b")):
+        path = f"accounts.{name}"
+        account = reader.mapping(values.get(name), path)
+        key = account.get("api_key_private_key")
+        if not own and isinstance(key, str) and not _can_substitute(key, variables):
+            account["api_key_private_key"] = None
+        if not account.get("api_key_private_key"):
+            account["api_key_private_key"] = None
+        section = reader.section(AccountConfig, account, path)
+        _check_key(section.api_key_private_key, own=own, key=f"{path}.api_key_private_key")
+        found[name] = (
+            section if section.account_name else dataclasses.replace(section, account_name=name)
+        )
+    return AccountsConfig(**found)
+
+
+def _can_substitute(text: str, variables: Mapping[str, str]) -> bool:
+    return all(name in variables for name in re.findall(r"\$\{(\w+)\}", text))
+
+
+def _check_key(secret: Secret | None, *, own: bool, key: str) -> None:
+    if secret is None:
+        if own:
+            raise ConfigError(
+                f"{key}: is missing; this side signs with it. Write ${{VARIABLE}} there and set "
+                "the variable.",
+                key,
+            )
+        return
+    if own and not _PRIVATE_KEY.fullmatch(secret.reveal()):
+        raise ConfigError(
+            f"{key}: is not a private key: 80 hexadecimal digits, 0x before them or not.", key
+        )
+
+
+def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
+    """Fill in what follows from the base address and the side."""
+    base = lighter.base_url.rstrip("/")
+    if not re.match(r"https?://[^/\s]+", base):
+        wrong("lighter.base_url", lighter.base_url, "an address that begins with https://")
+    stream = re.sub(r"^http", "ws", base) + "/stream"
+    if lighter.ws_url and not re.match(r"wss?://[^/\s]+", lighter.ws_url):
+        wrong("lighter.ws_url", lighter.ws_url, "an address that begins with wss://")
+    for name, address in (("base_url", base), ("ws_url", lighter.ws_url)):
+        _check_address(f"lighter.{name}", address)
+    chain = TESTNET_CHAIN if "testnet" in base else MAINNET_CHAIN
+    return dataclasses.replace(
+        lighter,
+        base_url=base,
+        ws_url=lighter.ws_url or stream,
+        chain_id=lighter.chain_id or chain,
+        requests_per_minute=lighter.requests_per_minute or REQUESTS_PER_MINUTE[side],
+    )
+
+
+def _check_address(key: str, address: str) -> None:
+    """Raise ConfigError where no host and port can be read out of an address."""
+    try:
+        parts = urlsplit(address)
+        usable = not address or (parts.hostname and parts.port != 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        wrong(key, address, "an address with a host, and a port from 1 to 65535 if any")
+
+
+def _cross_check(config: Config) -> None:
+    """Raise ConfigError for values that are impossible together."""
+    timing = config.timing
+    for smaller, larger in (
+        ("lease_renew_s", "lease_ttl_s"),
+        ("beat_s", "ready_ttl_s"),
+        ("redis_retry_min_s", "redis_retry_max_s"),
+        ("retry_min_s", "retry_max_s"),
+        ("ws_retry_min_s", "ws_retry_max_s"),
+        ("ws_ping_s", "ws_silence_s"),
+    ):
+        limit = getattr(timing, larger)
+        if getattr(timing, smaller) >= limit:
+            wrong(
+                f"timing.{smaller}",
+                getattr(timing, smaller),
+                f"less than timing.{larger} ({limit:g})",
+            )
+    requests = config.lighter.requests_per_minute
+    if config.side and requests < LEAST_REQUESTS:
+        wrong("lighter.requests_per_minute", requests, f"0 (default) or at least {LEAST_REQUESTS}")
+    strategy = config.strategy
+    if strategy.on_partial_fill is PartialFill.KEEP and strategy.depth == 1:
+        wrong(
+            "strategy.on_partial_fill",
+            "keep",
+            "cancel with depth 1, where B's market orders would hit A's own remainder",
+        )
+    _cross_check_redis(config.redis)
+    if config.pair and not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", config.pair):
+        wrong("pair", config.pair, "letters, digits, '_', '-' and '.'")
+    if not re.fullmatch(r"[A-Za-z0-9_./-]{1,32}", config.market):
+        wrong("market", config.market, "a symbol such as ETH")
+    accounts = config.accounts
+    if accounts.account_a.account_index == accounts.account_b.account_index:
+        wrong(
+            "accounts.account_b.account_index",
+            accounts.account_b.account_index,
+            "another account than account_a's",
+        )
+    quantity, most = config.strategy.quantity, config.safety.max_fill_base_amount
+    if quantity is not None and most is not None and quantity > most:
+        wrong("strategy.quantity", quantity, f"at most safety.max_fill_base_amount ({most})")
+
+
+def _cross_check_redis(redis: RedisConfig) -> None:
+    if bool(redis.sentinels) != bool(redis.master_name):
+        wrong("redis.master_name", redis.master_name, "a name exactly when redis.sentinels is set")
+    if redis.reader_username and not redis.username:
+        wrong("redis.reader_username", redis.reader_username, "empty without redis.username")
+
+
+def _warnings(
+    config: Config, reader: SectionReader, literal: list[str], file: Path
+) -> typing.Iterator[str]:
+    if reader.legacy:
+        yield f"{', '.join(reader.legacy)}: means nothing any more and can be deleted."
+    for name in ("account_a", "account_b"):
+        index = getattr(config.accounts, name).api_key_index
+        if index <= RESERVED_API_KEYS:
+            yield (
+                f"accounts.{name}.api_key_index: {index} is used by Lighter's own apps (0 to 3); "
+                "make another key, or its nonces will be taken from under us."
+            )
+    readable = os.name != "nt" and stat.S_IMODE(file.stat().st_mode) & 0o077
+    for key in literal:
+        if readable and key.startswith("redis."):
+            yield f"{key}: stands in a file that others may read; run: chmod 600 {file}"
+
+
+# --- the README's table -----------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigRow:
+    """One key as the README shows it."""
+
+    key: str
+    type: str
+    unit: str
+    default: str
+    meaning: str
+
+
+def config_rows() -> list[ConfigRow]:
+    """Return every key of config.yaml, in the order of the tree."""
+    rows = [*_rows(Config, "", frozenset({"accounts", *_SECTIONS}))]
+    for name in ("account_a", "account_b"):
+        rows += _rows(AccountConfig, f"accounts.{name}.")
+    for name, kind in _SECTIONS.items():
+        rows += _rows(kind, f"{name}.")
+        if kind is RedisConfig:
+            rows += _rows(TlsConfig, "redis.tls.")
+    return rows
+
+
+def _rows(kind: type, prefix: str, leave_out: frozenset[str] = frozenset()) -> list[ConfigRow]:
+    hints = typing.get_type_hints(kind)
+    return [
+        ConfigRow(
+            key=prefix + item.name,
+            type=_type_name(hints[item.name]),
+            unit=item.metadata["unit"],
+            default=item.metadata["shown"] or _shown(item.default),
+            meaning=item.metadata["meaning"],
+        )
+        for item in settings_of(kind)
+        if item.name not in leave_out
+    ]
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) in (typing.Union, UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not NoneType)
+    if typing.get_origin(hint) is tuple:
+        return "list"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return " / ".join(str(member.value) for member in hint)
+    names = {str: "text", Secret: "secret", Decimal: "decimal", float: "number", int: "integer"}
+    names |= {bool: "true / false", TlsConfig: "true / false / keys"}
+    return names[hint]
+
+
+def _shown(default: object) -> str:
+    if default is dataclasses.MISSING:
+        return "required"
+    if isinstance(default, Enum):
+        return str(default.value)
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, float):
+        return f"{default:g}"
+    if isinstance(default, TlsConfig):
+        return "false"
+    return "" if default in (None, "", ()) else str(default)
+
+
+def markdown_table() -> str:
+    """Return the table of all keys in Markdown."""
+    lines = ["| Key | Type | Unit | Default | Meaning |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{row.key}` | {row.type} | {row.unit} | {row.default} | {row.meaning} |"
+        for row in config_rows()
+    ]
+    return "\n".join(lines) + "\n"

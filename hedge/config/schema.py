@@ -1,0 +1,340 @@
+"""The configuration tree: every key with its type, unit, default and meaning.
+
+Frozen dataclasses; `load` fills and validates them. A field without a default must stand
+in the file. Times are seconds unless the unit says otherwise; amounts of the base asset stay exact
+`Decimal` until the market's size step is known.
+"""
+
+# ruff: noqa: RUF009 (setting() returns dataclasses.field)
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+
+class Secret:
+    """Text that never shows itself; `reveal()` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        """Wrap the text."""
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text. Never log, publish or format the result."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Return stars, also for str(), format() and tracebacks that print values."""
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the texts."""
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        """Hash the text."""
+        return hash(self._text)
+
+
+class Tier(Enum):
+    """Lighter's account tiers; they decide delays and request limits."""
+
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
+class PartialFill(Enum):
+    """What A does with the rest of an order after its first fill."""
+
+    CANCEL = "cancel"
+    KEEP = "keep"
+
+
+MAX_PORT = 65_535
+REDIS_SECRETS = ("password", "reader_password", "sentinel_password", "shared_secret")
+"""The keys of `redis` that must never be shown."""
+
+Check = Callable[[Any], str | None]
+"""Returns what is allowed when the value is not, else None."""
+
+
+def at_least(low: float) -> Check:
+    """Allow `low` and more."""
+    return lambda value: None if value >= low else f"at least {low:g}"
+
+
+def between(low: float, high: float) -> Check:
+    """Allow `low` .. `high`."""
+    return lambda value: None if low <= value <= high else f"{low:g} to {high:g}"
+
+
+def one_of(*words: str) -> Check:
+    """Allow these words."""
+    return lambda value: None if value in words else ", ".join(words)
+
+
+def positive(value: Any) -> str | None:
+    """Allow more than zero."""
+    return None if value > 0 else "more than 0"
+
+
+def setting(
+    meaning: str,
+    unit: str = "",
+    default: Any = ...,
+    *,
+    check: Check | None = None,
+    shown: str = "",
+) -> Any:
+    """Describe one key: its meaning, unit, default (none: required) and what is allowed.
+
+    `shown` is the default as the README table prints it, where the value itself says too little.
+    """
+    metadata = {"meaning": meaning, "unit": unit, "check": check, "shown": shown}
+    if default is ...:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountConfig:
+    """One account and its key. The key is None on the host that does not need it."""
+
+    account_name: str = setting("name in logs", default="", shown="account_a / account_b")
+    account_index: int = setting("index of the account on Lighter", check=at_least(0))
+    api_key_index: int = setting(
+        "index of its API key; 0 to 3 are used by Lighter's own apps", check=between(0, 254)
+    )
+    api_key_private_key: Secret | None = setting(
+        "private API key, best as ${VARIABLE}; needed on this side's host only", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountsConfig:
+    """The two accounts of the pair."""
+
+    account_a: AccountConfig
+    account_b: AccountConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsConfig:
+    """TLS towards Redis; `redis.tls: true` is TLS with the system's authorities."""
+
+    enabled: bool = setting("use TLS", default=False)
+    ca_file: str = setting("authority that signed the server's certificate", default="")
+    cert_file: str = setting("client certificate", default="")
+    key_file: str = setting("key of the client certificate", default="")
+    check_hostname: bool = setting("compare the certificate's name with the host", default=True)
+    sentinels: bool = setting("the Sentinels speak TLS too", default=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisConfig:
+    """Where Redis is and how to talk to it."""
+
+    host: str = setting("address of Redis", default="localhost")
+    port: int = setting("port of Redis", default=6388, check=between(1, MAX_PORT))
+    db: int = setting("database number", default=0, check=between(0, 1_000_000))
+    username: str = setting("user name, if Redis has users", default="")
+    password: Secret | None = setting("password, best as ${VARIABLE}", default=None)
+    reader_username: str = setting(
+        "user that reads and listens, where an ACL lets the other one only write", default=""
+    )
+    reader_password: Secret | None = setting("its password, best as ${VARIABLE}", default=None)
+    tls: TlsConfig = setting("true, or an object of the keys below", default=TlsConfig())
+    sentinels: tuple[tuple[str, int], ...] = setting(
+        "Sentinels as host:port; with master_name instead of host and port", default=()
+    )
+    master_name: str = setting("name that the Sentinels watch", default="")
+    sentinel_username: str = setting("user name at the Sentinels", default="")
+    sentinel_password: Secret | None = setting("password at the Sentinels", default=None)
+    shared_secret: Secret | None = setting(
+        "signs every message between the two sides, best as ${VARIABLE}", default=None
+    )
+
+    @property
+    def for_reading(self) -> "RedisConfig":
+        """The login that reads and listens; this very object where there is only one."""
+        if not self.reader_username:
+            return self
+        return replace(self, username=self.reader_username, password=self.reader_password)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LighterConfig:
+    """The exchange."""
+
+    base_url: str = setting(
+        "address of the exchange", default="https://mainnet.zklighter.elliot.ai"
+    )
+    ws_url: str = setting("address of its streams", default="", shown="from base_url")
+    chain_id: int = setting(
+        "chain that orders are signed for", default=0, check=at_least(1), shown="from base_url"
+    )
+    tier: Tier = setting("account tier", default=Tier.STANDARD)
+    requests_per_minute: int = setting(
+        "request budget of this daemon", "1/min", 0, check=at_least(1), shown="A 20, B 40"
+    )
+    maker_order_time_out: float = setting(
+        "A cancels and replaces an order older than this", "s", 30.0, check=at_least(1)
+    )
+    peer_watch: bool = setting(
+        "B watches A's public trades, A looks at B's position before it reduces alone",
+        default=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyConfig:
+    """What the pair trades, and how hard B tries."""
+
+    quantity: Decimal | None = setting(
+        "size of A's opening order; or --quantity", "base", None, check=positive
+    )
+    depth: int = setting("price level of A's orders, 1 = best", "level", 1, check=between(1, 50))
+    requote_ticks: int = setting(
+        "A replaces an order further off its level than this", "ticks", 10, check=at_least(0)
+    )
+    on_partial_fill: PartialFill = setting(
+        "what A does with the rest after a first fill", default=PartialFill.CANCEL
+    )
+    retry_times: int = setting(
+        "proven failures before B gives up", "attempts", 3, check=between(1, 100)
+    )
+    retry_delay_s: float = setting("pause between attempts", "s", 1.0, check=between(0, 60))
+    max_slippage_bps: int = setting(
+        "how far from the book B's last attempt may pay", "bps", 100, check=between(1, 5000)
+    )
+    hedge_confirm_timeout_s: float = setting(
+        "an uncovered fill older than this is an alert", "s", 30.0, check=at_least(1)
+    )
+    force_close_timeout: float = setting(
+        "an uncovered fill older than this makes A reduce itself", "s", 60.0, check=at_least(1)
+    )
+    offset_base_amount: Decimal = setting("what A + B shall be; signed", "base", Decimal(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafetyConfig:
+    """Limits beyond which the pair does not trade."""
+
+    max_fill_base_amount: Decimal | None = setting(
+        "a larger fill message is refused", "base", None, check=positive, shown="no limit"
+    )
+    max_position_base_amount: Decimal | None = setting(
+        "a larger position of A halts", "base", None, check=positive, shown="no limit"
+    )
+    max_drift_usd: Decimal = setting(
+        "an unexplained difference up to this is hedged at start, beyond it the pair halts",
+        "USD",
+        Decimal(1000),
+        check=at_least(0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingConfig:
+    """Every timer of the program."""
+
+    tick_s: float = setting("how often the managers look around", "s", 0.2, check=positive)
+    beat_s: float = setting("heartbeat and state are written this often", "s", 1.0, check=positive)
+    ready_ttl_s: float = setting("a heartbeat lives this long", "s", 3.0, check=positive)
+    lease_ttl_s: float = setting("a lease lives this long", "s", 10.0, check=positive)
+    lease_renew_s: float = setting("a lease is renewed this often", "s", 3.0, check=positive)
+    redis_timeout_s: float = setting("longest wait for Redis", "s", 2.0, check=positive)
+    redis_down_s: float = setting(
+        "A cancels what rests when Redis is away this long", "s", 3.0, check=positive
+    )
+    redis_retry_min_s: float = setting("first pause before Redis again", "s", 0.1, check=positive)
+    redis_retry_max_s: float = setting("longest pause before Redis again", "s", 5.0, check=positive)
+    link_check_s: float = setting("subscriptions are proven this often", "s", 5.0, check=positive)
+    request_timeout_s: float = setting("answer to a REST request", "s", 5.0, check=positive)
+    answer_timeout_s: float = setting("answer to a sent order", "s", 2.0, check=positive)
+    settle_timeout_s: float = setting(
+        "settlement, after the predicted time", "s", 5.0, check=positive
+    )
+    place_deadline_s: float = setting("placing or cancelling", "s", 10.0, check=positive)
+    marker_deadline_s: float = setting("a fence marker, then a new one", "s", 10.0, check=positive)
+    prove_deadline_s: float = setting("a book not proven by then halts", "s", 60.0, check=positive)
+    retry_min_s: float = setting("B's first back-off after giving up", "s", 5.0, check=positive)
+    retry_max_s: float = setting("B's longest back-off", "s", 30.0, check=positive)
+    ws_ping_s: float = setting("ping to the exchange", "s", 20.0, check=positive)
+    ws_silence_s: float = setting("a silent stream is dropped", "s", 90.0, check=positive)
+    ws_retry_min_s: float = setting("first pause before the exchange", "s", 0.25, check=positive)
+    ws_retry_max_s: float = setting("longest pause before it", "s", 5.0, check=positive)
+    compare_s: float = setting(
+        "each side compares its book with the exchange's account this often",
+        "s",
+        60.0,
+        check=positive,
+    )
+    quiet_after_429_s: float = setting("silence after a rate limit", "s", 60.0, check=positive)
+    stop_timeout_s: float = setting("a clean stop takes at most", "s", 30.0, check=positive)
+    start_timeout_s: float = setting("the exchange's first frames", "s", 30.0, check=positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateConfig:
+    """Where this host keeps its own state."""
+
+    dir: str = setting("directory of locks, books and halt files", default="run")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggingConfig:
+    """Log files."""
+
+    dir: str = setting("directory of main_A.log and main_B.log", default="logs")
+    level: str = setting(
+        "least level that is written",
+        default="INFO",
+        check=one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    )
+    max_mb: int = setting("size at which a log is rotated", "MB", 20, check=between(1, 10_000))
+    keep: int = setting("rotated logs kept", "files", 10, check=between(1, 1000))
+    console: bool = setting("write to the terminal too", default=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole configuration of one daemon; `side` is "a" or "b", "" for a tool."""
+
+    pair: str = setting("name of the pair; needed for two pairs in one Redis", default="")
+    market: str = setting("symbol of the market; or --market", default="ETH")
+    accounts: AccountsConfig
+    redis: RedisConfig = RedisConfig()
+    lighter: LighterConfig = LighterConfig()
+    strategy: StrategyConfig = StrategyConfig()
+    safety: SafetyConfig = SafetyConfig()
+    timing: TimingConfig = TimingConfig()
+    state: StateConfig = StateConfig()
+    logging: LoggingConfig = LoggingConfig()
+    side: str = field(default="", metadata={"internal": True})
+    warnings: tuple[str, ...] = field(default=(), metadata={"internal": True})
+
+    @property
+    def own(self) -> AccountConfig:
+        """The account of this side."""
+        return self.accounts.account_b if self.side == "b" else self.accounts.account_a
+
+    @property
+    def peer(self) -> AccountConfig:
+        """The other side's account."""
+        return self.accounts.account_a if self.side == "b" else self.accounts.account_b
+
+    @property
+    def secret(self) -> bytes | None:
+        """The shared secret as bytes, None without one."""
+        secret = self.redis.shared_secret
+        return secret.reveal().encode() if secret is not None else None
+
+
+def settings_of(section: type) -> list[Any]:
+    """Return the dataclass fields of a section that a user may set."""
+    return [item for item in fields(section) if not item.metadata.get("internal")]

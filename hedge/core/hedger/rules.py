@@ -1,0 +1,319 @@
+"""What the hedger's state calls for: settle, decide, send, count failures, stop."""
+
+from dataclasses import replace
+
+from hedge.core import ids
+from hedge.core.amounts import Side
+from hedge.core.book import BookView
+from hedge.core.hedger.state import (
+    IN_FLIGHT,
+    PROVEN_PHASES,
+    TRANSITIONS,
+    ATarget,
+    Failure,
+    Fence,
+    HaltPair,
+    HedgerEffect,
+    HedgerState,
+    InFlight,
+    Note,
+    Phase,
+    PublishFailure,
+    Report,
+    SendHedge,
+    Stopped,
+    Trigger,
+)
+from hedge.core.hedger.watch import Stand, carried
+from hedge.core.transitions import Facts, look_up
+
+Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
+
+
+def owed_lots(state: HedgerState) -> int | None:
+    """Return what B must trade (positive buys) to answer its view of A; None while unknown."""
+    if state.net_lots is None:
+        return None
+    view = a_view(state)
+    if view is not None and state.a_fresh and state.looked:
+        held = view.position_lots + state.net_lots
+        return state.config.offset_lots + state.manual_lots - held
+    if state.hand_base_lots is not None:
+        return state.hand_base_lots + state.manual_lots - state.net_lots
+    return None
+
+
+def a_view(state: HedgerState) -> ATarget | None:
+    """Return what A stated last, carried on by its public trades since where they add up.
+
+    What such trades have carried once is never taken back: a later gap, or a statement that knows
+    fewer of them (A is cut off, Redis went back), leaves the view where it was.
+    """
+    known = state.a
+    if known is None or not (state.watched or state.shown):
+        return known
+    stated = Stand(known.position_lots, known.last_trade_id)
+    shown = state.shown
+    base = shown if shown and shown.last_trade_id > stated.last_trade_id else stated
+    stand = carried(base, state.watched, state.shown_lots) or base
+    if stand == stated:
+        return known
+    return replace(
+        known, position_lots=stand.position_lots, last_trade_id=stand.last_trade_id, stamp_s=0
+    )
+
+
+def is_watch_open(state: HedgerState) -> bool:
+    """Whether A has public trades that do not add up with what is known: one is missing."""
+    if not state.watched:
+        return False
+    view = a_view(state)
+    return view is None or state.watched[-1].trade_id > view.last_trade_id
+
+
+def target_known(state: HedgerState) -> bool:
+    """Whether B's view of A is known to be current, and its own book proven."""
+    proven = state.phase in PROVEN_PHASES and state.consistent
+    return proven and state.a is not None and state.a_fresh and state.looked
+
+
+def answerable(state: HedgerState) -> ATarget | None:
+    """Return the state of A that the ledger may answer: one that A's own process has stated.
+
+    None that B knows to be outdated, and none that only the watch has found: it has no instance.
+    None where A is configured otherwise: what is owed would be another sum than A's.
+    """
+    if state.mismatch:
+        return None
+    known = state.a if target_known(state) and a_view(state) is state.a else None
+    return known if known is not None and known.instance else None
+
+
+def is_covered(state: HedgerState) -> bool:
+    """Whether nothing is in flight and nothing is owed, dust aside."""
+    owed = owed_lots(state)
+    return state.phase not in IN_FLIGHT and owed is not None and owed in (0, state.dust_lots)
+
+
+# --- the decision ----------------------------------------------------------------------------
+
+
+def advance(state: HedgerState, effects: tuple[HedgerEffect, ...], facts: Facts) -> Step:
+    """Do what the state now calls for: settle, send, or stop."""
+    if state.phase is Phase.SETTLING:
+        state, more = _settle(state, facts)
+        effects += more
+    late = state.stop_by_ms is not None and facts.now_ms >= state.stop_by_ms
+    if state.phase in (Phase.IDLE, Phase.FAILED) and not late:
+        state, more = _decide(state, facts)
+        effects += more
+    if state.stop_by_ms is not None and state.phase is not Phase.STOPPING:
+        state, more = _stop_if_done(state, facts)
+        effects += more
+    return state, effects
+
+
+def _settle(state: HedgerState, facts: Facts) -> Step:
+    order = state.inflight
+    if order is None or order.settle_by_ms is None:
+        return state, ()
+    row = order.row
+    if row is not None and row.is_terminal and order.filled_lots == row.filled_lots:
+        if order.filled_lots:
+            return settled(state, order)
+        return doubt(state, order, row.status.value.replace("-", "_"))
+    if facts.now_ms >= order.settle_by_ms:
+        return doubt(state, order, "not_settled_in_time")
+    return state, ()
+
+
+def settled(state: HedgerState, order: InFlight) -> Step:
+    """Count progress: the order executed something, and all of it is in the book."""
+    state = replace(
+        move(state, Trigger.SETTLED),
+        inflight=None,
+        attempts=0,
+        retry_at_ms=None,
+        backoff_ms=0,
+        failure=None,
+    )
+    return state, (Report(order, owed_lots(state)),)
+
+
+def _decide(state: HedgerState, facts: Facts) -> Step:
+    if not state.consistent:
+        detail = "with nothing in flight the book contradicts itself: a trade is missing"
+        return prove_again(state, Note("book_gap", detail, loud=True))
+    owed = owed_lots(state)
+    if owed is None:
+        return state, ()
+    if owed != state.dust_lots:
+        state = replace(state, dust_lots=0)
+    if owed in (0, state.dust_lots):
+        return _rest(state, owed)
+    if (state.a_fresh or state.hand_restored) and not state.explained:
+        state, effects = _judge_drift(state, owed, facts)
+        if state.phase is Phase.HALTED:
+            return state, effects
+        return _after(effects, _send(state, owed, facts))
+    return _send(state, owed, facts)
+
+
+def _after(effects: tuple[HedgerEffect, ...], then: Step) -> Step:
+    state, more = then
+    return state, (*effects, *more)
+
+
+def _rest(state: HedgerState, owed: int) -> Step:
+    """Nothing to do: forget failures, and the hand-made base once it is reached again."""
+    if state.phase is Phase.FAILED:
+        state = move(state, Trigger.COVERED)
+    if state.failure or state.attempts:
+        state = replace(state, failure=None, attempts=0, retry_at_ms=None, backoff_ms=0)
+    if owed == 0 and state.a_fresh and not state.explained:
+        state = replace(state, explained=True)
+    if owed == 0 and state.manual_lots == 0 and state.hand_base_lots is not None:
+        state = replace(state, hand_base_lots=None)
+    return state, ()
+
+
+def _judge_drift(state: HedgerState, owed: int, facts: Facts) -> Step:
+    """Judge a debt that nothing explains: small is hedged aloud, large halts."""
+    if facts.mark_ticks is None:
+        return state, ()
+    spec = state.config.spec
+    value = spec.quote_micros(abs(owed), facts.mark_ticks)
+    what = f"{spec.base(owed)} {spec.symbol} is owed and nothing on record explains it"
+    if value > state.config.max_drift_micros:
+        return halt(state, "unexplained_position", what)
+    return replace(state, explained=True), (Note("drift_hedged", what, loud=True),)
+
+
+def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
+    if not _may_send(state, facts) or state.nonce is None:
+        return state, ()
+    order = InFlight(
+        client_order_index=ids.order_id(state.config.instance, state.nonce),
+        nonce=state.nonce,
+        side=Side.of(owed),
+        lots=abs(owed),
+        attempt=state.attempts + 1,
+    )
+    state = replace(
+        move(state, Trigger.SEND),
+        inflight=order,
+        last_sent_ms=facts.now_ms,
+        retry_at_ms=None,
+        dust_lots=0,
+    )
+    return state, (SendHedge(order),)
+
+
+def _may_send(state: HedgerState, facts: Facts) -> bool:
+    if not state.streams_up or facts.mark_ticks is None or state.mismatch:
+        return False
+    if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
+        return False
+    waiting = state.last_sent_ms is not None and (
+        facts.now_ms < state.last_sent_ms + state.config.merge_wait_ms
+    )
+    return not (facts.crowded and waiting)
+
+
+def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Facts) -> Step:  # noqa: FBT001
+    """Count a proven failure: try again after a delay, or give up loudly and back off."""
+    config, attempts = state.config, state.attempts + 1
+    if not fatal and attempts < config.retry_times:
+        state = replace(state, attempts=attempts, retry_at_ms=facts.now_ms + config.retry_delay_ms)
+        note = Note("attempt_failed", f"{failure.reason}: {failure.detail}", loud=True)
+        return move(state, Trigger.REFUSED), (note,)
+    wait_ms = min(max(state.backoff_ms * 2, config.backoff_min_ms), config.backoff_max_ms)
+    said = state.failure
+    if not fatal:
+        failure = Failure("max_retries_exceeded", f"{failure.reason}: {failure.detail}")
+    state = replace(
+        move(state, Trigger.EXHAUSTED),
+        attempts=attempts,
+        retry_at_ms=facts.now_ms + wait_ms,
+        backoff_ms=wait_ms,
+        failure=failure,
+    )
+    if said is not None and said.reason == failure.reason:
+        return state, (Note("still_failing", f"{failure.reason}: {failure.detail}", loud=True),)
+    return state, (PublishFailure(failure, attempts, owed_lots(state)),)
+
+
+def doubt(state: HedgerState, order: InFlight, why: str) -> Step:
+    """Leave the order's fate open and ask for a fence."""
+    state = replace(state, inflight=replace(order, doubt=why))
+    note = Note("outcome_open", f"order {order.client_order_index}: {why}", loud=True)
+    return move(state, Trigger.DOUBT), (note, Fence())
+
+
+def prove_again(state: HedgerState, note: Note) -> Step:
+    """Prove the book, and A's state after it, anew; a fence already on its way serves too."""
+    fences = () if state.phase is Phase.UNKNOWN else (Fence(),)
+    return unsure(move(state, Trigger.FENCE)), (note, *fences)
+
+
+def unsure(state: HedgerState) -> HedgerState:
+    """Return the state with a view of A that must first be shown not to be older than our book.
+
+    With a watch that takes one public answer too: an earlier process, or this one, may have hedged
+    what it saw there before A knew of it.
+    """
+    return replace(state, a_fresh=False, baseline=None, looked=not state.config.peer_watch)
+
+
+def halt(state: HedgerState, reason: str, detail: str) -> Step:
+    """Stop trading and halt the pair; once at rest, a further reason is only said."""
+    if state.phase in (Phase.HALTED, Phase.STOPPING):
+        return state, (Note(reason, detail, loud=True),)
+    state = replace(move(state, Trigger.HALT), halt_reason=reason)
+    return state, (HaltPair(reason, detail),)
+
+
+def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
+    idle = state.phase in (Phase.STANDBY, Phase.HALTED, Phase.RECONCILING)
+    late = state.stop_by_ms is not None and facts.now_ms >= state.stop_by_ms
+    if state.phase in IN_FLIGHT and not late:
+        return state, ()
+    owed = owed_lots(state)
+    alone = state.a is None and state.net_lots == state.config.offset_lots
+    nothing_to_do = owed is None and alone and state.manual_lots == 0
+    # A standby owes nothing: what it last knew of A is for the process that leads to answer.
+    stands_by = state.phase is Phase.STANDBY and state.manual_lots == 0
+    done = is_covered(state) or nothing_to_do or stands_by
+    if not (done or owed is None or late or idle):
+        return state, ()
+    neutral = state.phase not in IN_FLIGHT and state.inflight is None and done
+    return move(state, Trigger.STOP), (Stopped(neutral),)
+
+
+# --- small parts -----------------------------------------------------------------------------
+
+
+def move(state: HedgerState, trigger: Trigger) -> HedgerState:
+    """Move through the table. Raises IllegalTransitionError for a missing row."""
+    return replace(state, phase=look_up(TRANSITIONS, state.phase, trigger))
+
+
+def with_view(state: HedgerState, view: BookView) -> HedgerState:
+    """Take over what the book says now."""
+    order = state.inflight
+    if order is not None:
+        filled = view.filled.get(order.client_order_index, order.filled_lots)
+        order = replace(order, filled_lots=filled)
+    return replace(
+        state,
+        net_lots=view.net_lots,
+        last_trade_id=view.last_trade_id,
+        consistent=view.consistent,
+        inflight=order,
+    )
+
+
+def below_minimums(state: HedgerState, lots: int, facts: Facts) -> bool:
+    """Whether an order of this size could not rest at the mark price."""
+    spec = state.config.spec
+    return facts.mark_ticks is not None and not spec.can_rest(lots, facts.mark_ticks)

@@ -1,0 +1,399 @@
+"""The hedger's vocabulary: phases and their table, state, events and effects."""
+
+import enum
+from dataclasses import dataclass
+
+from hedge.core.amounts import MarketSpec, Side
+from hedge.core.book import BookView
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
+from hedge.core.records import OrderRow, Trade
+from hedge.core.transitions import Outcome
+
+
+class Phase(enum.Enum):
+    """What the hedger is doing."""
+
+    STANDBY = "standby"  # another process holds the lease, or nobody knows who does
+    RECONCILING = "reconciling"  # fence sent, book not proven yet
+    IDLE = "idle"  # nothing in flight
+    SENDING = "sending"  # one order sent, no answer yet
+    SETTLING = "settling"  # accepted; waiting for its terminal row and all its trades
+    UNKNOWN = "unknown"  # its fate is open; a fence is on its way
+    FAILED = "failed"  # attempts used up; tries again with back-off
+    HALTED = "halted"  # something unexplained: trades nothing until a person resumes
+    STOPPING = "stopping"  # done; the process may end
+
+
+class Trigger(enum.Enum):
+    """What moves the hedger from one phase to another."""
+
+    LEASE = "lease taken"
+    LOST = "lease lost"
+    FENCE = "fence needed"
+    PROVEN = "book proven"
+    SEND = "order sent"
+    ACCEPTED = "order accepted"
+    SETTLED = "order settled"
+    REFUSED = "attempt failed"
+    EXHAUSTED = "attempts used up"
+    DOUBT = "fate unknown"
+    COVERED = "nothing owed"
+    HALT = "halt"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+_ALWAYS = {
+    Trigger.LOST: Phase.STANDBY,
+    Trigger.HALT: Phase.HALTED,
+    Trigger.STOP: Phase.STOPPING,
+}
+_PROVEN = {**_ALWAYS, Trigger.FENCE: Phase.RECONCILING}
+
+TRANSITIONS: dict[Phase, dict[Trigger, Phase]] = {
+    Phase.STANDBY: {
+        Trigger.LEASE: Phase.RECONCILING,
+        Trigger.HALT: Phase.HALTED,
+        Trigger.STOP: Phase.STOPPING,
+    },
+    Phase.RECONCILING: {**_ALWAYS, Trigger.PROVEN: Phase.IDLE},
+    Phase.IDLE: {**_PROVEN, Trigger.SEND: Phase.SENDING},
+    Phase.SENDING: {
+        **_PROVEN,
+        Trigger.ACCEPTED: Phase.SETTLING,
+        Trigger.REFUSED: Phase.IDLE,
+        Trigger.EXHAUSTED: Phase.FAILED,
+        Trigger.DOUBT: Phase.UNKNOWN,
+    },
+    Phase.SETTLING: {**_PROVEN, Trigger.SETTLED: Phase.IDLE, Trigger.DOUBT: Phase.UNKNOWN},
+    Phase.UNKNOWN: {
+        **_PROVEN,
+        Trigger.SETTLED: Phase.IDLE,
+        Trigger.REFUSED: Phase.IDLE,
+        Trigger.EXHAUSTED: Phase.FAILED,
+    },
+    Phase.FAILED: {
+        **_PROVEN,
+        Trigger.SEND: Phase.SENDING,
+        Trigger.COVERED: Phase.IDLE,
+    },
+    Phase.HALTED: {
+        Trigger.LOST: Phase.HALTED,
+        Trigger.RESUME: Phase.STANDBY,
+        Trigger.STOP: Phase.STOPPING,
+    },
+    Phase.STOPPING: {},
+}
+
+IN_FLIGHT = frozenset({Phase.SENDING, Phase.SETTLING, Phase.UNKNOWN})
+PROVEN_PHASES = frozenset({Phase.IDLE, Phase.FAILED, *IN_FLIGHT})
+
+
+@dataclass(frozen=True, slots=True)
+class HedgerConfig:
+    """The hedger's settings; times in ms, sizes in lots, money in micros of the quote asset."""
+
+    spec: MarketSpec
+    instance: str
+    offset_lots: int = 0
+    retry_times: int = 3
+    retry_delay_ms: int = 1000
+    backoff_min_ms: int = 5000
+    backoff_max_ms: int = 30000
+    settle_timeout_ms: int = 5000
+    merge_wait_ms: int = 2000
+    stop_deadline_ms: int = 15000
+    max_drift_micros: int = 1_000_000_000
+    max_position_lots: int | None = None
+    peer_watch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ATarget:
+    """A's position as its own process states it: who, which version, when (epoch s)."""
+
+    instance: str
+    seq: int
+    position_lots: int
+    last_trade_id: int
+    stamp_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The one order whose fate is open. `filled_lots` is what its known trades add up to."""
+
+    client_order_index: int
+    nonce: int
+    side: Side
+    lots: int
+    attempt: int
+    filled_lots: int = 0
+    row: OrderRow | None = None
+    settle_by_ms: int | None = None
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why hedging failed, in the words of the failure message."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HedgerState:
+    """All that the hedger knows; sizes in signed lots, None where not known."""
+
+    config: HedgerConfig
+    phase: Phase = Phase.STANDBY
+    nonce: int | None = None
+    net_lots: int | None = None
+    last_trade_id: int = 0
+    consistent: bool = True
+    streams_up: bool = False
+    explained: bool = False
+    a: ATarget | None = None
+    left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
+    a_fresh: bool = False
+    baseline: ATarget | None = None
+    looked: bool = True  # A's public trades were asked for since the book was proven
+    watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
+    shown: Stand | None = None  # the newest position that A's public trades have carried
+    shown_lots: int | None = None  # A's position as the venue shows it to everybody
+    manual_lots: int = 0
+    hand_base_lots: int | None = None
+    hand_restored: bool = False
+    inflight: InFlight | None = None
+    last_sent_ms: int | None = None
+    attempts: int = 0
+    retry_at_ms: int | None = None
+    backoff_ms: int = 0
+    failure: Failure | None = None
+    dust_lots: int = 0
+    halt_reason: str = ""
+    mismatch: str = ""
+    stop_by_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseChanged:
+    """The lease of our account and key is ours, or is not; `led`: another B leads, and is ready."""
+
+    held: bool
+    led: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsChanged:
+    """Our streams are up and caught up with, or lost."""
+
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A fence was listed, the book proven, and `explained` by trades since a neutral record."""
+
+    nonce: int
+    view: BookView
+    explained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRefused:
+    """The fence does not pass: the venue refuses our key or account, or (code 0) takes long."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBook:
+    """Our book changed. `foreign`: untagged trades, `forced`: by the venue; `twin`: a twin's."""
+
+    view: BookView
+    foreign: tuple[int, ...] = ()
+    twin: bool = False
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """A row of one of our orders."""
+
+    row: OrderRow
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRead:
+    """What Redis held right after our book was proven; only something newer is fresh.
+
+    `named`: A's lease names its instance, or is free. `fresh`: written after B's newest trade.
+    """
+
+    target: ATarget | None
+    named: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSeen:
+    """A's state, from a message or the key; `named`: A's lease names this instance now."""
+
+    target: ATarget
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProofNeeded:
+    """Something outside contradicts our book."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfigured:
+    """How A's configuration contradicts ours, "" if it does not; contradicted, B waits."""
+
+    mismatch: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandPublished:
+    """A fill of A published by hand: signed lots of A's side."""
+
+    signed_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandCleared:
+    """`flatten`: forget the fills published by hand and go back to the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The sender's verdict on our order."""
+
+    client_order_index: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class HaltSeen:
+    """A halt that stops this side too (kept over a restart, or something unprovable)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltRaised:
+    """This side must stop trading and say so: the book cannot be proven, a foreign thing."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person resumed the pair; `force` adopts the venue's positions as explained."""
+
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Finish what is in flight and owed, then stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Look again: time has passed or the market has moved."""
+
+
+HedgerEvent = (
+    LeaseChanged
+    | StreamsChanged
+    | Reconciled
+    | FenceRefused
+    | OwnBook
+    | OwnOrder
+    | BaselineRead
+    | TargetSeen
+    | PeerTraded
+    | PeerAnswered
+    | ProofNeeded
+    | PeerConfigured
+    | HandPublished
+    | HandCleared
+    | Sent
+    | HaltSeen
+    | HaltRaised
+    | Resumed
+    | StopRequested
+    | Tick
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Pass a fence, prove the book, answer with Reconciled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBaseline:
+    """Read A's key now, answer with BaselineRead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendHedge:
+    """Sign and send this market order, answer with Sent."""
+
+    order: InFlight
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Publish that a hedge executed `order.filled_lots`; `owed_lots` is None while unknown."""
+
+    order: InFlight
+    owed_lots: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFailure:
+    """Publish that hedging failed and halt the pair; `owed_lots` is None while unknown."""
+
+    failure: Failure
+    attempts: int
+    owed_lots: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HaltPair:
+    """Halt the pair and say why."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log; `loud` for a warning."""
+
+    event: str
+    detail: str
+    loud: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The process may end; `neutral` False when something is still owed or in doubt."""
+
+    neutral: bool
+
+
+HedgerEffect = (
+    Fence | ReadBaseline | SendHedge | Report | PublishFailure | HaltPair | Note | Stopped
+)

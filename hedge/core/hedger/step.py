@@ -1,0 +1,353 @@
+"""The hedger decides: B's position is driven to offset minus A's newest state.
+
+`step` is the whole interface: a state, an event and the facts of the moment give the next state
+and the effects to perform. At most one order is in flight; the next one is decided only when the
+trades of the last one are all counted, or a fence has proven what became of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hedge.core.hedger.rules import (
+    Step,
+    a_view,
+    advance,
+    answerable,
+    attempt_failed,
+    below_minimums,
+    doubt,
+    halt,
+    is_covered,
+    is_watch_open,
+    move,
+    owed_lots,
+    prove_again,
+    settled,
+    target_known,
+    unsure,
+    with_view,
+)
+from hedge.core.hedger.state import (
+    PROVEN_PHASES,
+    TRANSITIONS,
+    ATarget,
+    BaselineRead,
+    Failure,
+    Fence,
+    FenceRefused,
+    HaltRaised,
+    HaltSeen,
+    HandCleared,
+    HandPublished,
+    HedgerEffect,
+    HedgerEvent,
+    HedgerState,
+    InFlight,
+    LeaseChanged,
+    Note,
+    OwnBook,
+    OwnOrder,
+    PeerConfigured,
+    Phase,
+    ProofNeeded,
+    PublishFailure,
+    ReadBaseline,
+    Reconciled,
+    Report,
+    Resumed,
+    Sent,
+    StopRequested,
+    StreamsChanged,
+    TargetSeen,
+    Tick,
+    Trigger,
+)
+from hedge.core.hedger.target import (
+    beyond,
+    follow,
+    is_beyond,
+    is_left,
+    on_peer_answered,
+    on_peer_traded,
+)
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
+from hedge.core.records import OrderStatus
+from hedge.core.transitions import (
+    KEY_CODES,
+    MARGIN_CODES,
+    TOO_SMALL_CODE,
+    Facts,
+    Outcome,
+    Verdict,
+    reason_of,
+)
+
+__all__ = [
+    "TRANSITIONS",
+    "Phase",
+    "Trigger",
+    "a_view",
+    "answerable",
+    "is_covered",
+    "is_watch_open",
+    "owed_lots",
+    "step",
+    "target_known",
+]
+
+_FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
+
+
+def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
+    """Return the next state and the effects to perform, in order.
+
+    Raises IllegalTransitionError for an event that the state table has no row for; the caller's
+    state is unchanged then.
+    """
+    state, effects = _HANDLERS[type(event)](state, event, facts)
+    return advance(state, effects, facts)
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+def _on_lease(state: HedgerState, event: LeaseChanged, _facts: Facts) -> Step:
+    if event.held:
+        if state.phase is not Phase.STANDBY:
+            return state, ()
+        return move(state, Trigger.LEASE), (Fence(),)
+    if state.phase in (Phase.STANDBY, Phase.STOPPING):
+        # The fence of a leader that is ready has decided our order; its book counts what it did.
+        return (replace(state, inflight=None) if event.led else state), ()
+    lost = unsure(move(state, Trigger.LOST))
+    return lost, (Note("deposed", "lease lost; fence and book before trading again", loud=True),)
+
+
+def _on_streams(state: HedgerState, event: StreamsChanged, _facts: Facts) -> Step:
+    return replace(state, streams_up=event.up), ()
+
+
+def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
+    if state.phase not in (Phase.RECONCILING, Phase.UNKNOWN):
+        return state, ()
+    fresh_start, order = state.phase is Phase.RECONCILING, state.inflight
+    if order is not None and event.nonce <= order.nonce:
+        # Our count had run ahead (a nonce was handed back): the order's turn is still to come.
+        detail = f"order {order.nonce} could still execute after {event.nonce - 1}"
+        return state, (Note("fence_again", detail), Fence())
+    state = replace(
+        state,
+        nonce=event.nonce,
+        explained=event.explained or state.explained,
+    )
+    state = with_view(state, event.view)
+    effects: tuple[HedgerEffect, ...] = ()
+    if fresh_start:
+        order = state.inflight  # with what the view says of it
+        state = unsure(replace(state, inflight=None, failure=None))
+        state = move(state, Trigger.PROVEN)
+        if order is not None and order.filled_lots:
+            effects = (Report(order, owed_lots(state)),)
+        return state, (*effects, ReadBaseline())
+    return _resolve(state, facts)
+
+
+def _resolve(state: HedgerState, facts: Facts) -> Step:
+    """Close the order in doubt: the proven book says what it executed."""
+    order = state.inflight
+    if order is None:
+        return move(state, Trigger.SETTLED), ()
+    if order.filled_lots:
+        return settled(state, order)
+    fatal = order.row is not None and order.row.status in _FATAL_STATUSES
+    reason = "not_enough_margin" if fatal else order.doubt or "outcome_unknown"
+    detail = f"attempt {order.attempt} executed nothing ({order.doubt or 'no answer'})"
+    return attempt_failed(replace(state, inflight=None), Failure(reason, detail), fatal, facts)
+
+
+def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) -> Step:
+    if event.code:
+        failure = Failure(reason_of(event.code, event.message), f"{event.code} {event.message}")
+    else:
+        failure = Failure("outcome_unknown", event.message)
+    said, state = state.failure, replace(state, failure=failure)
+    if said is not None and said.reason == failure.reason:
+        return state, ()
+    return state, (PublishFailure(failure, state.attempts, owed_lots(state)),)
+
+
+def _on_book(state: HedgerState, event: OwnBook, _facts: Facts) -> Step:
+    state = with_view(state, event.view)
+    if event.foreign:
+        ids = list(event.foreign)
+        if event.forced:
+            return halt(state, "liquidation_on_b", f"the venue liquidated B in trades {ids}")
+        detail = f"trades {ids} on B carry no tag of the pair (a person?)"
+        return halt(state, "foreign_trade_on_b", detail)
+    if event.twin and state.phase in PROVEN_PHASES:
+        note = Note("twin_trade", "another process of the pair traded on B", loud=True)
+        return prove_again(state, note)
+    return state, ()
+
+
+def _on_order(state: HedgerState, event: OwnOrder, _facts: Facts) -> Step:
+    order = state.inflight
+    if order is None or order.client_order_index != event.row.client_order_index:
+        return state, ()
+    if order.row is not None and order.row.is_terminal:
+        return state, ()
+    return replace(state, inflight=replace(order, row=event.row)), ()
+
+
+def _on_baseline(state: HedgerState, event: BaselineRead, _facts: Facts) -> Step:
+    seen, known = event.target, state.a
+    state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0))
+    if seen is None or not event.named:
+        return state, ()
+    if known is not None and known.instance == seen.instance and seen.seq < known.seq:
+        return state, ()
+    if is_left(state, seen):
+        return state, ()
+    return _take(state, seen, fresh=event.fresh)
+
+
+def _on_target(state: HedgerState, event: TargetSeen, _facts: Facts) -> Step:
+    new, known = event.target, state.a
+    if known is not None and known.instance == new.instance:
+        if new.seq < known.seq:
+            return state, ()
+        if new.seq == known.seq and new.position_lots != known.position_lots:
+            note = Note("contradiction", f"A seq {new.seq} states two positions", loud=True)
+            return state, (note,)
+    elif not event.named or is_left(state, new):
+        return state, ()
+    return _take(state, new, fresh=_is_news(state.baseline, new))
+
+
+def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
+    """Take a state of A as the newest, unless it is beyond the limit."""
+    if is_beyond(state, new.position_lots):
+        return beyond(state, new.position_lots)
+    fresh = fresh or state.a_fresh
+    # From here on A's state is the base of what is published by hand; the old one is past.
+    base = None if fresh else state.hand_base_lots
+    if state.watched:
+        state = replace(state, watched=merged(state.watched, (), new.last_trade_id))
+    return replace(follow(state, new), a_fresh=fresh, hand_base_lots=base), ()
+
+
+def _is_news(baseline: ATarget | None, new: ATarget) -> bool:
+    """Whether A wrote this after our book was proven; only then may B act on it."""
+    if baseline is None:
+        return False
+    if baseline.instance != new.instance:
+        return True
+    return new.seq > baseline.seq or new.stamp_s > baseline.stamp_s
+
+
+def _on_proof_needed(state: HedgerState, event: ProofNeeded, _facts: Facts) -> Step:
+    if state.phase not in PROVEN_PHASES:
+        return state, ()
+    return prove_again(state, Note("proof_needed", event.why, loud=True))
+
+
+def _on_peer(state: HedgerState, event: PeerConfigured, _facts: Facts) -> Step:
+    return replace(state, mismatch=event.mismatch), ()
+
+
+def _on_hand(state: HedgerState, event: HandPublished, _facts: Facts) -> Step:
+    if state.net_lots is None or state.phase not in PROVEN_PHASES:
+        return state, (Note("hand_refused", "own book not proven yet", loud=True),)
+    manual = state.manual_lots - event.signed_lots
+    base = state.hand_base_lots
+    if not state.a_fresh and base is None:
+        base = state.net_lots - state.manual_lots
+    return replace(state, manual_lots=manual, hand_base_lots=base, hand_restored=False), ()
+
+
+def _on_hand_cleared(state: HedgerState, _event: HandCleared, _facts: Facts) -> Step:
+    return replace(state, manual_lots=0), ()
+
+
+def _on_sent(state: HedgerState, event: Sent, facts: Facts) -> Step:
+    order, outcome = state.inflight, event.outcome
+    if (
+        state.phase is not Phase.SENDING
+        or order is None
+        or order.client_order_index != event.client_order_index
+    ):
+        return state, ()
+    if outcome.verdict is Verdict.ACCEPTED:
+        due_ms = facts.now_ms + max(outcome.predicted_ms, 0) + state.config.settle_timeout_ms
+        state = replace(state, nonce=order.nonce + 1, inflight=replace(order, settle_by_ms=due_ms))
+        return move(state, Trigger.ACCEPTED), ()
+    if outcome.verdict is Verdict.UNKNOWN:
+        return doubt(state, order, outcome.reason)
+    if order.row is not None or order.filled_lots:
+        return doubt(state, order, f"refused ({outcome.code}), yet the venue shows it")
+    return _refused(replace(state, inflight=None), order, outcome, facts)
+
+
+def _refused(state: HedgerState, order: InFlight, outcome: Outcome, facts: Facts) -> Step:
+    if outcome.code == TOO_SMALL_CODE and below_minimums(state, order.lots, facts):
+        state = replace(state, dust_lots=order.side.sign * order.lots)
+        detail = f"{state.config.spec.base(order.lots)} is below the venue's minimum"
+        return move(state, Trigger.REFUSED), (Note("dust", detail),)
+    reason = reason_of(outcome.code, outcome.reason)
+    fatal = outcome.code in MARGIN_CODES or outcome.code in KEY_CODES
+    failure = Failure(reason, f"{outcome.code} {outcome.reason}")
+    return attempt_failed(state, failure, fatal, facts)
+
+
+def _on_halt_seen(state: HedgerState, event: HaltSeen, _facts: Facts) -> Step:
+    if state.phase in (Phase.HALTED, Phase.STOPPING):
+        return state, ()
+    return replace(move(state, Trigger.HALT), halt_reason=event.reason), ()
+
+
+def _on_halt_raised(state: HedgerState, event: HaltRaised, _facts: Facts) -> Step:
+    if state.phase in (Phase.HALTED, Phase.STOPPING):
+        return state, ()
+    return halt(state, event.reason, event.detail)
+
+
+def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
+    state = replace(state, explained=state.explained or event.force)
+    if state.phase is not Phase.HALTED:
+        return state, ()
+    return unsure(replace(move(state, Trigger.RESUME), halt_reason="")), ()
+
+
+def _on_stop(state: HedgerState, _event: StopRequested, facts: Facts) -> Step:
+    if state.stop_by_ms is not None:
+        return state, ()
+    return replace(state, stop_by_ms=facts.now_ms + state.config.stop_deadline_ms), ()
+
+
+def _on_tick(state: HedgerState, _event: Tick, _facts: Facts) -> Step:
+    return state, ()
+
+
+_HANDLERS: dict[type, Callable[[HedgerState, Any, Facts], Step]] = {
+    LeaseChanged: _on_lease,
+    StreamsChanged: _on_streams,
+    Reconciled: _on_reconciled,
+    FenceRefused: _on_fence_refused,
+    OwnBook: _on_book,
+    OwnOrder: _on_order,
+    BaselineRead: _on_baseline,
+    TargetSeen: _on_target,
+    PeerTraded: on_peer_traded,
+    PeerAnswered: on_peer_answered,
+    ProofNeeded: _on_proof_needed,
+    PeerConfigured: _on_peer,
+    HandPublished: _on_hand,
+    HandCleared: _on_hand_cleared,
+    Sent: _on_sent,
+    HaltSeen: _on_halt_seen,
+    HaltRaised: _on_halt_raised,
+    Resumed: _on_resumed,
+    StopRequested: _on_stop,
+    Tick: _on_tick,
+}

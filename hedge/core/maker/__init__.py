@@ -1,0 +1,1 @@
+"""The maker decides: when A rests an order, cancels it, holds and closes."""

@@ -1,0 +1,86 @@
+"""The maker's elementary moves: through the table, to a fence, to a halt, and saying fills."""
+
+from dataclasses import replace
+
+from hedge.core import ids
+from hedge.core.amounts import Side
+from hedge.core.maker.state import (
+    TRANSITIONS,
+    Fence,
+    HaltPair,
+    LedgerView,
+    MakerEffect,
+    MakerState,
+    Note,
+    Order,
+    Pending,
+    Phase,
+    PublishFill,
+    Trigger,
+)
+from hedge.core.transitions import Facts, look_up
+
+Step = tuple[MakerState, tuple[MakerEffect, ...]]
+
+QUIET = frozenset({Phase.HALTED, Phase.STOPPING})
+
+
+def move(state: MakerState, trigger: Trigger) -> MakerState:
+    """Move through the table. Raises IllegalTransitionError for a missing row."""
+    return replace(state, phase=look_up(TRANSITIONS, state.phase, trigger))
+
+
+def fence(state: MakerState, why: str) -> Step:
+    """Ask for a fence; nothing else is sent until it is passed."""
+    state = replace(move(state, Trigger.FENCE), pending=Pending.FENCE)
+    return state, (Note("fence", why), Fence())
+
+
+def halt(state: MakerState, reason: str, detail: str) -> Step:
+    """Halt the pair; a second reason while halted is only said."""
+    if state.phase in QUIET:
+        return state, (Note(reason, detail, loud=True),)
+    state = replace(move(state, Trigger.HALT), halt_reason=reason)
+    return state, (HaltPair(reason, detail),)
+
+
+def uncover(state: MakerState, facts: Facts) -> MakerState:
+    """Start the clocks of the oldest fill that B has not covered."""
+    if state.uncovered_ms is not None:
+        return state
+    return replace(state, uncovered_ms=facts.now_ms, alerted=False)
+
+
+def say(state: MakerState, *, anyway: bool = False) -> Step:
+    """Publish all fills not said yet, once the book does not contradict itself (or `anyway`)."""
+    if not state.unsaid or not (state.consistent or anyway):
+        return state, ()
+    effects: list[MakerEffect] = []
+    seq = state.seq
+    for trade in state.unsaid:
+        seq += 1
+        effects.append(PublishFill(trade, seq, state.net_lots or 0))
+    return replace(state, seq=seq, unsaid=()), tuple(effects)
+
+
+def answer_of_b(state: MakerState) -> LedgerView | None:
+    """Return B's ledger if it answers exactly our newest instance, seq and position."""
+    ledger = state.peer.ledger
+    if ledger is None or ledger.a_instance != state.config.instance:
+        return None
+    newest = ledger.a_seq == state.seq and ledger.a_position_lots == state.net_lots
+    return ledger if newest else None
+
+
+def new_order(state: MakerState, side: Side, lots: int, price_ticks: int, facts: Facts) -> Order:
+    """Return A's next order; its id is a function of its nonce."""
+    nonce = state.nonce or 0
+    return Order(
+        client_order_index=ids.order_id(state.config.instance, nonce),
+        nonce=nonce,
+        side=side,
+        lots=lots,
+        price_ticks=price_ticks,
+        reduce_only=side is Side.SELL,
+        sent_ms=facts.now_ms,
+    )

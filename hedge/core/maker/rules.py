@@ -1,0 +1,294 @@
+"""What the maker's state calls for: end, cancel, hold, release, place, close, stop."""
+
+from dataclasses import replace
+
+from hedge.core.amounts import Side
+from hedge.core.maker.closing import Closing
+from hedge.core.maker.gaps import catch_up, contradiction
+from hedge.core.maker.moves import QUIET, Step, answer_of_b, fence, halt, move, new_order, uncover
+from hedge.core.maker.state import (
+    Cancel,
+    MakerEffect,
+    MakerState,
+    Note,
+    Order,
+    Pending,
+    Phase,
+    Place,
+    Stopped,
+    Trigger,
+)
+from hedge.core.maker.unwinding import NAKED, close, time_outs
+from hedge.core.transitions import Facts
+
+
+def is_covered(state: MakerState) -> bool:
+    """Whether B's ledger answers exactly our newest state with nothing owed, dust aside."""
+    ledger = answer_of_b(state)
+    return ledger is not None and not ledger.inflight and ledger.owed_lots in (0, ledger.dust_lots)
+
+
+def advance(state: MakerState, facts: Facts) -> Step:
+    """Do all that the state calls for now; each rule sees what the one before it left."""
+    effects: tuple[MakerEffect, ...] = ()
+    for rule in _RULES:
+        state, more = rule(state, facts)
+        effects += more
+    return state, effects
+
+
+# --- the order's life ------------------------------------------------------------------------
+
+
+def _note_row(state: MakerState, facts: Facts) -> Step:
+    """Follow the order's row: it rests, it has filled, it has ended."""
+    order = state.order
+    if order is None or order.row is None:
+        return state, ()
+    row = order.row
+    if row.is_terminal and order.ended_ms is None:
+        order = replace(order, ended_ms=facts.now_ms)
+        state = replace(state, order=order)
+    if state.phase is Phase.PLACING and state.pending is None and not row.is_terminal:
+        state = move(state, Trigger.OPENED)
+    if row.filled_lots and state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
+        state = uncover(move(state, Trigger.FILL), facts)
+    return state, ()
+
+
+def _end_order(state: MakerState, facts: Facts) -> Step:
+    """Let go of an order whose end is shown and whose trades are all counted."""
+    order = state.order
+    if order is None or state.pending is not None or order.row is None:
+        return state, ()
+    if not order.row.is_terminal or order.filled_lots != order.row.filled_lots:
+        return state, ()
+    unfilled = order.filled_lots == 0
+    if unfilled and order.copies > 1:
+        return fence(state, "a second copy of an unfilled order may still be on its way")
+    state = replace(state, order=None)
+    if unfilled:
+        pause_ms = state.config.retry_delay_ms if order.cancel_ms is None else 0
+        state = replace(state, retry_at_ms=facts.now_ms + pause_ms)
+        if state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
+            state = move(state, Trigger.ENDED)
+    word = order.row.status.value
+    size = state.config.spec.base(order.filled_lots)
+    return state, (Note("order_ended", f"{word}, {size} filled"),)
+
+
+def _deadlines(state: MakerState, facts: Facts) -> Step:
+    """Close by a fence what the venue does not close in time."""
+    order = state.order
+    if order is None or state.pending is not None:
+        return state, ()
+    limit_ms = state.config.deadline_ms
+    if order.row is None and facts.now_ms >= order.sent_ms + limit_ms:
+        return fence(state, "the venue does not show our order")
+    cancelled = order.cancel_ms is not None and order.ended_ms is None
+    if cancelled and facts.now_ms >= (order.cancel_ms or 0) + limit_ms:
+        return fence(state, "the venue does not confirm our cancel")
+    if order.ended_ms is not None and facts.now_ms >= order.ended_ms + limit_ms:
+        return fence(state, "the ended order's trades do not add up")
+    unended = order.whole_ms is not None and order.ended_ms is None
+    if unended and facts.now_ms >= (order.whole_ms or 0) + limit_ms:
+        return fence(state, "the venue does not show the end of our filled order")
+    return state, ()
+
+
+def _cancel(state: MakerState, facts: Facts) -> Step:
+    order = state.order
+    if order is None or state.pending is not None or state.nonce is None:
+        return state, ()
+    if order.whole_ms is not None or order.ended_ms is not None:
+        return state, ()  # nothing is left to cancel, even where the row is still on its way
+    if order.closing or order.cancel_ms is not None:
+        return state, ()
+    why = _why_cancel(state, order, facts)
+    if not why:
+        return state, ()
+    order = replace(order, cancel_ms=facts.now_ms)
+    state = replace(move(state, Trigger.CANCEL), order=order, pending=Pending.CANCEL)
+    return state, (Note("cancel", why), Cancel(order, state.nonce or 0))
+
+
+def _why_cancel(state: MakerState, order: Order, facts: Facts) -> str:
+    return _why_unsafe(state, order) or _why_stale(state, order, facts)
+
+
+def _why_unsafe(state: MakerState, order: Order) -> str:
+    """Return why nothing of ours may rest: a fill now could stay unseen or unhedged."""
+    if state.phase in QUIET:
+        return state.phase.value
+    if not state.streams_up:
+        return "own streams are down"
+    if not state.redis_up:
+        return "Redis is unreachable"
+    if not state.peer.ready:
+        return "B is not ready"
+    room = state.peer.can_hedge_lots
+    if not order.reduce_only and room is not None and room < order.lots - order.filled_lots:
+        return "B has no margin for it"
+    return ""
+
+
+def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
+    """Return why this order should not rest any longer."""
+    config = state.config
+    if facts.now_ms >= order.sent_ms + config.order_timeout_ms:
+        return "older than maker_order_time_out"
+    if state.phase is Phase.AWAITING_HEDGE:
+        late = facts.now_ms >= (state.uncovered_ms or facts.now_ms) + config.confirm_timeout_ms
+        return "" if config.keep_remainder and not late else "partly filled"
+    level = _level(order.side, facts)
+    moved = level is not None and abs(level - order.price_ticks) > config.requote_ticks
+    settled_in = facts.now_ms >= order.sent_ms + config.requote_pause_ms
+    return "price left its level" if moved and settled_in and facts.room else ""
+
+
+def _level(side: Side, facts: Facts) -> int | None:
+    return facts.bid_ticks if side is Side.BUY else facts.ask_ticks
+
+
+# --- holding and placing ---------------------------------------------------------------------
+
+
+def _hear_debt(state: MakerState, facts: Facts) -> Step:
+    """Start the clocks also where no fill of ours did.
+
+    B says that it owes for our newest state; or its position was changed from outside and it
+    answers nothing more, so that we may stand naked.
+    """
+    ledger = answer_of_b(state)
+    if ledger is None and state.phase is Phase.HALTED and state.halt_reason in NAKED:
+        return uncover(replace(state, covered=None), facts), ()
+    if ledger is None or ledger.owed_lots in (0, ledger.dust_lots):
+        return state, ()
+    return uncover(state, facts), ()
+
+
+def _release(state: MakerState, _facts: Facts) -> Step:
+    """Leave the hold on state alone: order gone, book whole, B's ledger answers it.
+
+    The clocks end already while a remainder rests: they are those of the oldest uncovered fill.
+    """
+    if state.pending is Pending.FENCE or not state.consistent or state.unsaid:
+        return state, ()
+    if state.net_lots is None or not is_covered(state) or _owes_trades(state.order):
+        return state, ()
+    had_fill = state.uncovered_ms is not None
+    net_lots = state.net_lots
+    covered = (net_lots, state.last_trade_id)
+    state = replace(state, uncovered_ms=None, alerted=False, covered=covered)
+    if state.closing is Closing.UNHEDGED:
+        state = replace(state, closing=None)
+    effects: tuple[MakerEffect, ...] = ()
+    if had_fill:
+        effects = (Note("covered", f"B covers {state.config.spec.base(net_lots)}"),)
+    done = state.order is None and state.pending is None
+    if done and state.phase is Phase.AWAITING_HEDGE:
+        state = move(state, Trigger.COVERED)
+    return state, effects
+
+
+def _owes_trades(order: Order | None) -> bool:
+    """Whether the order's row tells of more than its trades that are known."""
+    return order is not None and order.row is not None and order.filled_lots < order.row.filled_lots
+
+
+def _adopt(state: MakerState, facts: Facts) -> Step:
+    """Judge a position that nothing on record explains, once there is a price to judge it by."""
+    waits = state.phase in (Phase.READY, Phase.AWAITING_HEDGE) and state.pending is None
+    if state.adopted or not waits or state.net_lots is None:
+        return state, ()
+    return judge_drift(state, facts)
+
+
+def judge_drift(state: MakerState, facts: Facts) -> Step:
+    """Judge a position that nothing on record explains: small goes on aloud, large halts."""
+    config, net = state.config, state.net_lots or 0
+    if net == 0:
+        return replace(state, adopted=True), ()
+    if facts.mark_ticks is None:
+        return state, ()
+    what = f"A holds {config.spec.base(net)} {config.spec.symbol} and nothing on record explains it"
+    if config.spec.quote_micros(abs(net), facts.mark_ticks) > config.max_drift_micros:
+        return halt(state, "unexplained_position", what)
+    return replace(state, adopted=True), (Note("drift_adopted", what, loud=True),)
+
+
+def _place(state: MakerState, facts: Facts) -> Step:
+    if state.phase is not Phase.READY or state.order is not None or not _may_place(state, facts):
+        return state, ()
+    net, spec = state.net_lots or 0, state.config.spec
+    if net < 0 and facts.ask_ticks is not None and spec.can_rest(-net, facts.ask_ticks):
+        return halt(state, "unexpected_short", f"A is short {spec.base(-net)} {spec.symbol}")
+    long = facts.ask_ticks is not None and net > 0 and spec.can_rest(net, facts.ask_ticks)
+    side = Side.SELL if long else Side.BUY
+    price, lots = _level(side, facts), net if long else state.config.quantity_lots
+    if price is None or not spec.can_rest(lots, price):
+        return state, ()
+    if not long and not _peer_can_take(state, net + lots):
+        return state, ()
+    order = new_order(state, side, lots, price, facts)
+    return replace(move(state, Trigger.PLACE), order=order, pending=Pending.PLACE), (Place(order),)
+
+
+def _may_place(state: MakerState, facts: Facts) -> bool:
+    return (
+        state.nonce is not None
+        and state.adopted
+        and state.pending is None
+        and state.streams_up
+        and state.redis_up
+        and state.consistent
+        and state.peer.ready
+        and state.stop_by_ms is None
+        and facts.room
+        and facts.ask_ticks is not None
+        and facts.bid_ticks is not None
+        and is_covered(state)
+        and (state.retry_at_ms is None or facts.now_ms >= state.retry_at_ms)
+    )
+
+
+def _peer_can_take(state: MakerState, position_lots: int) -> bool:
+    room = state.peer.can_hedge_lots
+    limit = state.config.max_position_lots
+    if room is not None and room < state.config.quantity_lots:
+        return False
+    return limit is None or position_lots <= limit
+
+
+# --- stopping ----------------------------------------------------------------------------------
+
+
+def _stop(state: MakerState, facts: Facts) -> Step:
+    if state.stop_by_ms is None or state.stopped:
+        return state, ()
+    late = facts.now_ms >= state.stop_by_ms
+    covered = state.uncovered_ms is None
+    gone = state.order is None and state.pending is None and not state.unsaid
+    # That no fill is known to be uncovered is not enough: B must have answered this state, which
+    # is waited for where B can.
+    known = is_covered(state) or state.covered == (state.net_lots, state.last_trade_id)
+    if late or (gone and covered and (known or not state.peer.ready)):
+        return replace(state, stopped=True), (Stopped(neutral=gone and covered and known),)
+    return state, ()
+
+
+_RULES = (
+    _note_row,
+    _end_order,
+    _deadlines,
+    catch_up,
+    contradiction,
+    _adopt,
+    _cancel,
+    _hear_debt,
+    _release,
+    _place,
+    time_outs,
+    close,
+    _stop,
+)

@@ -1,0 +1,392 @@
+"""The maker's vocabulary: phases and their table, state, events and effects."""
+
+import enum
+from dataclasses import dataclass
+
+from hedge.core.amounts import MarketSpec, Side
+from hedge.core.book import BookView
+from hedge.core.maker.closing import BShown, Closing, LookAtB, LookedAtB
+from hedge.core.records import OrderRow, Trade
+from hedge.core.transitions import Outcome
+
+
+class Phase(enum.Enum):
+    """What the maker is doing."""
+
+    RECONCILING = "reconciling"  # fence sent (it cancels all), book not proven yet
+    READY = "ready"  # covered, nothing rests; places as soon as it may
+    PLACING = "placing"  # an order is sent, the venue does not show it yet
+    WORKING = "working"  # it rests
+    CANCELLING = "cancelling"  # its cancel is sent, the venue does not confirm it yet
+    AWAITING_HEDGE = "awaiting_hedge"  # something filled; B has not covered it all
+    HALTED = "halted"  # no new orders until a person resumes
+    STOPPING = "stopping"  # no new orders; the process ends once nothing rests
+
+
+class Trigger(enum.Enum):
+    """What moves the maker from one phase to another."""
+
+    PROVEN = "book proven"
+    FENCE = "fence needed"
+    PLACE = "order sent"
+    OPENED = "order rests"
+    CANCEL = "cancel sent"
+    ENDED = "order ended unfilled"
+    FILL = "fill"
+    COVERED = "covered by B"
+    HALT = "halt"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+_ALWAYS = {
+    Trigger.FENCE: Phase.RECONCILING,
+    Trigger.FILL: Phase.AWAITING_HEDGE,
+    Trigger.HALT: Phase.HALTED,
+    Trigger.STOP: Phase.STOPPING,
+}
+
+TRANSITIONS: dict[Phase, dict[Trigger, Phase]] = {
+    Phase.RECONCILING: {
+        **_ALWAYS,
+        Trigger.FILL: Phase.RECONCILING,
+        Trigger.PROVEN: Phase.AWAITING_HEDGE,
+    },
+    Phase.READY: {**_ALWAYS, Trigger.PLACE: Phase.PLACING},
+    Phase.PLACING: {
+        **_ALWAYS,
+        Trigger.OPENED: Phase.WORKING,
+        Trigger.CANCEL: Phase.CANCELLING,
+        Trigger.ENDED: Phase.READY,
+    },
+    Phase.WORKING: {**_ALWAYS, Trigger.CANCEL: Phase.CANCELLING, Trigger.ENDED: Phase.READY},
+    Phase.CANCELLING: {**_ALWAYS, Trigger.ENDED: Phase.READY},
+    Phase.AWAITING_HEDGE: {
+        **_ALWAYS,
+        Trigger.CANCEL: Phase.AWAITING_HEDGE,
+        Trigger.COVERED: Phase.READY,
+    },
+    Phase.HALTED: {
+        Trigger.FENCE: Phase.HALTED,
+        Trigger.FILL: Phase.HALTED,
+        Trigger.CANCEL: Phase.HALTED,
+        Trigger.PROVEN: Phase.HALTED,
+        Trigger.RESUME: Phase.RECONCILING,
+        Trigger.STOP: Phase.STOPPING,
+    },
+    Phase.STOPPING: {
+        Trigger.FENCE: Phase.STOPPING,
+        Trigger.FILL: Phase.STOPPING,
+        Trigger.CANCEL: Phase.STOPPING,
+        Trigger.PROVEN: Phase.STOPPING,
+    },
+}
+
+
+class Pending(enum.Enum):
+    """The one transaction whose answer is awaited."""
+
+    PLACE = "place"
+    CANCEL = "cancel"
+    FENCE = "fence"
+
+
+@dataclass(frozen=True, slots=True)
+class MakerConfig:
+    """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset."""
+
+    spec: MarketSpec
+    instance: str
+    quantity_lots: int
+    requote_ticks: int = 20
+    order_timeout_ms: int = 30000
+    keep_remainder: bool = False
+    confirm_timeout_ms: int = 30000
+    force_close_ms: int = 60000
+    deadline_ms: int = 10000
+    retry_delay_ms: int = 1000
+    requote_pause_ms: int = 1000
+    stop_deadline_ms: int = 15000
+    max_drift_micros: int = 1_000_000_000
+    max_position_lots: int | None = None
+    offset_lots: int = 0
+    peer_watch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The maker's one order; its known trades add up to `filled_lots`.
+
+    `whole_ms` is when that reached its size, `ended_ms` when its row showed its end.
+    """
+
+    client_order_index: int
+    nonce: int
+    side: Side
+    lots: int
+    price_ticks: int
+    reduce_only: bool
+    sent_ms: int
+    closing: bool = False
+    copies: int = 1
+    row: OrderRow | None = None
+    row_ms: int = 0
+    filled_lots: int = 0
+    whole_ms: int | None = None
+    ended_ms: int | None = None
+    cancel_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """B's answer: the state of A it speaks of, and what it still owes for it, in lots."""
+
+    a_instance: str
+    a_seq: int
+    a_position_lots: int
+    owed_lots: int
+    dust_lots: int
+    inflight: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """B as seen from here: alive and able to hedge, and its newest answer."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+    can_hedge_lots: int | None = None
+    alive: bool = False
+    ledger: LedgerView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MakerState:
+    """All that the maker knows; `seq` numbers the positions it has stated."""
+
+    config: MakerConfig
+    phase: Phase = Phase.RECONCILING
+    nonce: int | None = None
+    net_lots: int | None = None
+    last_trade_id: int = 0
+    consistent: bool = True
+    seq: int = 0
+    unsaid: tuple[Trade, ...] = ()
+    contradiction_ms: int | None = None
+    claimed_lots: int | None = None
+    claimed_trade_id: int = 0
+    streams_up: bool = False
+    redis_up: bool = True
+    peer: Peer = Peer(ready=False)
+    order: Order | None = None
+    pending: Pending | None = None
+    retry_at_ms: int | None = None
+    uncovered_ms: int | None = None
+    covered: tuple[int, int] | None = None
+    alerted: bool = False
+    closing: Closing | None = None
+    looked: LookedAtB | None = None
+    halt_reason: str = ""
+    adopted: bool = False
+    caught_up_ms: int | None = None
+    stop_by_ms: int | None = None
+    stopped: bool = False
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The lease is ours and the streams are up for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsChanged:
+    """Our streams are up, or lost."""
+
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RedisChanged:
+    """Redis answers, or has not answered for the configured time."""
+
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FenceNeeded:
+    """Something makes what rests and what filled uncertain; `why` says what."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A fence was listed and the book proven; `explained` by trades since the stored book."""
+
+    nonce: int
+    view: BookView
+    explained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBook:
+    """Our book changed by `trades`. `foreign`: ids of those without the pair's tag."""
+
+    view: BookView
+    trades: tuple[Trade, ...] = ()
+    foreign: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """A row of one of our orders."""
+
+    row: OrderRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The sender's verdict on our pending transaction."""
+
+    pending: Pending
+    client_order_index: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSeen:
+    """What Redis says of B now."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class HaltSeen:
+    """The pair is halted (by B, by a person, or since before the start)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltRaised:
+    """This side must halt the pair and say so."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A person resumed the pair; `force` adopts the venue's positions as explained."""
+
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenRequested:
+    """A person wants A closed and the pair halted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Place nothing more, take what rests off the book, then stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Look again: time has passed or the market has moved."""
+
+
+MakerEvent = (
+    Started
+    | StreamsChanged
+    | RedisChanged
+    | FenceNeeded
+    | Reconciled
+    | OwnBook
+    | OwnOrder
+    | Answered
+    | PeerSeen
+    | BShown
+    | HaltSeen
+    | HaltRaised
+    | Resumed
+    | FlattenRequested
+    | StopRequested
+    | Tick
+)
+
+# --- effects ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Cancel all, pass a fence, prove the book, answer with Reconciled."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """Read the trades above the floor by REST, answer with OwnBook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Sign and send this order, answer with Answered(PLACE)."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Sign and send the cancel of this order with `nonce`, answer with Answered(CANCEL)."""
+
+    order: Order
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFill:
+    """Publish one trade together with the position after all known trades."""
+
+    trade: Trade
+    seq: int
+    position_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPosition:
+    """Publish the position without a trade."""
+
+    seq: int
+    position_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class HaltPair:
+    """Halt the pair and say why."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log; `loud` for a warning that also goes out as an event."""
+
+    event: str
+    detail: str
+    loud: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The process may end; `neutral` False when a fill is not covered."""
+
+    neutral: bool
+
+
+Work = Fence | CatchUp | LookAtB | Place | Cancel
+MakerEffect = Work | PublishFill | PublishPosition | HaltPair | Note | Stopped

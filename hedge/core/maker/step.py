@@ -1,0 +1,285 @@
+"""The maker decides: when A rests an order, takes it off, holds, and closes.
+
+`step` is the whole interface: a state, an event and the facts of the moment give the next state
+and the effects to perform. Handlers here take in what happened; `maker_rules` then does what the
+new state calls for.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hedge.core.book import BookView
+from hedge.core.maker.closing import BShown, Closing
+from hedge.core.maker.moves import Step, fence, halt, move, say, uncover
+from hedge.core.maker.rules import advance, is_covered, judge_drift
+from hedge.core.maker.state import (
+    TRANSITIONS,
+    Answered,
+    FenceNeeded,
+    FlattenRequested,
+    HaltRaised,
+    HaltSeen,
+    MakerEffect,
+    MakerEvent,
+    MakerState,
+    Note,
+    OwnBook,
+    OwnOrder,
+    PeerSeen,
+    Pending,
+    Phase,
+    PublishPosition,
+    Reconciled,
+    RedisChanged,
+    Resumed,
+    Started,
+    StopRequested,
+    StreamsChanged,
+    Tick,
+    Trigger,
+)
+from hedge.core.transitions import GONE_CODES, TOO_SMALL_CODE, Facts, Verdict, reason_of
+
+__all__ = ["TRANSITIONS", "Phase", "Trigger", "is_covered", "step"]
+
+
+def step(state: MakerState, event: MakerEvent, facts: Facts) -> Step:
+    """Return the next state and the effects to perform, in order.
+
+    Raises IllegalTransitionError for an event that the state table has no row for; the caller's
+    state is unchanged then.
+    """
+    state, effects = _HANDLERS[type(event)](state, event, facts)
+    state, more = advance(state, facts)
+    return state, (*effects, *more)
+
+
+def _on_started(state: MakerState, _event: Started, _facts: Facts) -> Step:
+    return fence(replace(state, streams_up=True), "start")
+
+
+def _on_streams(state: MakerState, event: StreamsChanged, _facts: Facts) -> Step:
+    was, state = state.streams_up, replace(state, streams_up=event.up)
+    if event.up and not was:
+        return fence(state, "streams are back; what they would have said is not known")
+    return state, ()
+
+
+def _on_redis(state: MakerState, event: RedisChanged, _facts: Facts) -> Step:
+    peer = state.peer if event.up else replace(state.peer, ready=False, alive=False)
+    return replace(state, redis_up=event.up, peer=peer), ()
+
+
+def _on_fence_needed(state: MakerState, event: FenceNeeded, _facts: Facts) -> Step:
+    return fence(state, event.why)
+
+
+def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
+    order = state.order
+    if order is not None and event.nonce <= order.nonce:
+        # Our count had run ahead (a nonce was handed back): the order's turn is still to come.
+        return fence(state, f"order {order.nonce} could still execute after {event.nonce - 1}")
+    state = replace(
+        state,
+        nonce=event.nonce,
+        net_lots=event.view.net_lots,
+        last_trade_id=event.view.last_trade_id,
+        consistent=event.view.consistent,
+        order=None,
+        pending=None,
+        retry_at_ms=None,
+        contradiction_ms=None,
+        claimed_lots=None,
+    )
+    state, said = say(move(state, Trigger.PROVEN))
+    state = replace(state, seq=state.seq + 1)
+    effects = (*said, PublishPosition(state.seq, event.view.net_lots))
+    if state.net_lots and state.covered != (state.net_lots, state.last_trade_id):
+        state = uncover(state, facts)
+    if event.explained or state.adopted:
+        return replace(state, adopted=True), effects
+    state, more = judge_drift(state, facts)
+    return state, (*effects, *more)
+
+
+def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
+    order = state.order
+    if order is not None:
+        filled = event.view.filled.get(order.client_order_index, order.filled_lots)
+        order = replace(order, filled_lots=filled)
+        if filled >= order.lots and order.whole_ms is None:
+            order = replace(order, whole_ms=facts.now_ms)
+    state = replace(
+        state,
+        consistent=event.view.consistent,
+        order=order,
+        unsaid=state.unsaid + event.trades,
+    )
+    stated = state.net_lots
+    state = _believe(state, event.view, facts)
+    if event.trades:
+        state = uncover(move(state, Trigger.FILL), facts)
+    state, effects = say(state)
+    if not effects and state.seq and state.net_lots not in (stated, None):
+        state = replace(state, seq=state.seq + 1)  # a change without a fill is a new state too
+        effects = (PublishPosition(state.seq, state.net_lots or 0),)
+    if event.foreign:
+        reason, ids = "foreign_trade_on_a", list(event.foreign)
+        detail = f"trades {ids} on A carry no tag of the pair; B hedges them"
+        if any(trade.is_forced for trade in event.trades):
+            reason = "liquidation_on_a"
+            detail = f"the venue liquidated A in trades {ids}; B follows"
+        state, more = halt(state, reason, detail)
+        effects = (*effects, *more)
+    return _limit(state, effects)
+
+
+def _believe(state: MakerState, view: BookView, facts: Facts) -> MakerState:
+    """Take over the book's position; of one that contradicts itself, only as a claim."""
+    if view.consistent:
+        return replace(
+            state,
+            net_lots=view.net_lots,
+            last_trade_id=view.last_trade_id,
+            contradiction_ms=None,
+            claimed_lots=None,
+        )
+    since_ms = facts.now_ms if state.contradiction_ms is None else state.contradiction_ms
+    return replace(
+        state,
+        contradiction_ms=since_ms,
+        claimed_lots=view.net_lots,
+        claimed_trade_id=view.last_trade_id,
+    )
+
+
+def _limit(state: MakerState, effects: tuple[MakerEffect, ...]) -> Step:
+    limit = state.config.max_position_lots
+    if limit is None or abs(state.net_lots or 0) <= limit or state.phase is Phase.HALTED:
+        return state, effects
+    size = state.config.spec.base(state.net_lots or 0)
+    state, more = halt(state, "position_limit", f"A holds {size}, beyond max_position_base_amount")
+    return state, (*effects, *more)
+
+
+def _on_order(state: MakerState, event: OwnOrder, facts: Facts) -> Step:
+    order = state.order
+    if order is None or order.client_order_index != event.row.client_order_index:
+        return state, ()
+    if order.row is not None and order.row.is_terminal:
+        return state, ()
+    return replace(state, order=replace(order, row=event.row, row_ms=facts.now_ms)), ()
+
+
+def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
+    order, outcome = state.order, event.outcome
+    if state.pending is not event.pending or order is None:
+        return state, ()
+    if order.client_order_index != event.client_order_index:
+        return state, ()
+    state = replace(state, pending=None)
+    if outcome.verdict is Verdict.UNKNOWN:
+        return fence(state, f"{event.pending.value} has no clear answer: {outcome.reason}")
+    if outcome.verdict is Verdict.ACCEPTED:
+        state = replace(state, nonce=(state.nonce or 0) + 1)
+        if event.pending is Pending.PLACE:
+            order = replace(order, copies=outcome.copies)
+        return replace(state, order=order), ()
+    if event.pending is Pending.PLACE and (order.row is not None or order.filled_lots):
+        return fence(state, f"refused ({outcome.code}), yet the venue shows the order")
+    note = Note(f"{event.pending.value}_refused", f"{outcome.code} {outcome.reason}", loud=True)
+    if event.pending is Pending.CANCEL:
+        # It is gone already: its row says how, or the deadline fences.
+        return state, (replace(note, loud=outcome.code not in GONE_CODES),)
+    reason, too_small = reason_of(outcome.code, outcome.reason), outcome.code == TOO_SMALL_CODE
+    return _place_refused(state, note, facts, reason, too_small=too_small)
+
+
+def _place_refused(
+    state: MakerState, note: Note, facts: Facts, reason: str, *, too_small: bool
+) -> Step:
+    wait_ms = state.config.retry_delay_ms
+    if reason in ("not_enough_margin", "api_key_refused"):
+        wait_ms = state.config.deadline_ms
+    order = state.order
+    if order is not None and order.closing and too_small:
+        wait_ms = state.config.deadline_ms
+        if state.closing is Closing.ALL:
+            state, note = replace(state, closing=None), replace(note, event="dust_left")
+    state = replace(state, order=None, retry_at_ms=facts.now_ms + wait_ms)
+    if state.phase is Phase.PLACING:
+        state = move(state, Trigger.ENDED)
+    return state, (note,)
+
+
+def _on_peer(state: MakerState, event: PeerSeen, _facts: Facts) -> Step:
+    return replace(state, peer=event.peer), ()
+
+
+def _on_b_shown(state: MakerState, event: BShown, _facts: Facts) -> Step:
+    looked = state.looked
+    if looked is None or looked.seq != event.seq:
+        return state, ()
+    return replace(state, looked=replace(looked, position_lots=event.position_lots)), ()
+
+
+def _on_halt_seen(state: MakerState, event: HaltSeen, _facts: Facts) -> Step:
+    if state.phase in (Phase.HALTED, Phase.STOPPING):
+        return state, ()
+    return replace(move(state, Trigger.HALT), halt_reason=event.reason), ()
+
+
+def _on_halt_raised(state: MakerState, event: HaltRaised, _facts: Facts) -> Step:
+    return halt(state, event.reason, event.detail)
+
+
+def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
+    state = replace(state, adopted=state.adopted or event.force)
+    if state.phase is not Phase.HALTED:
+        return state, ()
+    state = replace(
+        move(state, Trigger.RESUME),
+        halt_reason="",
+        closing=None,
+        looked=None,
+        uncovered_ms=None,
+        alerted=False,
+    )
+    return fence(state, "resumed")
+
+
+def _on_flatten(state: MakerState, _event: FlattenRequested, _facts: Facts) -> Step:
+    state, effects = halt(state, "flatten", "a person asked to close A's position")
+    return replace(state, closing=Closing.ALL), effects
+
+
+def _on_stop(state: MakerState, _event: StopRequested, facts: Facts) -> Step:
+    if state.stop_by_ms is not None:
+        return state, ()
+    stop_by_ms = facts.now_ms + state.config.stop_deadline_ms
+    return replace(move(state, Trigger.STOP), stop_by_ms=stop_by_ms), ()
+
+
+def _on_tick(state: MakerState, _event: Tick, _facts: Facts) -> Step:
+    return state, ()
+
+
+_HANDLERS: dict[type, Callable[[MakerState, Any, Facts], Step]] = {
+    Started: _on_started,
+    StreamsChanged: _on_streams,
+    RedisChanged: _on_redis,
+    FenceNeeded: _on_fence_needed,
+    Reconciled: _on_reconciled,
+    OwnBook: _on_book,
+    OwnOrder: _on_order,
+    Answered: _on_answered,
+    PeerSeen: _on_peer,
+    BShown: _on_b_shown,
+    HaltSeen: _on_halt_seen,
+    HaltRaised: _on_halt_raised,
+    Resumed: _on_resumed,
+    FlattenRequested: _on_flatten,
+    StopRequested: _on_stop,
+    Tick: _on_tick,
+}

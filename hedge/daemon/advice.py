@@ -1,0 +1,28 @@
+"""What a person should check after a halt or a failure, by its reason."""
+
+from collections.abc import Mapping
+
+_ADVICE: Mapping[str, str] = {
+    "api_key_refused": "Check that the API key of this side is still registered on Lighter",
+    "book_not_proven": "Check that Lighter answers, and the account's trades there",
+    "drift": "Compare both positions on Lighter with what `status` shows",
+    "flatten": "Decide that the pair shall trade again",
+    "force_close_timeout": "Find in main_B.log why B did not hedge, and check both positions",
+    "foreign_trade_on_a": "Find out who else trades account A, and stop that",
+    "foreign_trade_on_b": "Find out who else trades account B, and check both positions",
+    "liquidation_on_a": "Check account A's margin and position: Lighter liquidated it",
+    "liquidation_on_b": "Check account B's margin and position: Lighter liquidated it",
+    "max_retries_exceeded": "Check the market and account B's positions on Lighter",
+    "not_enough_margin": "Add collateral to account B, or lower `strategy.quantity`",
+    "outcome_unknown": "Check account B's orders and positions on Lighter",
+    "position_limit": "Check A's position against `safety.max_position_base_amount`",
+    "unexpected_short": "Check on Lighter why account A is short, and close that",
+    "unexplained_position": "Compare both positions on Lighter with what the pair should hold",
+    "unreadable_halt": "Look at the halt record in Redis and in the state directory",
+}
+_DEFAULT_ADVICE = "Check both accounts' positions and orders on Lighter"
+
+
+def advice_for(reason: str) -> str:
+    """Return what a person should check, as the beginning of a sentence."""
+    return _ADVICE.get(reason, _DEFAULT_ADVICE)

@@ -1,0 +1,380 @@
+"""What both managers share: tasks, events in order, streams, state in Redis.
+
+A manager turns what happened into events, steps its core, and performs the effects. Everything
+runs in one event loop; `post` is synchronous, so a fill is decided upon before anything else.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+from hedge.bus.port import LeaseAnswer, StateSnapshot
+from hedge.core import ids
+from hedge.core.amounts import MICROS
+from hedge.core.records import Trade
+from hedge.core.transitions import Facts
+from hedge.daemon.account import BookHandlers, Bookkeeper
+from hedge.daemon.context import Ending, Parts
+from hedge.daemon.event_log import Voice
+from hedge.daemon.halt import HaltKeeper
+from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
+from hedge.daemon.market_facts import facts_of
+from hedge.daemon.outbox import Outbox
+from hedge.daemon.position_check import DriftHandlers, DriftKeeper
+from hedge.daemon.proof import Proven
+from hedge.daemon.send_turn import Sending
+from hedge.daemon.tasks import Crew
+from hedge.errors import RedisUnreachableError
+from hedge.exchange.fence import Fenced
+from hedge.exchange.port import (
+    DepthChanged,
+    KeyRefusedError,
+    MarginSeen,
+    OrdersSeen,
+    StreamDown,
+    StreamUp,
+    TradesSeen,
+    TxSeen,
+    VenueEvent,
+)
+from hedge.wire.control import Halt
+
+
+class Shell(ABC):
+    """The part of a manager that does not depend on its side."""
+
+    side = ""
+
+    def __init__(self, parts: Parts) -> None:
+        """Keep the parts; nothing runs before `run`."""
+        self.parts = parts
+        self.log = parts.log
+        self.outbox = Outbox(parts)
+        self.voice = Voice(parts, self.side, self.outbox, self.state_word)
+        self.sending = Sending()
+        self.lease = LeaseKeeper(
+            parts,
+            self.side,
+            LeaseHandlers(self.on_lease_taken, self.on_lease_lost, self.on_lease_refused),
+        )
+        self.books = Bookkeeper(
+            parts,
+            self.side,
+            self.lease,
+            self.sending,
+            BookHandlers(
+                self.on_trades,
+                self.on_proven,
+                self.on_key_refused,
+                self.on_book_not_proven,
+                self.on_fence_slow,
+                self.spawn,
+            ),
+        )
+        self.drift = DriftKeeper(
+            parts,
+            DriftHandlers(
+                book=lambda: self.books.book,
+                is_quiet=lambda: self.streams_up and self.is_quiet(),
+                mark_ticks=lambda: self.facts().mark_ticks,
+                limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
+                differs=self.on_drift,
+                say=self.voice.say,
+            ),
+        )
+        self.halts = HaltKeeper(parts, self.side, self.outbox, self.on_halt, self.on_resumed)
+        self.streams_up = False
+        self.available_micros: int | None = None
+        self._events: deque[Any] = deque()
+        self._stepping = False
+        self._reconciler: asyncio.Task[None] | None = None
+        self._look = asyncio.Event()
+        self._speak = False
+        self._ended: asyncio.Future[Ending] | None = None
+        self._seen_command: str | None = None
+        self._crew = Crew()
+
+    # --- what a side adds -----------------------------------------------------------------
+
+    @abstractmethod
+    def step(self, event: Any) -> tuple[Any, ...]:
+        """Step the core with `event`; return the effects."""
+
+    @abstractmethod
+    def perform(self, effect: Any) -> None:
+        """Perform one effect, or start performing it."""
+
+    @abstractmethod
+    def after_step(self) -> None:
+        """Look at the new state once all effects are performed."""
+
+    @abstractmethod
+    def tick_event(self) -> Any:
+        """Return the side's tick."""
+
+    @abstractmethod
+    def stop_event(self) -> Any:
+        """Return the side's request to stop."""
+
+    @abstractmethod
+    def state_word(self) -> str:
+        """Return the core's phase in one word."""
+
+    @abstractmethod
+    def on_trades(self, new: tuple[Trade, ...], received_ns: int) -> None:
+        """Turn new trades of our account into events."""
+
+    @abstractmethod
+    def on_orders(self, seen: OrdersSeen) -> None:
+        """Turn order rows into events."""
+
+    @abstractmethod
+    def on_streams(self, *, up: bool) -> None:
+        """Turn a change of our streams into events."""
+
+    @abstractmethod
+    def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
+        """Turn what Redis holds into events; None when Redis does not answer."""
+
+    @abstractmethod
+    def on_lease_taken(self, _answer: LeaseAnswer) -> None:
+        """The lease is ours."""
+
+    @abstractmethod
+    def on_lease_lost(self, _answer: LeaseAnswer) -> None:
+        """The lease was missing, or is another's."""
+
+    @abstractmethod
+    def on_lease_refused(self, _answer: LeaseAnswer) -> None:
+        """Another process has the lease that we ask for."""
+
+    @abstractmethod
+    def on_proven(self, fenced: Fenced, proven: Proven) -> None:
+        """Turn a passed fence and a proven book into events."""
+
+    @abstractmethod
+    def on_book_not_proven(self, detail: str) -> None:
+        """Halt: the venue did not let us prove our book."""
+
+    @abstractmethod
+    def on_fence_slow(self, detail: str) -> None:
+        """Let people know that our fate is open for long."""
+
+    @abstractmethod
+    def on_key_refused(self, error: KeyRefusedError) -> None:
+        """Turn a refused key (while running) into events."""
+
+    @abstractmethod
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way that would change our position."""
+
+    @abstractmethod
+    def on_drift(self, what: str, lasting: bool) -> None:  # noqa: FBT001
+        """Prove the book anew: the venue states another position. Halt where that lasts."""
+
+    @abstractmethod
+    def on_halt(self, halt: Halt) -> None:
+        """Turn a halt in force into events."""
+
+    @abstractmethod
+    def on_resumed(self, halt: Halt) -> None:
+        """Turn a resumption into events."""
+
+    @abstractmethod
+    def on_command(self, command: str) -> None:
+        """Turn an operator's command into events."""
+
+    @abstractmethod
+    async def write_state(self) -> None:
+        """Write heartbeat and own state to Redis. Raises RedisUnreachableError."""
+
+    # --- running --------------------------------------------------------------------------
+
+    async def run(self) -> Ending:
+        """Run until stopped; return how it ended. Raises HedgeError for what a person must fix."""
+        self._ended = asyncio.get_running_loop().create_future()
+        self.halts.load()
+        async with self._crew:
+            for name, work in self._loops():
+                self.spawn(name, work)
+            ending = await self._ended
+            await self.outbox.drain()
+        await self._leave()
+        return ending
+
+    def _loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
+        return (
+            ("streams", self.parts.venue.run_streams(self.on_venue)),
+            ("listen", self.parts.messenger.start_listening()),
+            ("lease", self.lease.run()),
+            ("state", self._keep_state()),
+            ("ticks", self._tick()),
+            ("outbox", self.outbox.run()),
+            ("drift", self.drift.run()),
+        )
+
+    def stop(self) -> None:
+        """Ask for a clean stop."""
+        self.log.info("stop_requested")
+        self.post(self.stop_event())
+
+    def end(self, *, neutral: bool) -> None:
+        """End the run."""
+        self.log.info("stopped", neutral=neutral)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(Ending.NEUTRAL if neutral else Ending.NOT_NEUTRAL)
+
+    async def _leave(self) -> None:
+        self.books.save()
+        await self.lease.release()
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run one effect's work as a named task of the process's group."""
+        return self._crew.spawn(name, work)
+
+    def reconcile(self) -> None:
+        """Pass a fence and prove the book, beginning anew if one is on its way."""
+        self.drop_reconciling()
+        self._reconciler = self.spawn("reconcile", self.books.reconcile())
+
+    def drop_reconciling(self) -> None:
+        """Stop fencing: who does not hold the lease leaves the key's nonces alone."""
+        if self._reconciler is not None and not self._reconciler.done():
+            self._reconciler.cancel()
+
+    # --- events in order ------------------------------------------------------------------
+
+    def post(self, event: Any) -> None:
+        """Step the core with `event` and perform the effects; nested events follow in order."""
+        if self._crew.is_over:
+            return
+        self._events.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._events:
+                for effect in self.step(self._events.popleft()):
+                    self.perform(effect)
+            self.after_step()
+            self.voice.say_moves()
+        finally:
+            self._stepping = False
+            self._events.clear()
+
+    def facts(self) -> Facts:
+        """Return what is true outside now."""
+        return facts_of(self.parts)
+
+    async def _tick(self) -> None:
+        while True:
+            await self.parts.clock.sleep(self.parts.config.timing.tick_s)
+            self.post(self.tick_event())
+
+    # --- the venue's streams --------------------------------------------------------------
+
+    def on_venue(self, event: VenueEvent) -> None:
+        """Take one event of the streams."""
+        if self._crew.is_over:
+            return
+        match event:
+            case TradesSeen():
+                self.books.on_trades(event)
+            case OrdersSeen(rows):
+                self.parts.sender.on_orders(rows)
+                self.on_orders(event)
+            case DepthChanged():
+                self.post(self.tick_event())
+            case StreamUp():
+                self.streams_up = True
+                self.log.info("streams_up")
+                self.on_streams(up=True)
+            case StreamDown(reason):
+                self.streams_up = False
+                self.log.warning("streams_down", reason=reason)
+                self.on_streams(up=False)
+            case MarginSeen(available_micros):
+                self.available_micros = available_micros
+            case TxSeen(tx_hash, status, error):
+                self.log.debug("tx", hash=tx_hash, status=status, error=error)
+
+    def foreign_of(self, trades: tuple[Trade, ...]) -> tuple[int, ...]:
+        """Return the ids of trades whose orders do not carry the pair's tag."""
+        return tuple(t.trade_id for t in trades if not ids.is_ours(t.client_order_index))
+
+    # --- state in Redis -------------------------------------------------------------------
+
+    def look_now(self, *, speak: bool = False) -> None:
+        """Read the state in Redis at once; `speak`: write our own first, as at every beat."""
+        self._speak |= speak
+        self._look.set()
+
+    async def _keep_state(self) -> None:
+        """Write own state every beat, read all state every beat and whenever asked to."""
+        clock, beat_ms = self.parts.clock, round(self.parts.config.timing.beat_s * 1000)
+        written_ms, answered_ms, is_up = clock.now_ms() - beat_ms, clock.now_ms(), True
+        while True:
+            try:
+                if self._speak or clock.now_ms() - written_ms >= beat_ms:
+                    written_ms, self._speak = clock.now_ms(), False
+                    await self.write_state()
+                    self.books.save()
+                snapshot = await self.parts.messenger.read_state()
+            except RedisUnreachableError as error:
+                down_ms = clock.now_ms() - answered_ms
+                if is_up and down_ms >= self.parts.config.timing.redis_down_s * 1000:
+                    self.log.warning("redis_down", reason=error)
+                    is_up = False
+                    self.on_snapshot(None)
+            else:
+                answered_ms = clock.now_ms()
+                if not is_up:
+                    self.log.info("redis_back")
+                is_up = True
+                self._take_snapshot(snapshot)
+            await self._until_look(max(0, written_ms + beat_ms - clock.now_ms()) / 1000)
+
+    async def read_until_answered(self) -> StateSnapshot:
+        """Read the state in Redis, however long Redis is away."""
+        while True:
+            try:
+                self.books.snapshot = await self.parts.messenger.read_state()
+            except RedisUnreachableError:
+                await self.parts.clock.sleep(self.parts.config.timing.beat_s)
+            else:
+                return self.books.snapshot
+
+    async def _until_look(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        self._look.clear()
+
+    def _take_snapshot(self, snapshot: StateSnapshot) -> None:
+        self.books.snapshot = snapshot
+        for problem in snapshot.problems:
+            self.log.warning("state_refused", detail=problem)
+        self.halts.follow(snapshot.halt)
+        self.on_snapshot(snapshot)
+        self._take_command(snapshot)
+
+    def _take_command(self, snapshot: StateSnapshot) -> None:
+        """Obey each command once; one that is older than this process was for another."""
+        command, seen = snapshot.command, self._seen_command
+        self._seen_command = command.id if command else seen or ""
+        if command is None or seen is None or command.id == seen:
+            return
+        if command.side in (None, self.side):
+            self.log.warning("command", command=command.command)
+            self.on_command(command.command)
+
+    # --- saying it ------------------------------------------------------------------------
+
+    def publish_halt(self, reason: str, detail: str, *, stops: bool = False) -> None:
+        """Halt the pair and let everybody know; `stops`: this side trades nothing either."""
+        self.halts.publish(self.halts.raise_halt(reason, detail, stops=stops))
+        self.voice.say("halted", reason, detail)

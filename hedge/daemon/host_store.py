@@ -1,0 +1,254 @@
+"""What a host keeps for itself: the lock, its id, its books, its halt.
+
+One directory per chain, account and API key. Whoever holds its lock is the only process of this
+host that signs with the key; the kernel lets the lock go when the process dies, however it dies.
+The host id says in a lease which host holds it: a new process of the same host may take the lease
+over at once, because it has the lock.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import platform
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeGuard
+
+from hedge.core.ids import instance_bits
+from hedge.errors import AlreadyRunningError, ConfigError
+from hedge.wire.codec import NO_MARKET, MessageRefusedError, WireLimits
+from hedge.wire.control import Halt
+
+_log = logging.getLogger(__name__)
+
+UNREADABLE_HALT = "unreadable"
+_ID_BYTES = 6
+_MAX_BRACKETS = 20_000
+
+
+class HostState:
+    """The locked state directory of one key; use it as a context manager.
+
+    `host_id` stays the same for ever, `instance` is new for every process: 12 hexadecimal digits
+    whose low 12 bits differ from those of the process before.
+    """
+
+    def __init__(self, root: Path | str, chain_id: int, account: int, api_key: int) -> None:
+        """Name the directory; nothing is touched before `open`."""
+        self.path = Path(root) / f"{chain_id}-{account}-{api_key}"
+        self.host_id = ""
+        self.instance = ""
+        self._lock: int | None = None
+        self._unkept: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Lock the directory."""
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the lock go."""
+        self.close()
+
+    def open(self) -> None:
+        """Lock the directory, making it if needed, and choose this process's instance.
+
+        Raises:
+            AlreadyRunningError: another process has the lock.
+            ConfigError: the directory cannot be used.
+
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"state.dir: {self.path} cannot be used ({error.strerror}); "
+                "choose another directory, or correct its owner.",
+                "state.dir",
+            ) from error
+        if not _try_lock(lock):
+            holder = os.read(lock, 32).decode("ascii", "replace").strip()
+            os.close(lock)
+            raise AlreadyRunningError(
+                f"another process{f' ({holder})' if holder else ''} of this host already runs "
+                f"this account and key ({self.path}); stop it first."
+            )
+        self._lock = lock
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without a name in it
+            os.ftruncate(lock, 0)
+            os.lseek(lock, 0, os.SEEK_SET)
+            os.write(lock, f"pid {os.getpid()}\n".encode())
+        self._identify()
+
+    def close(self) -> None:
+        """Let the lock go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return the stored object `name`, None when it is missing or cannot be read.
+
+        What cannot be read is said in the log. A halt that cannot be read is a halt: ask `exists`.
+        """
+        path = self.path / f"{name}.json"
+        try:
+            return _parsed(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            _log.warning("%s cannot be read and counts as absent: %s", path, error)
+            return None
+
+    def exists(self, name: str) -> bool:
+        """Whether something is stored under this name, readable or not."""
+        return os.path.lexists(self.path / f"{name}.json")
+
+    def write(self, name: str, value: Mapping[str, Any], *, durable: bool = False) -> None:
+        """Store an object, whole or not at all; `durable` waits until it is on the disk."""
+        self._write_text(name, json.dumps(value, separators=(",", ":")), durable=durable)
+
+    def delete(self, name: str) -> None:
+        """Forget a stored object; one that cannot be deleted is said, and is there next time."""
+        path = self.path / f"{name}.json"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("cannot delete %s: %s", path, error.strerror)
+
+    def read_halt(self) -> Halt | None:
+        """Return the halt of this host, None when there is none.
+
+        One that cannot be read is a halt with the id "unreadable".
+        """
+        try:
+            text = (self.path / "halt.json").read_text(encoding="utf-8")
+            return Halt.from_json(text, NO_MARKET, WireLimits(chain_id=0))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, MessageRefusedError) as error:
+            return Halt(
+                id=UNREADABLE_HALT,
+                side="",
+                reason="unreadable_halt",
+                detail=f"{self.path / 'halt.json'} cannot be read ({error})",
+                timestamp=0,
+            )
+
+    def write_halt(self, halt: Halt) -> None:
+        """Store a halt so that it survives a power cut."""
+        self._write_text("halt", halt.to_json(), durable=True)
+
+    def _write_text(self, name: str, text: str, *, durable: bool) -> None:
+        """Store a text; a disk that is full or read-only is said, and ends nothing.
+
+        What is kept here is a copy: the venue knows the books, and Redis the halt.
+        """
+        try:
+            self._replace(name, text, durable=durable)
+        except OSError as error:
+            if name not in self._unkept:
+                _log.error("cannot keep %s.json: %s", self.path / name, error.strerror)
+            self._unkept.add(name)
+        else:
+            self._unkept.discard(name)
+
+    def _replace(self, name: str, text: str, *, durable: bool) -> None:
+        target = self.path / f"{name}.json"
+        temporary = self.path / f".{name}.json.tmp"
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(target)
+        if durable:
+            self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        if sys.platform == "win32":
+            return
+        directory = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _identify(self) -> None:
+        known = self.read("host") or {}
+        host_id, last = known.get("host_id"), known.get("instance")
+        place = f"{platform.node()}:{self.path.resolve()}"
+        # A directory that was copied to another host must not speak for this one.
+        is_ours = known.get("place") == place
+        self.host_id = host_id if is_ours and _is_hex(host_id) else secrets.token_hex(_ID_BYTES)
+        self.instance = secrets.token_hex(_ID_BYTES)
+        while _is_hex(last) and instance_bits(self.instance) == instance_bits(last):
+            self.instance = secrets.token_hex(_ID_BYTES)
+        self.write(
+            "host",
+            {
+                "host_id": self.host_id,
+                "place": place,
+                "instance": self.instance,
+                "started": int(time.time()),
+            },
+            durable=True,
+        )
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return the object in a text. Raises ValueError or RecursionError."""
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
+        raise ValueError("nested too deep")  # it could break the parser, and the process
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004  a wrong text, no wrong call
+    return value
+
+
+def _is_hex(text: object) -> TypeGuard[str]:
+    if not isinstance(text, str) or not text:
+        return False
+    with contextlib.suppress(ValueError):
+        return bytes.fromhex(text) != b""
+    return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 4096
+    """Beyond what is written, so that the holder's name stays readable."""
+
+    def _try_lock(file: int) -> bool:
+        """Lock the file without waiting; whether that worked."""
+        try:
+            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: int) -> bool:
+        """Lock the file without waiting; whether that worked."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

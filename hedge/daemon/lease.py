@@ -1,0 +1,125 @@
+"""The lease of our account and API key: who may sign with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hedge.bus.port import LeaseAnswer
+from hedge.daemon.context import Parts
+from hedge.errors import AlreadyRunningError, RedisUnreachableError
+
+
+@dataclass(frozen=True)
+class LeaseHandlers:
+    """What a manager does: `taken`, `lost` (lapsed or another's), `refused` (another has it)."""
+
+    taken: Callable[[LeaseAnswer], None]
+    lost: Callable[[LeaseAnswer], None]
+    refused: Callable[[LeaseAnswer], None]
+
+
+class LeaseKeeper:
+    """Takes the lease, prolongs it, and notices that it was ever missing.
+
+    With Redis unreachable its holder goes on: the exchange's nonces are what protects the account.
+    Unless it has seen another process sign with its key: then Redis must say that it leads.
+    """
+
+    def __init__(self, parts: Parts, side: str, handlers: LeaseHandlers) -> None:
+        """Hold nothing yet."""
+        self._parts = parts
+        self._side = side
+        self._handlers = handlers
+        self._doubted = False
+        self._silent = False
+        self.held = False
+
+    async def run(self) -> None:
+        """Keep the lease until cancelled."""
+        while True:
+            try:
+                await self._keep()
+            except RedisUnreachableError as error:
+                if not self._silent:
+                    self._parts.log.warning("lease_unknown", reason=error)
+                self._silent = True
+            else:
+                self._silent = False
+            await self._parts.clock.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        """Return how long to wait: who stands by asks more often, to take over without delay."""
+        timing = self._parts.config.timing
+        return timing.lease_renew_s if self.held else min(timing.lease_renew_s, timing.beat_s)
+
+    async def _keep(self) -> None:
+        messenger, key = self._parts.messenger, self._parts.lease
+        if self.held:
+            answer = await messenger.renew_lease(key)
+            self._doubted = False
+            self.judge(answer)
+        if not self.held:
+            answer = await messenger.acquire_lease(key)
+            if answer.held:
+                self.held, self._doubted = True, False
+                self._parts.log.info("lease_taken", took_over=answer.took_over)
+                self._handlers.taken(answer)
+            else:
+                self._handlers.refused(answer)
+
+    def judge(self, answer: LeaseAnswer) -> None:
+        """Take the lease's answer to any write: step down where it is not ours any more."""
+        if answer.held or not self.held:
+            return
+        self.held = False
+        self._parts.log.error("lease_lost", lapsed=answer.was_free)
+        self._handlers.lost(answer)
+
+    async def check(self) -> bool:
+        """Ask whether the lease is still ours.
+
+        With Redis unreachable what was known stands, unless it is in doubt: then it is lost.
+        """
+        try:
+            answer = await self._parts.messenger.renew_lease(self._parts.lease)
+        except RedisUnreachableError:
+            if self._doubted:
+                self.judge(LeaseAnswer(held=False))
+            return self.held
+        self._doubted = False
+        self.judge(answer)
+        return answer.held and self.held
+
+    def doubt(self) -> None:
+        """Take note that another process signs with our key; `check` settles who leads."""
+        self._doubted = True
+
+    async def release(self) -> None:
+        """Take back at a clean stop what Redis says of us: heartbeat and lease, or our waiting."""
+        messenger = self._parts.messenger
+        try:
+            if self.held:
+                await messenger.clear_beat(self._side)
+                await messenger.release_lease(self._parts.lease)
+            else:
+                await messenger.clear_standby(self._side)
+        except RedisUnreachableError as error:
+            self._parts.log.warning("lease_not_released", reason=error)
+
+    def is_other_pair(self, answer: LeaseAnswer) -> bool:
+        """Whether the holder trades another pair or market with our key: no twin to stand by."""
+        config, spec = self._parts.config, self._parts.spec
+        return answer.holder is not None and not answer.holder.is_for(
+            config.pair, spec.market_index
+        )
+
+    def already_running(self, answer: LeaseAnswer) -> AlreadyRunningError:
+        """Return the error of a second process."""
+        own = self._parts.config.own
+        holder = f" (host id {answer.holder.host})" if answer.holder else ""
+        if self.is_other_pair(answer):
+            holder += " of another pair or market"
+        return AlreadyRunningError(
+            f"another main_{self._side.upper()}.py{holder} holds the lease of account "
+            f"{own.account_index}, API key {own.api_key_index}. Stop it first; its lease ends "
+            f"{self._parts.config.timing.lease_ttl_s:g} s after it."
+        )

@@ -1,0 +1,67 @@
+"""The orders of both sides as the venue takes them."""
+
+from hedge.core import pricing
+from hedge.core.hedger.state import InFlight
+from hedge.core.maker.state import Order
+from hedge.daemon.context import Parts
+from hedge.errors import ConfigError
+from hedge.exchange.port import ORDER_LIFE_S, OrderKind, OrderRequest, TimeInForce
+
+_SPARE_S = 300
+"""An order outlives the time at which A itself replaces it by at least this."""
+
+
+def hedge_request(parts: Parts, order: InFlight) -> OrderRequest | None:
+    """Return B's market order, None without any price: a cap is never made up.
+
+    The cap widens with each attempt.
+    """
+    strategy = parts.config.strategy
+    cap = pricing.cap_ticks(
+        parts.venue.depth(),
+        order.side,
+        order.attempt,
+        strategy.retry_times,
+        strategy.max_slippage_bps,
+    )
+    if cap is None:
+        return None
+    return OrderRequest(
+        client_order_index=order.client_order_index,
+        side=order.side,
+        lots=order.lots,
+        price_ticks=cap,
+        kind=OrderKind.MARKET,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+    )
+
+
+def maker_request(parts: Parts, order: Order) -> OrderRequest:
+    """Return A's resting order, or the market order by which it closes on its own."""
+    price, kind, tif = order.price_ticks, OrderKind.LIMIT, TimeInForce.POST_ONLY
+    if order.closing:
+        slippage = parts.config.strategy.max_slippage_bps
+        price = pricing.cap_ticks(parts.venue.depth(), order.side, 1, 1, slippage) or price
+        kind, tif = OrderKind.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL
+    return OrderRequest(
+        client_order_index=order.client_order_index,
+        side=order.side,
+        lots=order.lots,
+        price_ticks=price,
+        kind=kind,
+        time_in_force=tif,
+        reduce_only=order.reduce_only,
+        life_s=max(ORDER_LIFE_S, round(parts.config.lighter.maker_order_time_out) + _SPARE_S),
+    )
+
+
+def check_quantity(parts: Parts, lots: int, bid_ticks: int | None) -> None:
+    """Refuse a quantity that could not rest at the market's price. Raises ConfigError."""
+    spec = parts.spec
+    if bid_ticks is None or spec.can_rest(lots, bid_ticks):
+        return
+    raise ConfigError(
+        f"strategy.quantity = {spec.base(lots)} {spec.symbol} is worth less than the venue's "
+        f"minimum of {spec.min_quote_micros / 1e6:g} USDC at {spec.price(bid_ticks)}; raise it.",
+        "strategy.quantity",
+    )

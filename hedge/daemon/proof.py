@@ -1,0 +1,173 @@
+"""Proving a book: one order-row answer that lists our fence, matched by the trades.
+
+Equal reads of a position prove nothing, because both can come from the same lagging copy of the
+venue. An answer that lists our own fence marker cannot lag behind anything that executed before
+the marker; if the trades add up to what every row of that answer filled, the trades are whole too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hedge.core.book import Book, BookBase, base_of_history, dated, fits, unmatched_rows
+from hedge.core.records import OrderRow, Trade
+from hedge.exchange.port import Clock, Venue, VenueError
+
+PAGE_LIMIT = 100
+SOME_PAGES = 5
+ALL_PAGES = 30
+"""The venue keeps an account's latest 3,000 trades."""
+
+
+class NotProvenError(Exception):
+    """The book could not be proven in time; the text says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A proven book, and whether what was stored accounts for all of it.
+
+    `explained` is about a first start only: a later proof explains nothing that was not before.
+    """
+
+    book: Book
+    explained: bool
+
+
+async def prove(
+    venue: Venue,
+    clock: Clock,
+    rows: tuple[OrderRow, ...],
+    book: Callable[[], Book | None],
+    stored: BookBase | None,
+    deadline_s: float,
+    found: list[Trade],
+) -> Proven:
+    """Read trades until they match `rows`, an answer that lists our fence.
+
+    Trades that are new to a running book are added to `found` as they are counted, so that they
+    are told also where no proof comes of it.
+
+    `book` gives the running process's book, None at its first start; then `stored` (the newest
+    base that this host or Redis kept) is where it begins, and without one nothing older than the
+    newest trade is counted as new.
+
+    Raises:
+        NotProvenError: after `deadline_s` seconds without proof.
+
+    """
+    deadline_ms = clock.now_ms() + round(deadline_s * 1000)
+    pause_s, pages = 0.2, 1
+    while True:
+        try:
+            return await _attempt(venue, rows, book(), stored, pages, found)
+        except _DeeperError as error:
+            missing, deeper = str(error), True
+        except (_MissingError, VenueError) as error:
+            missing, deeper = str(error), False
+        if clock.now_ms() >= deadline_ms:
+            raise NotProvenError(missing)
+        if deeper and pages < ALL_PAGES:
+            pages = SOME_PAGES if pages < SOME_PAGES else ALL_PAGES
+            continue
+        await clock.sleep(pause_s)
+        pause_s = min(pause_s * 2, 5.0)
+
+
+class _MissingError(Exception):
+    """This answer proves nothing yet; the text says what is missing."""
+
+
+class _DeeperError(_MissingError):
+    """Only older pages of trades can tell."""
+
+
+async def _attempt(
+    venue: Venue,
+    rows: tuple[OrderRow, ...],
+    book: Book | None,
+    stored: BookBase | None,
+    pages: int,
+    found: list[Trade],
+) -> Proven:
+    floor = book.consistent_trade_id if book else stored.floor_trade_id if stored else None
+    read, reached = await _read(venue, floor, pages)
+    first_start = book is None
+    newest_id = read[-1].trade_id if read else 0
+    if book is not None and newest_id < book.last_trade_id:
+        raise _MissingError("the venue's list of trades ends before what we know")
+    if stored is not None and not (reached and fits(stored, read)):
+        stored = None  # older than what the venue still tells, or not its truth: no use as a base
+    if stored is not None:
+        stored = dated(stored, read)
+    if book is None:
+        book = Book(stored or await _base_without_record(venue, read))
+    new = book.add(read)
+    if not first_start:
+        found += new
+    if not book.consistent and first_start:
+        # What was stored is wrong, whatever wrote it: begin with the venue, nothing explained.
+        stored, book = None, Book(await _base_without_record(venue, read))
+    if not book.consistent:
+        raise _MissingError("the trades contradict the position that the newest one states")
+    _match(rows, (*read, *book.trades), stored.floor_ms if stored else 0, pages)
+    if not first_start:
+        return Proven(book, explained=False)
+    if stored is not None:
+        found += new
+    return Proven(book, explained=stored is not None or book.net_lots == 0)
+
+
+def _match(
+    rows: tuple[OrderRow, ...], trades: tuple[Trade, ...], since_ms: int, pages: int
+) -> None:
+    """Return if the trades add up to every row that can be judged.
+
+    The oldest known trade's order may go on below what was read, and one that ended just before
+    it may lie there as a whole. They are judged from more pages; in the end they are left out, if
+    newer trades of other orders show that the list is not a stale one, or if the list is as long
+    as the venue keeps it.
+    """
+    wrong = unmatched_rows(rows, trades, since_ms=since_ms)
+    if not wrong:
+        return
+    oldest = min(trades, key=lambda trade: trade.trade_id, default=None)
+    newest = max(trades, key=lambda trade: trade.trade_id, default=None)
+    text = f"trades of {len(wrong)} orders are missing, e.g. of order {wrong[0].order_index}"
+    if oldest is None or newest is None:
+        raise _MissingError(text)
+    if not all(
+        row.order_index == oldest.order_index or row.updated_ms <= oldest.time_ms for row in wrong
+    ):
+        raise _MissingError(text)
+    if pages > 1 and newest.order_index != oldest.order_index:
+        return
+    if pages < ALL_PAGES:
+        raise _DeeperError(text)
+    if len({trade.trade_id for trade in trades}) < ALL_PAGES * PAGE_LIMIT:
+        raise _MissingError(text)
+
+
+async def _read(venue: Venue, floor: int | None, pages: int) -> tuple[tuple[Trade, ...], bool]:
+    """Read the newest trades, oldest first, and say whether they go down to `floor`."""
+    newest = (await venue.trades(None)).trades
+    reached = len(newest) < PAGE_LIMIT or floor is None or newest[0].trade_id <= floor
+    if reached and pages == 1:
+        return newest, True
+    since = 0 if pages > 1 or floor is None else floor
+    more = await venue.trades(since, pages=pages if reached else ALL_PAGES)
+    merged = {(trade.trade_id, trade.side): trade for trade in (*more.trades, *newest)}
+    ordered = sorted(merged.values(), key=lambda trade: (trade.trade_id, trade.side.sign))
+    down = floor is not None and bool(ordered) and ordered[0].trade_id <= floor
+    return tuple(ordered), reached or more.complete or down
+
+
+async def _base_without_record(venue: Venue, trades: tuple[Trade, ...]) -> BookBase:
+    """Begin at the newest trade's own statement, or at the account query where there is none."""
+    stated = base_of_history(trades)
+    if stated is not None:
+        return stated
+    account = await venue.account()
+    newest = trades[-1] if trades else None
+    if newest is None:
+        return BookBase(account.position_lots, 0, 0)
+    return BookBase(account.position_lots, newest.trade_id, newest.time_ms)

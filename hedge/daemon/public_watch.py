@@ -1,0 +1,133 @@
+"""B's watch over A's account: what the venue shows of it in public, and when to ask for more.
+
+Off (`lighter.peer_watch: false`) B knows of A only what A itself says through Redis.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
+from hedge.daemon.context import Parts
+from hedge.exchange.peer import PeerDown, PeerEvent, PeerShown, PeerUp, PeerVenue
+from hedge.exchange.port import VenueError
+
+OPEN_MS = 1000
+"""Trades usually follow each other within moments; only then is one missing."""
+POLL_MS = 10_000
+"""While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
+PAUSE_MIN_MS = 1000
+PAUSE_MAX_MS = 10_000
+BETWEEN_LOOKS_S = 1.0
+
+
+@dataclass(frozen=True)
+class WatchHandlers:
+    """What the manager gives: its state, whether A lives, what is on record of A, and its ear."""
+
+    state: Callable[[], HedgerState]
+    a_lives: Callable[[], bool]
+    bases: Callable[[], tuple[Stand, ...]]
+    post: Callable[[PeerTraded | PeerAnswered, int], None]
+
+
+class Watcher:
+    """Turns the peer's public streams and answers into events of the hedger."""
+
+    def __init__(self, parts: Parts, handlers: WatchHandlers) -> None:
+        """Watch nothing yet."""
+        self._parts = parts
+        self._do = handlers
+        self._stale = True
+        self._open_since_ms: int | None = None
+        self._asked_ms: int | None = None
+        self._pause_ms = PAUSE_MIN_MS
+
+    def loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
+        """Return the named loops that watch until cancelled; none where the watch is off."""
+        peer = self._parts.peer
+        if peer is None:
+            return ()
+        return (("watch", peer.run(self._heard)), ("watch-ask", self._ask_when_needed(peer)))
+
+    def _heard(self, event: PeerEvent) -> None:
+        match event:
+            case PeerShown(trades, position_lots, received_ns):
+                self._post(PeerTraded(trades, position_lots), received_ns)
+            case PeerUp():
+                self._stale = True
+                self._parts.log.info("watch_up")
+            case PeerDown(reason):
+                self._parts.log.warning("watch_down", reason=reason)
+
+    def _post(self, event: PeerTraded | PeerAnswered, received_ns: int) -> None:
+        """Hand an event on; log where it tells of A what A has not said yet."""
+        before = hedger.a_view(self._do.state())
+        self._do.post(event, received_ns)
+        state = self._do.state()
+        view = hedger.a_view(state)
+        if view is None or view == before:
+            return
+        log = self._parts.log
+        (log.debug if self._do.a_lives() else log.info)(
+            "watched",
+            a_position=self._parts.base(view.position_lots),
+            trade_id=view.last_trade_id,
+            owed=self._parts.base(hedger.owed_lots(state)),
+        )
+
+    async def _ask_when_needed(self, peer: PeerVenue) -> None:
+        """Ask the venue for A's newest trades whenever the stream alone does not tell."""
+        clock = self._parts.clock
+        while True:
+            await clock.sleep(self._parts.config.timing.beat_s / 2)
+            if self._wants(clock.now_ms()) and self._parts.budget.has_room:
+                await self._ask(peer)
+
+    def _wants(self, now_ms: int) -> bool:
+        state = self._do.state()
+        if state.phase not in PROVEN_PHASES:
+            return False
+        is_open = hedger.is_watch_open(state)
+        since_ms = self._open_since_ms
+        self._open_since_ms = (now_ms if since_ms is None else since_ms) if is_open else None
+        is_gap = is_open and now_ms - (self._open_since_ms or now_ms) >= OPEN_MS
+        gone = not self._do.a_lives()
+        unsure = not state.looked or (gone and not state.a_fresh)
+        urgent = self._stale or is_gap or unsure
+        if self._asked_ms is None:
+            return urgent or gone
+        waited_ms = now_ms - self._asked_ms
+        return waited_ms >= self._pause_ms if urgent else gone and waited_ms >= POLL_MS
+
+    async def _ask(self, peer: PeerVenue) -> None:
+        self._asked_ms = self._parts.clock.now_ms()
+        self._pause_ms = min(self._pause_ms * 2, PAUSE_MAX_MS)
+        try:
+            answer = await peer.recent()
+        except VenueError as error:
+            self._parts.log.warning("watch_unanswered", reason=error)
+            return
+        self._stale = False
+        self._post(PeerAnswered(answer, self._do.bases()), self._parts.clock.mono_ns())
+        state = self._do.state()
+        if state.a_fresh and state.looked and not hedger.is_watch_open(state):
+            self._pause_ms = PAUSE_MIN_MS
+
+
+async def seen_twice(parts: Parts) -> int | None:
+    """Return the peer's public position if two answers a second apart agree, else None.
+
+    One copy of the venue may lag for a moment; what cannot be read is unknown, never flat.
+    """
+    if parts.peer is None:
+        return None
+    try:
+        first = await parts.peer.position_lots()
+        await parts.clock.sleep(BETWEEN_LOOKS_S)
+        return first if await parts.peer.position_lots() == first else None
+    except VenueError as error:
+        parts.log.warning("peer_not_visible", reason=error)
+        return None

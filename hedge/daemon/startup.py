@@ -1,0 +1,377 @@
+"""From a command line to a running side: parse, load, build, run, exit code.
+
+Only the mains use this; nothing else in the program constructs clients.
+"""
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import random
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hedge.bus.diagnosis import where
+from hedge.bus.port import PairScope
+from hedge.config.load import load_config
+from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
+from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
+from hedge.daemon.clock import SystemClock
+from hedge.daemon.context import Ending, Parts
+from hedge.daemon.daemon import Shell
+from hedge.daemon.host_os import loop_factory, on_stop_signals, print_any_text
+from hedge.daemon.host_store import HostState
+from hedge.daemon.logs import Log, setup_logging
+from hedge.errors import (
+    AccountKeyError,
+    ConfigError,
+    ExchangeUnreachableError,
+    HedgeError,
+    NotNeutralError,
+)
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.signer import Credentials
+from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
+from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
+from hedge.exchange.port import KeyRefusedError, VenueRefusedError, VenueUnavailableError
+from hedge.exchange.sender import Sender
+from hedge.wire.names import LeaseKey, Names
+from redis_messenger import RedisMessenger
+
+VERSION = "0.1.0"
+BUG = 1
+INTERRUPTED = 130
+_COLLECT_AFTER = 10_000
+
+Build = Callable[[Parts], Shell]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One line of the `--check` table."""
+
+    what: str
+    found: str
+
+
+def run(side: str, argv: Sequence[str], build: Build) -> int:
+    """Run one side until stopped; return the process's exit code."""
+    print_any_text()
+    options = _parser(side).parse_args(argv)
+    name = f"main_{side.upper()}"
+    try:
+        config = _load(side, options)
+        _log_to_files(config, name)
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(_run(config, build, check=options.check))
+    except HedgeError as error:
+        return _complain(name, error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BaseExceptionGroup as group:
+        known = _first_known(group)
+        if known is None:
+            Log().exception("bug", group)
+            traceback.print_exception(group)
+            return BUG
+        return _complain(name, known)
+
+
+def _log_to_files(config: Config, name: str) -> None:
+    try:
+        setup_logging(config.logging, name, _secrets(config))
+    except OSError as error:
+        raise ConfigError(
+            f"logging.dir: {config.logging.dir} cannot be written to ({error.strerror}); "
+            "choose another directory, or correct its owner.",
+            "logging.dir",
+        ) from error
+
+
+def _complain(name: str, error: HedgeError) -> int:
+    if logging.getLogger().hasHandlers():  # else the log would go to stderr, beside the sentence
+        Log().error("exit", code=error.exit_code, reason=str(error))
+    print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  the user's one sentence
+    return error.exit_code
+
+
+def _first_known(group: BaseExceptionGroup[BaseException]) -> HedgeError | None:
+    """Return the error that a person can act on, if the group holds nothing worse."""
+    known, rest = group.split(HedgeError)
+    if known is None or rest is not None:
+        return None
+    error: BaseException = known
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, HedgeError) else None
+
+
+def _parser(side: str) -> argparse.ArgumentParser:
+    maker = side == "a"
+    does = "rests limit orders" if maker else "hedges every fill of A"
+    parser = argparse.ArgumentParser(
+        prog=f"main_{side.upper()}.py", description=f"Account {side.upper()}: {does}."
+    )
+    parser.add_argument("--market", help="symbol of the market, e.g. ETH (default: config)")
+    parser.add_argument("--config", default="config.yaml", help="configuration file")
+    parser.add_argument(
+        "--check", action="store_true", help="test config, Redis, exchange, key, balance; then exit"
+    )
+    if maker:
+        parser.add_argument("--quantity", help="size of an opening order in the base asset")
+        parser.add_argument("--depth", type=int, help="price level of the orders, 1 = best")
+    return parser
+
+
+def _load(side: str, options: argparse.Namespace) -> Config:
+    overrides = {
+        "market": options.market,
+        "strategy.quantity": getattr(options, "quantity", None),
+        "strategy.depth": getattr(options, "depth", None),
+    }
+    return load_config(Path(options.config), side, overrides)
+
+
+def _secrets(config: Config) -> list[Secret]:
+    found = [config.own.api_key_private_key]
+    found += [getattr(config.redis, name) for name in REDIS_SECRETS]
+    return [secret for secret in found if secret is not None]
+
+
+def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep short what a look-up or connect that nobody waits for any more ended with."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        Log().debug("abandoned", reason=error)
+    else:
+        loop.default_exception_handler(context)
+
+
+async def _run(config: Config, build: Build, *, check: bool) -> int:
+    asyncio.get_running_loop().set_exception_handler(on_stray)
+    async with _opened(config) as parts:
+        for warning in config.warnings:
+            parts.log.warning("config", detail=warning)
+        if check:
+            await _check(parts)
+            return 0
+        manager = build(parts)
+        parts.log.info(
+            "start",
+            version=parts.version,
+            account=config.own.account_index,
+            market=parts.spec.symbol,
+            instance=parts.instance,
+            pid=os.getpid(),
+        )
+        _calm_collector()
+        with on_stop_signals(asyncio.get_running_loop(), _stopper(manager)):
+            ending = await manager.run()
+    if ending is Ending.NOT_NEUTRAL:
+        raise NotNeutralError(
+            "stopped, but not everything is covered: see `python hedgectl.py status`."
+        )
+    return 0
+
+
+@asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[Parts]:
+    """Open lock, Redis and exchange; give the parts of a manager."""
+    own, lighter = config.own, config.lighter
+    clock = SystemClock()
+    budget = RequestBudget(
+        clock, lighter.requests_per_minute, silence_s=config.timing.quiet_after_429_s
+    )
+    key = own.api_key_private_key.reveal() if own.api_key_private_key else ""
+    credentials = Credentials(own.account_index, own.api_key_index, key)
+    with HostState(
+        config.state.dir, lighter.chain_id, own.account_index, own.api_key_index
+    ) as host:
+        messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
+        log = Log()
+        for warning in messenger.connect():
+            log.warning("redis", detail=warning)
+        try:
+            async with LighterVenue.open(
+                _settings(config),
+                credentials,
+                clock=clock,
+                budget=budget,
+                delays=_delays(config.timing),
+            ) as venue:
+                await _prove_key(venue, config)
+                yield _parts(config, host, messenger, venue, budget, clock, log)
+        finally:
+            await messenger.aclose()
+
+
+def _settings(config: Config) -> LighterSettings:
+    timing = config.timing
+    return LighterSettings(
+        base_url=config.lighter.base_url,
+        ws_url=config.lighter.ws_url,
+        market=config.market,
+        chain_id=config.lighter.chain_id,
+        peer_index=config.peer.account_index if config.lighter.peer_watch else None,
+        request_timeout_s=timing.request_timeout_s,
+        times=LinkTimes(
+            ready_s=timing.start_timeout_s,
+            ping_s=timing.ws_ping_s,
+            silence_s=timing.ws_silence_s,
+            quiet_s=timing.quiet_after_429_s,
+        ),
+    )
+
+
+def _delays(timing: TimingConfig) -> Delays:
+    """Return the back-off of the streams."""
+    rng = random.Random()  # noqa: S311  jitter
+    return partial(backoff, rng, timing.ws_retry_min_s, timing.ws_retry_max_s)
+
+
+async def _prove_key(venue: LighterVenue, config: Config) -> None:
+    """Make sure that the account exists and that the key is its own."""
+    own = config.own
+    what = f"account {own.account_index}, API key {own.api_key_index}"
+    try:
+        await venue.check_key()
+    except KeyRefusedError as error:
+        raise AccountKeyError(
+            f"Lighter does not take the key of {what} ({error}). Check account_index, "
+            "api_key_index and api_key_private_key in the configuration."
+        ) from error
+    except (VenueUnavailableError, VenueRefusedError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {config.lighter.base_url} does not answer about {what}: {error}"
+        ) from error
+
+
+def _parts(
+    config: Config,
+    host: HostState,
+    messenger: RedisMessenger,
+    venue: LighterVenue,
+    budget: RequestBudget,
+    clock: SystemClock,
+    log: Log,
+) -> Parts:
+    own, peer, timing = config.own, config.peer, config.timing
+    chain_id = venue.chain_id
+    scope = PairScope(
+        chain_id=chain_id,
+        account_a=config.accounts.account_a.account_index,
+        account_b=config.accounts.account_b.account_index,
+        spec=venue.spec,
+        max_fill_lots=lots_of(venue.spec, config, "safety", "max_fill_base_amount"),
+        max_position_lots=lots_of(venue.spec, config, "safety", "max_position_base_amount"),
+        secret=config.secret,
+    )
+    lease = LeaseKey(chain_id, own.account_index, own.api_key_index)
+    other = LeaseKey(chain_id, peer.account_index, peer.api_key_index)
+    leases = (lease, other) if config.side == "a" else (other, lease)
+    messenger.bind(scope, *leases)
+    sender = Sender(
+        venue,
+        clock,
+        instance=host.instance,
+        cancel_all_first=config.side == "a",
+        answer_timeout_s=timing.answer_timeout_s,
+        listed_timeout_s=timing.marker_deadline_s,
+    )
+    return Parts(
+        config=config,
+        scope=scope,
+        names=Names(config.pair),
+        lease=lease,
+        venue=venue,
+        budget=budget,
+        sender=sender,
+        messenger=messenger,
+        clock=clock,
+        host=host,
+        log=log,
+        instance=host.instance,
+        version=VERSION,
+        peer=venue.peer,
+    )
+
+
+def lots_of(spec: MarketSpec, config: Config, section: str, key: str) -> int | None:
+    """Return a configured amount of the base asset in lots, None where it is not set.
+
+    Raises ConfigError for an amount that is not a whole number of size steps.
+    """
+    value = getattr(getattr(config, section), key)
+    if value is None:
+        return None
+    try:
+        return spec.lots(value)
+    except InexactAmountError as error:
+        raise ConfigError(
+            f"{section}.{key} = {value}: {spec.symbol} is traded in steps of {spec.base(1)}.",
+            f"{section}.{key}",
+        ) from error
+
+
+def _calm_collector() -> None:
+    """Keep what the start made out of every later collection, and collect less often.
+
+    The SDK's models alone are a hundred thousand objects; looking through them takes longer than
+    a hedge. What the program makes later dies by reference count, but for a cycle now and then.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 100)
+
+
+def _stopper(manager: Shell) -> Callable[[], None]:
+    """Return what a signal does: stop cleanly at the first, at once at the second."""
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if asked:
+            logging.shutdown()  # what is still held back
+            os._exit(INTERRUPTED)
+        asked = True
+        manager.stop()
+
+    return stop
+
+
+async def _check(parts: Parts) -> None:
+    """Print what a start would find."""
+    from rich.console import Console  # noqa: PLC0415  a daemon that runs for days needs none of it
+    from rich.table import Table  # noqa: PLC0415
+
+    config, spec = parts.config, parts.spec
+    try:
+        account = await parts.venue.account()
+    except (VenueUnavailableError, VenueRefusedError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {config.lighter.base_url} does not answer about account "
+            f"{config.own.account_index}: {error}"
+        ) from error
+    table = Table("what", "found", title=f"main_{config.side.upper()} --check")
+    table.add_row("configuration", "valid")
+    table.add_row("Redis", f"{where(config.redis)} answers")
+    table.add_row("exchange", f"{config.lighter.base_url}, chain {parts.scope.chain_id}")
+    table.add_row("API key", f"{config.own.api_key_index} of account {config.own.account_index}")
+    table.add_row("available", f"{account.available_micros / 1e6:,.2f} USDC")
+    table.add_row("position", f"{spec.base(account.position_lots)} {spec.symbol}")
+    minimum = f"{spec.base(spec.min_base_lots)} {spec.symbol}, {spec.min_quote_micros / 1e6:g} USDC"
+    table.add_row("smallest resting order", minimum)
+    Console().print(table)
+
+
+def usd_to_micros(usd: Decimal) -> int:
+    """Convert a configured amount of USD to micros."""
+    return int(usd * MICROS)

@@ -1,0 +1,262 @@
+"""The fence: proof that no earlier transaction of our key can execute any more.
+
+The venue executes one key's transactions in nonce order, each nonce at most once, and a signed
+transaction stays valid for ten minutes (apidocs.lighter.xyz, core-concepts). A marker order that
+cannot fill, sent after a transaction in doubt and seen listed, therefore closes that doubt: what
+the same answer lists has executed, what it does not list never will.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from hedge.core.amounts import Side
+from hedge.core.ids import marker_id
+from hedge.core.records import OrderRow
+from hedge.exchange.outcome import (
+    INVALID_NONCE,
+    KEY_CODES,
+    NONCE_NOT_FOUND,
+    Accepted,
+    Outcome,
+    Rejected,
+)
+from hedge.exchange.port import (
+    Clock,
+    KeyRefusedError,
+    OrderKind,
+    OrderRequest,
+    SignedTx,
+    TimeInForce,
+    TxStatus,
+    Venue,
+    VenueError,
+    VenueRefusedError,
+)
+
+KEYLESS_ROUNDS = 3
+"""Rounds in a row without a nonce of our key until the key counts as refused."""
+
+_UNLISTED_ROUNDS = 3
+"""Markers that were taken and never listed; then the venue does not list such orders at all."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """A passed fence: our next nonce, and the one answer of finished orders that proves it.
+
+    `marker` is our marker's row in `rows`; None where the venue refused markers and a cancel-all
+    took its place.
+    """
+
+    next_nonce: int
+    rows: tuple[OrderRow, ...]
+    marker: OrderRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class FenceTimes:
+    """Seconds: until a new marker, before a second look-up, and the back-off between rounds.
+
+    `lag_s` is granted to lagging copies of the venue where no marker can prove that an answer is
+    not from one.
+
+    nextNonce lags behind what was just accepted by up to 350 ms (the SDK's nonce manager waits
+    that long), so no round follows another faster.
+    """
+
+    listed_timeout_s: float = 10.0
+    listed_poll_s: float = 1.0
+    round_min_s: float = 0.35
+    round_max_s: float = 5.0
+    lag_s: float = 5.0
+
+
+class _RoundFailedError(Exception):
+    """This round brought no proof; its text says why, and the next one starts anew."""
+
+
+class Fence:
+    """Runs fences, one at a time; `transmit` sends one signed transaction."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        clock: Clock,
+        transmit: Callable[[SignedTx], Awaitable[Outcome]],
+        *,
+        instance: str,
+        cancel_all_first: bool,
+        times: FenceTimes,
+    ) -> None:
+        """Seed the marker counter from the wall clock, so that a restart repeats no marker."""
+        self._venue = venue
+        self._clock = clock
+        self._transmit = transmit
+        self._instance = instance
+        self._cancel_all_first = cancel_all_first
+        self._times = times
+        self._serial = clock.epoch_ms()
+        self._awaited: int | None = None
+        self._unlisted = 0
+        self._seen = asyncio.Event()
+
+    def on_orders(self, rows: Iterable[OrderRow]) -> None:
+        """Hear the order stream; only the row of the marker we wait for matters."""
+        if self._awaited is None:
+            return
+        if any(row.client_order_index == self._awaited for row in rows):
+            self._seen.set()
+
+    async def run(self) -> Fenced:
+        """Repeat rounds until one proves the fence. Raises KeyRefusedError."""
+        pause_s = self._times.round_min_s
+        keyless = 0
+        while True:
+            try:
+                fenced = await self._round()
+            except _RoundFailedError as error:
+                _log.warning("fence not passed reason=%s again_in_s=%.2f", error, pause_s)
+            except VenueRefusedError as error:
+                keyless = keyless + 1 if error.code == NONCE_NOT_FOUND else 0
+                if error.code in KEY_CODES or keyless == KEYLESS_ROUNDS:
+                    raise KeyRefusedError(error.code, error.message) from error
+                _log.warning("fence refused reason=%s again_in_s=%.2f", error, pause_s)
+            except VenueError as error:
+                _log.warning("fence waits reason=%s again_in_s=%.2f", error, pause_s)
+            else:
+                _log.info("fence passed next_nonce=%d rows=%d", fenced.next_nonce, len(fenced.rows))
+                return fenced
+            finally:
+                self._awaited = None
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * 2, self._times.round_max_s)
+
+    async def _round(self) -> Fenced:
+        nonce = await self._venue.next_nonce()
+        first: SignedTx | None = None
+        if self._cancel_all_first:
+            first = await self._cancel_all(nonce)
+            nonce += 1
+        if self._unlisted >= _UNLISTED_ROUNDS:
+            return await self._by_cancel_all(nonce)
+        self._serial += 1
+        client_id = marker_id(self._instance, self._serial)
+        self._awaited = client_id
+        self._seen.clear()
+        try:
+            tx = await self._venue.sign_order(self._marker(client_id), nonce)
+        except VenueRefusedError as error:
+            outcome: Outcome = Rejected(error.code, error.message)
+        else:
+            outcome = await self._transmit(tx)
+        if isinstance(outcome, Rejected):
+            _raise_if_key(outcome.code, outcome.message)
+            _log.warning("marker refused code=%d message=%s", outcome.code, outcome.message)
+            return await self._by_cancel_all(nonce)
+        _raise_if_not_taken(outcome)
+        rows, marker = await self._listed(client_id)
+        if first is not None:
+            await self._until_executed(first)
+        return Fenced(nonce + 1, rows, marker)
+
+    def _marker(self, client_id: int) -> OrderRequest:
+        """Return a buy of one lot far below the market: it ends at once and cannot fill.
+
+        The venue's minimums bind resting orders only (apidocs.lighter.xyz, trading). Without any
+        known price one tick serves; a venue that minds is answered by a cancel-all.
+        """
+        depth = self._venue.depth()
+        reference = depth.bids[0].price_ticks if depth.bids else depth.mark_ticks
+        return OrderRequest(
+            client_order_index=client_id,
+            side=Side.BUY,
+            lots=1,
+            price_ticks=max(1, (reference or 0) // 2),
+            kind=OrderKind.LIMIT,
+            time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+        )
+
+    async def _listed(self, client_id: int) -> tuple[tuple[OrderRow, ...], OrderRow]:
+        """Return the one answer of finished orders that lists the marker, and its row."""
+        deadline_ms = self._clock.now_ms() + round(self._times.listed_timeout_s * 1000)
+        poll_s = self._times.listed_poll_s
+        while True:
+            left_s = (deadline_ms - self._clock.now_ms()) / 1000
+            if left_s <= 0:
+                self._unlisted += 1
+                raise _RoundFailedError("marker not listed")
+            await self._wait_seen(min(poll_s, left_s))
+            poll_s *= 2
+            try:
+                rows = await self._venue.inactive_orders()
+            except VenueError as error:
+                _log.info("finished orders not readable reason=%s", error)
+                continue
+            for row in rows:
+                if row.client_order_index == client_id and row.is_terminal:
+                    return rows, row
+
+    async def _wait_seen(self, seconds: float) -> None:
+        """Return after `seconds`, or as soon as the stream shows the marker; the sight is used up.
+
+        So the first look-up after a sight is made at once, and later ones at the usual pace.
+        """
+        async with asyncio.TaskGroup() as group:
+            sight = group.create_task(self._seen.wait(), name="fence-sight")
+            pause = group.create_task(self._clock.sleep(seconds), name="fence-pause")
+            sight.add_done_callback(lambda _: pause.cancel())
+            pause.add_done_callback(lambda _: sight.cancel())
+        self._seen.clear()
+
+    async def _cancel_all(self, nonce: int) -> SignedTx:
+        """Send a cancel-all that is accepted, or fail the round."""
+        tx = await self._venue.sign_cancel_all(nonce)
+        outcome = await self._transmit(tx)
+        if isinstance(outcome, Accepted):
+            return tx
+        if isinstance(outcome, Rejected):
+            _raise_if_key(outcome.code, outcome.message)
+            raise _RoundFailedError(f"cancel-all refused: {outcome.code} {outcome.message}")
+        raise _RoundFailedError(f"cancel-all: {outcome.reason}")
+
+    async def _by_cancel_all(self, nonce: int) -> Fenced:
+        """Fence without a marker: a cancel-all, listed as executed, then one answer read after."""
+        tx = await self._cancel_all(nonce)
+        await self._clock.sleep(self._times.listed_poll_s)
+        await self._until_executed(tx)
+        await self._clock.sleep(self._times.lag_s)
+        return Fenced(nonce + 1, await self._venue.inactive_orders(), None)
+
+    async def _until_executed(self, tx: SignedTx) -> None:
+        """Return once a cancel-all is listed as executed, or fail the round.
+
+        Accepted is not executed: without it an order could still rest that no list of finished
+        orders shows, and its absence there would be taken for proof.
+        """
+        deadline_ms = self._clock.now_ms() + round(self._times.listed_timeout_s * 1000)
+        poll_s = self._times.listed_poll_s
+        while True:
+            status = await self._venue.tx_status(tx.tx_hash)
+            if status is TxStatus.EXECUTED:
+                return
+            if status is TxStatus.FAILED or self._clock.now_ms() >= deadline_ms:
+                raise _RoundFailedError(f"cancel-all {status.value}")
+            await self._clock.sleep(poll_s)
+            poll_s *= 2  # each look is one request of A's few
+
+
+def _raise_if_not_taken(outcome: Outcome) -> None:
+    """Fail the round where no copy of the marker can have been taken; else it may be listed."""
+    if isinstance(outcome, Accepted | Rejected):
+        return
+    if outcome.copies == 0 or (outcome.copies == 1 and outcome.code == INVALID_NONCE):
+        raise _RoundFailedError(f"marker: {outcome.reason}")
+
+
+def _raise_if_key(code: int, message: str) -> None:
+    if code in KEY_CODES:
+        raise KeyRefusedError(code, message)

@@ -1,0 +1,1 @@
+"""The one real adapter of the port: the Lighter exchange."""

@@ -1,0 +1,253 @@
+"""REST calls through the SDK's session, with one meaning for every way they can fail.
+
+A body without `code`, or with 200, is an answer; any other code is the venue's refusal, also with
+HTTP 400; 429, 405, 5xx, HTML, resets and time-outs are no answer (apidocs.lighter.xyz,
+data-structures-constants-and-errors and rate-limits), nor are redirected sends and bodies beyond
+all reason. The SDK's models do not validate, so its raw responses are read and parsed here.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter import sdk
+from hedge.exchange.lighter.signer import Signer
+from hedge.exchange.outcome import NO_PROOF_CODES, RATE_CODES
+from hedge.exchange.port import (
+    ACCEPTED,
+    Answer,
+    NotSentError,
+    Priority,
+    SignedTx,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+
+INVALID_AUTH = 20013
+
+_OK = 200
+_BAD_REQUEST = 400
+_REDIRECTS = range(300, 400)
+_RATE_STATUSES = (405, 429)
+_SERVER_ERROR = 500
+
+MAX_BODY_MB = 32
+_CHUNK_BYTES = 2**16
+
+_log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """Status and JSON object of one response; `code` is 200 where the body has none."""
+
+    status: int
+    body: Json
+    code: int
+
+    @property
+    def message(self) -> str:
+        """The venue's words, without the blanks it leaves at the end."""
+        return str(self.body.get("message") or "").strip()
+
+
+class RestClient:
+    """Every REST call of one account and key. Raises VenueUnavailableError, VenueRefusedError."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        budget: RequestBudget,
+        *,
+        account_index: int,
+        api_key_index: int,
+        timeout_s: float = 5.0,
+    ) -> None:
+        """Share the signer's session; `timeout_s` bounds each call, reading included."""
+        client = signer.client
+        self._signer = signer
+        self.budget = budget
+        self._account_index = account_index
+        self._api_key_index = api_key_index
+        self._timeout_s = timeout_s
+        self._order_api = client.order_api
+        self._tx_api = client.tx_api
+        self._account_api = sdk.account_api(client.api_client)
+
+    # --- reads -------------------------------------------------------------------------------
+
+    async def markets(self, market_index: int | None = None) -> Json:
+        """Return `orderBookDetails`, of one market or of all."""
+        call = self._order_api.order_book_details_without_preload_content
+        return await self._read(Priority.NORMAL, call, market_id=market_index)
+
+    async def next_nonce(self) -> Json:
+        """Return `nextNonce` of our key."""
+        return await self._read(
+            Priority.URGENT,
+            self._tx_api.next_nonce_without_preload_content,
+            account_index=self._account_index,
+            api_key_index=self._api_key_index,
+        )
+
+    async def account(self, account_index: int) -> Json:
+        """Return `account` of any account; it is public."""
+        return await self._read(
+            Priority.NORMAL,
+            self._account_api.account_without_preload_content,
+            by="index",
+            value=str(account_index),
+        )
+
+    async def recent_trades(self, market_index: int, limit: int) -> Json:
+        """Return `recentTrades` of one market, newest first; `limit` is at most 100."""
+        return await self._read(
+            Priority.NORMAL,
+            self._order_api.recent_trades_without_preload_content,
+            market_id=market_index,
+            limit=limit,
+        )
+
+    async def transaction(self, tx_hash: str) -> Json:
+        """Return `tx` by hash."""
+        return await self._read(
+            Priority.URGENT, self._tx_api.tx_without_preload_content, by="hash", value=tx_hash
+        )
+
+    async def active_orders(self, market_index: int) -> Json:
+        """Return `accountActiveOrders` of one market."""
+        return await self._read_own(
+            Priority.NORMAL,
+            self._order_api.account_active_orders_without_preload_content,
+            account_index=self._account_index,
+            market_id=market_index,
+        )
+
+    async def inactive_orders(self, market_index: int, limit: int) -> Json:
+        """Return `accountInactiveOrders` of one market; `limit` is at most 100."""
+        return await self._read_own(
+            Priority.URGENT,
+            self._order_api.account_inactive_orders_without_preload_content,
+            account_index=self._account_index,
+            market_id=market_index,
+            limit=limit,
+        )
+
+    async def trades(self, market_index: int, limit: int, cursor: str | None) -> Json:
+        """Return one page of `trades` of our account and one market, newest first."""
+        return await self._read_own(
+            Priority.URGENT,
+            self._order_api.trades_without_preload_content,
+            sort_by="trade_id",
+            sort_dir="desc",
+            limit=limit,
+            account_index=self._account_index,
+            market_id=market_index,
+            cursor=cursor,
+        )
+
+    async def _read_own(
+        self, priority: Priority, call: Callable[..., Awaitable[Any]], **params: object
+    ) -> Json:
+        """Read what needs an auth token; a token that the venue refuses is not used again."""
+        token = await self._signer.token()
+        try:
+            return await self._read(priority, call, authorization=token, **params)
+        except VenueRefusedError as error:
+            if error.code == INVALID_AUTH:
+                self._signer.forget_token()
+            raise
+
+    async def _read(
+        self, priority: Priority, call: Callable[..., Awaitable[Any]], **params: object
+    ) -> Json:
+        await self.budget.take(priority)
+        reply = await self._call(call, self._timeout_s, **params)
+        if reply.code != ACCEPTED:
+            raise VenueRefusedError(reply.code, reply.message)
+        return reply.body
+
+    # --- sending -----------------------------------------------------------------------------
+
+    async def send(self, tx: SignedTx, timeout_s: float) -> Answer:
+        """Send one copy by `sendTx`; only HTTP 200 and 400 with the venue's code are answers.
+
+        Raises NotSentError where no connection was made, VenueUnavailableError without an answer.
+        """
+        await self.budget.take(Priority.URGENT)
+        call = self._tx_api.send_tx_without_preload_content
+        reply = await self._call(call, timeout_s, tx_type=tx.tx_type, tx_info=tx.tx_info)
+        if reply.status not in (_OK, _BAD_REQUEST):
+            raise VenueUnavailableError(f"HTTP {reply.status}: {reply.code} {reply.message}")
+        if "code" not in reply.body:
+            raise VenueUnavailableError(f"HTTP {reply.status} without a code")
+        tx_hash = reply.body.get("tx_hash")
+        predicted = reply.body.get("predicted_execution_time_ms")
+        return Answer(
+            code=reply.code,
+            message=reply.message,
+            tx_hash=tx_hash if isinstance(tx_hash, str) else None,
+            predicted_ms=predicted if type(predicted) is int else None,
+        )
+
+    async def _call(
+        self, call: Callable[..., Awaitable[Any]], timeout_s: float, **params: object
+    ) -> _Reply:
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await call(**params, _request_timeout=float(timeout_s))
+                raw = await _body(response)
+        except aiohttp.ClientConnectorError as error:
+            raise NotSentError(f"no connection: {error}") from error
+        except TimeoutError as error:
+            raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: an address, a proxy or the target of a redirect that cannot be used.
+            raise VenueUnavailableError(f"{type(error).__name__}: {error}") from error
+        return self._judge(response.status, raw)
+
+    def _judge(self, status: int, raw: bytes) -> _Reply:
+        if status in _RATE_STATUSES:
+            self.budget.refused()
+            raise VenueUnavailableError(f"HTTP {status}: too many requests")
+        if status in _REDIRECTS:
+            raise VenueUnavailableError(f"HTTP {status}: a redirect")
+        if status >= _SERVER_ERROR:
+            raise VenueUnavailableError(f"HTTP {status}")
+        try:
+            body = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise VenueUnavailableError(f"HTTP {status} with a body that is not JSON") from None
+        if not isinstance(body, dict):
+            raise VenueUnavailableError(f"HTTP {status} with a body that is not an object")
+        code = body.get("code", ACCEPTED if status == _OK else None)
+        if type(code) is not int or (status != _OK and code == ACCEPTED):
+            raise VenueUnavailableError(f"HTTP {status} without a usable code")
+        if code in NO_PROOF_CODES:
+            if code in RATE_CODES:
+                self.budget.refused()
+            raise VenueUnavailableError(f"HTTP {status}: {code} {body.get('message')}")
+        return _Reply(status, body, code)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Return a whole answer, unpacked. Raises VenueUnavailableError for an enormous one."""
+    raw = bytearray()
+    try:
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            raw += chunk
+            if len(raw) > MAX_BODY_MB * 2**20:
+                raise VenueUnavailableError(
+                    f"HTTP {response.status}: the answer is larger than {MAX_BODY_MB} MB"
+                )
+    finally:
+        response.close()  # a connection whose answer was read to its end is free already
+    return bytes(raw)

@@ -1,0 +1,218 @@
+"""Signing on one worker thread, with explicit nonce and key index, and auth tokens.
+
+A signature costs about 0.5 ms on a worker thread and five times as much on the main one, where it
+would also hold up the loop. Signatures are randomised and carry their own time, so signing again
+makes another transaction: keep the bytes for a second copy.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hedge.errors import AccountKeyError
+from hedge.exchange.lighter import sdk
+from hedge.exchange.outcome import KEY_CODES
+from hedge.exchange.port import (
+    ORDER_LIFE_S,
+    Clock,
+    KeyRefusedError,
+    OrderKind,
+    OrderRequest,
+    SignedTx,
+    TimeInForce,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+
+LOCAL_REFUSAL = 0
+"""Code of a VenueRefusedError that our own signer raised; nothing was sent."""
+
+TOKEN_LIFE_S = 7 * 3600
+TOKEN_MARGIN_S = 3600
+MAX_TOKEN_LIFE_S = 8 * 3600
+"""The venue takes no token that is valid for longer (apidocs.lighter.xyz, api-keys)."""
+
+_SAME_MASTER = 1  # our two accounts may share a master and must not trade with each other
+_EXPIRY_IOC = 0
+_CANCEL_IMMEDIATE = 0
+_MISMATCH = re.compile(r"does not match|no api key returned")
+_CODE = re.compile(r'"code": ?(\d+)')
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Whose key signs; the private key never shows in a repr or a log."""
+
+    account_index: int
+    api_key_index: int
+    private_key: str = field(repr=False)
+
+
+class Signer:
+    """Signs for one account and key; use `open_signer`."""
+
+    def __init__(
+        self, client: Any, credentials: Credentials, clock: Clock, token_life_s: int
+    ) -> None:
+        """Take a constructed SDK client; one thread is started at the first signature."""
+        self.client: sdk.SdkClient = client
+        self._key_index = credentials.api_key_index
+        self._clock = clock
+        self._token_life_s = min(token_life_s, MAX_TOKEN_LIFE_S)
+        self._token: tuple[str, int] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="signer")
+
+    async def order(self, market_index: int, order: OrderRequest, nonce: int) -> SignedTx:
+        """Sign an order. Raises VenueRefusedError for fields that the signer refuses."""
+        ends_at_once = (
+            order.kind is OrderKind.MARKET or order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
+        )
+
+        life_ms = (order.life_s or ORDER_LIFE_S) * 1000
+        expiry_ms = _EXPIRY_IOC if ends_at_once else self._clock.epoch_ms() + life_ms
+
+        def sign() -> sdk.SIGNATURE:
+            return self.client.sign_create_order(
+                market_index,
+                order.client_order_index,
+                order.lots,
+                order.price_ticks,
+                order.side.is_ask,
+                int(order.kind),
+                int(order.time_in_force),
+                reduce_only=order.reduce_only,
+                order_expiry=expiry_ms,
+                self_trade_equality_mode=_SAME_MASTER,
+                nonce=nonce,
+                api_key_index=self._key_index,
+            )
+
+        return _signed(await self._on_thread(sign), nonce)
+
+    async def cancel(self, market_index: int, order_index: int, nonce: int) -> SignedTx:
+        """Sign the cancel of one order."""
+
+        def sign() -> sdk.SIGNATURE:
+            return self.client.sign_cancel_order(
+                market_index, order_index, nonce=nonce, api_key_index=self._key_index
+            )
+
+        return _signed(await self._on_thread(sign), nonce)
+
+    async def cancel_all(self, market_index: int, nonce: int) -> SignedTx:
+        """Sign an immediate cancel of all our orders of one market."""
+
+        def sign() -> sdk.SIGNATURE:
+            return self.client.sign_cancel_all_orders(
+                _CANCEL_IMMEDIATE,
+                0,
+                cancel_all_market_index=market_index,
+                nonce=nonce,
+                api_key_index=self._key_index,
+            )
+
+        return _signed(await self._on_thread(sign), nonce)
+
+    async def token(self) -> str:
+        """Return an auth token with at least an hour (or half its life) left.
+
+        Raises VenueRefusedError where the signer makes none.
+        """
+        now_s = self._clock.epoch_ms() // 1000
+        margin_s = min(TOKEN_MARGIN_S, self._token_life_s // 2)
+        if self._token is None or now_s >= self._token[1] - margin_s:
+            self._token = (await self.fresh_token(), now_s + self._token_life_s)
+        return self._token[0]
+
+    async def fresh_token(self) -> str:
+        """Return a new token, valid for the whole token life."""
+        now_s = self._clock.epoch_ms() // 1000
+
+        def make() -> tuple[str | None, str | None]:
+            return self.client.create_auth_token_with_expiry(
+                self._token_life_s, timestamp=now_s, api_key_index=self._key_index
+            )
+
+        token, error = await self._on_thread(make)
+        if token is None:
+            raise VenueRefusedError(LOCAL_REFUSAL, error or "the signer made no token")
+        return token
+
+    def forget_token(self) -> None:
+        """Drop the cached token, after the venue refused it."""
+        self._token = None
+
+    async def check_key(self) -> None:
+        """Compare our key with the venue's, by a request of up to 30 s on the worker thread.
+
+        Raises KeyRefusedError for another key, VenueUnavailableError without an answer.
+        """
+        error = await self._on_thread(self.client.check_client)
+        if error is None:
+            return
+        told = _CODE.search(error)
+        code = int(told.group(1)) if told else LOCAL_REFUSAL
+        if code in KEY_CODES or _MISMATCH.search(error):
+            raise KeyRefusedError(code, error.partition(" ownPubKey")[0])
+        raise VenueUnavailableError(error)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def warm_up(self, market_index: int = 0) -> None:
+        """Make one signature that is thrown away: the first one is the slow one."""
+
+        def sign() -> object:
+            return self.client.sign_cancel_order(
+                market_index, 1, nonce=1, api_key_index=self._key_index
+            )
+
+        await self._on_thread(sign)
+
+    async def close(self) -> None:
+        """Close the SDK's session and the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        await self.client.api_client.close()
+
+
+@asynccontextmanager
+async def open_signer(
+    url: str,
+    credentials: Credentials,
+    clock: Clock,
+    *,
+    chain_id: int | None = None,
+    token_life_s: int = TOKEN_LIFE_S,
+) -> AsyncIterator[Signer]:
+    """Give a warm signer; `chain_id` None lets the SDK tell it by the address.
+
+    Raises AccountKeyError for a private key that the SDK cannot read.
+    """
+    keys = {credentials.api_key_index: credentials.private_key}
+    try:
+        client = await sdk.signer_client(url, credentials.account_index, keys, chain_id)
+    except Exception as error:  # the SDK raises nothing narrower
+        raise AccountKeyError(
+            f"account {credentials.account_index}, API key {credentials.api_key_index}: {error}"
+        ) from error
+    signer = Signer(client, credentials, clock, token_life_s)
+    try:
+        await signer.warm_up()
+        yield signer
+    finally:
+        await signer.close()
+
+
+def _signed(signature: sdk.SIGNATURE, nonce: int) -> SignedTx:
+    tx_type, tx_info, tx_hash, error = signature
+    if error is not None or tx_type is None or tx_info is None or tx_hash is None:
+        raise VenueRefusedError(LOCAL_REFUSAL, error or "the signer returned nothing")
+    return SignedTx(tx_type, tx_info, tx_hash, nonce)

@@ -1,0 +1,1 @@
+"""The WebSockets of the exchange: connections, channels, the order book."""

@@ -1,0 +1,363 @@
+"""What is said on the two sockets: the private one of our account, the public one of our market.
+
+Requests name a channel with a slash, messages with a colon, some with both; a frame is told by
+its family and ids, never by equal text (apidocs.lighter.xyz, websocket-reference). The first frame
+of `account_all_trades` is history, or empty, and never a fill; no channel replays what was missed,
+so whoever hears `StreamUp` catches up by REST.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from hedge.core.amounts import MarketSpec
+from hedge.core.records import Depth
+from hedge.exchange.lighter import parse
+from hedge.exchange.lighter.parse import VenueParseError
+from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes, frame_reader
+from hedge.exchange.lighter.streams.order_book import BookGapError, DepthMirror
+from hedge.exchange.lighter.streams.pending import PendingAnswers
+from hedge.exchange.port import (
+    Clock,
+    DepthChanged,
+    MarginSeen,
+    OrdersSeen,
+    TradesSeen,
+    VenueEvent,
+)
+
+TRADES, ORDERS, TXS, STATS = "account_all_trades", "account_all_orders", "account_tx", "user_stats"
+BOOK, MARKET = "order_book", "market_stats"
+
+REPAIR_EVERY_MS = 60_000
+RESYNC_WITHIN_MS = 15_000
+TOKEN_MARGIN = 7  # a socket lives for six sevenths of its token's life
+
+_ALREADY_SUBSCRIBED = 30003
+_SEPARATORS = re.compile("[:/]")
+_NOTHING: tuple[str, ...] = ()
+
+_log = logging.getLogger(__name__)
+
+Emit = Callable[[VenueEvent], None]
+
+
+class StreamTalk:
+    """What both sockets share: subscribing, first frames, readiness."""
+
+    required: frozenset[str]
+    optional: frozenset[str]
+
+    def __init__(
+        self,
+        owner: int,
+        clock: Clock,
+        times: LinkTimes,
+        emit: Emit,
+        on_change: Callable[[str], None],
+    ) -> None:
+        """Talk for `owner` (account or market index); `on_change` hears ready ("") and lost."""
+        self._owner = owner
+        self._clock = clock
+        self._times = times
+        self._emit = emit
+        self._on_change = on_change
+        self._missing: set[str] = set()
+        self._opened_ms = 0
+        self._last_error = ""
+        self.ready_since_ms: int | None = None
+        self.last_data_ms = 0
+
+    def _begin(self) -> None:
+        self._missing = set(self.required | self.optional)
+        self._opened_ms = self.last_data_ms = self._clock.now_ms()
+        self._last_error = ""
+
+    def lost(self, reason: str) -> None:
+        """Hear that the socket is gone."""
+        self.ready_since_ms = None
+        self._on_change(reason)
+
+    def tick(self, now_ms: int) -> Sequence[str]:
+        """Give up on required first frames that do not come, go on without optional ones."""
+        if self.ready_since_ms is not None or not self._missing:
+            return _NOTHING
+        waited_ms = now_ms - self._opened_ms
+        absent = self._missing & self.required
+        if absent and waited_ms >= self._times.ready_s * 1000:
+            hint = f" (last error: {self._last_error})" if self._last_error else ""
+            raise LinkLostError(f"no first frame of {', '.join(sorted(absent))}{hint}")
+        if not absent and waited_ms >= self._times.grace_s * 1000:
+            _log.warning("going on without streams=%s", ",".join(sorted(self._missing)))
+            self._become_ready()
+        return _NOTHING
+
+    def _first_frame(self, family: str) -> None:
+        if family in self._missing:
+            self._missing.discard(family)
+            if not self._missing and self.ready_since_ms is None:
+                self._become_ready()
+
+    def _become_ready(self) -> None:
+        self.ready_since_ms = self._clock.now_ms()
+        self._on_change("")
+
+    def _family(self, frame: dict[str, Any]) -> str:
+        """Return the family of a frame that is ours, else ""."""
+        kind = frame.get("type")
+        if not isinstance(kind, str):
+            return ""
+        head, _, family = kind.partition("/")
+        if head not in ("subscribed", "update") or family not in self.required | self.optional:
+            return ""
+        ids = _SEPARATORS.split(str(frame.get("channel", "")))[1:]
+        if ids and str(self._owner) not in ids:
+            _log.debug("frame of another channel ignored channel=%s", frame.get("channel"))
+            return ""
+        return family
+
+    def _note_error(self, frame: dict[str, Any]) -> None:
+        error = frame.get("error")
+        if isinstance(error, dict) and error.get("code") != _ALREADY_SUBSCRIBED:
+            self._last_error = f"{error.get('code')} {error.get('message')}"
+
+
+class PrivateTalk(StreamTalk):
+    """Our account: trades, orders, transactions, margin, and the answers to what we send."""
+
+    required = frozenset({TRADES, ORDERS})
+    optional = frozenset({TXS, STATS})
+
+    def __init__(
+        self,
+        account_index: int,
+        clock: Clock,
+        times: LinkTimes,
+        emit: Emit,
+        on_change: Callable[[str], None],
+        *,
+        spec: MarketSpec,
+        token: Callable[[], Awaitable[str]],
+        token_life_s: int,
+    ) -> None:
+        """`token` makes a fresh token for each socket, valid for `token_life_s`."""
+        super().__init__(account_index, clock, times, emit, on_change)
+        self._spec = spec
+        self._token = token
+        self._life_ms = token_life_s * 1000 * (TOKEN_MARGIN - 1) // TOKEN_MARGIN
+        self.pending = PendingAnswers()
+
+    async def opening(self) -> Sequence[str]:
+        """Return the subscriptions, with a fresh token. Raises VenueError."""
+        self._begin()
+        token = await self._token()
+        return [
+            f'{{"type":"subscribe","channel":"{family}/{self._owner}","auth":"{token}"}}'
+            for family in (TRADES, ORDERS, TXS, STATS)
+        ]
+
+    def lost(self, reason: str) -> None:
+        """Wake those who wait for answers, then tell."""
+        self.pending.lost(reason)
+        super().lost(reason)
+
+    def tick(self, now_ms: int) -> Sequence[str]:
+        """Leave the socket before its token ends: what the venue does then is not documented."""
+        if now_ms - self._opened_ms >= self._life_ms:
+            raise LinkLostError("its token is about to end")
+        return super().tick(now_ms)
+
+    def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
+        """Turn a frame into events. Raises LinkLostError for trades or orders it cannot read."""
+        self.last_data_ms = received_ns // 1_000_000
+        family, events = self._read(frame, received_ns)
+        for event in events:
+            self._emit(event)
+        if family:
+            self._first_frame(family)
+        return _NOTHING
+
+    @frame_reader
+    def _read(self, frame: dict[str, Any], received_ns: int) -> tuple[str, list[VenueEvent]]:
+        """Return the family of a frame, "" where it is none of ours, and its events."""
+        events: list[VenueEvent] = []
+        family = self._family(frame)
+        if not family:
+            if self.pending.heard(frame):
+                self._note_error(frame)
+            else:
+                _log.debug("frame ignored type=%s", frame.get("type"))
+            return "", events
+        try:
+            self._collect(family, frame, received_ns, events)
+        except VenueParseError as error:
+            needed = family in self.required
+            level = logging.ERROR if needed else logging.WARNING
+            _log.log(level, "unreadable frame family=%s error=%s", family, error)
+            if needed:
+                raise LinkLostError(f"unreadable {family}: {error}") from error
+        return family, events
+
+    def _collect(
+        self, family: str, frame: dict[str, Any], received_ns: int, events: list[VenueEvent]
+    ) -> None:
+        """Append a frame's events. Raises VenueParseError; what was read before it stays."""
+        spec, account = self._spec, self._owner
+        if family == TRADES:
+            if frame["type"].startswith("update"):
+                trades = parse.trades_of(_content(frame, "trades"), spec, account)
+                if trades:
+                    events.append(TradesSeen(trades, received_ns))
+        elif family == ORDERS:
+            rows = parse.orders_of(_content(frame, "orders"), spec, account)
+            if rows:
+                events.append(OrdersSeen(rows))
+        elif family == TXS:
+            if "txs" not in frame and frame["type"].startswith("subscribed"):
+                return  # a bare acknowledgement, as the venue is said to send
+            events.extend(map(parse.tx_seen, parse.rows_of({"txs": _content(frame, "txs")}, "txs")))
+        else:
+            available = _object(frame, "stats").get("available_balance")
+            events.append(MarginSeen(parse.floor_micros(available, "available_balance")))
+
+
+class PublicTalk(StreamTalk):
+    """Our market: the order book's mirror and the mark price."""
+
+    required = frozenset({BOOK})
+    optional = frozenset({MARKET})
+
+    def __init__(
+        self,
+        spec: MarketSpec,
+        clock: Clock,
+        times: LinkTimes,
+        emit: Emit,
+        on_change: Callable[[str], None],
+    ) -> None:
+        """Start without a book."""
+        super().__init__(spec.market_index, clock, times, emit, on_change)
+        self._mirror = DepthMirror(spec)
+        self._heard_ms = 0
+        self._repaired_ms: int | None = None
+        self._is_repairing = False
+        self._probed_ms = 0
+
+    async def opening(self) -> Sequence[str]:
+        """Return the subscriptions."""
+        self._begin()
+        self._repaired_ms = None
+        self._is_repairing = False
+        return [self._request("subscribe", family) for family in (BOOK, MARKET)]
+
+    def _request(self, kind: str, family: str) -> str:
+        return f'{{"type":"{kind}","channel":"{family}/{self._owner}"}}'
+
+    def depth(self) -> Depth:
+        """Return the book; empty while the link is not ready or has been mute for a while."""
+        if self.ready_since_ms is None:
+            return Depth()
+        times = self._times
+        stale_s = max(times.stale_s, times.ping_s + times.pong_s)
+        if self._clock.now_ms() - self._heard_ms > stale_s * 1000:
+            return Depth()
+        return self._mirror.depth()
+
+    def lost(self, reason: str) -> None:
+        """Forget the book, then tell."""
+        self._mirror.forget()
+        super().lost(reason)
+        self._emit(DepthChanged())
+
+    def tick(self, now_ms: int) -> Sequence[str]:
+        """Repair a book that is waiting for its turn; give up on one that does not come back."""
+        if self.ready_since_ms is None:
+            return super().tick(now_ms)
+        if self._mirror.is_synced:
+            return self._probe(now_ms)
+        since = self._repaired_ms
+        if since is None or now_ms - since >= REPAIR_EVERY_MS:
+            return self._repair(now_ms)
+        if now_ms - since >= RESYNC_WITHIN_MS and self._is_repairing:
+            raise LinkLostError("no new snapshot of the order book")
+        return _NOTHING
+
+    def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
+        """Mirror the frame; a gap or an unreadable book asks for a new snapshot."""
+        self._heard_ms = received_ns // 1_000_000
+        family, answers = self._read(frame, self._heard_ms)
+        if family:
+            if family != BOOK or self._mirror.is_synced:
+                self._first_frame(family)
+            self._emit(DepthChanged())
+        return answers
+
+    @frame_reader
+    def _read(self, frame: dict[str, Any], now_ms: int) -> tuple[str, Sequence[str]]:
+        """Mirror a frame; return its family, "" where it is none of ours, and what to send."""
+        family = self._family(frame)
+        if not family:
+            self._note_error(frame)
+            level = logging.WARNING if "error" in frame else logging.DEBUG
+            _log.log(level, "frame not used frame=%.200r", frame)
+            return "", _NOTHING
+        if family == BOOK:
+            self.last_data_ms = now_ms
+        try:
+            self._mirror_frame(family, frame)
+        except (BookGapError, VenueParseError) as error:
+            _log.warning("order book dropped family=%s reason=%s", family, error)
+            self._is_repairing = False
+            return family, self._repair(now_ms)
+        return family, _NOTHING
+
+    def _mirror_frame(self, family: str, frame: dict[str, Any]) -> None:
+        if family == MARKET:
+            self._mirror.mark(_object(frame, MARKET))
+        elif frame["type"].startswith("update"):
+            self._mirror.update(_object(frame, BOOK))
+        else:
+            self._mirror.snapshot(_object(frame, BOOK))
+            self._is_repairing = False
+
+    def _probe(self, now_ms: int) -> tuple[str, ...]:
+        """Ask a book that has been still for long for a snapshot, before its silence is a fault.
+
+        A socket may be open and mute (throttled), so pongs prove nothing about the book.
+        """
+        probe_ms = self._times.silence_s * 500
+        if now_ms - max(self.last_data_ms, self._probed_ms) < probe_ms:
+            return _NOTHING
+        self._probed_ms = now_ms
+        return self._resubscribe()
+
+    def _resubscribe(self) -> tuple[str, ...]:
+        return (self._request("unsubscribe", BOOK), self._request("subscribe", BOOK))
+
+    def _repair(self, now_ms: int) -> tuple[str, ...]:
+        """Ask for a new snapshot: at once the first time, then at most once a minute."""
+        since = self._repaired_ms
+        if self._mirror.is_synced or (since is not None and now_ms - since < REPAIR_EVERY_MS):
+            return _NOTHING
+        self._repaired_ms = now_ms
+        self._is_repairing = True
+        return self._resubscribe()
+
+
+def _content(frame: dict[str, Any], field: str) -> Any:
+    """Return the map or list under `field`; one that is written as null is empty."""
+    if field not in frame:
+        raise VenueParseError(field, None)
+    content = frame[field]
+    if content is not None and not isinstance(content, dict | list):
+        raise VenueParseError(field, content)
+    return [] if content is None else content
+
+
+def _object(frame: dict[str, Any], field: str) -> dict[str, Any]:
+    """Return the object under `field`."""
+    content = frame.get(field)
+    if not isinstance(content, dict):
+        raise VenueParseError(field, content)
+    return content

@@ -1,0 +1,170 @@
+"""A mirror of the public order book: one snapshot, then deltas that must chain without a gap.
+
+An update continues the book only if its `begin_nonce` is the nonce before it; a size of zero
+deletes the level; `offset` belongs to one API server and means nothing here
+(apidocs.lighter.xyz, websocket-reference, order book). A book has some 1,500 levels a side and
+changes up to twenty times a second, so levels are kept sorted and never rebuilt.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hedge.core.amounts import InexactAmountError, MarketSpec, to_steps
+from hedge.core.records import Depth, Level
+from hedge.exchange.lighter.parse import VenueParseError
+
+LEVELS = 20
+
+Json = Mapping[str, Any]
+
+
+class BookGapError(Exception):
+    """A delta that does not continue the mirror; only a new snapshot helps."""
+
+
+class _Side:
+    """One side of the book: prices ascending, sizes by price."""
+
+    def __init__(self, levels: Iterable[tuple[int, int]] = ()) -> None:
+        self.sizes = {price: size for price, size in levels if size}
+        self.prices = sorted(self.sizes)
+
+    def set(self, price: int, size: int) -> None:
+        """Put a level's size; zero deletes the level."""
+        if size == 0:
+            if self.sizes.pop(price, None) is not None:
+                del self.prices[bisect_left(self.prices, price)]
+            return
+        if price not in self.sizes:
+            insort(self.prices, price)
+        self.sizes[price] = size
+
+    def level(self, price: int) -> Level:
+        return Level(price, self.sizes[price])
+
+
+class DepthMirror:
+    """The book of one market as its stream tells it; `depth()` is empty while it is not known."""
+
+    def __init__(self, spec: MarketSpec) -> None:
+        """Start without a book."""
+        self._spec = spec
+        self._bids = _Side()
+        self._asks = _Side()
+        self._nonce: int | None = None
+        self._mark_ticks: int | None = None
+        self._cached: Depth | None = Depth()
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether a snapshot and everything since are in the mirror."""
+        return self._nonce is not None
+
+    def depth(self) -> Depth:
+        """Return the best twenty levels of each side, best first, and the mark price."""
+        if self._cached is None:
+            bids, asks = self._bids, self._asks
+            self._cached = Depth(
+                bids=tuple(map(bids.level, reversed(bids.prices[-LEVELS:]))),
+                asks=tuple(map(asks.level, asks.prices[:LEVELS])),
+                mark_ticks=self._mark_ticks,
+            )
+        return self._cached
+
+    def snapshot(self, book: Json) -> None:
+        """Start over from what stands under "order_book" in a subscribed frame.
+
+        Raises VenueParseError, and leaves no book behind.
+        """
+        self.drop()
+        nonce = _nonce(book, "nonce")
+        bids, asks = _Side(self._levels(book, "bids")), _Side(self._levels(book, "asks"))
+        self._bids, self._asks, self._nonce = bids, asks, nonce
+
+    def update(self, book: Json) -> None:
+        """Apply a delta. Raises BookGapError or VenueParseError, and leaves no book behind."""
+        if self._nonce is None:
+            return
+        try:
+            self._nonce = self._continue(book, self._nonce)
+        except Exception:  # whatever it was, half of the delta may be in the book
+            self.drop()
+            raise
+        self._cached = None
+
+    def _continue(self, book: Json, before: int) -> int:
+        """Apply a delta that follows nonce `before`; return the nonce after it."""
+        begin, after = _nonce(book, "begin_nonce"), _nonce(book, "nonce")
+        if begin != before:
+            raise BookGapError(f"begin_nonce {begin} after {before}")
+        for field, side in (("bids", self._bids), ("asks", self._asks)):
+            for price, size in self._levels(book, field):
+                side.set(price, size)
+        return after
+
+    def mark(self, stats: Json) -> None:
+        """Take the mark price of what stands under "market_stats", rounded down to a tick."""
+        text = stats.get("mark_price")
+        try:
+            fine = to_steps(text, self._spec.price_decimals + _MARK_EXTRA_DECIMALS)
+        except InexactAmountError as error:
+            raise VenueParseError("mark_price", text) from error
+        ticks = fine // 10**_MARK_EXTRA_DECIMALS
+        self._mark_ticks = ticks if ticks > 0 else None
+        self._cached = None
+
+    def drop(self) -> None:
+        """Forget the book, keep the mark price."""
+        self._bids, self._asks = _Side(), _Side()
+        self._nonce = None
+        self._cached = None
+
+    def forget(self) -> None:
+        """Forget everything: the link is lost."""
+        self._mark_ticks = None
+        self.drop()
+
+    def _levels(self, book: Json, field: str) -> list[tuple[int, int]]:
+        rows = book.get(field)
+        if rows is None and field in book:
+            return []
+        if not isinstance(rows, list):
+            raise VenueParseError(field, rows)
+        spec = self._spec
+        try:
+            return [
+                (
+                    _steps(row["price"], spec.price_decimals),
+                    _steps(row["size"], spec.size_decimals),
+                )
+                for row in rows
+            ]
+        except (InexactAmountError, KeyError, TypeError) as error:
+            raise VenueParseError(field, str(error)) from error
+
+
+_MARK_EXTRA_DECIMALS = 12
+_PLAIN_CHARS = 40
+"""Longer text takes the slow way, which bounds it; int() takes no more than 4,300 digits."""
+
+
+def _steps(text: Any, decimals: int) -> int:
+    """Return decimal text in steps; the plain case without going through Decimal."""
+    if type(text) is str:
+        whole, _, rest = text.partition(".")
+        if len(rest) == decimals and len(text) <= _PLAIN_CHARS and text.isascii():
+            digits = whole + rest
+            if digits.isdecimal():
+                return int(digits)
+    steps = to_steps(text, decimals)
+    if steps < 0:
+        raise InexactAmountError(f"negative amount {text!r}")
+    return steps
+
+
+def _nonce(book: Json, field: str) -> int:
+    value = book.get(field)
+    if type(value) is not int:
+        raise VenueParseError(field, value)
+    return value

@@ -1,0 +1,294 @@
+"""The Lighter exchange as a Venue: one account, one API key, one market."""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from hedge.core.amounts import MarketSpec
+from hedge.core.records import Depth, OrderRow, Trade
+from hedge.errors import ConfigError, ExchangeUnreachableError
+from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter import parse
+from hedge.exchange.lighter.parse import VenueParseError
+from hedge.exchange.lighter.peer import LighterPeer
+from hedge.exchange.lighter.rest import RestClient
+from hedge.exchange.lighter.signer import TOKEN_LIFE_S, Credentials, Signer, open_signer
+from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
+from hedge.exchange.lighter.streams.feed import Feed
+from hedge.exchange.outcome import NO_PROOF_CODES, RATE_CODES
+from hedge.exchange.port import (
+    AccountView,
+    Answer,
+    Clock,
+    OrderRequest,
+    Path,
+    Priority,
+    SignedTx,
+    TradePages,
+    TxStatus,
+    VenueHandler,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+
+PAGE = 100
+KEPT_TRADES = 3000
+"""The venue keeps the newest 3,000 trades of an account."""
+NOT_FOUND_CODES = frozenset({21500, 29404})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LighterSettings:
+    """Where the exchange is and which market: a symbol in any case, or a market index.
+
+    `chain_id` None lets the SDK tell it by the address; `peer_index` is the account of the other
+    side, None where it is not to be looked at. Times are seconds.
+    """
+
+    base_url: str
+    ws_url: str
+    market: str
+    chain_id: int | None = None
+    peer_index: int | None = None
+    request_timeout_s: float = 5.0
+    token_life_s: int = TOKEN_LIFE_S
+    times: LinkTimes = field(default_factory=LinkTimes)
+
+
+class LighterVenue:
+    """Implements `hedge.exchange.port.Venue`; made by `LighterVenue.open`."""
+
+    def __init__(
+        self,
+        spec: MarketSpec,
+        credentials: Credentials,
+        signer: Signer,
+        rest: RestClient,
+        feed: Feed,
+        peer: LighterPeer | None = None,
+    ) -> None:
+        """Join the parts; `open` makes them."""
+        self.peer = peer
+        self._spec = spec
+        self._account_index = credentials.account_index
+        self._signer = signer
+        self._rest = rest
+        self._feed = feed
+        self._budget: RequestBudget = rest.budget
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: LighterSettings,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        budget: RequestBudget,
+        delays: Delays | None = None,
+    ) -> AsyncIterator["LighterVenue"]:
+        """Give a venue whose market is known; its streams run in `run_streams`.
+
+        `delays` makes the back-off of reconnects. Raises ExchangeUnreachableError, ConfigError
+        (no such market, or not open for trading), AccountKeyError (a key that cannot be read).
+        """
+        async with open_signer(
+            settings.base_url,
+            credentials,
+            clock,
+            chain_id=settings.chain_id,
+            token_life_s=settings.token_life_s,
+        ) as signer:
+            rest = RestClient(
+                signer,
+                budget,
+                account_index=credentials.account_index,
+                api_key_index=credentials.api_key_index,
+                timeout_s=settings.request_timeout_s,
+            )
+            spec = await _find_market(rest, settings)
+            back_off = delays or partial(backoff, random.Random())  # noqa: S311  jitter
+            feed = Feed(
+                settings.ws_url,
+                spec,
+                credentials.account_index,
+                clock,
+                token=signer.fresh_token,
+                token_life_s=settings.token_life_s,
+                times=settings.times,
+                delays=back_off,
+            )
+            feed.on_limited(budget.refused)
+            peer = None
+            if settings.peer_index is not None:
+                peer = LighterPeer(
+                    settings.ws_url,
+                    spec,
+                    settings.peer_index,
+                    rest,
+                    clock,
+                    times=settings.times,
+                    delays=back_off,
+                )
+            yield cls(spec, credentials, signer, rest, feed, peer)
+
+    @property
+    def spec(self) -> MarketSpec:
+        """The market, as read at start."""
+        return self._spec
+
+    @property
+    def chain_id(self) -> int:
+        """The chain that our signatures are made for."""
+        return self._signer.client.chain_id
+
+    async def run_streams(self, handler: VenueHandler) -> None:
+        """Keep the streams up until cancelled; call `handler` for every event, in order."""
+        await self._feed.run(handler)
+
+    def depth(self) -> Depth:
+        """Return the public book as last seen; empty while unknown or stale."""
+        return self._feed.depth()
+
+    # --- signing and sending -------------------------------------------------------------------
+
+    async def sign_order(self, order: OrderRequest, nonce: int) -> SignedTx:
+        """Sign on the worker thread. Raises VenueRefusedError for fields the signer refuses."""
+        return await self._signer.order(self._spec.market_index, order, nonce)
+
+    async def sign_cancel(self, order_index: int, nonce: int) -> SignedTx:
+        """Sign the cancel of one order."""
+        return await self._signer.cancel(self._spec.market_index, order_index, nonce)
+
+    async def sign_cancel_all(self, nonce: int) -> SignedTx:
+        """Sign an immediate cancel of all our orders of this market."""
+        return await self._signer.cancel_all(self._spec.market_index, nonce)
+
+    async def send(self, tx: SignedTx, path: Path, timeout_s: float) -> Answer:
+        """Send one copy and return the venue's answer. Raises VenueUnavailableError without one.
+
+        A word on load or on the server's own trouble is no answer about the transaction.
+        """
+        if path is Path.HTTP:
+            answer = await self._rest.send(tx, timeout_s)
+        else:
+            await self._budget.take(Priority.URGENT)
+            answer = await self._feed.send(tx, timeout_s)
+        if answer.code in NO_PROOF_CODES:
+            if answer.code in RATE_CODES:
+                self._budget.refused()
+            raise VenueUnavailableError(f"{answer.code} {answer.message}")
+        if answer.tx_hash is not None and answer.tx_hash != tx.tx_hash:
+            _log.error("the venue names another hash ours=%s its=%s", tx.tx_hash, answer.tx_hash)
+        return answer
+
+    # --- look-ups ------------------------------------------------------------------------------
+
+    async def next_nonce(self) -> int:
+        """Return the venue's next nonce of our key; may lag behind what was just accepted."""
+        body = await self._rest.next_nonce()
+        with parse.readable():
+            return parse.integer_of(body, "nonce")
+
+    async def inactive_orders(self, limit: int = PAGE) -> tuple[OrderRow, ...]:
+        """Return one answer of our finished orders of this market, newest first."""
+        return self._orders(await self._rest.inactive_orders(self._spec.market_index, limit))
+
+    async def active_orders(self) -> tuple[OrderRow, ...]:
+        """Return one answer of our resting orders of this market."""
+        return self._orders(await self._rest.active_orders(self._spec.market_index))
+
+    def _orders(self, body: dict[str, Any]) -> tuple[OrderRow, ...]:
+        with parse.readable():
+            rows = parse.orders_of(parse.rows_of(body, "orders"), self._spec, self._account_index)
+        return tuple(sorted(rows, key=lambda row: row.updated_ms, reverse=True))
+
+    async def trades(self, newer_than: int | None, pages: int = 5) -> TradePages:
+        """Return our trades of this market with id > `newer_than`, oldest first.
+
+        `newer_than` None reads one page, which is complete in itself. Otherwise the answer is
+        complete where it reaches `newer_than` or the beginning of the account's history.
+        """
+        found: dict[tuple[int, str], Trade] = {}
+        cursor: str | None = None
+        read = 0
+        for _ in range(1 if newer_than is None else pages):
+            body = await self._rest.trades(self._spec.market_index, PAGE, cursor)
+            with parse.readable():
+                rows = parse.rows_of(body, "trades")
+                legs = parse.trades_of(rows, self._spec, self._account_index)
+            read += len(rows)
+            found.update(((leg.trade_id, leg.side.value), leg) for leg in legs)
+            if newer_than is None or any(leg.trade_id <= newer_than for leg in legs):
+                return _pages(found.values(), newer_than, complete=True)
+            cursor = body.get("next_cursor") or None
+            if not isinstance(cursor, str | None):
+                raise VenueUnavailableError(f"unreadable answer: next_cursor {cursor!r:.80}")
+            if cursor is None or not rows:
+                return _pages(found.values(), newer_than, complete=read < KEPT_TRADES)
+        return _pages(found.values(), newer_than, complete=False)
+
+    async def tx_status(self, tx_hash: str) -> TxStatus:
+        """Look a transaction up by hash; UNKNOWN when the venue does not list it."""
+        try:
+            body = await self._rest.transaction(tx_hash)
+        except VenueRefusedError as error:
+            if error.code in NOT_FOUND_CODES:
+                return TxStatus.UNKNOWN
+            raise
+        with parse.readable():
+            return parse.tx_seen(body).status
+
+    async def account(self) -> AccountView:
+        """Return one answer of the account query."""
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
+            return parse.account_view(body, self._spec, self._account_index)
+
+    async def check_key(self) -> None:
+        """Compare our key with the venue's. Raises KeyRefusedError when it does not match."""
+        await self._budget.take(Priority.NORMAL)
+        await self._signer.check_key()
+
+
+def _pages(trades: Iterable[Trade], newer_than: int | None, *, complete: bool) -> TradePages:
+    floor = -1 if newer_than is None else newer_than
+    newer = sorted((trade for trade in trades if trade.trade_id > floor), key=_trade_order)
+    return TradePages(tuple(newer), complete)
+
+
+def _trade_order(trade: Trade) -> tuple[int, str]:
+    return trade.trade_id, trade.side.value
+
+
+async def _find_market(rest: RestClient, settings: LighterSettings) -> MarketSpec:
+    """Return the market named by symbol or index."""
+    wanted = settings.market.strip()
+    try:
+        rows = parse.rows_of(await rest.markets(), "order_book_details")
+    except (VenueUnavailableError, VenueRefusedError, VenueParseError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {settings.base_url} does not list its markets: {error}"
+        ) from error
+    for row in rows:
+        if wanted.upper() == str(row.get("symbol")).upper() or wanted == str(row.get("market_id")):
+            return _usable(row)
+    known = ", ".join(sorted(str(row.get("symbol")) for row in rows))
+    raise ConfigError(f"the exchange has no perpetual market {wanted!r}; it has: {known}", "market")
+
+
+def _usable(row: parse.Json) -> MarketSpec:
+    if row.get("status") != "active":
+        raise ConfigError(
+            f"market {row.get('symbol')} is {row.get('status')}, not active", "market"
+        )
+    try:
+        return parse.market_spec(row)
+    except VenueParseError as error:
+        raise ExchangeUnreachableError(f"market {row.get('symbol')}: {error}") from error

@@ -1,0 +1,154 @@
+"""Sending transactions with known outcomes: accepted, rejected, or unknown until a fence.
+
+The venue executes each (account, API key, nonce) at most once, in nonce order, and answers 200
+for "queued", not for "executed" (apidocs.lighter.xyz, core-concepts and trading). So the same
+signed bytes may be sent twice without harm, and a second signature may not be made before a fence.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from hedge.core.records import OrderRow
+from hedge.exchange.fence import Fence, Fenced, FenceTimes
+from hedge.exchange.outcome import (
+    INVALID_NONCE,
+    Accepted,
+    Outcome,
+    Rejected,
+    Unknown,
+)
+from hedge.exchange.port import (
+    Answer,
+    Clock,
+    NotSentError,
+    OrderRequest,
+    Path,
+    SignedTx,
+    Venue,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+
+__all__ = ["Accepted", "Fenced", "Outcome", "Rejected", "Sender", "Unknown"]
+
+_log = logging.getLogger(__name__)
+
+
+class Sender:
+    """The only way a daemon sends: one unanswered transaction of its key at a time.
+
+    `instance` is the process instance (hexadecimal text) that client ids carry. With
+    `cancel_all_first` a fence begins with a cancel of all our orders of the market. A call while
+    another is running raises RuntimeError: the managers decide one thing after the other.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        clock: Clock,
+        *,
+        instance: str,
+        cancel_all_first: bool,
+        answer_timeout_s: float = 2.0,
+        listed_timeout_s: float = 10.0,
+        listed_poll_s: float = 1.0,
+    ) -> None:
+        """Send nothing yet; times are seconds."""
+        self._venue = venue
+        self._answer_timeout_s = answer_timeout_s
+        self._busy: str | None = None
+        self._fence = Fence(
+            venue,
+            clock,
+            self._transmit,
+            instance=instance,
+            cancel_all_first=cancel_all_first,
+            times=FenceTimes(listed_timeout_s=listed_timeout_s, listed_poll_s=listed_poll_s),
+        )
+
+    async def order(
+        self, request: OrderRequest, nonce: int, on_signed: Callable[[], None] | None = None
+    ) -> Outcome:
+        """Sign an order once and send it; `on_signed` is called between the two."""
+        with self._alone("order"):
+            try:
+                tx = await self._venue.sign_order(request, nonce)
+            except VenueRefusedError as error:
+                return Rejected(error.code, error.message)
+            if on_signed is not None:
+                on_signed()
+            return await self._transmit(tx)
+
+    async def cancel(self, order_index: int, nonce: int) -> Outcome:
+        """Sign the cancel of one order once and send it."""
+        with self._alone("cancel"):
+            try:
+                tx = await self._venue.sign_cancel(order_index, nonce)
+            except VenueRefusedError as error:
+                return Rejected(error.code, error.message)
+            return await self._transmit(tx)
+
+    async def cancel_all(self, nonce: int) -> Outcome:
+        """Sign an immediate cancel of all our orders of the market once and send it."""
+        with self._alone("cancel_all"):
+            try:
+                tx = await self._venue.sign_cancel_all(nonce)
+            except VenueRefusedError as error:
+                return Rejected(error.code, error.message)
+            return await self._transmit(tx)
+
+    async def fence(self) -> Fenced:
+        """Return once no earlier transaction of our key can execute any more.
+
+        Repeats without an end of its own while the venue gives no proof; the caller's deadline
+        cancels it. Raises KeyRefusedError where the venue does not take our key.
+        """
+        with self._alone("fence"):
+            return await self._fence.run()
+
+    def on_orders(self, rows: Iterable[OrderRow]) -> None:
+        """Hear the order stream; a listed fence marker ends its waiting at once."""
+        self._fence.on_orders(rows)
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        if self._busy is not None:
+            raise RuntimeError(f"{what} while {self._busy} is unanswered")
+        self._busy = what
+        try:
+            yield
+        finally:
+            self._busy = None
+
+    async def _transmit(self, tx: SignedTx) -> Outcome:
+        """Send one copy over the stream and, without an answer, the same bytes over HTTP."""
+        copies = 1
+        try:
+            answer = await self._venue.send(tx, Path.STREAM, self._answer_timeout_s)
+        except NotSentError as error:
+            copies = 0
+            _log.info("stream not usable nonce=%d reason=%s", tx.nonce, error)
+        except VenueUnavailableError as error:
+            _log.warning("no answer nonce=%d hash=%s reason=%s", tx.nonce, tx.tx_hash, error)
+        else:
+            return _judge(tx, answer, copies)
+        try:
+            answer = await self._venue.send(tx, Path.HTTP, self._answer_timeout_s)
+        except NotSentError as error:
+            return Unknown(f"no answer: {error}", tx, copies=copies)
+        except VenueUnavailableError as error:
+            return Unknown(f"no answer: {error}", tx, copies=copies + 1)
+        return _judge(tx, answer, copies + 1)
+
+
+def _judge(tx: SignedTx, answer: Answer, copies: int) -> Outcome:
+    """Return what `answer` proves; a refusal proves something of the sole copy only."""
+    if answer.accepted:
+        return Accepted(tx, copies, answer.predicted_ms, answer.sent_ns)
+    if answer.code == INVALID_NONCE:
+        return Unknown("invalid nonce", tx, copies=copies, code=answer.code)
+    if copies > 1:
+        reason = f"second copy refused: {answer.code} {answer.message}"
+        return Unknown(reason, tx, copies=copies, code=answer.code)
+    return Rejected(answer.code, answer.message)

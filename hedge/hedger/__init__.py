@@ -1,0 +1,1 @@
+"""Account B's process: what it hears, what it answers, who leads."""

@@ -1,0 +1,109 @@
+"""B's answers on their way to Redis: heartbeat, ledger, position and results."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hedge.core.book import Book
+from hedge.core.hedger.state import HedgerState
+from hedge.daemon.context import Parts
+from hedge.daemon.lease import LeaseKeeper
+from hedge.daemon.outbox import Outbox
+from hedge.hedger import statements as answers
+from hedge.hedger.hedge_record import Courses
+from hedge.wire.messages import BFilled
+from hedge.wire.state import Ledger, PositionState
+
+
+@dataclass(frozen=True)
+class AnswerSource:
+    """What the answers are made of, as of now."""
+
+    state: Callable[[], HedgerState]
+    book: Callable[[], Book | None]
+    mark_ticks: Callable[[], int | None]
+    available_micros: Callable[[], int | None]
+
+
+class Answering:
+    """Writes while the lease is ours; a standby writes nothing."""
+
+    def __init__(
+        self, parts: Parts, lease: LeaseKeeper, outbox: Outbox, courses: Courses, now: AnswerSource
+    ) -> None:
+        """Have said nothing yet."""
+        self._parts = parts
+        self._lease = lease
+        self._outbox = outbox
+        self._courses = courses
+        self._now = now
+        self._said: Ledger | None = None
+        self._shown: tuple[str, ...] | None = None
+        self._seq = 0
+        self.neutral = answers.NeutralKeeper(parts)
+
+    def traded(self) -> None:
+        """Number the next position: B has traded."""
+        self._seq += 1
+
+    def forget(self) -> None:
+        """Say all again: the lease is new."""
+        self._said = None
+
+    def say_what_changed(self) -> None:
+        """Write the ledger when what it says has changed, with the results that came."""
+        if not self._lease.held:
+            return
+        ledger = self._ledger()
+        same = self._said is not None and replace(ledger, timestamp=0) == self._said
+        if same and not self._courses.has_results:
+            return
+        self._said = replace(ledger, timestamp=0)
+        results, position = self._courses.take(), self._position()
+
+        async def write() -> None:
+            await self._write(ledger, results, position)
+
+        self._outbox.put(write)
+
+    async def beat(self) -> None:
+        """Write heartbeat, ledger and position. Raises RedisUnreachableError."""
+        self.neutral.save()
+        if not self._lease.held:
+            return
+        reasons = self._reasons()
+        if reasons != self._shown:
+            self._shown = reasons
+            word = "not_ready" if reasons else "ready"
+            self._parts.log.info(word, reasons=", ".join(reasons))
+        # The guarded write first: a process that wakes without its lease must not seem to live.
+        if not await self._write_guarded():
+            return
+        state, spec = self._now.state(), self._parts.spec
+        room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
+        await self._parts.messenger.beat(answers.beat_of(self._parts, state, reasons, room))
+
+    async def _write_guarded(self) -> bool:
+        """Write ledger and position; return whether the lease is still ours."""
+        if not self._outbox.is_empty:
+            return await self._lease.check()
+        await self._write(self._ledger(), (), self._position())
+        return self._lease.held
+
+    async def _write(
+        self, ledger: Ledger, results: tuple[BFilled, ...], position: PositionState | None
+    ) -> None:
+        neutral = answers.neutral_of(self._parts, self._now.state())
+        self.neutral.note(neutral)
+        answer = await self._parts.messenger.write_ledger(
+            ledger, results, neutral=neutral, position_b=position, take_free=False
+        )
+        self._lease.judge(answer)
+
+    def _ledger(self) -> Ledger:
+        return answers.ledger_of(self._parts, self._now.state(), self._reasons())
+
+    def _position(self) -> PositionState | None:
+        return answers.position_of(self._parts, self._now.state(), self._now.book(), self._seq)
+
+    def _reasons(self) -> tuple[str, ...]:
+        return answers.why_unready(self._now.state(), self._now.mark_ticks())

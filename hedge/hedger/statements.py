@@ -1,0 +1,242 @@
+"""What B says of itself in Redis: heartbeat, ledger, position, the last neutral moment."""
+
+from hedge.bus.port import StateSnapshot
+from hedge.core.amounts import MICROS, MarketSpec
+from hedge.core.book import Book
+from hedge.core.hedger import step as hedger
+from hedge.core.hedger.state import IN_FLIGHT, PROVEN_PHASES, HedgerState, Phase, PublishFailure
+from hedge.core.hedger.watch import Stand
+from hedge.daemon.advice import advice_for
+from hedge.daemon.context import Parts
+from hedge.wire.codec import MessageRefusedError
+from hedge.wire.messages import BHedgeFailed
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
+
+FRACTION = 10_000
+
+
+def why_unready(state: HedgerState, mark_ticks: int | None) -> tuple[str, ...]:
+    """Return what keeps B from hedging; never A's state, a debt or an order in flight.
+
+    Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open.
+    """
+    reasons = []
+    if state.halt_reason:
+        reasons.append(f"halted: {state.halt_reason}")
+    elif state.phase is Phase.STOPPING:
+        reasons.append("stopping")
+    elif state.phase not in PROVEN_PHASES:
+        reasons.append("own book not proven yet")
+    if not state.streams_up:
+        reasons.append("own streams are down")
+    if mark_ticks is None:
+        reasons.append("no market data")
+    if state.failure is not None:
+        reasons.append(f"hedging fails: {state.failure.reason}")
+    if state.manual_lots:
+        reasons.append("fills published by hand are open (publish the opposite, or flatten)")
+    if state.mismatch:
+        reasons.append(f"configured differently: {state.mismatch}")
+    return tuple(reasons)
+
+
+def margin_lots(
+    spec: MarketSpec, available_micros: int | None, mark_ticks: int | None
+) -> int | None:
+    """Return how much exposure the available margin could still take on, None while unknown."""
+    if available_micros is None or mark_ticks is None:
+        return None
+    scale: int = 10 ** (spec.size_decimals + spec.price_decimals) * FRACTION
+    cost = mark_ticks * spec.initial_margin_fraction * MICROS
+    return max(0, available_micros) * scale // cost
+
+
+def ledger_of(parts: Parts, state: HedgerState, reasons: tuple[str, ...]) -> Ledger:
+    """Return B's answer; while A is unknown, or has traded since, it answers nothing."""
+    known = hedger.answerable(state)
+    return Ledger(
+        chain_id=parts.scope.chain_id,
+        account_index=parts.scope.account_b,
+        market_index=parts.spec.market_index,
+        instance=parts.instance,
+        a_instance=known.instance if known else None,
+        a_seq=known.seq if known else None,
+        a_position_lots=known.position_lots if known else None,
+        owed_lots=hedger.owed_lots(state) if known else None,
+        dust_lots=state.dust_lots,
+        manual_lots=state.manual_lots,
+        inflight=state.phase in IN_FLIGHT,
+        failed=state.failure.reason if state.failure else None,
+        reasons=reasons,
+        timestamp=parts.epoch_s,
+    )
+
+
+def beat_of(
+    parts: Parts, state: HedgerState, reasons: tuple[str, ...], can_hedge_lots: int | None
+) -> Ready:
+    """Return B's heartbeat."""
+    return Ready(
+        side="b",
+        ready=not reasons,
+        reasons=reasons,
+        state=state.phase.value,
+        instance=parts.instance,
+        can_hedge_lots=can_hedge_lots,
+        version=parts.version,
+        chain_id=parts.scope.chain_id,
+        a_account_index=parts.scope.account_a,
+        b_account_index=parts.scope.account_b,
+        market_index=parts.spec.market_index,
+        offset_lots=state.config.offset_lots,
+        timestamp=parts.epoch_s,
+    )
+
+
+def mismatch_of(parts: Parts, state: HedgerState, ready_a: Ready | None) -> str:
+    """Return how A's heartbeat contradicts our configuration, "" where it does not.
+
+    While A says nothing its last word stands.
+    """
+    if ready_a is None:
+        return state.mismatch
+    return "; ".join(beat_of(parts, state, (), None).disagreements(ready_a))
+
+
+def standby_of(parts: Parts, *, warm: bool) -> Standby:
+    """Return the heartbeat of a B that waits for the lease."""
+    return Standby(
+        side="b",
+        instance=parts.instance,
+        host=parts.host.host_id,
+        warm=warm,
+        version=parts.version,
+        timestamp=parts.epoch_s,
+    )
+
+
+def position_of(
+    parts: Parts, state: HedgerState, book: Book | None, seq: int
+) -> PositionState | None:
+    """Return B's position, None before the book is proven."""
+    if book is None or state.net_lots is None:
+        return None
+    return PositionState(
+        chain_id=parts.scope.chain_id,
+        account_index=parts.scope.account_b,
+        market_index=parts.spec.market_index,
+        instance=parts.instance,
+        seq=seq,
+        position_lots=state.net_lots,
+        floor_trade_id=book.floor_trade_id,
+        last_trade_id=state.last_trade_id,
+        timestamp=parts.epoch_s,
+    )
+
+
+def neutral_of(parts: Parts, state: HedgerState) -> Neutral | None:
+    """Return the record of this moment if nothing is in flight and owed, else None."""
+    known = hedger.a_view(state) if hedger.target_known(state) else None
+    if known is None or state.phase in IN_FLIGHT or state.manual_lots:
+        return None
+    if hedger.owed_lots(state) != 0:
+        return None
+    return Neutral(
+        chain_id=parts.scope.chain_id,
+        a_account_index=parts.scope.account_a,
+        b_account_index=parts.scope.account_b,
+        market_index=parts.spec.market_index,
+        a_position_lots=known.position_lots,
+        b_position_lots=state.net_lots or 0,
+        a_trade_id=known.last_trade_id,
+        b_trade_id=state.last_trade_id,
+        timestamp=parts.epoch_s,
+    )
+
+
+def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHedgeFailed:
+    """Return the failure message; its detail asks a person for what helps, in plain words."""
+    spec, failure = parts.spec, effect.failure
+    detail = (
+        f"{_what_failed(spec, state, effect.owed_lots)}: {failure.reason} "
+        f"({failure.detail}). {advice_for(failure.reason)}, then `python hedgectl.py resume`."
+    )
+    return BHedgeFailed(
+        account_index=parts.scope.account_b,
+        market_index=spec.market_index,
+        reason=failure.reason,
+        detail=detail,
+        attempts=effect.attempts,
+        owed_lots=effect.owed_lots,
+        a_seq=state.a.seq if state.a and state.a_fresh else None,
+        timestamp=parts.epoch_s,
+        chain_id=parts.scope.chain_id,
+    )
+
+
+def _what_failed(spec: MarketSpec, state: HedgerState, owed_lots: int | None) -> str:
+    order = state.inflight
+    if order is not None:
+        size = f"{spec.base(order.lots)} {spec.symbol}"
+        return f"B does not know what became of its order to {order.side.value} {size}"
+    if owed_lots is None:
+        return "B cannot trade, and what it owes is unknown"
+    return f"B could not hedge {spec.base(abs(owed_lots))} {spec.symbol}"
+
+
+def bases_of(snapshot: StateSnapshot | None, neutral: "NeutralKeeper") -> tuple[Stand, ...]:
+    """Return all that is on record of A's position: its own last word, and neutral moments."""
+    seen = snapshot.position_a if snapshot else None
+    own = (Stand(seen.position_lots, seen.last_trade_id),) if seen else ()
+    return (*own, *neutral.stands(snapshot.neutral if snapshot else None))
+
+
+class NeutralKeeper:
+    """Keeps the last neutral moment in the host's file; Redis has a copy."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Know of none yet."""
+        self._parts = parts
+        self._name = f"neutral-{parts.spec.market_index}"
+        self._last: Neutral | None = None
+        self._saved: Neutral | None = None
+
+    def note(self, neutral: Neutral | None) -> None:
+        """Take a neutral moment."""
+        if neutral is not None:
+            self._last = neutral
+
+    def save(self) -> None:
+        """Write the last one down, if its positions have changed since."""
+        if self._last is None:
+            return
+        if self._saved is not None and self._last.b_trade_id == self._saved.b_trade_id:
+            return
+        self._saved = self._last
+        text = self._last.to_json(self._parts.spec, self._parts.scope.secret)
+        self._parts.host.write(self._name, {"neutral": text})
+
+    def explains(self, in_redis: Neutral | None, offset_lots: int) -> bool:
+        """Whether the pair was neutral at this offset: then a debt comes from trades since."""
+        known = self._last or in_redis or self._from_file()
+        if known is None:
+            return False
+        return known.a_position_lots + known.b_position_lots == offset_lots
+
+    def stands(self, in_redis: Neutral | None) -> tuple[Stand, ...]:
+        """Return A's position in each neutral moment that is known."""
+        known = (self._last or self._from_file(), in_redis)
+        return tuple(Stand(one.a_position_lots, one.a_trade_id) for one in known if one)
+
+    def _from_file(self) -> Neutral | None:
+        kept = self._parts.host.read(self._name)
+        if kept is None:
+            return None
+        scope = self._parts.scope
+        try:
+            return Neutral.from_json(
+                str(kept["neutral"]), scope.spec, scope.limits_a, scope.account_b
+            )
+        except (KeyError, MessageRefusedError):
+            self._parts.log.warning("neutral_file_ignored", reason="not readable")
+            return None

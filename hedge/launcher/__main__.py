@@ -1,0 +1,66 @@
+"""`python -m hedge.launcher`: what ./start_hedge.sh and ./stop_hedge.sh call."""
+
+import sys
+
+from hedge.daemon import host_os
+from hedge.errors import ConfigError, HedgeError, NotNeutralError
+from hedge.launcher.options import Options, parse
+from hedge.launcher.pair import StoppedEarlyError
+from hedge.launcher.paper_run import run_paper
+from hedge.launcher.processes import ChildDiedError, StopNow, StopSignals, Supervisor, Terminal
+from hedge.launcher.real_run import run_real, stop_real
+
+_LAST_CODE = 6
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line asks for and return the exit code."""
+    host_os.print_any_text()
+    terminal = Terminal(sys.stdout)
+    try:
+        options = parse(arguments)
+    except HedgeError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    supervisor = Supervisor(StopSignals(), terminal)
+    try:
+        return _run(options, supervisor)
+    except StopNow:
+        print(
+            "Stopped at once: an order of A may still rest, and a fill may be unhedged;"
+            " check both accounts, or start again.",
+            file=sys.stderr,
+        )
+        return NotNeutralError.exit_code
+    finally:
+        supervisor.kill_all()
+
+
+def _run(options: Options, supervisor: Supervisor) -> int:
+    try:
+        if options.paper:
+            return run_paper(options, supervisor)
+        return stop_real(options, supervisor) if options.stop else run_real(options, supervisor)
+    except HedgeError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        where = error.filename or "this machine"
+        print(f"{where} cannot be used ({error.strerror or error}).", file=sys.stderr)
+        return ConfigError.exit_code
+    except ChildDiedError as error:
+        _tell_death(error)
+        return error.code if 0 < error.code <= _LAST_CODE else 1
+    except StoppedEarlyError:
+        print("Stopped before the pair was running.", file=sys.stderr)
+        return 0
+
+
+def _tell_death(death: ChildDiedError) -> None:
+    print(death, file=sys.stderr)
+    for line in death.child.tail()[:-1]:
+        print(f"    {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

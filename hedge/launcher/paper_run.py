@@ -1,0 +1,298 @@
+"""The pair against the paper exchange, everything on this machine: from nothing to a summary."""
+
+import importlib
+import re
+import shutil
+import socket
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hedge.config.load import load_config
+from hedge.errors import (
+    AccountKeyError,
+    AlreadyRunningError,
+    ConfigError,
+    ExchangeUnreachableError,
+    NotNeutralError,
+)
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.launcher.options import DEFAULT_QUANTITY, Options
+from hedge.launcher.pair import Pair, StoppedEarlyError
+from hedge.launcher.paper_admin import PaperAdmin
+from hedge.launcher.processes import ROOT, Child, ChildDiedError, StopNow, Supervisor
+from hedge.launcher.run_lock import RunLock
+from hedge.launcher.summary import Summary, cycles_of, legs_of, receipts_of, summarise
+
+REDIS_PORT = 6388
+PAPER_PORT = 8790
+ACCOUNT_A = 280459
+ACCOUNT_B = 280458
+API_KEY_INDEX = 4
+MARKET = "ETH"
+_MARK = ".paper-run"
+_WRITTEN = (
+    *("config.yaml", "exchange", "logs", "redis", "state"),
+    *("main_A.out", "main_B.out", "paper.out"),
+)
+"""What a run leaves in its directory."""
+
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 10.0
+_PATIENCE_S = 10.0  # the real thing waits longer for a hedge that fails
+_READY = re.compile(r"ready on (http://\S+) (ws://\S+)")
+
+Json = dict[str, Any]
+
+
+def run_paper(options: Options, supervisor: Supervisor) -> int:
+    """Run the pair until Ctrl-C or the wanted cycles; return the exit code."""
+    run_dir = options.run_dir.resolve() if options.run_dir else ROOT / "run" / "paper"
+    log_dir = run_dir / "logs" if options.run_dir else ROOT / "logs"
+    _claim(run_dir)
+    with RunLock(run_dir / "up.lock"):
+        if not options.keep:
+            _clear(run_dir)
+        with EmbeddedRedis(run_dir / "redis", REDIS_PORT) as redis:
+            if redis.warning:
+                supervisor.say(redis.warning)
+            run = PaperRun(options, supervisor, run_dir, log_dir, redis.port)
+            try:
+                return run.run()
+            except StopNow:
+                supervisor.kill_all()
+                raise
+            finally:
+                run.close()
+
+
+def _claim(run_dir: Path) -> None:
+    """Make the directory ours. Raises ConfigError for one that holds something else."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    mark = run_dir / _MARK
+    is_new = not any(entry.name != "up.lock" for entry in run_dir.iterdir())
+    if not (is_new or mark.exists() or run_dir == ROOT / "run" / "paper"):
+        raise ConfigError(
+            f"--run-dir {run_dir} holds files of something else, and a run begins by clearing its "
+            "directory; name a new or an empty one."
+        )
+    mark.write_text("A directory of ./start_hedge.sh --paper; its files are replaced.\n")
+
+
+def _clear(run_dir: Path) -> None:
+    """Forget the last run: its exchange, its keys, and what the daemons kept of it."""
+    for name in _WRITTEN:
+        entry = run_dir / name
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+class PaperRun:
+    """One run: paper exchange, keys, configuration, both daemons, summary."""
+
+    def __init__(
+        self, options: Options, supervisor: Supervisor, run_dir: Path, log_dir: Path, port: int
+    ) -> None:
+        """Prepare; `port` is Redis's."""
+        self.options = options
+        self.supervisor = supervisor
+        self.run_dir = run_dir
+        self.log_dir = log_dir
+        self.redis_port = port
+        self._exchange: Child | None = None
+        self._pair: Pair | None = None
+
+    def close(self) -> None:
+        """Stop what still runs, in order: A, B, the exchange."""
+        if self._pair is not None:
+            if self.supervisor.children:
+                self._pair.stop()
+            self._pair.close()
+        if self._exchange is not None:
+            self.supervisor.stop(self._exchange, _STOP_TIMEOUT_S)
+
+    def run(self) -> int:
+        """Start everything, watch it, stop the pair, tell what it did."""
+        admin, ws_url = self._start_exchange()
+        config_path = self._write_config(admin, ws_url)
+        config = load_config(config_path, "", {"market": self.options.market})
+        market, size_decimals = self._market(admin, config.market)
+        after_seq = admin.last_seq()
+        self._pair = Pair(self.supervisor, config, config_path, self.run_dir, _PATIENCE_S)
+        self._pair.start(self.options)
+        self._invite()
+        code = self._pair.run_until_stopped(self._enough(admin, market, after_seq))
+        summary = _summary(admin, market, size_decimals, after_seq)
+        self.supervisor.say(summary.line)
+        return self._judge(code, summary)
+
+    # --- start
+
+    def _start_exchange(self) -> tuple[PaperAdmin, str]:
+        self.supervisor.say("Starting the paper exchange ...")
+        try:
+            return self._try_exchange(_free_port(PAPER_PORT))
+        except ChildDiedError as death:
+            if death.code != AlreadyRunningError.exit_code:
+                raise
+            self.supervisor.children.remove(death.child)  # somebody took the port in between
+            return self._try_exchange(0)
+
+    def _try_exchange(self, port: int) -> tuple[PaperAdmin, str]:
+        command = [sys.executable, "-m", "paper", "--port", str(port)]
+        command += ["--tier", self.options.tier, "--seed", str(self.options.seed)]
+        command += ["--state", str(self.run_dir / "exchange")]
+        output = self.run_dir / "paper.out"
+        self._exchange = self.supervisor.add(Child("paper", command, output=output))
+        found: list[re.Match[str]] = []
+
+        def ready() -> bool:
+            match = _READY.search(output.read_text(encoding="utf-8", errors="replace"))
+            found.extend([match] if match else [])
+            return match is not None
+
+        if not self.supervisor.wait(ready, _START_TIMEOUT_S):
+            if self.supervisor.signals.requested:
+                raise StoppedEarlyError
+            msg = f"The paper exchange did not start; see {output}."
+            raise ExchangeUnreachableError(msg)
+        return PaperAdmin(found[0][1]), found[0][2]
+
+    @staticmethod
+    def _market(admin: PaperAdmin, symbol: str) -> tuple[int, int]:
+        try:
+            return admin.market(symbol)
+        except KeyError as error:
+            msg = f"--market {symbol}: {error.args[0]}."
+            raise ConfigError(msg) from error
+
+    def _write_config(self, admin: PaperAdmin, ws_url: str) -> Path:
+        path = self.run_dir / "config.yaml"
+        if not (self.options.keep and path.exists()):
+            keys = {account: _new_key(admin, account) for account in (ACCOUNT_A, ACCOUNT_B)}
+            values = self._config(admin, ws_url, keys)
+        else:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values["redis"]["port"] = self.redis_port
+            values["lighter"] |= {"base_url": admin.base_url, "ws_url": ws_url}
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        head = "# Written by ./start_hedge.sh --paper. The keys are worth nothing.\n"
+        path.write_text(head + yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        return path
+
+    def _config(self, admin: PaperAdmin, ws_url: str, keys: dict[int, str]) -> Json:
+        fast = self.options.tier == "instant"
+        return {
+            "market": self.options.market or MARKET,
+            "accounts": {
+                name: {
+                    "account_name": f"paper {name[-1].upper()}",
+                    "account_index": account,
+                    "api_key_index": API_KEY_INDEX,
+                    "api_key_private_key": keys[account],
+                }
+                for name, account in (("account_a", ACCOUNT_A), ("account_b", ACCOUNT_B))
+            },
+            "redis": {"host": LOOPBACK, "port": self.redis_port},
+            "lighter": {
+                "base_url": admin.base_url,
+                "ws_url": ws_url,
+                "tier": "premium" if fast else "standard",
+                **({"requests_per_minute": 24_000} if fast else {}),
+            },
+            "strategy": {
+                "quantity": str(self.options.quantity or DEFAULT_QUANTITY),
+                "depth": self.options.depth or 1,
+            },
+            "timing": {"stop_timeout_s": _PATIENCE_S},
+            "state": {"dir": str(self.run_dir / "state")},
+            "logging": {"dir": str(self.log_dir), "console": False},
+        }
+
+    def _invite(self) -> None:
+        say = self.supervisor.say
+        shown = self.run_dir / "config.yaml"
+        if shown.is_relative_to(ROOT):
+            shown = shown.relative_to(ROOT)
+        who = "B runs" if self.options.only_b else "Both run"
+        say(f"{who}. Ask in another terminal: python hedgectl.py status --config {shown}")
+        say(f"Listen: redis-cli -p {self.redis_port} PSUBSCRIBE 'hedge:*'    Stop: Ctrl-C")
+
+    # --- run and judge
+
+    def _enough(self, admin: PaperAdmin, market: int, after_seq: int) -> "_Enough | None":
+        if self.options.cycles is None:
+            return None
+        return _Enough(admin, market, after_seq, self.options.cycles, self.options.timeout_s)
+
+    def _judge(self, code: int, summary: Summary) -> int:
+        if self.options.only_b:
+            return code
+        if code == 0 and summary.net_lots != 0:
+            return NotNeutralError.exit_code
+        if code == 0 and self.options.cycles is not None and not self.supervisor.signals.requested:
+            return 0 if summary.cycles >= self.options.cycles else NotNeutralError.exit_code
+        return code
+
+
+class _Enough:
+    """Whether the wanted cycles are done, by the exchange's own log, or the time is up."""
+
+    def __init__(
+        self, admin: PaperAdmin, market: int, after_seq: int, cycles: int, timeout_s: float
+    ) -> None:
+        self._admin = admin
+        self._market = market
+        self._seq = after_seq
+        self._missing = cycles
+        self._deadline = time.monotonic() + timeout_s
+
+    def __call__(self) -> bool:
+        legs = legs_of(self._admin.trades(ACCOUNT_A, self._seq), ACCOUNT_A, self._market)
+        self._missing -= cycles_of(legs)
+        self._seq = legs[-1].seq if legs else self._seq
+        return self._missing <= 0 or time.monotonic() > self._deadline
+
+
+def _free_port(wanted: int) -> int:
+    """Return the wanted port if it is free, else 0, which means any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except OSError:
+            return 0
+    return wanted
+
+
+def _new_key(admin: PaperAdmin, account: int) -> str:
+    """Make an API key for the account, register its public half and return the private one."""
+    importlib.import_module(
+        "hedge.exchange.lighter.sdk"
+    )  # imports the SDK without its side effects
+    from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
+
+    private, public, error = create_api_key()  # type: ignore[no-untyped-call]
+    if error is not None:
+        msg = f"The SDK could not make an API key: {error}."
+        raise AccountKeyError(msg)
+    admin.register_key(account, API_KEY_INDEX, public.removeprefix("0x"))
+    return str(private.removeprefix("0x"))
+
+
+def _summary(admin: PaperAdmin, market: int, size_decimals: int, after_seq: int) -> Summary:
+    b_orders = admin.orders(ACCOUNT_B, after_seq)
+    return summarise(
+        legs_of(admin.trades(ACCOUNT_A, after_seq), ACCOUNT_A, market),
+        legs_of(admin.trades(ACCOUNT_B, after_seq), ACCOUNT_B, market),
+        receipts_of(b_orders),
+        size_decimals,
+        Decimal(0),
+    )

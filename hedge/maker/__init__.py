@@ -1,0 +1,1 @@
+"""Account A's process: what it states, and how it reads B."""

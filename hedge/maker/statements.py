@@ -1,0 +1,147 @@
+"""What A says of itself in Redis, and how it reads B's answers."""
+
+from hedge.bus.port import StateSnapshot
+from hedge.core import pricing
+from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
+from hedge.core.transitions import Facts
+from hedge.daemon.context import Parts
+from hedge.wire.messages import AFilled
+from hedge.wire.state import PositionState, Ready
+
+
+def is_current(state: MakerState) -> bool:
+    """Whether A knows of everything that its account has done by now."""
+    return state.streams_up and state.consistent and state.pending is not Pending.FENCE
+
+
+def position_of(
+    parts: Parts,
+    state: MakerState,
+    floor_trade_id: int,
+    *,
+    seq: int,
+    position_lots: int,
+    as_of_s: int,
+) -> PositionState:
+    """Return A's position as its newest trade left it.
+
+    `as_of_s` (epoch seconds) is when A last knew that nothing else had happened: a state that is
+    only written again, by an A that is cut off, must not look newer than a hedge of B.
+    """
+    return PositionState(
+        chain_id=parts.scope.chain_id,
+        account_index=parts.scope.account_a,
+        market_index=parts.spec.market_index,
+        instance=parts.instance,
+        seq=seq,
+        position_lots=position_lots,
+        floor_trade_id=floor_trade_id,
+        last_trade_id=state.last_trade_id,
+        timestamp=as_of_s,
+    )
+
+
+def fill_of(parts: Parts, effect: PublishFill, last_trade_id: int, frame_ns: int) -> AFilled:
+    """Return the message of one trade; `last_trade_id` is the newest one in A's position."""
+    trade = effect.trade
+    return AFilled(
+        account_index=parts.scope.account_a,
+        market_index=parts.spec.market_index,
+        order_index=trade.order_index,
+        filled_lots=trade.size_lots,
+        quote_micros=trade.quote_micros,
+        avg_price_micros=pricing.ticks_to_micros(trade.price_ticks, parts.spec),
+        timestamp=trade.time_ms // 1000,
+        side=trade.side,
+        instance=parts.instance,
+        seq=effect.seq,
+        position_lots=effect.position_lots,
+        chain_id=parts.scope.chain_id,
+        trade_id=trade.trade_id,
+        client_order_index=trade.client_order_index,
+        last_trade_id=max(last_trade_id, trade.trade_id),
+        frame_ns=frame_ns,
+        published_ns=parts.clock.mono_ns(),
+    )
+
+
+def beat_of(parts: Parts, state: MakerState) -> Ready:
+    """Return A's heartbeat."""
+    reasons = [] if state.nonce is not None else ["book not proven yet"]
+    if state.halt_reason:
+        reasons.append(f"halted: {state.halt_reason}")
+    if not state.streams_up:
+        reasons.append("own streams are down")
+    if not state.peer.ready:
+        reasons.append("B is not ready")
+    return Ready(
+        side="a",
+        ready=not reasons,
+        reasons=tuple(reasons),
+        state=state.phase.value,
+        instance=parts.instance,
+        can_hedge_lots=None,
+        version=parts.version,
+        chain_id=parts.scope.chain_id,
+        a_account_index=parts.scope.account_a,
+        b_account_index=parts.scope.account_b,
+        market_index=parts.spec.market_index,
+        offset_lots=parts.spec.lots(parts.config.strategy.offset_base_amount),
+        timestamp=parts.epoch_s,
+    )
+
+
+def peer_of(snapshot: StateSnapshot, own: Ready) -> Peer:
+    """Return B as Redis shows it: a mismatch of the two configurations is not ready."""
+    beat, ledger = snapshot.ready_b, snapshot.ledger
+    if beat is None:
+        reasons: tuple[str, ...] = ("no heartbeat of B",)
+    else:
+        reasons = own.disagreements(beat) or (() if beat.ready else beat.reasons)
+    answers = (
+        ledger is not None
+        and not (beat is not None and own.disagreements(beat))  # it counts to another sum
+        and ledger.a_instance is not None
+        and ledger.a_seq is not None
+        and ledger.a_position_lots is not None
+        and ledger.owed_lots is not None
+    )
+    view = None
+    if answers and ledger is not None:
+        view = LedgerView(
+            a_instance=ledger.a_instance or "",
+            a_seq=ledger.a_seq or 0,
+            a_position_lots=ledger.a_position_lots or 0,
+            owed_lots=ledger.owed_lots or 0,
+            dust_lots=ledger.dust_lots,
+            inflight=ledger.inflight,
+        )
+    return Peer(
+        ready=not reasons,
+        reasons=reasons,
+        can_hedge_lots=beat.can_hedge_lots if beat else None,
+        alive=beat is not None,
+        ledger=view,
+    )
+
+
+def why_waiting(state: MakerState, facts: Facts) -> str:
+    """Return why A has no order in the book, in a word for the log; "" when it has one."""
+    if state.order is not None or state.phase not in (Phase.READY, Phase.AWAITING_HEDGE):
+        return ""
+    room = state.peer.can_hedge_lots
+    if not state.peer.ready:
+        return "B is not ready"
+    if state.phase is Phase.AWAITING_HEDGE:
+        return "B has not covered everything yet"
+    if facts.bid_ticks is None or facts.ask_ticks is None:
+        return "no market data"
+    if not facts.room:
+        return "the request budget of this minute is used up"
+    if not state.net_lots and room is not None and room < state.config.quantity_lots:
+        return "B has no margin for another order"
+    spec, net = state.config.spec, state.net_lots or 0
+    is_long = net > 0 and spec.can_rest(net, facts.ask_ticks)
+    if not is_long and not spec.can_rest(state.config.quantity_lots, facts.bid_ticks):
+        return "strategy.quantity is below the exchange's minimum at this price"
+    return ""

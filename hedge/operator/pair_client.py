@@ -1,0 +1,154 @@
+"""The pair's state for tools: read from Redis alone, so that it works with the exchange down.
+
+Stored amounts are decimal text with exactly the market's places, so the market's size step is
+learned from the values themselves.
+"""
+
+import asyncio
+import os
+import secrets
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+
+from hedge.bus.connection import sync_client
+from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
+from hedge.bus.port import PairScope, StateSnapshot
+from hedge.bus.replies import are_values, fitting, parsed
+from hedge.config.schema import Config
+from hedge.core.amounts import MarketSpec
+from hedge.errors import RedisUnreachableError
+from hedge.operator.status import Report, report
+from hedge.wire.codec import MessageRefusedError, parse_object
+from hedge.wire.names import LeaseKey, Names
+from hedge.wire.state import Standby
+from redis_messenger import RedisMessenger
+
+_AMOUNTS = ("position_base_amount", "offset_base_amount", "dust_base_amount")
+_UNKNOWN_DECIMALS = 4  # shows nothing: without any value there is no amount to show
+
+
+class PairState:
+    """A connection to the pair's Redis for one tool; use it as `async with`."""
+
+    def __init__(self, config: Config) -> None:
+        """Prepare; nothing is connected before the block is entered."""
+        self.config = config
+        self.names = Names(config.pair)
+        self.messenger = RedisMessenger.from_config(
+            config, instance=secrets.token_hex(4), host_id=f"tool-{os.getpid()}"
+        )
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises RedisUnreachableError."""
+        self.messenger.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.messenger.aclose()
+
+    async def report(self) -> Report:
+        """Read the pair's state of this moment. Raises RedisUnreachableError."""
+        accounts = self.config.accounts
+        spec, chain_id = self._learn()
+        scope = PairScope(
+            chain_id=chain_id,
+            account_a=accounts.account_a.account_index,
+            account_b=accounts.account_b.account_index,
+            spec=spec,
+            secret=self.config.secret,
+        )
+        leases = [
+            LeaseKey(chain_id, account.account_index, account.api_key_index)
+            for account in (accounts.account_a, accounts.account_b)
+        ]
+        self.messenger.bind(scope, *leases)
+        snapshot = await self.messenger.read_state()
+        return report(
+            snapshot, spec, scope.account_a, scope.account_b, await self._standbys(snapshot)
+        )
+
+    async def _standbys(self, snapshot: StateSnapshot) -> tuple[Standby, ...] | None:
+        """Return who waits to lead, None where this login may not look for them."""
+        holder = snapshot.lease_b.instance if snapshot.lease_b else ""
+        try:
+            found = await self.messenger.read_standbys()
+        except RedisUnreachableError:
+            return None
+        return tuple(item for item in found if item.instance != holder)
+
+    def _learn(self) -> tuple[MarketSpec, int]:
+        """Return the market and the chain as the stored values show them."""
+        names = self.names
+        keys = [names.ready_b, names.ready_a, names.ledger, names.position_b, names.position_a]
+        settings = self.config.redis
+        client: redis.Redis = sync_client(settings.for_reading, self.config.timing.redis_timeout_s)
+        try:
+            with parsed():
+                texts: Any = fitting(client.mget(keys), are_values(len(keys)))
+        except REDIS_PROBLEMS as error:
+            raise unreachable(settings, error) from error
+        finally:
+            client.close()
+        values = [value for text in texts if (value := _object(text))]
+        return _market(values, self.config.market), _first(values, "chain_id", 0)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        return dict(parse_object(text or ""))
+    except MessageRefusedError:
+        return {}
+
+
+def _first(values: list[dict[str, Any]], field: str, default: int) -> int:
+    found = (value[field] for value in values if isinstance(value.get(field), int))
+    return next(found, default)
+
+
+def _market(values: list[dict[str, Any]], symbol: str) -> MarketSpec:
+    amounts = (
+        value[field] for value in values for field in _AMOUNTS if isinstance(value.get(field), str)
+    )
+    decimals = next((len(text.partition(".")[2]) for text in amounts), _UNKNOWN_DECIMALS)
+    return MarketSpec(
+        market_index=_first(values, "market_index", 0),
+        symbol=symbol,
+        size_decimals=decimals,
+        price_decimals=0,
+        min_base_lots=0,
+        min_quote_micros=0,
+    )
+
+
+class PairReader:
+    """The same for a program without an event loop; close it at the end."""
+
+    def __init__(self, config: Config) -> None:
+        """Connect. Raises RedisUnreachableError."""
+        self._runner = asyncio.Runner()
+        try:
+            self._state = self._runner.run(_enter(config))
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def report(self) -> Report:
+        """Read the pair's state of this moment. Raises RedisUnreachableError."""
+        return self._runner.run(self._state.report())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._runner.run(self._state.messenger.aclose())
+        self._runner.close()
+
+
+async def _enter(config: Config) -> PairState:
+    return await PairState(config).__aenter__()

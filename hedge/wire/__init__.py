@@ -1,0 +1,1 @@
+"""Bytes and values: every name, message and key of Redis, read and written without I/O."""

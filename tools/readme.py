@@ -1,0 +1,109 @@
+"""`python -m tools.readme`: write the parts of both READMEs that the code knows best.
+
+These are the state diagrams, drawn from the cores' transition tables, and the configuration table.
+Each stands between `<!-- generated NAME -->` and `<!-- end NAME -->`; nothing else is touched.
+"""
+
+import enum
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from hedge.config import meanings_zh as config_zh
+from hedge.config.load import markdown_table
+from hedge.core.hedger import step as hedger
+from hedge.core.maker import step as maker
+
+ROOT = Path(__file__).resolve().parents[1]
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+_MANY = 4
+_BLOCK = re.compile(r"(<!-- generated (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+
+S = TypeVar("S", bound=enum.Enum)
+T = TypeVar("T", bound=enum.Enum)
+Table = Mapping[S, Mapping[T, S]]
+
+
+def diagram(table: Table[S, T], *, chinese: bool = False) -> str:
+    """Return a state table as a Mermaid diagram, and as text what leads there from everywhere."""
+    common = _common(table)
+    first = next(iter(table))
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first.name}"]
+    for state, row in table.items():
+        arrows: dict[S, list[str]] = defaultdict(list)
+        for trigger, target in row.items():
+            if target is not state and (trigger, target) not in common:
+                arrows[target].append(str(trigger.value))
+        lines += [
+            f"    {state.name} --> {target.name}: {', '.join(words)}"
+            for target, words in arrows.items()
+        ]
+    lines.append("```")
+    lines.append("")
+    for (trigger, target), sources in common.items():
+        others = [state for state in table if state not in sources and state is not target]
+        lines.append(_sentence(str(trigger.value), target.name, others, chinese=chinese))
+    return "\n".join(lines) + "\n"
+
+
+def _common(table: Table[S, T]) -> dict[tuple[T, S], list[S]]:
+    """Return the moves that so many states share that arrows would hide the picture."""
+    sources: dict[tuple[T, S], list[S]] = defaultdict(list)
+    for state, row in table.items():
+        for trigger, target in row.items():
+            if target is not state:
+                sources[trigger, target].append(state)
+    return {move: states for move, states in sources.items() if len(states) >= _MANY}
+
+
+def _sentence(trigger: str, target: str, others: list[S], *, chinese: bool) -> str:
+    if chinese:
+        names = "、".join(f"`{state.name}`" for state in others)
+        where = f"除 {names} 外的任何状态" if names else "任何状态"
+        return f"- {where}：*{trigger}* → `{target}`"
+    names = ", ".join(f"`{state.name}`" for state in others)
+    where = f"any state but {names}" if names else "any state"
+    return f"- From {where}: *{trigger}* → `{target}`"
+
+
+def configuration(*, chinese: bool = False) -> str:
+    """Return the table of all keys, in English or in Chinese."""
+    table = markdown_table()
+    if not chinese:
+        return table
+    _, rule, *rows = table.splitlines()
+    return "\n".join([config_zh.HEADER, rule, *(_translated(row) for row in rows)]) + "\n"
+
+
+def _translated(row: str) -> str:
+    cells = row.split(" | ")
+    key = cells[0].strip("|` ")
+    return " | ".join([*cells[:-1], f"{config_zh.MEANINGS[key]} |"])
+
+
+def rendered(text: str, *, chinese: bool = False) -> str:
+    """Return a README's text with every generated part as the code has it now."""
+    parts = {
+        "maker": diagram(maker.TRANSITIONS, chinese=chinese),
+        "hedger": diagram(hedger.TRANSITIONS, chinese=chinese),
+        "configuration": configuration(chinese=chinese),
+    }
+    return _BLOCK.sub(lambda match: match[1] + "\n" + parts[match[2]] + "\n" + match[3], text)
+
+
+def main() -> int:
+    """Write both READMEs and say which of them changed."""
+    for path in READMES:
+        text = path.read_text(encoding="utf-8")
+        new = rendered(text, chinese="zh" in path.name)
+        if new != text:
+            path.write_text(new, encoding="utf-8")
+        print(f"{path.name}: {'written' if new != text else 'current'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
