@@ -18,6 +18,7 @@ from functools import partial
 
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.schedule import GENERAL, Result, play
+from tests.simulation.tally import Tally
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 SPREAD = 1_000_003
@@ -58,7 +59,7 @@ class Totals:
 
     schedules: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
     halts: Counter[str] = field(default_factory=Counter)
     found: list[Result] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -68,18 +69,19 @@ class Totals:
         for name in ("steps", "prefixes", "fills", "hedges", "starts"):
             self.counts[name] += getattr(result, name)
         self.counts["seconds"] += round(result.virtual_s)
-        self.faults.update(result.faults)
+        self.tally.add(result.tally)
         self.halts.update(result.halts)
         if result.violations:
             self.found.append(result)
 
     def tell(self) -> None:
         counts, took = self.counts, time.monotonic() - self.started
-        print("faults:", ", ".join(f"{name} {n}" for name, n in self.faults.most_common()))
+        print("faults:", ", ".join(f"{name} {n}" for name, n in self.tally.injected.most_common()))
         halts = ", ".join(f"{name} {n}" for name, n in self.halts.most_common())
         print("halts that a person resumed:", halts or "none")
         print(
-            f"schedules={self.schedules} steps={counts['steps']} faults={self.faults.total()} "
+            f"schedules={self.schedules} steps={counts['steps']} "
+            f"faults={self.tally.injected.total()} "
             f"fills={counts['fills']} hedges={counts['hedges']} starts={counts['starts']} "
             f"virtual_hours={counts['seconds'] / 3600:.1f} prefixes={counts['prefixes']} "
             f"violations={len(self.found)} "

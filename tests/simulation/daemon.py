@@ -36,6 +36,7 @@ from tests.simulation.host import Host, SimClock, SimHostState
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.peer import SimPeer
 from tests.simulation.socket import Socket
+from tests.simulation.tally import Tally
 from tests.simulation.venue import SimVenue
 
 TIMING = TimingConfig(
@@ -163,6 +164,7 @@ class World:
     """Hears of each resting order that A decides on."""
     bugs: list[str] = field(default_factory=list)
     starts: int = 0
+    tally: Tally = field(default_factory=Tally)
 
 
 class Daemon:

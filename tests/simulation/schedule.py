@@ -18,6 +18,7 @@ from tests.simulation.host import Host
 from tests.simulation.judge import Judge
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.loop import run as run_loop
+from tests.simulation.tally import Tally
 from tests.simulation.venue import DUST_LOTS
 
 HEAL_S = 150.0
@@ -59,7 +60,7 @@ class Result:
 
     seed: int
     violations: list[str] = field(default_factory=list)
-    faults: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
     halts: Counter[str] = field(default_factory=Counter)
     prefixes: int = 0
     steps: int = 0
@@ -213,7 +214,7 @@ class Stage:
                 self._fill()
             if blows and dice.random() < 0.45:
                 name = dice.choice(list(blows))
-                self.result.faults[name] += 1
+                self.world.tally.inject(name)
                 self.say(f"fault: {name}")
                 blows[name](self, dice)
 
@@ -221,7 +222,7 @@ class Stage:
         for name in chosen:
             for table, kind in ((faults.VENUE_WEATHER, "venue"), (faults.REDIS_WEATHER, "redis")):
                 if name in table:
-                    self.result.faults[name] += 1
+                    self.world.tally.inject(name)
                     attribute, low, high = table[name]
                     for host in dict.fromkeys(self.hosts):
                         setattr(getattr(host, kind), attribute, self.dice.uniform(low, high))
@@ -351,6 +352,7 @@ class Stage:
         result.prefixes, result.hedges = audit.prefixes, audit.hedges
         result.steps, result.starts = self.loop.callbacks, self.world.starts
         result.virtual_s = self.loop.time()
+        result.tally = self.world.tally
 
 
 def play(

@@ -28,7 +28,7 @@ def test_schedules_of_one_seed_keep_every_promise() -> None:
     assert broken == []
     assert sum(one.fills for one in results) > SCHEDULES
     assert sum(one.prefixes for one in results) > 2 * SCHEDULES
-    assert len({name for one in results for name in one.faults}) > 25
+    assert len({name for one in results for name in one.tally.injected}) > 25
 
 
 def test_every_failure_of_the_sequencer_is_played() -> None:
@@ -37,11 +37,17 @@ def test_every_failure_of_the_sequencer_is_played() -> None:
     profile = Profile(faults=(), always=tuple(wanted), seconds=(12.0, 12.0))
     results = [play(SPREAD + number, profile) for number in range(6)]
     assert [one.violations for one in results] == [[]] * 6
-    assert all(wanted <= set(one.faults) for one in results)
+    assert all(wanted <= set(one.tally.injected) for one in results)
 
 
 def signature(result: Result) -> tuple[object, ...]:
-    return (result.steps, result.prefixes, result.fills, result.virtual_s, dict(result.faults))
+    return (
+        result.steps,
+        result.prefixes,
+        result.fills,
+        result.virtual_s,
+        dict(result.tally.injected),
+    )
 
 
 def test_a_schedule_replays_exactly() -> None:
