@@ -276,7 +276,7 @@ class RedisMessenger:
 
     async def publish_event(self, event: EventMessage) -> None:
         """Publish a change of state."""
-        text = event.to_json(self._bound().secret)
+        text = event.to_json(secret=self._bound().secret)
         await self._commands.publish(self.names.events, text)
 
     async def beat(self, ready: Ready) -> None:
@@ -290,7 +290,7 @@ class RedisMessenger:
         scope = self._bound()
         name = self.names.standby(standby.side, standby.instance)
         ttl_s = self._timing.ready_ttl_s
-        await self._commands.put(name, standby.to_json(scope.secret), ttl_s)
+        await self._commands.put(name, standby.to_json(secret=scope.secret), ttl_s)
 
     async def clear_standby(self, side: str) -> None:
         """Delete our heartbeat of waiting at a clean stop."""
@@ -353,13 +353,13 @@ class RedisMessenger:
             return halt
         record = replace(halt, resumed=resumed, forced=forced, note=note)
         was = "" if UNDECODABLE in raw else raw  # such bytes do not come back as they were
-        swap = [was, record.to_json(scope.secret)]
+        swap = [was, record.to_json(secret=scope.secret)]
         done = await self._commands.run(SWAP, [self.names.halt], [*swap], is_number)
         return record if done else None
 
     async def send_command(self, command: Command) -> None:
         """Leave a command for the daemons; it dies by itself after a minute."""
-        text = command.to_json(self._bound().secret)
+        text = command.to_json(secret=self._bound().secret)
         await self._commands.put(self.names.command, text, COMMAND_TTL_S)
 
     async def aclose(self) -> None:
@@ -379,7 +379,7 @@ class RedisMessenger:
 
     async def _halt(self, halt: Halt | None, failure: str) -> HaltAnswer:
         secret = self._bound().secret
-        told = ["", ""] if halt is None else [halt.to_json(secret), halt.id]
+        told = ["", ""] if halt is None else [halt.to_json(secret=secret), halt.id]
         stored, raw = await self._scripts.halt(told, failure)
         in_force = self._parse_halt(raw) if raw else halt
         return HaltAnswer(stored=stored, halt=in_force or unreadable_halt("none"))

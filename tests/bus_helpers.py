@@ -142,6 +142,7 @@ def b_filled(a_seq: int) -> BFilled:
         order_index=8,
         filled_lots=100,
         quote_micros=30_000_000,
+        avg_price_micros=3_000_000_000,
         timestamp=1,
         side=Side.SELL,
         client_order_index=4,

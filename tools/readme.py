@@ -1,14 +1,15 @@
-"""`python -m tools.readme`: write the parts of both READMEs that the code knows best.
+"""`python -m tools.readme`: write the parts of the READMEs and docs that the code knows best.
 
-These are the state diagrams, drawn from the cores' transition tables, and the configuration table.
-Each stands between `<!-- generated NAME -->` and `<!-- end NAME -->`; nothing else is touched.
+These are the state diagrams, drawn from the cores' transition tables, the configuration table, and
+the tables of all messages and keys. Each stands between `<!-- generated NAME -->` and
+`<!-- end NAME -->`; nothing else is touched.
 """
 
 import enum
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +17,14 @@ from hedge.config import meanings_zh as config_zh
 from hedge.config.load import markdown_table
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
+from hedge.wire.kinds import PLACES
+from hedge.wire.record import Declared, declared_fields
+from tools import wire_zh
 
 ROOT = Path(__file__).resolve().parents[1]
-READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+PAGES = tuple(
+    ROOT / name for name in ("README.md", "README.zh-CN.md", "docs/wire.md", "docs/wire.zh-CN.md")
+)
 _MANY = 4
 _BLOCK = re.compile(r"(<!-- generated (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
@@ -84,19 +90,63 @@ def _translated(row: str) -> str:
     return " | ".join([*cells[:-1], f"{config_zh.MEANINGS[key]} |"])
 
 
+def wire_tables(*, chinese: bool = False) -> str:
+    """Return a table of its fields for every kind of message and value."""
+
+    def words(text: str) -> str:
+        return wire_zh.WORDS[text] if chinese else text
+
+    def meaning(text: str) -> str:
+        return wire_zh.MEANINGS[text] if chinese else text
+
+    titles = ("field", "type", "unit", "missing or null", "since v", "meaning")
+    lines = []
+    for place in PLACES:
+        lines += [f"## {', '.join(f'`{name}`' for name in place.names)}", ""]
+        lines += [_row(words(title) for title in titles), _row("---" for _ in titles)]
+        lines += [
+            _row(
+                (
+                    f"`{one.name}`",
+                    one.sort.json,
+                    one.sort.unit,
+                    _absence(one, chinese=chinese),
+                    str(one.since),
+                    meaning(one.meaning),
+                )
+            )
+            for one in declared_fields(place.kind)
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _absence(one: Declared, *, chinese: bool) -> str:
+    if one.beside:
+        return f"随 `{one.beside}`" if chinese else f"with `{one.beside}`"
+    if not one.is_optional:
+        return ""
+    return "是" if chinese else "yes"
+
+
 def rendered(text: str, *, chinese: bool = False) -> str:
-    """Return a README's text with every generated part as the code has it now."""
+    """Return a page's text with every generated part as the code has it now."""
     parts = {
         "maker": diagram(maker.TRANSITIONS, chinese=chinese),
         "hedger": diagram(hedger.TRANSITIONS, chinese=chinese),
         "configuration": configuration(chinese=chinese),
+        "wire": wire_tables(chinese=chinese),
     }
     return _BLOCK.sub(lambda match: match[1] + "\n" + parts[match[2]] + "\n" + match[3], text)
 
 
 def main() -> int:
-    """Write both READMEs and say which of them changed."""
-    for path in READMES:
+    """Write every page and say which of them changed."""
+    for path in PAGES:
         text = path.read_text(encoding="utf-8")
         new = rendered(text, chinese="zh" in path.name)
         if new != text:

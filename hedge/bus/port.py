@@ -43,6 +43,7 @@ class PairScope:
         return WireLimits(
             chain_id=self.chain_id,
             account_index=self.account_a,
+            other_account_index=self.account_b,
             max_fill_lots=self.max_fill_lots,
             max_position_lots=self.max_position_lots,
             secret=self.secret,

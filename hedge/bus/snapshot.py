@@ -70,9 +70,7 @@ class SnapshotReader:
             position_a=take(position_a, lambda text: PositionState.from_json(text, spec, side_a)),
             position_b=take(position_b, lambda text: PositionState.from_json(text, spec, side_b)),
             ledger=take(ledger, lambda text: Ledger.from_json(text, spec, side_b)),
-            neutral=take(
-                neutral, lambda text: Neutral.from_json(text, spec, side_a, scope.account_b)
-            ),
+            neutral=take(neutral, lambda text: Neutral.from_json(text, spec, side_a)),
             ready_a=take(ready_a, lambda text: Ready.from_json(text, spec, side_a)),
             ready_b=take(ready_b, lambda text: Ready.from_json(text, spec, side_b)),
             halt=found_halt,

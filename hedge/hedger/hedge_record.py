@@ -9,6 +9,7 @@ from hedge.core.records import Trade
 from hedge.core.transitions import Outcome
 from hedge.daemon.context import Parts
 from hedge.exchange import outcome as sent
+from hedge.wire.codec import average_price_micros
 from hedge.wire.messages import AFilled, BFilled
 
 _SPANS = (
@@ -146,6 +147,7 @@ def result_of(
         order_index=trades[0].order_index if trades else 0,
         filled_lots=filled_lots,
         quote_micros=course.quote_micros,
+        avg_price_micros=average_price_micros(filled_lots, course.quote_micros, parts.spec),
         timestamp=parts.epoch_s,
         side=order.side,
         client_order_index=order.client_order_index,

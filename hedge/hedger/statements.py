@@ -234,9 +234,7 @@ class NeutralKeeper:
             return None
         scope = self._parts.scope
         try:
-            return Neutral.from_json(
-                str(kept["neutral"]), scope.spec, scope.limits_a, scope.account_b
-            )
+            return Neutral.from_json(str(kept["neutral"]), scope.spec, scope.limits_a)
         except (KeyError, MessageRefusedError):
             self._parts.log.warning("neutral_file_ignored", reason="not readable")
             return None

@@ -13,9 +13,11 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side, from_steps
+
+T = TypeVar("T")
 
 VERSION = 1
 MAX_INTEGER = 2**63 - 1
@@ -73,12 +75,14 @@ class MessageRefusedError(ValueError):
 class WireLimits:
     """What a reader accepts; None means that this limit does not apply.
 
-    `account_index` is the account the message must speak of; amounts are in lots; with `secret`
-    every message must carry a valid `sig`.
+    `account_index` is the account the message must speak of, `other_account_index` the second one
+    where it speaks of both; amounts are in lots; with `secret` every message must carry a valid
+    `sig`.
     """
 
     chain_id: int
     account_index: int | None = None
+    other_account_index: int | None = None
     max_fill_lots: int | None = None
     max_position_lots: int | None = None
     secret: bytes | None = None
@@ -180,11 +184,12 @@ class Fields:
         ):
             refuse(RefusalCause.BAD_SIGNATURE, "sig is missing or wrong")
 
-    def check_chain(self, chain_id: int) -> None:
-        """Refuse another chain's message."""
-        found = self.integer("chain_id")
-        if found != chain_id:
-            refuse(RefusalCause.WRONG_CHAIN, f"chain_id is {found}, ours is {chain_id}")
+    def chain(self, name: str, expected: int) -> int:
+        """Read the chain id; another chain's message is refused."""
+        found = self.integer(name)
+        if found != expected:
+            refuse(RefusalCause.WRONG_CHAIN, f"{name} is {found}, ours is {expected}")
+        return found
 
     def account(self, name: str, expected: int | None) -> int:
         """Read an account index; another account's message is refused as not ours."""
@@ -193,14 +198,17 @@ class Fields:
             refuse(RefusalCause.OTHER_ACCOUNT, f"{name} is {found}, ours is {expected}")
         return found
 
-    def market(self) -> int:
+    def market(self, name: str) -> int:
         """Read the market index; another market's message is refused as not ours."""
-        found = self.integer("market_index")
+        found = self.integer(name)
         if found != self._spec.market_index:
-            refuse(
-                RefusalCause.OTHER_MARKET, f"market_index is {found}, not {self._spec.market_index}"
-            )
+            refuse(RefusalCause.OTHER_MARKET, f"{name} is {found}, not {self._spec.market_index}")
         return found
+
+    def hint(self, name: str, kind: type[T]) -> T | None:
+        """Read what no decision needs: a value of another type is None, like a missing one."""
+        value = self._values.get(name)
+        return value if type(value) is kind else None
 
     def integer(self, name: str, low: int = 0) -> int:
         """Read a whole number of `low` .. 2^63 - 1."""
@@ -211,10 +219,6 @@ class Fields:
             refuse(RefusalCause.WRONG_TYPE, f"{name} is outside {low} .. 2^63 - 1")
         return value
 
-    def integer_or_none(self, name: str, low: int = 0) -> int | None:
-        """Read a whole number; a missing field and null are None."""
-        return self.integer(name, low) if self.has(name) else None
-
     def text(self, name: str) -> str:
         """Read a string."""
         value = self._required(name)
@@ -222,20 +226,12 @@ class Fields:
             self._wrong(name, "a string")
         return value
 
-    def text_or_none(self, name: str) -> str | None:
-        """Read a string; a missing field and null are None."""
-        return self.text(name) if self.has(name) else None
-
     def instance(self, name: str) -> str:
         """Read a process instance: hexadecimal text."""
         value = self.text(name)
         if not _INSTANCE.fullmatch(value):
             self._wrong(name, "hexadecimal text")
         return value
-
-    def instance_or_none(self, name: str) -> str | None:
-        """Read a process instance; a missing field and null are None."""
-        return self.instance(name) if self.has(name) else None
 
     def flag(self, name: str) -> bool:
         """Read true or false."""
@@ -287,10 +283,6 @@ class Fields:
             return self._spec.lots(value)
         except InexactAmountError as error:
             refuse(RefusalCause.NOT_WHOLE_LOTS, f"{name}: {error}")
-
-    def lots_or_none(self, name: str) -> int | None:
-        """Read a signed amount in lots; a missing field and null are None: unknown, not zero."""
-        return self.lots(name) if self.has(name) else None
 
     def fill_lots(self, name: str, limit: int | None) -> int:
         """Read the size of a fill: more than zero, at most `limit` lots."""

@@ -5,14 +5,32 @@ Every kind is frozen; `to_json` writes it, `from_json` judges and reads it or ra
 seconds, stamps are monotonic nanoseconds of the host that took them.
 """
 
-from dataclasses import dataclass
+# ruff: noqa: RUF009 (wire() returns dataclasses.field)
 
-from hedge.core.amounts import MarketSpec, Side, quote_text
-from hedge.wire.codec import VERSION, Fields, WireLimits, average_price_micros, dump, price_text
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hedge.core.amounts import Side
+from hedge.wire import record
+from hedge.wire.record import Absent, Record, wire
+
+EIGHT = frozenset(
+    {
+        "account_index",
+        "market_index",
+        "order_index",
+        "filled_base_amount",
+        "filled_quote_amount",
+        "avg_price",
+        "timestamp",
+        "side",
+    }
+)
+"""The fields of a fill that the users' tools know; a person who publishes by hand writes these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AFilled:
+class AFilled(Record):
     """One trade of account A, and A's position after it.
 
     A message published by hand has no `instance`: then everything below `side` is None, and it is
@@ -20,23 +38,75 @@ class AFilled:
     trades that are said late, or several at once, not the one that the message is about.
     """
 
-    account_index: int
-    market_index: int
-    order_index: int
-    filled_lots: int
-    quote_micros: int
-    avg_price_micros: int
-    timestamp: int
-    side: Side
-    instance: str | None = None
-    seq: int | None = None
-    position_lots: int | None = None
-    chain_id: int | None = None
-    trade_id: int | None = None
-    client_order_index: int | None = None
-    last_trade_id: int | None = None
-    frame_ns: int | None = None
-    published_ns: int | None = None
+    USERS_NAMES: ClassVar[frozenset[str]] = EIGHT
+    BY_DAEMON: ClassVar[str] = "instance"
+
+    account_index: int = wire(record.ACCOUNT, "account A")
+    market_index: int = wire(record.MARKET, "market of the trade")
+    order_index: int = wire(record.INDEX, "the exchange's index of A's order")
+    filled_lots: int = wire(record.FILL_AMOUNT, "size of this trade", name="filled_base_amount")
+    quote_micros: int = wire(record.QUOTE, "value of this trade", name="filled_quote_amount")
+    avg_price_micros: int = wire(record.PRICE, "price of this trade", name="avg_price")
+    timestamp: int = wire(record.EPOCH_S, "when it was traded")
+    side: Side = wire(record.SIDE, "what A did")
+    trade_id: int | None = wire(
+        record.TRADE_ID,
+        "the exchange's id of the trade",
+        absent=Absent.LEFT_OUT,
+        beside="instance",
+        default=None,
+    )
+    client_order_index: int | None = wire(
+        record.INDEX, "our id of A's order", absent=Absent.LEFT_OUT, beside="instance", default=None
+    )
+    instance: str | None = wire(
+        record.INSTANCE,
+        "process of A that states it; missing where it is published by hand",
+        absent=Absent.LEFT_OUT,
+        default=None,
+    )
+    seq: int | None = wire(
+        record.COUNT,
+        "number of this state of A within the instance",
+        absent=Absent.LEFT_OUT,
+        beside="instance",
+        default=None,
+    )
+    position_lots: int | None = wire(
+        record.POSITION,
+        "A's position after it, negative is short",
+        name="position_base_amount",
+        absent=Absent.LEFT_OUT,
+        beside="instance",
+        default=None,
+    )
+    chain_id: int | None = wire(
+        record.CHAIN,
+        "chain of the exchange",
+        absent=Absent.LEFT_OUT,
+        beside="instance",
+        default=None,
+    )
+    last_trade_id: int | None = wire(
+        record.TRADE_ID,
+        "newest trade in the position",
+        absent=Absent.LEFT_OUT,
+        beside="instance",
+        lenient=True,
+        default=None,
+    )
+    frame_ns: int | None = wire(
+        record.MONO_NS,
+        "when A's host received the trade",
+        absent=Absent.LEFT_OUT,
+        default=None,
+    )
+    published_ns: int | None = wire(
+        record.MONO_NS,
+        "when A's host published this message",
+        absent=Absent.LEFT_OUT,
+        default=None,
+    )
 
     @property
     def by_hand(self) -> bool:
@@ -48,243 +118,74 @@ class AFilled:
         """Change of A's position."""
         return self.side.sign * self.filled_lots
 
-    def to_json(self, spec: MarketSpec, secret: bytes | None = None) -> str:
-        """Write the message, signed when there is a secret."""
-        values: dict[str, object] = {
-            "account_index": self.account_index,
-            "market_index": self.market_index,
-            "order_index": self.order_index,
-            "filled_base_amount": spec.base(self.filled_lots),
-            "filled_quote_amount": quote_text(self.quote_micros),
-            "avg_price": price_text(self.avg_price_micros, spec),
-            "timestamp": self.timestamp,
-            "side": self.side.value,
-        }
-        if self.instance is not None:
-            values |= {
-                "v": VERSION,
-                "trade_id": self.trade_id,
-                "client_order_index": self.client_order_index,
-                "instance": self.instance,
-                "seq": self.seq,
-                "position_base_amount": (
-                    None if self.position_lots is None else spec.base(self.position_lots)
-                ),
-                "chain_id": self.chain_id,
-            }
-        if self.last_trade_id is not None:
-            values["last_trade_id"] = self.last_trade_id
-        if self.frame_ns is not None:
-            values["frame_ns"] = self.frame_ns
-        if self.published_ns is not None:
-            values["published_ns"] = self.published_ns
-        return dump(values, secret)
-
-    @classmethod
-    def from_json(cls, text: str, spec: MarketSpec, limits: WireLimits) -> "AFilled":
-        """Judge and read a message. Raises MessageRefusedError."""
-        fields = Fields.parse(text, spec)
-        account_index = fields.account("account_index", limits.account_index)
-        market_index = fields.market()
-        by_hand = not fields.has("instance")
-        if not by_hand or fields.has("v"):
-            fields.check_version()
-        if not by_hand or fields.has("chain_id"):
-            fields.check_chain(limits.chain_id)
-        fields.check_signature(limits.secret)
-        return cls(
-            account_index=account_index,
-            market_index=market_index,
-            order_index=fields.integer("order_index"),
-            filled_lots=fields.fill_lots("filled_base_amount", limits.max_fill_lots),
-            quote_micros=fields.micros("filled_quote_amount"),
-            avg_price_micros=fields.micros("avg_price"),
-            timestamp=fields.integer("timestamp"),
-            side=fields.side("side"),
-            instance=None if by_hand else fields.instance("instance"),
-            seq=None if by_hand else fields.integer("seq"),
-            position_lots=(
-                None
-                if by_hand
-                else fields.position_lots("position_base_amount", limits.max_position_lots)
-            ),
-            chain_id=None if by_hand else limits.chain_id,
-            trade_id=None if by_hand else fields.integer("trade_id"),
-            client_order_index=None if by_hand else fields.integer("client_order_index"),
-            last_trade_id=None if by_hand else fields.integer_or_none("last_trade_id"),
-            frame_ns=fields.integer_or_none("frame_ns"),
-            published_ns=fields.integer_or_none("published_ns"),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BFilled:
+class BFilled(Record):
     """One executed hedge order of account B.
 
     `trade_ids` are B's trades of this order, `a_seq` the state of A that it answers, `owed_lots`
     what is still owed after it (None while A is unknown), `latency_ms` from A's fill to B's order.
     """
 
-    account_index: int
-    market_index: int
-    order_index: int
-    filled_lots: int
-    quote_micros: int
-    timestamp: int
-    side: Side
-    client_order_index: int
-    trade_ids: tuple[int, ...]
-    a_seq: int | None
-    owed_lots: int | None
-    attempt: int
-    latency_ms: int | None
-    chain_id: int
-    stamps: tuple[tuple[str, int], ...] = ()
+    USERS_NAMES: ClassVar[frozenset[str]] = EIGHT
 
-    def to_json(self, spec: MarketSpec, secret: bytes | None = None) -> str:
-        """Write the message, signed when there is a secret."""
-        average = average_price_micros(self.filled_lots, self.quote_micros, spec)
-        values: dict[str, object] = {
-            "account_index": self.account_index,
-            "market_index": self.market_index,
-            "order_index": self.order_index,
-            "filled_base_amount": spec.base(self.filled_lots),
-            "filled_quote_amount": quote_text(self.quote_micros),
-            "avg_price": price_text(average, spec),
-            "timestamp": self.timestamp,
-            "side": self.side.value,
-            "v": VERSION,
-            "client_order_index": self.client_order_index,
-            "trade_ids": list(self.trade_ids),
-            "a_seq": self.a_seq,
-            "owed_base_amount": None if self.owed_lots is None else spec.base(self.owed_lots),
-            "attempt": self.attempt,
-            "latency_ms": self.latency_ms,
-            "chain_id": self.chain_id,
-        }
-        if self.stamps:
-            values["stamps"] = dict(self.stamps)
-        return dump(values, secret)
-
-    @classmethod
-    def from_json(cls, text: str, spec: MarketSpec, limits: WireLimits) -> "BFilled":
-        """Judge and read a message. Raises MessageRefusedError."""
-        fields = Fields.parse(text, spec)
-        account_index = fields.account("account_index", limits.account_index)
-        market_index = fields.market()
-        fields.check_version()
-        fields.check_chain(limits.chain_id)
-        fields.check_signature(limits.secret)
-        return cls(
-            account_index=account_index,
-            market_index=market_index,
-            order_index=fields.integer("order_index"),
-            filled_lots=fields.fill_lots("filled_base_amount", limits.max_fill_lots),
-            quote_micros=fields.micros("filled_quote_amount"),
-            timestamp=fields.integer("timestamp"),
-            side=fields.side("side"),
-            client_order_index=fields.integer("client_order_index"),
-            trade_ids=fields.integers("trade_ids"),
-            a_seq=fields.integer_or_none("a_seq"),
-            owed_lots=fields.lots_or_none("owed_base_amount"),
-            attempt=fields.integer("attempt"),
-            latency_ms=fields.integer_or_none("latency_ms"),
-            chain_id=limits.chain_id,
-            stamps=fields.stamps("stamps"),
-        )
+    account_index: int = wire(record.ACCOUNT, "account B")
+    market_index: int = wire(record.MARKET, "market of the order")
+    order_index: int = wire(record.INDEX, "the exchange's index of B's order")
+    filled_lots: int = wire(
+        record.FILL_AMOUNT, "what the order executed", name="filled_base_amount"
+    )
+    quote_micros: int = wire(record.QUOTE, "value of what it executed", name="filled_quote_amount")
+    avg_price_micros: int = wire(record.PRICE, "average price of its trades", name="avg_price")
+    timestamp: int = wire(record.EPOCH_S, "when it was settled")
+    side: Side = wire(record.SIDE, "what B did")
+    client_order_index: int = wire(record.INDEX, "our id of B's order")
+    trade_ids: tuple[int, ...] = wire(record.TRADE_IDS, "B's trades of this order")
+    a_seq: int | None = wire(record.COUNT, "the state of A that it answers", absent=Absent.NULL)
+    owed_lots: int | None = wire(
+        record.AMOUNT,
+        "what B still has to trade, positive is buy; null while A is unknown",
+        name="owed_base_amount",
+        absent=Absent.NULL,
+    )
+    attempt: int = wire(record.COUNT, "number of the attempt")
+    latency_ms: int | None = wire(record.MS, "from A's fill to B's order", absent=Absent.NULL)
+    chain_id: int = wire(record.CHAIN, "chain of the exchange")
+    stamps: tuple[tuple[str, int], ...] = wire(
+        record.STAMPS,
+        "when each stage of the hedge was passed",
+        absent=Absent.LEFT_OUT,
+        default=(),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BHedgeFailed:
+class BHedgeFailed(Record):
     """B's attempts are used up, or cannot succeed; `owed_lots` is None while it is unknown."""
 
-    account_index: int
-    market_index: int
-    reason: str
-    detail: str
-    attempts: int
-    owed_lots: int | None
-    a_seq: int | None
-    timestamp: int
-    chain_id: int
-
-    def to_json(self, spec: MarketSpec, secret: bytes | None = None) -> str:
-        """Write the message, signed when there is a secret."""
-        return dump(
-            {
-                "v": VERSION,
-                "account_index": self.account_index,
-                "market_index": self.market_index,
-                "reason": self.reason,
-                "detail": self.detail,
-                "attempts": self.attempts,
-                "owed_base_amount": None if self.owed_lots is None else spec.base(self.owed_lots),
-                "a_seq": self.a_seq,
-                "timestamp": self.timestamp,
-                "chain_id": self.chain_id,
-            },
-            secret,
-        )
-
-    @classmethod
-    def from_json(cls, text: str, spec: MarketSpec, limits: WireLimits) -> "BHedgeFailed":
-        """Judge and read a message. Raises MessageRefusedError."""
-        fields = Fields.parse(text, spec)
-        account_index = fields.account("account_index", limits.account_index)
-        market_index = fields.market()
-        fields.check_version()
-        fields.check_chain(limits.chain_id)
-        fields.check_signature(limits.secret)
-        return cls(
-            account_index=account_index,
-            market_index=market_index,
-            reason=fields.text("reason"),
-            detail=fields.text("detail"),
-            attempts=fields.integer("attempts"),
-            owed_lots=fields.lots_or_none("owed_base_amount"),
-            a_seq=fields.integer_or_none("a_seq"),
-            timestamp=fields.integer("timestamp"),
-            chain_id=limits.chain_id,
-        )
+    account_index: int = wire(record.ACCOUNT, "account B")
+    market_index: int = wire(record.MARKET, "market of the debt")
+    reason: str = wire(record.TEXT, "why, as one word")
+    detail: str = wire(record.TEXT, "why, in words")
+    attempts: int = wire(record.COUNT, "attempts made")
+    owed_lots: int | None = wire(
+        record.AMOUNT,
+        "what B still has to trade, positive is buy; null while unknown",
+        name="owed_base_amount",
+        absent=Absent.NULL,
+    )
+    a_seq: int | None = wire(record.COUNT, "the state of A that is not covered", absent=Absent.NULL)
+    timestamp: int = wire(record.EPOCH_S, "when B gave up")
+    chain_id: int = wire(record.CHAIN, "chain of the exchange")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventMessage:
+class EventMessage(Record):
     """A change of state of one side ("a" or "b"), for people and dashboards; never acted on."""
 
-    side: str
-    event: str
-    state: str
-    reason: str
-    detail: str
-    timestamp: int
-
-    def to_json(self, secret: bytes | None = None) -> str:
-        """Write the message, signed when there is a secret."""
-        return dump(
-            {
-                "v": VERSION,
-                "side": self.side,
-                "event": self.event,
-                "state": self.state,
-                "reason": self.reason,
-                "detail": self.detail,
-                "timestamp": self.timestamp,
-            },
-            secret,
-        )
-
-    @classmethod
-    def from_json(cls, text: str, spec: MarketSpec, limits: WireLimits) -> "EventMessage":
-        """Judge and read a message. Raises MessageRefusedError."""
-        fields = Fields.parse(text, spec)
-        fields.check_version()
-        fields.check_signature(limits.secret)
-        return cls(
-            side=fields.text("side"),
-            event=fields.text("event"),
-            state=fields.text("state"),
-            reason=fields.text("reason"),
-            detail=fields.text("detail"),
-            timestamp=fields.integer("timestamp"),
-        )
+    side: str = wire(record.TEXT, '"a" or "b"')
+    event: str = wire(record.TEXT, "what happened, as one word")
+    state: str = wire(record.TEXT, "the side's state")
+    reason: str = wire(record.TEXT, "why, as one word")
+    detail: str = wire(record.TEXT, "why, in words")
+    timestamp: int = wire(record.EPOCH_S, "when it happened")

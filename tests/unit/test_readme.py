@@ -75,7 +75,7 @@ def test_files_that_are_linked_exist(text: str) -> None:
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("path", diagrams.READMES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", diagrams.PAGES, ids=lambda path: path.name)
 def test_generated_parts_are_current(path: Path) -> None:
     """`make diagrams` has nothing to change."""
     text = path.read_text(encoding="utf-8")

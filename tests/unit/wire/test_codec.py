@@ -136,20 +136,21 @@ def test_a_whole_number_is_read_strictly(value: object, cause: RefusalCause) -> 
     assert fields(n=2**63 - 1).integer("n") == 2**63 - 1
 
 
-def test_missing_is_none_never_zero() -> None:
-    """What may be missing reads as None."""
-    empty = fields(n=None)
-    assert empty.integer_or_none("n") is None
-    assert empty.lots_or_none("n") is None
-    assert empty.text_or_none("n") is None
-    assert empty.instance_or_none("n") is None
-    assert empty.stamps("n") == ()
-    there = fields(n=0, a="0", t="x", i="ab", s={"k": 1})
-    assert there.integer_or_none("n") == 0
-    assert there.lots_or_none("a") == 0
-    assert there.text_or_none("t") == "x"
-    assert there.instance_or_none("i") == "ab"
-    assert there.stamps("s") == (("k", 1),)
+def test_what_is_missing_is_not_there() -> None:
+    """A missing field and null are the same: not there; a zero is there."""
+    assert not fields(n=None).has("n")
+    assert not fields().has("n")
+    assert fields(n=0).has("n")
+    assert fields(n=None).stamps("n") == ()
+    assert fields(s={"k": 1}).stamps("s") == (("k", 1),)
+
+
+def test_a_hint_of_another_type_is_no_hint() -> None:
+    """What no decision needs is None where it is of another type, never a refusal."""
+    assert fields(n="x").hint("n", str) == "x"
+    assert fields(n=5).hint("n", str) is None
+    assert fields(n=True).hint("n", int) is None
+    assert fields().hint("n", int) is None
 
 
 def test_other_types_are_read_strictly() -> None:
@@ -191,8 +192,8 @@ def test_other_pairs_are_told_apart_from_faults() -> None:
     other = fields(account_index=8, market_index=1, chain_id=300)
     assert cause_of(lambda: other.account("account_index", 7)) is RefusalCause.OTHER_ACCOUNT
     assert other.account("account_index", None) == 8
-    assert cause_of(other.market) is RefusalCause.OTHER_MARKET
-    assert cause_of(lambda: other.check_chain(304)) is RefusalCause.WRONG_CHAIN
+    assert cause_of(lambda: other.market("market_index")) is RefusalCause.OTHER_MARKET
+    assert cause_of(lambda: other.chain("chain_id", 304)) is RefusalCause.WRONG_CHAIN
     assert not RefusalCause.OTHER_ACCOUNT.is_fault
     assert not RefusalCause.OTHER_MARKET.is_fault
     assert RefusalCause.WRONG_CHAIN.is_fault

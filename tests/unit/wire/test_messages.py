@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
-from hedge.wire.control import Command, Halt, Lease
-from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.wire.state import Ledger, Neutral, PositionState, Ready
+from hedge.wire.control import Halt, Lease
+from hedge.wire.messages import AFilled
+from hedge.wire.state import Ledger, Ready
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 CHAIN, ACCOUNT_A, ACCOUNT_B = 304, 280459, 280458
@@ -174,155 +173,12 @@ def test_with_a_secret_nothing_unsigned_passes() -> None:
     assert AFilled.from_json(A_FILLED.to_json(SPEC, SECRET), SPEC, limits) == A_FILLED
 
 
-@given(
-    order=COUNTS,
-    lots=st.integers(1, 10**12),
-    micros=st.integers(0, 10**18),
-    side=st.sampled_from(Side),
-    instance=INSTANCES,
-    seq=COUNTS,
-    position=LOTS,
-    stamps=st.tuples(st.none() | COUNTS, st.none() | COUNTS),
-    secret=SECRETS,
-)
-def test_a_filled_round_trip(  # noqa: PLR0917
-    order: int,
-    lots: int,
-    micros: int,
-    side: Side,
-    instance: str,
-    seq: int,
-    position: int,
-    stamps: tuple[int | None, int | None],
-    secret: bytes | None,
-) -> None:
-    """Whatever A writes is read back equal."""
-    message = AFilled(
-        account_index=ACCOUNT_A,
-        market_index=0,
-        order_index=order,
-        filled_lots=lots,
-        quote_micros=micros,
-        avg_price_micros=micros,
-        timestamp=seq,
-        side=side,
-        instance=instance,
-        seq=seq,
-        position_lots=position,
-        chain_id=CHAIN,
-        trade_id=order,
-        client_order_index=seq,
-        frame_ns=stamps[0],
-        published_ns=stamps[1],
-    )
-    limits = WireLimits(CHAIN, ACCOUNT_A, secret=secret)
-    assert AFilled.from_json(message.to_json(SPEC, secret), SPEC, limits) == message
-
-
 def test_a_hand_made_message_round_trip() -> None:
     """A message without an instance is written without our fields."""
     message = read(BY_HAND)
     written = json.loads(message.to_json(SPEC))
     assert set(written) == set(BY_HAND)
     assert read(written) == message
-
-
-@given(
-    lots=st.integers(1, 10**12),
-    micros=st.integers(0, 10**18),
-    ids=st.lists(COUNTS, max_size=4),
-    a_seq=st.none() | COUNTS,
-    owed=st.none() | LOTS,
-    latency=st.none() | COUNTS,
-    stamps=st.dictionaries(st.text(min_size=1, max_size=9), COUNTS, max_size=4),
-    secret=SECRETS,
-)
-def test_b_filled_round_trip(
-    lots: int,
-    micros: int,
-    ids: list[int],
-    a_seq: int | None,
-    owed: int | None,
-    latency: int | None,
-    stamps: dict[str, int],
-    secret: bytes | None,
-) -> None:
-    """Whatever B writes of a hedge is read back equal."""
-    message = BFilled(
-        account_index=ACCOUNT_B,
-        market_index=0,
-        order_index=1,
-        filled_lots=lots,
-        quote_micros=micros,
-        timestamp=2,
-        side=Side.SELL,
-        client_order_index=3,
-        trade_ids=tuple(ids),
-        a_seq=a_seq,
-        owed_lots=owed,
-        attempt=1,
-        latency_ms=latency,
-        chain_id=CHAIN,
-        stamps=tuple(stamps.items()),
-    )
-    limits = WireLimits(CHAIN, ACCOUNT_B, secret=secret)
-    assert BFilled.from_json(message.to_json(SPEC, secret), SPEC, limits) == message
-
-
-@given(reason=WORDS, detail=WORDS, owed=st.none() | LOTS, seq=st.none() | COUNTS, secret=SECRETS)
-def test_failure_and_event_round_trip(
-    reason: str, detail: str, owed: int | None, seq: int | None, secret: bytes | None
-) -> None:
-    """Failures and events are read back equal, whatever their texts."""
-    limits = WireLimits(CHAIN, ACCOUNT_B, secret=secret)
-    failure = BHedgeFailed(
-        account_index=ACCOUNT_B,
-        market_index=0,
-        reason=reason,
-        detail=detail,
-        attempts=3,
-        owed_lots=owed,
-        a_seq=seq,
-        timestamp=1,
-        chain_id=CHAIN,
-    )
-    assert BHedgeFailed.from_json(failure.to_json(SPEC, secret), SPEC, limits) == failure
-    event = EventMessage(
-        side="b", event="state", state=reason, reason=reason, detail=detail, timestamp=1
-    )
-    assert EventMessage.from_json(event.to_json(secret), SPEC, limits) == event
-
-
-@given(instance=INSTANCES, seq=COUNTS, lots=LOTS, trades=st.tuples(COUNTS, COUNTS), secret=SECRETS)
-def test_positions_and_neutral_round_trip(
-    instance: str, seq: int, lots: int, trades: tuple[int, int], secret: bytes | None
-) -> None:
-    """Positions and the neutral moment are read back equal."""
-    limits = WireLimits(CHAIN, ACCOUNT_A, secret=secret)
-    position = PositionState(
-        chain_id=CHAIN,
-        account_index=ACCOUNT_A,
-        market_index=0,
-        instance=instance,
-        seq=seq,
-        position_lots=lots,
-        floor_trade_id=trades[0],
-        last_trade_id=trades[1],
-        timestamp=1,
-    )
-    assert PositionState.from_json(position.to_json(SPEC, secret), SPEC, limits) == position
-    neutral = Neutral(
-        chain_id=CHAIN,
-        a_account_index=ACCOUNT_A,
-        b_account_index=ACCOUNT_B,
-        market_index=0,
-        a_position_lots=lots,
-        b_position_lots=-lots,
-        a_trade_id=trades[0],
-        b_trade_id=trades[1],
-        timestamp=1,
-    )
-    assert Neutral.from_json(neutral.to_json(SPEC, secret), SPEC, limits, ACCOUNT_B) == neutral
 
 
 def ledger(**changes: Any) -> Ledger:
@@ -343,20 +199,6 @@ def ledger(**changes: Any) -> Ledger:
         "timestamp": 1,
     }
     return Ledger(**{**values, **changes})
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        ledger(),
-        ledger(a_instance=None, a_seq=None, a_position_lots=None, owed_lots=None),
-        ledger(failed="max_retries_exceeded", inflight=False, reasons=()),
-    ],
-)
-def test_ledger_round_trip(value: Ledger) -> None:
-    """A ledger is read back equal, also one that answers nothing."""
-    limits = WireLimits(CHAIN, ACCOUNT_B)
-    assert Ledger.from_json(value.to_json(SPEC), SPEC, limits) == value
 
 
 def test_a_ledger_that_answers_must_answer_whole() -> None:
@@ -384,10 +226,9 @@ READY = Ready(
 )
 
 
-def test_ready_round_trip_and_disagreements() -> None:
-    """Heartbeats are read back equal and name in words where two configurations differ."""
+def test_heartbeats_name_disagreements() -> None:
+    """A heartbeat of another chain is read, and names in words where two configurations differ."""
     limits = WireLimits(CHAIN, ACCOUNT_B)
-    assert Ready.from_json(READY.to_json(SPEC), SPEC, limits) == READY
     assert READY.disagreements(READY) == ()
     values = json.loads(READY.to_json(SPEC))
     other = Ready.from_json(
@@ -401,35 +242,21 @@ def test_ready_round_trip_and_disagreements() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "halt",
-    [
-        Halt(id="h1", side="a", reason="drift", detail="x", timestamp=1),
-        Halt(
-            id="h1",
-            side="a",
-            reason="drift",
-            detail="x",
-            timestamp=1,
-            resumed=2,
-            forced=True,
-            note="checked",
-        ),
-    ],
-)
-def test_halt_round_trip(halt: Halt) -> None:
-    """A halt and the record of its resumption are read back equal; only the first is active."""
-    limits = WireLimits(CHAIN, secret=SECRET)
-    assert Halt.from_json(halt.to_json(SECRET), SPEC, limits) == halt
-    assert halt.is_active is (halt.resumed is None)
+def test_only_a_halt_that_was_not_resumed_is_active() -> None:
+    """The record of a resumption halts nothing; what it says beside may be missing."""
+    halt = Halt(id="h1", side="a", reason="drift", detail="x", timestamp=1)
+    assert halt.is_active
+    assert "forced" not in json.loads(halt.to_json())
+    values = {**json.loads(halt.to_json()), "resumed": 2}
+    resumed = Halt.from_json(json.dumps(values), SPEC, WireLimits(CHAIN))
+    assert (resumed.is_active, resumed.forced, resumed.note) == (False, False, "")
+    assert {"resumed", "forced", "note"} < set(json.loads(resumed.to_json()))
 
 
-def test_lease_and_command_round_trip() -> None:
-    """Leases and commands are read back equal; a lease of other types is refused."""
-    lease = Lease(instance="ab", host="cd")
-    assert Lease.from_json(lease.to_json()) == lease
+def test_a_lease_says_whose_it_is() -> None:
+    """A lease of other types is refused; what it says beside is a hint."""
     with pytest.raises(MessageRefusedError):
         Lease.from_json('{"instance": 1, "host": "x"}')
-    for side in (None, "a"):
-        command = Command(id="c1", command="flatten", side=side, timestamp=1)
-        assert Command.from_json(command.to_json(), SPEC, WireLimits(CHAIN)) == command
+    odd = Lease.from_json('{"instance": "ab", "host": "x", "pair": 5, "market_index": "0"}')
+    assert odd == Lease(instance="ab", host="x")
+    assert odd.is_for("any", 7)

@@ -1,0 +1,319 @@
+"""Kinds of JSON objects, declared once: writing, reading, tables and fuzz inputs come from here.
+
+A kind is a frozen dataclass whose fields are declared with `wire`: how the value is written and
+read (`Sort`), its name on the wire, what stands there while it is unknown, since which version it
+exists, and what it means. `Record` does the rest. In JSON the eight names that the users' tools
+know come first, then `v`, then ours; readers ignore the order and every field they do not know.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hedge.core.amounts import MarketSpec, quote_text
+from hedge.wire.codec import NO_MARKET, VERSION, Fields, WireLimits, dump, price_text
+
+_KEY = "wire"
+NO_LIMITS = WireLimits(chain_id=0)
+"""For reading where neither chain, account nor amounts can be judged."""
+
+
+class Turn(enum.IntEnum):
+    """When a field is judged: whose message it is, then version, chain and signature, then all."""
+
+    OURS = 0
+    CHAIN = 1
+    CONTENT = 2
+
+
+class Absent(enum.Enum):
+    """What stands on the wire while a value is None, or at its default."""
+
+    NEVER = "never"
+    NULL = "null"
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """How values of one sort look on the wire.
+
+    `json` and `unit` are words for tables. `read` judges the field of that name and raises
+    MessageRefusedError. `wrong` are JSON values that no reader may accept.
+    """
+
+    json: str
+    unit: str
+    read: Callable[[Fields, str, WireLimits], Any]
+    write: Callable[[Any, MarketSpec], object] = lambda value, _: value
+    turn: Turn = Turn.CONTENT
+    wrong: tuple[object, ...] = ()
+
+
+_DECLARED: "dict[type[Record], tuple[Declared, ...]]" = {}
+_NOT_TEXT: tuple[object, ...] = (5, True, ["x"], {"x": 1})
+_NOT_WHOLE: tuple[object, ...] = ("5", 1.5, True, -1, 2**63, [5], {"x": 5})
+_NOT_AMOUNT: tuple[object, ...] = (True, "inf", "nan", "1,5", "0x10", "", [1], {"x": 1}, "1e9999")
+
+
+def _whole(unit: str) -> Sort:
+    return Sort("number", unit, lambda f, n, _: f.integer(n), wrong=_NOT_WHOLE)
+
+
+COUNT = _whole("count")
+INDEX = _whole("index")
+TRADE_ID = _whole("trade id")
+EPOCH_S = _whole("epoch s")
+MONO_NS = _whole("monotonic ns")
+MS = _whole("ms")
+TEXT = Sort("string", "", lambda f, n, _: f.text(n), wrong=_NOT_TEXT)
+INSTANCE = Sort(
+    "string",
+    "1 to 32 hex digits",
+    lambda f, n, _: f.instance(n),
+    wrong=(*_NOT_TEXT, "", "not hex", "0" * 33),
+)
+FLAG = Sort("true or false", "", lambda f, n, _: f.flag(n), wrong=(1, "true", [True]))
+SIDE = Sort(
+    '"buy" or "sell"',
+    "",
+    lambda f, n, _: f.side(n),
+    lambda value, _: value.value,
+    wrong=(*_NOT_TEXT, "long", "BUY", ""),
+)
+TEXTS = Sort(
+    "list of strings",
+    "",
+    lambda f, n, _: f.texts(n),
+    lambda value, _: list(value),
+    wrong=("x", [5], [None], {"x": 1}),
+)
+TRADE_IDS = Sort(
+    "list of numbers",
+    "trade ids",
+    lambda f, n, _: f.integers(n),
+    lambda value, _: list(value),
+    wrong=(5, ["5"], [-1], [1.5], [True], {"x": 1}),
+)
+STAMPS = Sort(
+    "object of numbers",
+    "monotonic ns",
+    lambda f, n, _: f.stamps(n),
+    lambda value, _: dict(value),
+    wrong=(5, "x", [1], {"x": "1"}, {"x": -1}, {"x": None}),
+)
+AMOUNT = Sort(
+    "decimal string",
+    "base asset",
+    lambda f, n, _: f.lots(n),
+    lambda value, spec: spec.base(value),
+    wrong=(*_NOT_AMOUNT, "0.0000000001"),
+)
+FILL_AMOUNT = Sort(
+    "decimal string",
+    "base asset, more than 0",
+    lambda f, n, limits: f.fill_lots(n, limits.max_fill_lots),
+    lambda value, spec: spec.base(value),
+    wrong=(*_NOT_AMOUNT, "0.0000000001", "0", "-1"),
+)
+POSITION = Sort(
+    "decimal string",
+    "base asset",
+    lambda f, n, limits: f.position_lots(n, limits.max_position_lots),
+    lambda value, spec: spec.base(value),
+    wrong=(*_NOT_AMOUNT, "0.0000000001"),
+)
+QUOTE = Sort(
+    "decimal string",
+    "quote asset",
+    lambda f, n, _: f.micros(n),
+    lambda value, _: quote_text(value),
+    wrong=(*_NOT_AMOUNT, "-1"),
+)
+PRICE = Sort(
+    "decimal string",
+    "quote per base asset",
+    lambda f, n, _: f.micros(n),
+    price_text,
+    wrong=(*_NOT_AMOUNT, "-1"),
+)
+ACCOUNT = Sort(
+    "number",
+    "account index",
+    lambda f, n, limits: f.account(n, limits.account_index),
+    turn=Turn.OURS,
+    wrong=_NOT_WHOLE,
+)
+OTHER_ACCOUNT = Sort(
+    "number",
+    "account index",
+    lambda f, n, limits: f.account(n, limits.other_account_index),
+    turn=Turn.OURS,
+    wrong=_NOT_WHOLE,
+)
+MARKET = Sort(
+    "number", "market index", lambda f, n, _: f.market(n), turn=Turn.OURS, wrong=_NOT_WHOLE
+)
+CHAIN = Sort(
+    "number",
+    "chain id",
+    lambda f, n, limits: f.chain(n, limits.chain_id),
+    turn=Turn.CHAIN,
+    wrong=_NOT_WHOLE,
+)
+HINT_TEXT = Sort("string", "", lambda f, n, _: f.hint(n, str))
+HINT_INDEX = Sort("number", "market index", lambda f, n, _: f.hint(n, int))
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One field of a kind, as it was declared.
+
+    `name` on the wire; `beside` names the field without which this one is not read, and with
+    which it is due. `lenient`: where it is missing it has its default. `since`: the `v` that
+    brought it.
+    """
+
+    attribute: str
+    name: str
+    sort: Sort
+    absent: Absent
+    beside: str
+    lenient: bool
+    default: Any
+    since: int
+    meaning: str
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether a reader accepts an object without it."""
+        return self.lenient or bool(self.beside) or self.absent is not Absent.NEVER
+
+    def is_due(self, fields: Fields) -> bool:
+        """Whether this object must have it, or has it."""
+        if self.beside:
+            return fields.has(self.beside) and (not self.lenient or fields.has(self.name))
+        return not self.is_optional or fields.has(self.name)
+
+    def is_written(self, record: "Record", value: Any) -> bool:
+        """Whether it stands on the wire of this record, with this value."""
+        if self.absent is Absent.NULL:
+            return True
+        if self.beside and getattr(record, self.beside) is None:
+            return False
+        return self.absent is Absent.NEVER or value != self.default
+
+
+def wire(
+    sort: Sort,
+    meaning: str,
+    *,
+    name: str = "",
+    absent: Absent = Absent.NEVER,
+    beside: str = "",
+    lenient: bool = False,
+    since: int = 1,
+    default: Any = dataclasses.MISSING,
+) -> Any:
+    """Declare a field; `name` is needed where it differs from the attribute.
+
+    `default`: of the constructor, and of a missing field.
+    """
+    declared = (sort, name, absent, beside, lenient, since, meaning)
+    return dataclasses.field(default=default, metadata={_KEY: declared})
+
+
+def declared_fields(kind: "type[Record]") -> tuple[Declared, ...]:
+    """Return the fields of a kind in their order on the wire, without `v` and `sig`."""
+    found = _DECLARED.get(kind)
+    if found is None:
+        ordered = sorted(map(_declared, dataclasses.fields(kind)), key=kind.is_ours)
+        found = _DECLARED[kind] = tuple(ordered)
+    return found
+
+
+def _declared(field: "dataclasses.Field[Any]") -> Declared:
+    sort, name, absent, beside, lenient, since, meaning = field.metadata[_KEY]
+    return Declared(
+        attribute=field.name,
+        name=name or field.name,
+        sort=sort,
+        absent=absent,
+        beside=beside,
+        lenient=lenient,
+        default=None if field.default is dataclasses.MISSING else field.default,
+        since=since,
+        meaning=meaning,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A JSON object of one kind: `to_json` writes it, `from_json` judges and reads it."""
+
+    USERS_NAMES: ClassVar[frozenset[str]] = frozenset()
+    """The fields that the users' tools know; they stand first."""
+
+    BY_DAEMON: ClassVar[str] = ""
+    """The attribute that only a daemon writes; without it version and chain may be missing."""
+
+    PLAIN: ClassVar[bool] = False
+    """Whether it bears neither a version nor a signature."""
+
+    def to_json(self, spec: MarketSpec = NO_MARKET, secret: bytes | None = None) -> str:
+        """Write the object, signed when there is a secret."""
+        values: dict[str, object] = {}
+        version_due = not self.PLAIN and not self._is_by_hand
+        for one in declared_fields(type(self)):
+            if version_due and self.is_ours(one):
+                values["v"], version_due = VERSION, False
+            value = getattr(self, one.attribute)
+            if one.is_written(self, value):
+                values[one.name] = None if value is None else one.sort.write(value, spec)
+        return dump(values, None if self.PLAIN else secret)
+
+    @property
+    def _is_by_hand(self) -> bool:
+        return bool(self.BY_DAEMON) and getattr(self, self.BY_DAEMON) is None
+
+    @classmethod
+    def is_ours(cls, one: Declared) -> bool:
+        """Whether the field is none of those that the users' tools know."""
+        return one.name not in cls.USERS_NAMES
+
+    @classmethod
+    def from_json(
+        cls, text: str, spec: MarketSpec = NO_MARKET, limits: WireLimits = NO_LIMITS
+    ) -> Self:
+        """Judge and read an object.
+
+        Judged first is whose message it is, then version, chain and signature, then every field.
+
+        Raises:
+            MessageRefusedError: it is not acted on, with the cause.
+
+        """
+        fields = Fields.parse(text, spec)
+        found = {one.attribute: one.default for one in declared_fields(cls)}
+        due = [one for one in declared_fields(cls) if one.is_due(fields)]
+        for one in due:
+            if one.sort.turn is Turn.OURS:
+                found[one.attribute] = one.sort.read(fields, one.name, limits)
+        if not cls.PLAIN:
+            cls._check(fields, limits)
+        for one in due:
+            if one.sort.turn is not Turn.OURS:
+                found[one.attribute] = one.sort.read(fields, one.name, limits)
+        return cls(**found)
+
+    @classmethod
+    def _check(cls, fields: Fields, limits: WireLimits) -> None:
+        """Judge version, chain and signature; what a person may leave out must be right if said."""
+        if not cls.BY_DAEMON or fields.has(cls.BY_DAEMON) or fields.has("v"):
+            fields.check_version()
+        for one in declared_fields(cls):
+            if one.sort.turn is Turn.CHAIN and (one.is_due(fields) or fields.has(one.name)):
+                one.sort.read(fields, one.name, limits)
+        fields.check_signature(limits.secret)
