@@ -53,6 +53,7 @@ from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import Watcher, WatchHandlers
 from hedge.daemon.send_outcome import outcome_of
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
 from hedge.exchange.port import KeyRefusedError, OrdersSeen
 from hedge.hedger import statements as answers
@@ -337,7 +338,7 @@ class AccountBManager(Shell):
 
     def on_key_refused(self, error: KeyRefusedError) -> None:
         """Fail loudly; the fence is tried again with back-off."""
-        self.post(FenceRefused(error.code, error.message))
+        self.post(FenceRefused(error.code, error.message, refusal_of(error.code)))
 
     def on_halt(self, halt: Halt) -> None:
         """Stop trading for halts of this side that call for it; else go on following."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hedge.core.refusal import Refusal
+
 S = TypeVar("S", bound=enum.Enum)
 T = TypeVar("T", bound=enum.Enum)
 
@@ -50,26 +52,14 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The sender's verdict on one transaction. `predicted_ms` is how long execution may take."""
+    """The sender's verdict on one transaction. `predicted_ms` is how long execution may take.
+
+    `refusal` is what the exchange's `code` means.
+    """
 
     verdict: Verdict
     copies: int = 1
     code: int = 200
     reason: str = ""
     predicted_ms: int = 0
-
-
-MARGIN_CODES = frozenset({21301, 21507, 21508, 21739, 21111, 21112, 21133})
-KEY_CODES = frozenset({21102, 21108, 21109, 21110, 21120})
-TOO_SMALL_CODE = 21706
-GONE_CODES = frozenset({21600, 21709, 21715})
-"""Answers to the cancel of an order that has ended: the fill was faster, which is normal."""
-
-
-def reason_of(code: int, message: str) -> str:
-    """Name a refusal the way failure messages and the status do."""
-    if code in MARGIN_CODES:
-        return "not_enough_margin"
-    if code in KEY_CODES:
-        return "api_key_refused"
-    return message.strip().replace(" ", "_") or f"code_{code}"
+    refusal: Refusal = Refusal.OTHER

@@ -2,6 +2,7 @@
 
 from hedge.core.transitions import Outcome, Verdict
 from hedge.exchange import outcome as sent
+from hedge.exchange.error_codes import refusal_of
 
 LONGEST_MS = 3000
 """A prediction further off comes from two clocks that disagree, not from a slow venue."""
@@ -14,6 +15,6 @@ def outcome_of(result: sent.Outcome, epoch_ms: int) -> Outcome:
             wait_ms = min(max(0, predicted_ms - epoch_ms), LONGEST_MS) if predicted_ms else 0
             return Outcome(Verdict.ACCEPTED, copies, predicted_ms=wait_ms)
         case sent.Rejected(code, message):
-            return Outcome(Verdict.REJECTED, code=code, reason=message)
+            return Outcome(Verdict.REJECTED, code=code, reason=message, refusal=refusal_of(code))
         case sent.Unknown(reason, _, copies, code):
             return Outcome(Verdict.UNKNOWN, copies, code or 0, reason)

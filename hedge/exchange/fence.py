@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from hedge.core.amounts import Side
 from hedge.core.ids import marker_id
 from hedge.core.records import OrderRow
+from hedge.core.refusal import Refusal
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.outcome import (
-    INVALID_NONCE,
-    KEY_CODES,
-    NONCE_NOT_FOUND,
     Accepted,
     Outcome,
     Rejected,
@@ -121,8 +120,8 @@ class Fence:
             except _RoundFailedError as error:
                 _log.warning("fence not passed reason=%s again_in_s=%.2f", error, pause_s)
             except VenueRefusedError as error:
-                keyless = keyless + 1 if error.code == NONCE_NOT_FOUND else 0
-                if error.code in KEY_CODES or keyless == KEYLESS_ROUNDS:
+                keyless = keyless + 1 if refusal_of(error.code) is Refusal.NO_SUCH_KEY else 0
+                if refusal_of(error.code) is Refusal.KEY or keyless == KEYLESS_ROUNDS:
                     raise KeyRefusedError(error.code, error.message) from error
                 _log.warning("fence refused reason=%s again_in_s=%.2f", error, pause_s)
             except VenueError as error:
@@ -253,10 +252,10 @@ def _raise_if_not_taken(outcome: Outcome) -> None:
     """Fail the round where no copy of the marker can have been taken; else it may be listed."""
     if isinstance(outcome, Accepted | Rejected):
         return
-    if outcome.copies == 0 or (outcome.copies == 1 and outcome.code == INVALID_NONCE):
+    if outcome.copies == 0 or (outcome.copies == 1 and refusal_of(outcome.code) is Refusal.NONCE):
         raise _RoundFailedError(f"marker: {outcome.reason}")
 
 
 def _raise_if_key(code: int, message: str) -> None:
-    if code in KEY_CODES:
+    if refusal_of(code) is Refusal.KEY:
         raise KeyRefusedError(code, message)

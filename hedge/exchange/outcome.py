@@ -4,18 +4,6 @@ from dataclasses import dataclass, field
 
 from hedge.exchange.port import SignedTx
 
-INVALID_NONCE = 21104
-NONCE_NOT_FOUND = 21101
-"""What nextNonce says of a key that the venue does not know, or does not know yet."""
-KEY_CODES = frozenset({21102, 21108, 21109, 21110, 21120})
-"""Account index, public key, API key not found, API key index, signature: a human's to repair
-(apidocs.lighter.xyz, data-structures-constants-and-errors)."""
-
-RATE_CODES = frozenset({23000, 30009, 30010})
-NO_PROOF_CODES = RATE_CODES | {29500, 29501}
-"""Too many requests, messages or in flight; internal error and time-out: no word on the
-transaction, so they count as no answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

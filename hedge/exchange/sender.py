@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from hedge.core.records import OrderRow
+from hedge.core.refusal import Refusal
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fence, Fenced, FenceTimes
 from hedge.exchange.outcome import (
-    INVALID_NONCE,
     Accepted,
     Outcome,
     Rejected,
@@ -146,7 +147,7 @@ def _judge(tx: SignedTx, answer: Answer, copies: int) -> Outcome:
     """Return what `answer` proves; a refusal proves something of the sole copy only."""
     if answer.accepted:
         return Accepted(tx, copies, answer.predicted_ms, answer.sent_ns)
-    if answer.code == INVALID_NONCE:
+    if refusal_of(answer.code) is Refusal.NONCE:
         return Unknown("invalid nonce", tx, copies=copies, code=answer.code)
     if copies > 1:
         reason = f"second copy refused: {answer.code} {answer.message}"

@@ -14,10 +14,12 @@ from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
 from hedge.core.records import OrderRow, OrderStatus, Trade
+from hedge.core.refusal import Refusal
 from hedge.daemon.context import Parts
 from hedge.daemon.proof import Proven
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fence, Fenced
-from hedge.exchange.outcome import INVALID_NONCE, Accepted, Outcome, Unknown
+from hedge.exchange.outcome import Accepted, Outcome, Unknown
 from hedge.exchange.port import OrderRequest, VenueError, VenueUnavailableError
 from hedge.exchange.sender import Sender
 from tests.simulation.daemon import Tools, World, sender_of
@@ -30,7 +32,7 @@ class RefreshingSender(Sender):
         self, request: OrderRequest, nonce: int, on_signed: Callable[[], None] | None = None
     ) -> Outcome:
         outcome = await super().order(request, nonce, on_signed)
-        if isinstance(outcome, Unknown) and outcome.code == INVALID_NONCE:
+        if isinstance(outcome, Unknown) and refusal_of(outcome.code) is Refusal.NONCE:
             return await super().order(request, await self._venue.next_nonce())
         return outcome
 

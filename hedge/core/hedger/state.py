@@ -7,6 +7,7 @@ from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
 from hedge.core.records import OrderRow, Trade
+from hedge.core.refusal import Refusal
 from hedge.core.transitions import Outcome
 
 
@@ -207,6 +208,7 @@ class FenceRefused:
 
     code: int
     message: str
+    refusal: Refusal = Refusal.KEY
 
 
 @dataclass(frozen=True, slots=True)

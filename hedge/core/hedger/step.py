@@ -73,14 +73,11 @@ from hedge.core.hedger.target import (
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
 from hedge.core.records import OrderStatus
+from hedge.core.refusal import Refusal, reason_of
 from hedge.core.transitions import (
-    KEY_CODES,
-    MARGIN_CODES,
-    TOO_SMALL_CODE,
     Facts,
     Outcome,
     Verdict,
-    reason_of,
 )
 
 __all__ = [
@@ -168,7 +165,8 @@ def _resolve(state: HedgerState, facts: Facts) -> Step:
 
 def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) -> Step:
     if event.code:
-        failure = Failure(reason_of(event.code, event.message), f"{event.code} {event.message}")
+        reason = reason_of(event.refusal, event.code, event.message)
+        failure = Failure(reason, f"{event.code} {event.message}")
     else:
         failure = Failure("outcome_unknown", event.message)
     said, state = state.failure, replace(state, failure=failure)
@@ -290,14 +288,13 @@ def _on_sent(state: HedgerState, event: Sent, facts: Facts) -> Step:
 
 
 def _refused(state: HedgerState, order: InFlight, outcome: Outcome, facts: Facts) -> Step:
-    if outcome.code == TOO_SMALL_CODE and below_minimums(state, order.lots, facts):
+    if outcome.refusal is Refusal.TOO_SMALL and below_minimums(state, order.lots, facts):
         state = replace(state, dust_lots=order.side.sign * order.lots)
         detail = f"{state.config.spec.base(order.lots)} is below the venue's minimum"
         return move(state, Trigger.REFUSED), (Note("dust", detail),)
-    reason = reason_of(outcome.code, outcome.reason)
-    fatal = outcome.code in MARGIN_CODES or outcome.code in KEY_CODES
+    reason = reason_of(outcome.refusal, outcome.code, outcome.reason)
     failure = Failure(reason, f"{outcome.code} {outcome.reason}")
-    return attempt_failed(state, failure, fatal, facts)
+    return attempt_failed(state, failure, outcome.refusal.is_final, facts)
 
 
 def _on_halt_seen(state: HedgerState, event: HaltSeen, _facts: Facts) -> Step:

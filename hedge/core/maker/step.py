@@ -39,7 +39,8 @@ from hedge.core.maker.state import (
     Tick,
     Trigger,
 )
-from hedge.core.transitions import GONE_CODES, TOO_SMALL_CODE, Facts, Verdict, reason_of
+from hedge.core.refusal import Refusal
+from hedge.core.transitions import Facts, Verdict
 
 __all__ = ["TRANSITIONS", "Phase", "Trigger", "is_covered", "step"]
 
@@ -191,19 +192,16 @@ def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
     note = Note(f"{event.pending.value}_refused", f"{outcome.code} {outcome.reason}", loud=True)
     if event.pending is Pending.CANCEL:
         # It is gone already: its row says how, or the deadline fences.
-        return state, (replace(note, loud=outcome.code not in GONE_CODES),)
-    reason, too_small = reason_of(outcome.code, outcome.reason), outcome.code == TOO_SMALL_CODE
-    return _place_refused(state, note, facts, reason, too_small=too_small)
+        return state, (replace(note, loud=outcome.refusal is not Refusal.GONE),)
+    return _place_refused(state, note, facts, outcome.refusal)
 
 
-def _place_refused(
-    state: MakerState, note: Note, facts: Facts, reason: str, *, too_small: bool
-) -> Step:
+def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal) -> Step:
     wait_ms = state.config.retry_delay_ms
-    if reason in ("not_enough_margin", "api_key_refused"):
+    if refusal.is_final:
         wait_ms = state.config.deadline_ms
     order = state.order
-    if order is not None and order.closing and too_small:
+    if order is not None and order.closing and refusal is Refusal.TOO_SMALL:
         wait_ms = state.config.deadline_ms
         if state.closing is Closing.ALL:
             state, note = replace(state, closing=None), replace(note, event="dust_left")

@@ -15,10 +15,11 @@ from typing import Any
 
 import aiohttp
 
+from hedge.core.refusal import Refusal
 from hedge.exchange.budget import RequestBudget
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter import sdk
 from hedge.exchange.lighter.signer import Signer
-from hedge.exchange.outcome import NO_PROOF_CODES, RATE_CODES
 from hedge.exchange.port import (
     ACCEPTED,
     Answer,
@@ -28,8 +29,6 @@ from hedge.exchange.port import (
     VenueRefusedError,
     VenueUnavailableError,
 )
-
-INVALID_AUTH = 20013
 
 _OK = 200
 _BAD_REQUEST = 400
@@ -162,7 +161,7 @@ class RestClient:
         try:
             return await self._read(priority, call, authorization=token, **params)
         except VenueRefusedError as error:
-            if error.code == INVALID_AUTH:
+            if refusal_of(error.code) is Refusal.TOKEN:
                 self._signer.forget_token()
             raise
 
@@ -231,8 +230,9 @@ class RestClient:
         code = body.get("code", ACCEPTED if status == _OK else None)
         if type(code) is not int or (status != _OK and code == ACCEPTED):
             raise VenueUnavailableError(f"HTTP {status} without a usable code")
-        if code in NO_PROOF_CODES:
-            if code in RATE_CODES:
+        refusal = refusal_of(code)
+        if refusal.says_nothing:
+            if refusal is Refusal.BUSY:
                 self.budget.refused()
             raise VenueUnavailableError(f"HTTP {status}: {code} {body.get('message')}")
         return _Reply(status, body, code)

@@ -14,9 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from hedge.core.refusal import Refusal
 from hedge.errors import AccountKeyError
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter import sdk
-from hedge.exchange.outcome import KEY_CODES
 from hedge.exchange.port import (
     ORDER_LIFE_S,
     Clock,
@@ -160,7 +161,7 @@ class Signer:
             return
         told = _CODE.search(error)
         code = int(told.group(1)) if told else LOCAL_REFUSAL
-        if code in KEY_CODES or _MISMATCH.search(error):
+        if refusal_of(code) is Refusal.KEY or _MISMATCH.search(error):
             raise KeyRefusedError(code, error.partition(" ownPubKey")[0])
         raise VenueUnavailableError(error)
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, Trade
+from hedge.core.refusal import Refusal
 from hedge.errors import ConfigError, ExchangeUnreachableError
 from hedge.exchange.budget import RequestBudget
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.parse import VenueParseError
 from hedge.exchange.lighter.peer import LighterPeer
@@ -19,7 +21,6 @@ from hedge.exchange.lighter.rest import RestClient
 from hedge.exchange.lighter.signer import TOKEN_LIFE_S, Credentials, Signer, open_signer
 from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
 from hedge.exchange.lighter.streams.feed import Feed
-from hedge.exchange.outcome import NO_PROOF_CODES, RATE_CODES
 from hedge.exchange.port import (
     AccountView,
     Answer,
@@ -38,7 +39,6 @@ from hedge.exchange.port import (
 PAGE = 100
 KEPT_TRADES = 3000
 """The venue keeps the newest 3,000 trades of an account."""
-NOT_FOUND_CODES = frozenset({21500, 29404})
 
 _log = logging.getLogger(__name__)
 
@@ -180,8 +180,9 @@ class LighterVenue:
         else:
             await self._budget.take(Priority.URGENT)
             answer = await self._feed.send(tx, timeout_s)
-        if answer.code in NO_PROOF_CODES:
-            if answer.code in RATE_CODES:
+        refusal = refusal_of(answer.code)
+        if refusal.says_nothing:
+            if refusal is Refusal.BUSY:
                 self._budget.refused()
             raise VenueUnavailableError(f"{answer.code} {answer.message}")
         if answer.tx_hash is not None and answer.tx_hash != tx.tx_hash:
@@ -239,7 +240,7 @@ class LighterVenue:
         try:
             body = await self._rest.transaction(tx_hash)
         except VenueRefusedError as error:
-            if error.code in NOT_FOUND_CODES:
+            if refusal_of(error.code) is Refusal.NOT_FOUND:
                 return TxStatus.UNKNOWN
             raise
         with parse.readable():

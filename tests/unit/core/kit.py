@@ -15,6 +15,7 @@ from hedge.core.maker import step as maker
 from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
 from hedge.core.records import OrderRow, OrderStatus, Trade
 from hedge.core.transitions import Facts, Outcome, Verdict
+from hedge.exchange.error_codes import refusal_of
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 BID, ASK, MARK = 299_990, 300_010, 300_000
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 
 def refused(code: int = 21702, reason: str = "invalid price") -> Outcome:
-    return Outcome(Verdict.REJECTED, code=code, reason=reason)
+    return Outcome(Verdict.REJECTED, code=code, reason=reason, refusal=refusal_of(code))
 
 
 def trade(

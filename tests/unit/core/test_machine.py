@@ -4,7 +4,9 @@ import enum
 
 import pytest
 
-from hedge.core.transitions import IllegalTransitionError, look_up, reason_of
+from hedge.core.refusal import reason_of
+from hedge.core.transitions import IllegalTransitionError, look_up
+from hedge.exchange.error_codes import refusal_of
 
 
 class _Door(enum.Enum):
@@ -43,4 +45,4 @@ def test_a_missing_row_names_state_and_trigger(state: _Door, act: _Act) -> None:
 )
 def test_a_refusal_is_named(code: int, message: str, reason: str) -> None:
     """Margin and key codes have names of their own; others take the venue's words, or the code."""
-    assert reason_of(code, message) == reason
+    assert reason_of(refusal_of(code), code, message) == reason

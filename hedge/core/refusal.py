@@ -1,0 +1,39 @@
+"""Why the exchange refused something, as far as a decision depends on it."""
+
+import enum
+
+
+class Refusal(enum.Enum):
+    """The classes of refusals; the value is the word in failure messages, events and the status."""
+
+    MARGIN = "not_enough_margin"
+    KEY = "api_key_refused"
+    TOO_SMALL = "too_small"
+    GONE = "order_gone"
+    """The order to cancel has ended: the fill was faster, which is normal."""
+    NONCE = "invalid_nonce"
+    NO_SUCH_KEY = "api_key_not_found"
+    NOT_FOUND = "not_found"
+    BUSY = "too_many_requests"
+    """Too many requests, messages or transactions in flight: no word on the transaction."""
+    TROUBLE = "exchange_trouble"
+    """The exchange's own fault or time-out: no word on the transaction."""
+    TOKEN = "token_expired"  # noqa: S105  a word, no secret
+    OTHER = "refused"
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is no answer about the transaction at all."""
+        return self in {Refusal.BUSY, Refusal.TROUBLE}
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same order would be refused again, however often it is tried."""
+        return self in {Refusal.MARGIN, Refusal.KEY}
+
+
+def reason_of(refusal: Refusal, code: int, message: str) -> str:
+    """Name a refusal the way failure messages and the status do."""
+    if refusal.is_final:
+        return refusal.value
+    return message.strip().replace(" ", "_") or f"code_{code}"

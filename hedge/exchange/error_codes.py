@@ -1,0 +1,46 @@
+"""The exchange's error codes: what each means for us. The only place that knows their numbers.
+
+Source: apidocs.lighter.xyz, "Data structures, constants and errors". A code that is not listed is
+`Refusal.OTHER`: refused, for a reason that only its text tells.
+"""
+
+from collections.abc import Mapping
+
+from hedge.core.refusal import Refusal
+
+_MEANINGS: Mapping[Refusal, frozenset[int]] = {
+    Refusal.MARGIN: frozenset(
+        {
+            21111,  # account in liquidation
+            21112,  # account in pre-liquidation
+            21133,  # the account's risk would grow
+            21301,  # not enough collateral
+            21507,  # margin
+            21508,  # margin
+            21739,  # not enough margin to create the order
+        }
+    ),
+    Refusal.KEY: frozenset(
+        {
+            21102,  # account index
+            21108,  # public key
+            21109,  # API key not found
+            21110,  # API key index
+            21120,  # signature, also one for another chain
+        }
+    ),
+    Refusal.NO_SUCH_KEY: frozenset({21101}),  # nonce of a key that is not known, or not yet
+    Refusal.TOO_SMALL: frozenset({21706}),  # base or quote amount
+    Refusal.GONE: frozenset({21600, 21709, 21715}),  # not active, inactive
+    Refusal.NONCE: frozenset({21104}),
+    Refusal.NOT_FOUND: frozenset({21500, 29404}),  # transaction; anything, with HTTP 400
+    Refusal.BUSY: frozenset({23000, 30009, 30010}),  # requests, messages, in flight
+    Refusal.TROUBLE: frozenset({29500, 29501}),  # internal error, time-out
+    Refusal.TOKEN: frozenset({20013}),  # a token that ran out
+}
+_BY_CODE = {code: refusal for refusal, codes in _MEANINGS.items() for code in codes}
+
+
+def refusal_of(code: int | None) -> Refusal:
+    """Return what a code means; None and codes that are not listed are OTHER."""
+    return Refusal.OTHER if code is None else _BY_CODE.get(code, Refusal.OTHER)

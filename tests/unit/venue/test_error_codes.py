@@ -1,0 +1,41 @@
+"""The exchange's error codes have one home, and each has one meaning."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from hedge.core.refusal import Refusal
+from hedge.exchange import error_codes
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_each_code_has_one_meaning() -> None:
+    """No code stands in two classes."""
+    classes = error_codes._MEANINGS.values()
+    assert sum(map(len, classes)) == len(error_codes._BY_CODE)
+
+
+@pytest.mark.parametrize("code", [None, 0, 200, 21136, 99999])
+def test_a_code_that_is_not_listed_is_any_refusal(code: int | None) -> None:
+    """What the table does not know is neither final nor no answer."""
+    refusal = error_codes.refusal_of(code)
+    assert refusal is Refusal.OTHER
+    assert not refusal.is_final
+    assert not refusal.says_nothing
+
+
+def test_no_other_module_knows_a_code_by_its_number() -> None:
+    """A listed code is written as a number nowhere else in the program."""
+    home = Path(error_codes.__file__)
+    modules = [*ROOT.glob("*.py"), *(ROOT / "hedge").rglob("*.py")]
+    assert home in modules
+    elsewhere = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.value}"
+        for path in modules
+        if path != home
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in error_codes._BY_CODE
+    ]
+    assert not elsewhere
