@@ -149,6 +149,15 @@ class Tools:
     standby_key: int = KEY
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One turn in the life of a process: started, told to stop, killed, ended ..."""
+
+    at_s: float
+    name: str
+    what: str
+
+
 @dataclass
 class World:
     """Everything outside the processes."""
@@ -165,6 +174,10 @@ class World:
     bugs: list[str] = field(default_factory=list)
     starts: int = 0
     tally: Tally = field(default_factory=Tally)
+    lives: list[Life] = field(default_factory=list)
+    """What became of the processes, in the order of time."""
+    bare: set[str] = field(default_factory=set)
+    """Hosts whose disk is lost, until a process starts there."""
 
 
 class Daemon:
@@ -179,6 +192,7 @@ class Daemon:
         self.sockets: tuple[Socket, ...] = ()
         self.ended = ""
         self.thawed_at = -1e9
+        self._doom = ""
         self._task: asyncio.Task[Any] | None = None
 
     @property
@@ -189,11 +203,14 @@ class Daemon:
     def is_frozen(self) -> bool:
         return self.is_running and self.process is not None and self.process.frozen
 
-    def start(self) -> None:
+    def start(self) -> bool:
         """Start a new process on this host, unless one runs."""
         if self.is_running:
-            return
+            return False
         self.world.starts += 1
+        if self.host.name in self.world.bare:
+            self.world.bare.remove(self.host.name)
+            self.world.tally.reach("disk lost")
         self.process = Process(self.name)
         self.process.on_fuse = self.kill
         self.ended = ""
@@ -204,6 +221,7 @@ class Daemon:
         work = self._run(self.process, self.manager)
         self._task = self.world.loop.create_task(work, context=context)
         self.tell("started")
+        return True
 
     def _parts(self, process: Process) -> Parts:
         world, settings, host = self.world, self.world.settings, self.host
@@ -294,10 +312,13 @@ class Daemon:
         if self.messenger in self.world.redis.clients:
             self.world.redis.clients.remove(self.messenger)
 
-    def kill(self) -> None:
-        """SIGKILL: nothing more reaches the world; its files stay."""
+    def kill(self, kind: str = "") -> None:
+        """SIGKILL: nothing more reaches the world; its files stay. `kind` is the fault it is."""
+        kind, self._doom = kind or self._doom, ""
         if self.process is None or self.process.dead:
             return
+        if kind:
+            self.world.tally.reach(kind)
         self.process.dead = True
         self._forget()
         if self.process.frozen:
@@ -306,10 +327,10 @@ class Daemon:
             self._task.cancel()
         self.tell("killed")
 
-    def kill_within(self, callbacks: int) -> None:
+    def kill_within(self, callbacks: int, kind: str) -> None:
         """Kill it before the callback of that number from now."""
         if self.process is not None and not self.process.dead:
-            self.process.fuse = callbacks
+            self.process.fuse, self._doom = callbacks, kind
 
     def freeze(self) -> None:
         """SIGSTOP."""
@@ -321,7 +342,8 @@ class Daemon:
         """SIGCONT."""
         if self.process is not None and self.process.frozen:
             self.thawed_at = self.world.loop.time()
-            self.process.thaw(self.world.loop)
+            if self.process.thaw(self.world.loop) and not self.process.dead:
+                self.world.tally.reach(f"{self.side.upper()} frozen")
             self.tell("thawed")
 
     def miss(self, seconds: float) -> None:
@@ -331,11 +353,16 @@ class Daemon:
         if self.messenger is not None:
             self.messenger.deaf_until = self.world.loop.time() + seconds
 
-    def stop(self) -> None:
-        """SIGTERM."""
-        if self.is_running and self.process is not None and not self.process.frozen:
-            self.process.context.run(self.manager.stop)
+    def stop(self) -> bool:
+        """SIGTERM; whether a process hears it now."""
+        if not self.is_running or self.process is None or self.process.frozen:
+            return False
+        self.tell("told to stop")
+        self.process.context.run(self.manager.stop)
+        return True
 
     def tell(self, what: str) -> None:
+        """Note what became of it."""
+        self.world.lives.append(Life(self.world.loop.time(), self.name, what))
         if self.world.say is not None:
             self.world.say(self.name, f"*** {what}")

@@ -1,9 +1,11 @@
 """What may go wrong, by name: weather that stays for a while, and blows that fall at once.
 
-A schedule enables a random part of them, so that combinations differ and each has its quiet days.
+A schedule enables some of them, so that combinations differ and each has its quiet days. Kinds are
+drawn by family: a family is there or not, and where it is there some of its kinds are.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from tests.simulation.schedule import Stage
 
 Low, High = float, float
+Blow = Callable[["Stage", Random], None]
 
 VENUE_WEATHER: dict[str, tuple[str, Low, High]] = {
     "request lost": ("lose_request", 0.05, 0.3),
@@ -40,11 +43,13 @@ REDIS_WEATHER: dict[str, tuple[str, Low, High]] = {
     "message late": ("delay_message", 0.1, 0.7),
 }
 
+# --- processes ------------------------------------------------------------------------------------
 
-def _kill(side: str) -> Callable[["Stage", Random], None]:
+
+def _kill(side: str) -> Blow:
     def blow(stage: "Stage", dice: Random) -> None:
         daemon = stage.pick(side)
-        daemon.kill_within(dice.choice((0, dice.randrange(8), dice.randrange(40))))
+        daemon.kill_within(dice.choice((0, dice.randrange(8), dice.randrange(40))), f"{side.upper()} killed")
         stage.later(dice.uniform(0.1, 4), daemon.start)
 
     return blow
@@ -52,11 +57,51 @@ def _kill(side: str) -> Callable[["Stage", Random], None]:
 
 def _stop(stage: "Stage", dice: Random) -> None:
     daemon = stage.pick(dice.choice("ab"))
-    daemon.stop()
+    if daemon.stop():
+        stage.world.tally.reach("stopped")
     stage.later(dice.uniform(0.5, 6), daemon.start)
 
 
-def _freeze(side: str) -> Callable[["Stage", Random], None]:
+def _stop_both(kind: str, first: str, low_s: float, high_s: float) -> Blow:
+    """Tell both to stop, `first` first, the other one that much later; then start both again."""
+
+    def blow(stage: "Stage", dice: Random) -> None:
+        one, other = (stage.a, stage.b) if first == "a" else (stage.b, stage.a)
+        gap_s, away_s = dice.uniform(low_s, high_s), dice.uniform(2, 12)
+
+        def go_on() -> None:
+            if other.stop() and heard:
+                stage.world.tally.reach(kind)
+
+        heard = one.stop()
+        if gap_s:
+            stage.later(gap_s, go_on)
+        else:
+            go_on()
+        stage.last(gap_s + away_s)
+        for daemon in dice.sample((stage.a, stage.b), 2):
+            stage.later(gap_s + away_s, daemon.start)
+
+    return blow
+
+
+def _away(kind: str, side: str) -> Blow:
+    """End one side, by a kill or by being told to, and start it again long after."""
+
+    def blow(stage: "Stage", dice: Random) -> None:
+        daemon = stage.a if side == "a" else stage.b
+        told, away_s = dice.random() < 0.3, dice.uniform(8, 30)
+        if told and daemon.stop():
+            stage.world.tally.reach(kind)
+        elif not told:
+            daemon.kill(kind)
+        stage.last(away_s)
+        stage.later(away_s, daemon.start)
+
+    return blow
+
+
+def _freeze(side: str) -> Blow:
     def blow(stage: "Stage", dice: Random) -> None:
         daemon = stage.pick(side)
         if daemon.is_running:
@@ -64,6 +109,39 @@ def _freeze(side: str) -> Callable[["Stage", Random], None]:
             stage.later(dice.choice((dice.uniform(0.1, 3), dice.uniform(3, 14))), daemon.thaw)
 
     return blow
+
+
+def _left_behind(stage: "Stage", dice: Random) -> None:
+    """B's machine sleeps with its links; the standby that led meanwhile is gone when it wakes."""
+    if not stage.b.is_running or stage.b.is_frozen:
+        return
+    stage.add_standby()
+    asleep_s = dice.uniform(10, 20)
+    stage.b.freeze()
+    stage.b.miss(asleep_s + dice.uniform(1, 8))
+    stage.later(asleep_s - dice.uniform(4, 7), stage.standby.kill)
+    stage.later(asleep_s, stage.b.thaw)
+
+
+def _standby(stage: "Stage", dice: Random) -> None:
+    if stage.add_standby():
+        stage.world.tally.reach("standby")
+
+
+def _second_a(stage: "Stage", dice: Random) -> None:
+    if stage.add_second_a():
+        stage.world.tally.reach("second A")
+
+
+def _lose_disk(stage: "Stage", dice: Random) -> None:
+    daemon = stage.pick(dice.choice("ab"))
+    daemon.kill()
+    daemon.host.forget()
+    stage.world.bare.add(daemon.host.name)
+    stage.later(dice.uniform(0.1, 3), daemon.start)
+
+
+# --- Redis and the exchange -----------------------------------------------------------------------
 
 
 def _redis_down(stage: "Stage", dice: Random) -> None:
@@ -97,7 +175,10 @@ def _thin(stage: "Stage", dice: Random) -> None:
 
 def _lose_stream(stage: "Stage", dice: Random) -> None:
     daemon = stage.pick(dice.choice("ab"))
-    for socket in dice.choice((daemon.sockets, daemon.sockets[:1], daemon.sockets[1:])):
+    chosen = dice.choice((daemon.sockets, daemon.sockets[:1], daemon.sockets[1:]))
+    if daemon.is_running and any(socket.is_up for socket in chosen):
+        stage.world.tally.reach("socket lost")
+    for socket in chosen:
         socket.lose_stream("reset")
 
 
@@ -107,39 +188,27 @@ def _fall_silent(stage: "Stage", dice: Random) -> None:
         socket.fall_silent(dice.uniform(2, 12))
 
 
-def _left_behind(stage: "Stage", dice: Random) -> None:
-    """B's machine sleeps with its links; the standby that led meanwhile is gone when it wakes."""
-    if not stage.b.is_running or stage.b.is_frozen:
-        return
-    stage.add_standby()
-    asleep_s = dice.uniform(10, 20)
-    stage.b.freeze()
-    stage.b.miss(asleep_s + dice.uniform(1, 8))
-    stage.later(asleep_s - dice.uniform(4, 7), stage.standby.kill)
-    stage.later(asleep_s, stage.b.thaw)
-
-
-def _standby(stage: "Stage", dice: Random) -> None:
-    stage.add_standby()
-
-
-def _second_a(stage: "Stage", dice: Random) -> None:
-    stage.add_second_a()
-
-
-def _lose_disk(stage: "Stage", dice: Random) -> None:
-    daemon = stage.pick(dice.choice("ab"))
-    daemon.kill()
-    daemon.host.forget()
-    stage.later(dice.uniform(0.1, 3), daemon.start)
-
-
-BLOWS: dict[str, Callable[["Stage", Random], None]] = {
+PROCESSES: dict[str, Blow] = {
     "A killed": _kill("a"),
     "B killed": _kill("b"),
     "stopped": _stop,
     "A frozen": _freeze("a"),
     "B frozen": _freeze("b"),
+    "standby": _standby,
+    "second A": _second_a,
+    "disk lost": _lose_disk,
+}
+
+ENDS: dict[str, Blow] = {
+    "both stopped at once": _stop_both("both stopped at once", "a", 0, 0),
+    "both stopped, A first": _stop_both("both stopped, A first", "a", 0.05, 3),
+    "both stopped, B first": _stop_both("both stopped, B first", "b", 0.05, 3),
+    "A away": _away("A away", "a"),
+    "B away": _away("B away", "b"),
+}
+"""Orders of stopping, and long absences."""
+
+OUTSIDE: dict[str, Blow] = {
     "redis down": _redis_down,
     "redis wiped": _redis_wiped,
     "redis rolled back": _redis_rolled_back,
@@ -148,12 +217,42 @@ BLOWS: dict[str, Callable[["Stage", Random], None]] = {
     "thin book": _thin,
     "socket lost": _lose_stream,
     "socket silent": _fall_silent,
-    "standby": _standby,
-    "second A": _second_a,
-    "disk lost": _lose_disk,
 }
 
-AIMED: dict[str, Callable[["Stage", Random], None]] = {"B left behind": _left_behind}
+AIMED: dict[str, Blow] = {"B left behind": _left_behind}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
-ALL = (*VENUE_WEATHER, *REDIS_WEATHER, *BLOWS)
+BLOWS = PROCESSES | ENDS | OUTSIDE
+
+# --- the mix --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Family:
+    """Kinds that belong together: in how many schedules some are there, and how many then."""
+
+    kinds: tuple[str, ...]
+    share: float
+    about: float = 2.5
+    """About so many of its kinds are in a schedule that has the family."""
+
+    def draw(self, dice: Random) -> list[str]:
+        """Return the kinds of one schedule; uses as much chance whatever it returns."""
+        there, chance = dice.random() < self.share, min(1.0, self.about / len(self.kinds))
+        drawn = [(kind, dice.random()) for kind in self.kinds]
+        return [kind for kind, roll in drawn if there and roll < chance]
+
+
+FAMILIES: dict[str, Family] = {
+    "exchange": Family(tuple(VENUE_WEATHER), 0.5, 3.0),
+    "redis": Family(tuple(REDIS_WEATHER), 0.35, 2.0),
+    "processes": Family(tuple(PROCESSES), 0.6, 3.0),
+    "ends": Family(tuple(ENDS), 0.5, 2.0),
+    "outside": Family(tuple(OUTSIDE), 0.5, 2.5),
+}
+
+CALM = (*VENUE_WEATHER, *REDIS_WEATHER, *PROCESSES, *OUTSIDE)
+"""The kinds of a quiet exchange, an honest Redis and processes that come back: all is kept here."""
+
+WEATHER = frozenset((*VENUE_WEATHER, *REDIS_WEATHER))
+ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)

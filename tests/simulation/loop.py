@@ -51,11 +51,12 @@ class Process:
             return False
         return True
 
-    def thaw(self, loop: "VirtualLoop") -> None:
-        """Go on; what fell due meanwhile runs now, in its order."""
+    def thaw(self, loop: "VirtualLoop") -> bool:
+        """Go on; what fell due meanwhile runs now, in its order. Whether anything had."""
         self.frozen = False
         parked, self._parked = self._parked, []
         loop.requeue(parked)
+        return bool(parked)
 
     def check(self) -> None:
         """End whatever a dead process still tries to do."""

@@ -31,9 +31,11 @@ FORCED = frozenset({"unexplained_position", "book_not_proven", "foreign_trade_on
 class Profile:
     """Which faults a schedule may have; `always` are in every one."""
 
-    faults: tuple[str, ...] = faults.ALL
+    faults: tuple[str, ...] = faults.CALM
     always: tuple[str, ...] = ()
     share: float = 0.25
+    mix: bool = False
+    """Whether kinds are drawn by family, as many as that says, in place of `faults`."""
     seconds: tuple[float, float] = (6.0, 18.0)
     fill_every_s: float = 2.5
     whole_fills: bool = False
@@ -50,7 +52,10 @@ class Profile:
     """Chance that both positions shall sum up to something, which B holds from before."""
 
 
-GENERAL = Profile(skew_ms=1900, keep=0.25, offset=0.25)
+GENERAL = Profile(mix=True, skew_ms=1900, keep=0.25, offset=0.25)
+"""Everything."""
+QUIET = Profile(skew_ms=1900, keep=0.25, offset=0.25)
+"""A quiet exchange, an honest Redis, and processes that come back: every promise is kept."""
 OFFSETS = (-250, -40, 30)
 
 
@@ -80,9 +85,12 @@ class Stage:
         profile: Profile,
         tools: Tools,
         say: Callable[[str, str], None] | None,
+        muted: frozenset[str] = frozenset(),
     ) -> None:
-        self.dice = dice = Random(seed)
-        self.loop, self.profile = loop, profile
+        self.plan = Random(seed)
+        """Decides what is tried and when, whatever becomes of it."""
+        self.dice = dice = Random(f"{seed} world")
+        self.loop, self.profile, self.muted = loop, profile, muted
         self.result = Result(seed)
         tier = dice.choice((Tier.STANDARD, Tier.STANDARD, Tier.INSTANT))
         exchange = SimExchange(loop, tier)
@@ -97,6 +105,7 @@ class Stage:
             else 0,
         )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
+        self.world.tally.clock = loop.time
         self.judge = Judge(self.world)
         self.world.on_place = self.judge.on_place
         skew = profile.skew_ms
@@ -113,6 +122,7 @@ class Stage:
         self.dust_lots = 0
         """What may stay unhedged, for the venue refuses so little."""
         self._down_until = 0.0
+        self._day_ends = 0.0
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -130,10 +140,14 @@ class Stage:
             return self.a
         return self.dice.choice((self.b, self.standby)) if self.has_standby else self.b
 
-    def later(self, seconds: float, call: Callable[[], None]) -> None:
+    def last(self, seconds: float) -> None:
+        """Let the market go on, without new faults, at least that much longer."""
+        self._day_ends = max(self._day_ends, self.loop.time() + seconds)
+
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
         self.loop.world_at(self.loop.time() + seconds, self._if_faulty, call)
 
-    def _if_faulty(self, call: Callable[[], None]) -> None:
+    def _if_faulty(self, call: Callable[[], object]) -> None:
         if self.faulty:
             call()
 
@@ -170,12 +184,12 @@ class Stage:
         self.world.exchange.ladder(bids, asks)
         self.later(seconds, self.world.exchange.ladder)
 
-    def add_standby(self) -> None:
+    def add_standby(self) -> bool:
         self.has_standby = True
-        self.standby.start()
+        return self.standby.start()
 
-    def add_second_a(self) -> None:
-        self.second_a.start()
+    def add_second_a(self) -> bool:
+        return self.second_a.start()
 
     @property
     def daemons(self) -> tuple[Daemon, ...]:
@@ -199,44 +213,60 @@ class Stage:
         return self.result
 
     async def _suffer(self) -> None:
-        dice, profile = self.dice, self.profile
-        chosen = [name for name in profile.faults if dice.random() < profile.share]
-        chosen = list(dict.fromkeys((*profile.always, *chosen)))
+        plan, profile = self.plan, self.profile
+        chosen = self._choose()
         self.say(f"faults: {', '.join(chosen)}")
         self.faulty = True
         self._set_weather(chosen)
         known = faults.BLOWS | faults.AIMED
-        blows = {name: known[name] for name in chosen if name in known}
-        end = self.loop.time() + dice.uniform(*profile.seconds)
-        while self.loop.time() < end:
-            await asyncio.sleep(dice.expovariate(1.0))
-            if dice.random() < 1 / (1 + profile.fill_every_s * 0.6):
-                self._fill()
-            if blows and dice.random() < 0.45:
-                name = dice.choice(list(blows))
-                self.world.tally.inject(name)
-                self.say(f"fault: {name}")
-                blows[name](self, dice)
+        blows = [name for name in chosen if name in known]
+        self.last(plan.uniform(*profile.seconds))
+        faults_end = self._day_ends
+        while self.loop.time() < self._day_ends:
+            await asyncio.sleep(plan.expovariate(1.0))
+            lots = plan.choice((100, 100, plan.randrange(1, 100)))
+            if plan.random() < 1 / (1 + profile.fill_every_s * 0.6):
+                self._fill(100 if profile.whole_fills else lots)
+            roll, number, own = plan.random(), plan.random(), Random(plan.getrandbits(64))
+            if blows and roll < 0.45 and self.loop.time() < faults_end:
+                name = blows[int(number * len(blows))]
+                if name not in self.muted:
+                    self._strike(name, known[name], own)
+
+    def _choose(self) -> list[str]:
+        """Return the kinds of this schedule."""
+        plan, profile = self.plan, self.profile
+        if profile.mix:
+            drawn = [kind for family in faults.FAMILIES.values() for kind in family.draw(plan)]
+        else:
+            drawn = [name for name in profile.faults if plan.random() < profile.share]
+        chosen = list(dict.fromkeys((*profile.always, *drawn)))
+        for name in chosen:
+            self.world.tally.enable(name)
+        return chosen
+
+    def _strike(self, name: str, blow: faults.Blow, dice: Random) -> None:
+        self.world.tally.inject(name)
+        self.say(f"fault: {name}")
+        blow(self, dice)
 
     def _set_weather(self, chosen: list[str]) -> None:
         for name in chosen:
             for table, kind in ((faults.VENUE_WEATHER, "venue"), (faults.REDIS_WEATHER, "redis")):
                 if name in table:
-                    self.world.tally.inject(name)
                     attribute, low, high = table[name]
                     for host in dict.fromkeys(self.hosts):
-                        setattr(getattr(host, kind), attribute, self.dice.uniform(low, high))
+                        strength = self.plan.uniform(low, high)
+                        if name not in self.muted:
+                            setattr(getattr(host, kind), attribute, strength)
         if "small refused" in chosen:
             self.dust_lots = self.judge.dust_lots = DUST_LOTS - 1
-        late = self.dice.random() < 0.3
+        late = self.plan.random() < 0.3
         for host in self.hosts:
             host.redis.late_write = 0.5 if late else 0.0
             host.venue.hold_s = self.profile.hold_s
 
-    def _fill(self) -> None:
-        lots = self.dice.choice((100, 100, self.dice.randrange(1, 100)))
-        if self.profile.whole_fills:
-            lots = 100
+    def _fill(self, lots: int) -> None:
         took = self.world.exchange.take(lots, A)
         if took:
             self.result.fills += 1
@@ -352,6 +382,7 @@ class Stage:
         result.prefixes, result.hedges = audit.prefixes, audit.hedges
         result.steps, result.starts = self.loop.callbacks, self.world.starts
         result.virtual_s = self.loop.time()
+        self.world.tally.close(faults.WEATHER)
         result.tally = self.world.tally
 
 
@@ -360,11 +391,12 @@ def play(
     profile: Profile = GENERAL,
     tools: Tools | None = None,
     say: Callable[[VirtualLoop], Callable[[str, str], None]] | None = None,
+    muted: frozenset[str] = frozenset(),
 ) -> Result:
-    """Play the schedule of one seed."""
+    """Play the schedule of one seed; `muted` kinds are drawn like the others, and do nothing."""
 
     async def main(loop: VirtualLoop) -> Result:
-        stage = Stage(loop, seed, profile, tools or Tools(), say(loop) if say else None)
+        stage = Stage(loop, seed, profile, tools or Tools(), say(loop) if say else None, muted)
         return await stage.play()
 
     result: Result = run_loop(main)

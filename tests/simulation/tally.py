@@ -4,9 +4,13 @@ A kind is *injected* when the schedule brings it about. It is *reached* when a l
 its effect in a state in which it mattered: the changed frame was handed to a core, the stopped
 process was running, the forged value was read. An injection that reaches no core is dead, and says
 nothing.
+
+Weather is *enabled* for a while and comes about by chance; each occurrence is an injection of its
+own, and weather without any is one dead injection.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -16,6 +20,16 @@ class Tally:
 
     injected: Counter[str] = field(default_factory=Counter)
     reached: Counter[str] = field(default_factory=Counter)
+    enabled: Counter[str] = field(default_factory=Counter)
+    """In how many schedules a kind was among those that could happen."""
+    clock: Callable[[], float] | None = None
+    """Tells the virtual time (s) of the one schedule that is counted."""
+    moments: list[tuple[float, str]] = field(default_factory=list)
+    """When each kind was reached, in the order of time, until `close`."""
+
+    def enable(self, kind: str) -> None:
+        """Count a schedule in which a kind can happen."""
+        self.enabled[kind] += 1
 
     def inject(self, kind: str) -> None:
         """Count one injection."""
@@ -24,8 +38,23 @@ class Tally:
     def reach(self, kind: str) -> None:
         """Count one injection whose effect a process met."""
         self.reached[kind] += 1
+        if self.clock is not None:
+            self.moments.append((self.clock(), kind))
+
+    def close(self, weather: frozenset[str]) -> None:
+        """End the counting of one schedule, so that no kind is reached oftener than injected.
+
+        An occurrence of `weather` that was met was injected too; a blow that several processes met,
+        or one of them several times, counts once.
+        """
+        for kind in self.enabled.keys() & weather:
+            self.injected[kind] = max(self.injected[kind], self.reached[kind], 1)
+        for kind, times in self.reached.items():
+            self.reached[kind] = min(times, self.injected[kind])
+        self.clock, self.moments = None, []
 
     def add(self, other: "Tally") -> None:
         """Add the counts of another schedule."""
         self.injected.update(other.injected)
         self.reached.update(other.reached)
+        self.enabled.update(other.enabled)
