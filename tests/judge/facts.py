@@ -1,0 +1,274 @@
+"""What the judge is told: facts of the exchange's log, what the pair said, and what befell it.
+
+Every fact has a moment in seconds (`at_s`) on one clock; simulator and chaos bring their own. Where
+two facts share a moment, the exchange's own order (`mono`) decides. Amounts are lots, a buy is
+positive. No product code is used here: the tags below are restated from the order ids' rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+ORDER_TAG, MARKER_TAG = 0xA, 0xB
+TAG_SHIFT = 44
+"""A client order index of the pair: 4 bits of tag, 12 of the process, 32 of its nonce."""
+
+
+# --- the exchange's log ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one trade changed on A and on B; one trade can concern both.
+
+    `foreign_a`, `foreign_b`: the order of that side was none of the pair's own: a person's, or a
+    liquidation.
+    """
+
+    seq: int
+    mono: int
+    at_s: float
+    a_lots: int
+    b_lots: int
+    foreign_a: bool = False
+    foreign_b: bool = False
+
+    @property
+    def net_lots(self) -> int:
+        """What the trade changed on A + B."""
+        return self.a_lots + self.b_lots
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLife:
+    """One order from its arrival to its end; `ended_ns` and `ended_s` are None while it is open.
+
+    `received_ns` and `ended_ns` are places in the exchange's own order. `signed_s` is when its
+    process decided on it, where that is known.
+    """
+
+    account: int
+    client_order_index: int
+    is_ask: bool
+    size_lots: int
+    filled_lots: int
+    price: Decimal
+    kind: str
+    time_in_force: str
+    reduce_only: bool
+    received_ns: int
+    received_s: float
+    ended_ns: int | None
+    ended_s: float | None
+    status: str
+    foreign: bool = False
+    signed_s: float | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was meant to rest: neither a marker nor a closing order."""
+        return self.time_in_force != "immediate-or-cancel"
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether it is a fence marker."""
+        return self.client_order_index >> TAG_SHIFT == MARKER_TAG
+
+    @property
+    def has_tag(self) -> bool:
+        """Whether its id carries a tag of the pair, whichever process signed it."""
+        return self.client_order_index >> TAG_SHIFT in (ORDER_TAG, MARKER_TAG)
+
+
+@dataclass(frozen=True, slots=True)
+class FalseRow:
+    """A row or trade that the exchange itself sent falsely, within the bounds of design.md 13.7.
+
+    `lots` is by how much it was false, whatever the direction; `shown_s` is when REST first showed
+    the truth to the pair, None while it has not.
+    """
+
+    at_s: float
+    lots: int
+    shown_s: float | None = None
+
+
+# --- what the pair said ---------------------------------------------------------------------
+
+
+class Claim(Enum):
+    """What was said, in the terms of `CLAIMS`."""
+
+    STATUS_NEUTRAL = "status: neutral"
+    STATUS_CODE_0 = "status: exit code 0"
+    DAEMON_CODE_0 = "daemon: exit code 0"
+    DAEMON_STOPPED = "daemon's log: stopped neutral=true"
+    LAUNCHER_NEUTRAL = "launcher: neutral"
+    LAUNCHER_CODE_0 = "launcher: exit code 0"
+    SUMMARY_FLAT = "launcher: SUMMARY net_lots=0"
+    FLATTEN_DONE = "flatten: done"
+    LEDGER = "ledger: owed 0 for A's newest state"
+    NEUTRAL_RECORD = "record of a neutral moment"
+    A_COVERED = "A's log or event: covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing that was said at a moment, by `who` (a process, "launcher", "hedgectl …").
+
+    `a_lots`, `b_lots`: the positions that it named, None where it named none. `dust_lots`: what it
+    named as dust. `code`: the exit code, None while it runs. `known_s`: the last moment of which
+    the speaker could not but know; None where the judge's own bound for such claims decides.
+    """
+
+    at_s: float
+    who: str
+    claim: Claim
+    text: str = ""
+    code: int | None = None
+    a_lots: int | None = None
+    b_lots: int | None = None
+    dust_lots: int = 0
+    known_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A reason for holding that could be seen at a moment: `where` it stood, and what it said."""
+
+    at_s: float
+    side: str
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decided on an order that shall rest; what it had been told of B and of halts by then.
+
+    `b_ready`, `halted`: as told, None where it was told nothing; `told_s`: when it was told;
+    `halts_known`: ids of halts in force that this process, or its host's files, had ever shown.
+    """
+
+    at_s: float
+    client_order_index: int
+    who: str
+    b_ready: bool | None
+    halted: str | None
+    told_s: float | None
+    thawed_s: float = float("-inf")
+
+
+# --- what befell it -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `start_s` until `end_s`; None: it lasts to the end."""
+
+    start_s: float
+    end_s: float | None = None
+
+    def covers(self, at_s: float) -> bool:
+        """Whether the moment lies in it."""
+        return self.start_s <= at_s and (self.end_s is None or at_s < self.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Life(Span):
+    """One process from its start to its end; `side` "a" or "b", `who` its name."""
+
+    who: str = ""
+    side: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HaltSpan(Span):
+    """One halt from the moment A knew of it until a person released it."""
+
+    id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandPublished:
+    """A fill published by hand that B had to follow: `lots` as if A had traded them."""
+
+    at_s: float
+    lots: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A moment at which the pair was allowed to take the exchange's positions for its own.
+
+    A person's `resume --force`, or drift within `safety.max_drift_usd` that was said aloud. What is
+    owed then is the debt that remains.
+    """
+
+    at_s: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long honest news may travel; each figure with where it comes from.
+
+    A promise is never widened by one of these beyond what the process could not know.
+    """
+
+    dust_lots: int = 0
+    """What the venue refuses to trade and the pair may leave open."""
+    news_s: float = 0.0
+    """From a trade at the exchange to all processes on healthy links: stream, publication, read."""
+    evidence_s: float = 0.0
+    """How old the evidence of a word about an end, or of an answer of `status`, may be."""
+    told_s: float = float("inf")
+    """A decides on no state of B that is older (a heartbeat's life, one lost round trip)."""
+    dead_b_s: float = float("inf")
+    """How long after the end of the last B a heartbeat of it can still be taken for life."""
+    quiet_s: float = 60.0
+    """13.20: an A that cannot quote for so long shows why."""
+    undone_s: float = 60.0
+    """13.7: after REST has shown a row to be false its effect is undone within this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that one run left behind, in the judge's words. Sequences are in order of time."""
+
+    account_a: int
+    account_b: int
+    offset_lots: int = 0
+    """What A + B shall be, less what the log's first moment already held."""
+    legs: tuple[Leg, ...] = ()
+    orders: tuple[OrderLife, ...] = ()
+    said: tuple[Said, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    lives: tuple[Life, ...] = ()
+    halts: tuple[HaltSpan, ...] = ()
+    by_hand: tuple[HandPublished, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    false_rows: tuple[FalseRow, ...] = ()
+    end_s: float = 0.0
+    """Until when the run was watched."""
+    bounds: Bounds = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One promise broken at one moment: a sentence, and the figures that it rests on."""
+
+    promise: str
+    """"I1" … "I4", "said" or "hold"."""
+    kind: str
+    """A stable name for one way of breaking it."""
+    at_s: float
+    text: str
+    facts: Mapping[str, object]
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.text} (at {self.at_s:.3f} s)"
