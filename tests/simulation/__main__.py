@@ -1,30 +1,33 @@
 """Many schedules, one with its trace, or the tempting rules and the schedule that each loses by.
 
 python -m tests.simulation --runs 5000 --seed 1
+python -m tests.simulation --runs 10000 --histogram
 python -m tests.simulation --only 1000021 --trace
 python -m tests.simulation --weaken all
+python -m tests.simulation --hours 24
 """
 
 import argparse
+import gc
 import logging
 import multiprocessing
 import sys
-import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
+from tests.simulation import hours
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.schedule import GENERAL, Result, play
-from tests.simulation.tally import Tally
+from tests.simulation.report import Totals, kinds
+from tests.simulation.schedule import GENERAL, Profile, Result, play
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 SPREAD = 1_000_003
 CHUNK = 25
 MOST = 20_000
 SHOWN = 20
+LITTER = 50_000
+"""A schedule's rubbish is collected in few large sweeps."""
 COMMAND = ".venv/bin/python -m tests.simulation"
 
 
@@ -38,55 +41,28 @@ def quiet() -> None:
     """Let the product's modules write nothing; a killed process leaves coroutines unawaited."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore", RuntimeWarning)
+    gc.freeze()
+    gc.set_threshold(LITTER)
 
 
-def play_one(seed: int, weakening: str = "", *, aimed: str = "") -> Result:
+def profile_of(aimed: str) -> Profile:
+    """Return the general mix, or the schedules of a weakening."""
+    return WEAKENINGS[aimed].profile if aimed else GENERAL
+
+
+def play_one(
+    seed: int, weakening: str = "", *, aimed: str = "", muted: frozenset[str] = frozenset()
+) -> Result:
     """Play one schedule; `aimed` takes the schedules of a weakening without its rule."""
     if weakening:
         chosen = WEAKENINGS[weakening]
-        return play(seed, chosen.profile, chosen.tools())
-    return play(seed, WEAKENINGS[aimed].profile if aimed else GENERAL)
+        return play(seed, chosen.profile, chosen.tools(), muted=muted)
+    return play(seed, profile_of(aimed), muted=muted)
 
 
 def play_some(seeds: list[int], weakening: str, aimed: str) -> list[Result]:
     """Play a chunk of schedules."""
     return [play_one(seed, weakening, aimed=aimed) for seed in seeds]
-
-
-@dataclass
-class Totals:
-    """What a run came to."""
-
-    schedules: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    tally: Tally = field(default_factory=Tally)
-    halts: Counter[str] = field(default_factory=Counter)
-    found: list[Result] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-
-    def add(self, result: Result) -> None:
-        self.schedules += 1
-        for name in ("steps", "prefixes", "fills", "hedges", "starts"):
-            self.counts[name] += getattr(result, name)
-        self.counts["seconds"] += round(result.virtual_s)
-        self.tally.add(result.tally)
-        self.halts.update(result.halts)
-        if result.violations:
-            self.found.append(result)
-
-    def tell(self) -> None:
-        counts, took = self.counts, time.monotonic() - self.started
-        print("faults:", ", ".join(f"{name} {n}" for name, n in self.tally.injected.most_common()))
-        halts = ", ".join(f"{name} {n}" for name, n in self.halts.most_common())
-        print("halts that a person resumed:", halts or "none")
-        print(
-            f"schedules={self.schedules} steps={counts['steps']} "
-            f"faults={self.tally.injected.total()} "
-            f"fills={counts['fills']} hedges={counts['hedges']} starts={counts['starts']} "
-            f"virtual_hours={counts['seconds'] / 3600:.1f} prefixes={counts['prefixes']} "
-            f"violations={len(self.found)} "
-            f"schedules_per_minute={self.schedules / took * 60:.0f}"
-        )
 
 
 def results(
@@ -99,7 +75,7 @@ def results(
             yield from some
 
 
-def many(runs: int, seed: int, workers: int, aimed: str) -> int:
+def many(runs: int, seed: int, workers: int, aimed: str, *, histogram: bool = False) -> int:
     """Play many schedules; print what they came to."""
     totals = Totals()
     option = f" --aimed {aimed}" if aimed else ""
@@ -109,7 +85,8 @@ def many(runs: int, seed: int, workers: int, aimed: str) -> int:
             print(f"VIOLATION {result.violations[0]}")
             print(f"  replay: {COMMAND}{option} --only {result.seed} --trace", flush=True)
     totals.tell()
-    return 1 if totals.found else 0
+    seldom = totals.histogram(kinds()) if histogram else []
+    return 1 if totals.found or (seldom and totals.binds) else 0
 
 
 def search(names: list[str], runs: int, seed: int, workers: int) -> int:
@@ -142,8 +119,7 @@ def replay(seed: int, weakening: str, aimed: str, *, trace: bool) -> int:
     """Play one schedule, told line by line."""
     tools = WEAKENINGS[weakening].tools() if weakening else None
     name = weakening or aimed
-    profile = WEAKENINGS[name].profile if name else GENERAL
-    result = play(seed, profile, tools, teller if trace else None)
+    result = play(seed, profile_of(name), tools, teller if trace else None)
     halts = dict(result.halts)
     print(f"seed {seed}: {result.virtual_s:.1f} s, {result.steps} steps, halts {halts}")
     for text in result.violations:
@@ -179,17 +155,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--weaken", default="", choices=["", "all", *WEAKENINGS])
     parser.add_argument("--aimed", default="", choices=["", *WEAKENINGS], help="its schedules only")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--histogram", action="store_true", help="how often each kind was met")
+    parser.add_argument("--hours", type=float, help="one pair for so many hours; does it grow?")
     options = parser.parse_args(argv)
     if options.only is not None:
         if not options.trace:
             quiet()
         warnings.simplefilter("ignore", RuntimeWarning)
         return replay(options.only, options.weaken, options.aimed, trace=options.trace)
+    if options.hours is not None:
+        quiet()
+        return hours.tell(hours.play_hours(options.hours, options.seed))
     if options.weaken:
         quiet()
         names = list(WEAKENINGS) if options.weaken == "all" else [options.weaken]
         return search(names, options.runs or MOST, options.seed, options.workers)
-    return many(options.runs or 500, options.seed, options.workers, options.aimed)
+    return many(
+        options.runs or 500,
+        options.seed,
+        options.workers,
+        options.aimed,
+        histogram=options.histogram,
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ REDIS_WEATHER: dict[str, tuple[str, Low, High]] = {
 def _kill(side: str) -> Blow:
     def blow(stage: "Stage", dice: Random) -> None:
         daemon = stage.pick(side)
-        daemon.kill_within(dice.choice((0, dice.randrange(8), dice.randrange(40))), f"{side.upper()} killed")
+        daemon.kill_within(
+            dice.choice((0, dice.randrange(8), dice.randrange(40))), f"{side.upper()} killed"
+        )
         stage.later(dice.uniform(0.1, 4), daemon.start)
 
     return blow
@@ -223,6 +225,7 @@ AIMED: dict[str, Blow] = {"B left behind": _left_behind}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
 BLOWS = PROCESSES | ENDS | OUTSIDE
+KNOWN_BLOWS = BLOWS | AIMED
 
 # --- the mix --------------------------------------------------------------------------------------
 

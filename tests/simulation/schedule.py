@@ -1,6 +1,7 @@
 """One schedule: a pair, fills, faults; then everything heals and the pair must be whole again."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class Result:
     hedges: int = 0
     starts: int = 0
     virtual_s: float = 0.0
+    cpu_s: float = 0.0
 
 
 class Stage:
@@ -207,7 +209,7 @@ class Stage:
             await self._suffer()
         else:
             self.judge.violations.append("liveness: the pair does not start")
-        self._heal()
+        self.heal()
         await self._recover()
         self._sum_up()
         return self.result
@@ -218,8 +220,7 @@ class Stage:
         self.say(f"faults: {', '.join(chosen)}")
         self.faulty = True
         self._set_weather(chosen)
-        known = faults.BLOWS | faults.AIMED
-        blows = [name for name in chosen if name in known]
+        blows = [name for name in chosen if name in faults.KNOWN_BLOWS]
         self.last(plan.uniform(*profile.seconds))
         faults_end = self._day_ends
         while self.loop.time() < self._day_ends:
@@ -231,7 +232,7 @@ class Stage:
             if blows and roll < 0.45 and self.loop.time() < faults_end:
                 name = blows[int(number * len(blows))]
                 if name not in self.muted:
-                    self._strike(name, known[name], own)
+                    self._strike(name, own)
 
     def _choose(self) -> list[str]:
         """Return the kinds of this schedule."""
@@ -245,10 +246,18 @@ class Stage:
             self.world.tally.enable(name)
         return chosen
 
-    def _strike(self, name: str, blow: faults.Blow, dice: Random) -> None:
+    def trouble(self, kinds: list[str], dice: Random) -> None:
+        """Let these kinds happen from now on until `heal`, each blow once and now."""
+        self.faulty = True
+        self._set_weather(kinds)
+        for name in kinds:
+            if name in faults.KNOWN_BLOWS:
+                self._strike(name, dice)
+
+    def _strike(self, name: str, dice: Random) -> None:
         self.world.tally.inject(name)
         self.say(f"fault: {name}")
-        blow(self, dice)
+        faults.KNOWN_BLOWS[name](self, dice)
 
     def _set_weather(self, chosen: list[str]) -> None:
         for name in chosen:
@@ -272,7 +281,7 @@ class Stage:
             self.result.fills += 1
             self.say(f"the market takes {took}")
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
         self.say("healing")
         self.faulty = False
         exchange, redis = self.world.exchange, self.world.redis
@@ -294,8 +303,8 @@ class Stage:
     async def _recover(self) -> None:
         """Wait until the pair is whole and trades; resume what had to be halted."""
         for _ in range(3):
-            whole = await self._until(self._is_whole, HEAL_S)
-            halt = self._halt()
+            whole = await self.until_whole(HEAL_S)
+            halt = self.halt()
             if not whole and not (halt is not None and halt.reason in FORCED):
                 net = self.world.exchange.lots(A) + self.world.exchange.lots(B)
                 self.judge.violations.append(
@@ -306,7 +315,7 @@ class Stage:
                 break
             self.result.halts[halt.reason] += 1
             self.say(f"a person resumes {halt.reason}")
-            await self._resume(halt)
+            await self.resume(halt)
         else:
             self.judge.violations.append(f"liveness: halted again and again; {self._states()}")
             return
@@ -316,7 +325,7 @@ class Stage:
             if not await self._until(self._is_whole, 30):
                 self.judge.violations.append(f"liveness: the last fill; {self._states()}")
 
-    async def _resume(self, halt: Halt) -> None:
+    async def resume(self, halt: Halt) -> None:
         record = Halt(
             id=halt.id,
             side=halt.side,
@@ -329,20 +338,24 @@ class Stage:
         self.world.redis.set(NAMES.halt, record)
         await asyncio.sleep(4)
 
-    def _halt(self) -> Halt | None:
+    def halt(self) -> Halt | None:
         halt: Halt | None = self.world.redis.get(NAMES.halt)
         return halt if halt is not None and halt.is_active else None
+
+    async def until_whole(self, seconds: float) -> bool:
+        """Wait until the pair is whole and trades, or stands in a halt; whether it is."""
+        return await self._until(self._is_whole, seconds)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         end = self.loop.time() + seconds
         while self.loop.time() < end and not self.world.bugs:
-            self._restart()
+            self.restart()
             if condition():
                 return True
             await asyncio.sleep(POLL_S)
         return False
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """A person starts again what has ended."""
         if self.faulty:
             return
@@ -361,7 +374,7 @@ class Stage:
         net = exchange.lots(A) + exchange.lots(B)
         if abs(net - self.world.settings.offset_lots) > self.dust_lots:
             return False
-        if self._halt() is not None:
+        if self.halt() is not None:
             return self.a.is_running and self.a.manager.state.phase is maker.Phase.HALTED
         return self._is_working() and self.a.manager.state.phase is maker.Phase.WORKING
 
@@ -373,8 +386,13 @@ class Stage:
                 word = state.phase.value if daemon.is_running else f"ended {daemon.ended}"
                 owed = hedger.owed_lots(state) if daemon.side == "b" else state.net_lots
                 parts.append(f"{daemon.name} {word} {owed}")
-        halt = self._halt()
+        halt = self.halt()
         return ", ".join(parts) + (f", halt {halt.reason}" if halt else "")
+
+    def judged(self) -> list[str]:
+        """Judge everything up to now."""
+        self.judge.audit()
+        return self.judge.violations
 
     def _sum_up(self) -> None:
         result, audit = self.result, self.judge.audit()
@@ -399,5 +417,7 @@ def play(
         stage = Stage(loop, seed, profile, tools or Tools(), say(loop) if say else None, muted)
         return await stage.play()
 
+    started_s = time.process_time()
     result: Result = run_loop(main)
+    result.cpu_s = time.process_time() - started_s
     return result

@@ -98,13 +98,13 @@ def test_a_broken_promise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trade that nobody of the pair made ends in a violation: the judge is not asleep."""
     from tests.simulation import schedule  # noqa: PLC0415
 
-    heal = schedule.Stage._heal
+    heal = schedule.Stage.heal
 
     def meddle(stage: schedule.Stage) -> None:
         heal(stage)
         stage.world.exchange.meddle(B, 500)
 
-    monkeypatch.setattr(schedule.Stage, "_heal", meddle)
+    monkeypatch.setattr(schedule.Stage, "heal", meddle)
     result = play(SPREAD + 3, Profile(faults=()))
     assert result.violations != []
     assert A != B
