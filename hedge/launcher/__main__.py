@@ -3,14 +3,13 @@
 import sys
 
 from hedge.daemon import host_os
-from hedge.errors import ConfigError, HedgeError, NotNeutralError
+from hedge.errors import ConfigError, HedgeError
+from hedge.launcher import decisions
 from hedge.launcher.options import Options, parse
 from hedge.launcher.pair import StoppedEarlyError
 from hedge.launcher.paper_run import run_paper
 from hedge.launcher.processes import ChildDiedError, StopNow, StopSignals, Supervisor, Terminal
 from hedge.launcher.real_run import run_real, stop_real
-
-_LAST_CODE = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,12 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(options, supervisor)
     except StopNow:
-        print(
-            "Stopped at once: an order of A may still rest, and a fill may be unhedged;"
-            " check both accounts, or start again.",
-            file=sys.stderr,
-        )
-        return NotNeutralError.exit_code
+        print(decisions.LEFT_AT_ONCE, file=sys.stderr)
+        return decisions.LEFT_AT_ONCE_CODE
     finally:
         supervisor.kill_all()
 
@@ -50,9 +45,9 @@ def _run(options: Options, supervisor: Supervisor) -> int:
         return ConfigError.exit_code
     except ChildDiedError as error:
         _tell_death(error)
-        return error.code if 0 < error.code <= _LAST_CODE else 1
+        return decisions.code_of_death(error.code)
     except StoppedEarlyError:
-        print("Stopped before the pair was running.", file=sys.stderr)
+        print(decisions.STOPPED_EARLY, file=sys.stderr)
         return 0
 
 

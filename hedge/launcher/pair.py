@@ -1,35 +1,33 @@
-"""Both daemons as children: B first, A once B can hedge; A stops first, B once all is covered."""
+"""Both daemons as children: performs what `decisions` decides, and posts what it sees."""
 
-import math
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import assert_never
 
 from hedge.config.schema import Config
 from hedge.daemon.host_store import HostState
-from hedge.errors import HedgeError, NotNeutralError, UnreachableError
+from hedge.errors import UnreachableError
+from hedge.launcher import decisions
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
-from hedge.launcher.processes import ROOT, Child, ChildDiedError, Running, Supervisor
+from hedge.launcher.processes import ROOT, Child, Running, StopNow, Supervisor
 from hedge.operator.pair_client import PairReader
 from hedge.operator.status import Report
-
-READY_TIMEOUT_S = 90.0
-_TELL_EVERY_S = 10.0
-COVER_TIMEOUT_S = 60.0
-_STATE_POLL_S = 0.5
-_STOP_MARGIN_S = 5.0
 
 
 class StoppedEarlyError(Exception):
     """The user asked to stop while the pair was still starting."""
 
 
-class StartError(HedgeError):
-    """A daemon that did not become ready in time."""
+def _nothing() -> None:
+    """Do nothing at this moment of a start or stop."""
 
 
 class Pair:
     """The two daemons of one configuration, their logs on the terminal."""
+
+    _state: decisions.State
 
     def __init__(
         self,
@@ -37,112 +35,125 @@ class Pair:
         config: Config,
         config_path: Path,
         out_dir: Path,
-        cover_timeout_s: float = COVER_TIMEOUT_S,
+        cover_timeout_s: float = decisions.COVER_TIMEOUT_S,
     ) -> None:
         """`out_dir` gets what the daemons print. Raises RedisUnreachableError."""
-        self._cover_timeout_s = cover_timeout_s
         self.supervisor = supervisor
         self.config = config
-        self.a: Child | Running | None = None
-        self.b: Child | Running | None = None
-        self.detached = False
+        self.daemons: dict[str, Child | Running] = {}
+        self._cover_timeout_s = cover_timeout_s
         self._config_path = config_path
         self._out_dir = out_dir
         self._reader = PairReader(config)
-        self._halt_told: str | None = None
+        self._arguments: dict[str, list[str]] = {}
+        self._detached = False
+        self._enough: Callable[[], bool] | None = None
+        self._on_started = self._on_stopped = _nothing
+        self._told: set[str] = set()
+        self._is_signalled = False
 
     def close(self) -> None:
         """Close the connection to Redis; the daemons are the supervisor's."""
         self._reader.close()
 
-    # --- start
+    # --- start and stop
 
-    def start(self, options: Options) -> None:
-        """Start B, wait until it can hedge, start A (unless only B is wanted).
+    def run(
+        self,
+        options: Options,
+        on_started: Callable[[], None] = _nothing,
+        enough: Callable[[], bool] | None = None,
+    ) -> int:
+        """Start the pair, watch it until a stop request or `enough()`, stop it.
 
-        Raises ChildDiedError, StoppedEarlyError, NotNeutralError (a halt is in force) or
-        StartError.
+        Return the exit code; with `--detach` once A lives. Whatever goes wrong meanwhile stops
+        what was started, in order. Raises StopNow.
         """
-        say = self.supervisor.say
-        self.detached = options.detach
-        say("Starting B (the hedger) ...")
-        self.b = self._spawn("main_B", [])
-        self._wait_for_b()
-        if options.only_b:
-            say("B is ready to hedge what is published by hand.")
-            return
-        say("B is ready to hedge. Starting A (the maker) ...")
-        self.a = self._spawn("main_A", self._maker_arguments(options))
+        self._on_started, self._enough = on_started, enough
+        self._arguments = {decisions.A: self._maker_arguments(options), decisions.B: []}
+        self._detached = options.detach
+        self._state, effects = decisions.begin_start(self._plan(options), time.monotonic())
+        try:
+            self._perform(effects)
+            return self._drive()
+        except Exception:
+            self._post(decisions.Broke(time.monotonic(), frozenset(self.daemons)))
+            self._drive()
+            raise
 
-    def _maker_arguments(self, options: Options) -> list[str]:
-        """Return size and level of A's orders: the command line's, else the configuration's."""
-        strategy = self.config.strategy
-        quantity = options.quantity or strategy.quantity or DEFAULT_QUANTITY
-        return ["--quantity", str(quantity), "--depth", str(options.depth or strategy.depth)]
+    def stop(self, living: Mapping[str, Running], on_stopped: Callable[[], None]) -> int:
+        """Stop in order what an earlier command started; return the exit code. Raises StopNow."""
+        self.daemons.update(living)
+        self._on_stopped = on_stopped
+        pids = {name: one.pid for name, one in living.items()}
+        self._state, effects = decisions.begin_stop(self._plan(None), pids, time.monotonic())
+        self._perform(effects)
+        return self._drive()
 
-    def _spawn(self, name: str, arguments: list[str]) -> Child:
-        command = [sys.executable, f"{name}.py", "--market", self.config.market, *arguments]
-        command += ["--config", str(self._config_path)]
-        log = self._log(name)
-        self.supervisor.follow(log, self.supervisor.prefix(name[-1]))
-        child = Child(
-            name,
-            command,
-            output=self._out_dir / f"{name}.out",
-            log=log,
-            detached=self.detached,
+    def _plan(self, options: Options | None) -> decisions.Plan:
+        config = options.config if options is not None else None
+        return decisions.Plan(
+            patience_s=self.config.timing.stop_timeout_s + decisions.STOP_MARGIN_S,
+            cover_timeout_s=self._cover_timeout_s,
+            detach=options is not None and options.detach,
+            only_b=options is not None and options.only_b,
+            ends_on_halt=self._enough is not None,
+            log_b=str(self._log(decisions.B)),
+            log_dir=self.config.logging.dir,
+            config_option="" if config in (None, Path("config.yaml")) else f" --config {config}",
         )
-        return self.supervisor.add(child)
 
-    def _log(self, name: str) -> Path:
-        return ROOT / self.config.logging.dir / f"{name}.log"
+    # --- what is seen
 
-    def _wait_for_b(self) -> None:
-        """Return once B can hedge, telling what it waits for, and which B it is."""
-        last: list[Report] = []
+    def _drive(self) -> int:
+        """Post what happens until it is over; return the exit code."""
+        try:
+            while self._state.code is None:
+                phase = self._state.phase
+                self._see()
+                if self._state.phase is phase:
+                    time.sleep(decisions.POLL_S)
+        except StopNow:
+            self._post(decisions.SignalledAgain(time.monotonic()))
+            raise
+        return self._state.code
 
-        def ready() -> bool:
-            found = self.report()
-            if found is not None:
-                last[:] = [found]
-                if found.is_halted and found.b.beat is not None:
-                    raise NotNeutralError(found.headline)
-            return found is not None and found.b.is_ready
+    def _see(self) -> None:
+        """Look once at signals, logs, children, Redis and the clock."""
+        if self.supervisor.signals.requested and not self._is_signalled:
+            self._is_signalled = True
+            self._post(decisions.Signalled(time.monotonic()))
+        self.supervisor.pump()
+        for event in self._deaths():
+            self._post(event)
+        now_s = time.monotonic()
+        if now_s >= self._state.look_at_s:
+            self._post(self._look(now_s))
+        self._post(decisions.Ticked(now_s))
 
-        why, waited_s = "", 0.0
-        while waited_s < READY_TIMEOUT_S:
-            if self.supervisor.wait(ready, _TELL_EVERY_S, every_s=_STATE_POLL_S):
-                if other := self._other_leader(last[0]):
-                    self.supervisor.say(f"{other}, so it is that one that hedges; ours stands by.")
-                return
-            if self.supervisor.signals.requested:
-                raise StoppedEarlyError
-            waited_s += _TELL_EVERY_S
-            why = self._why_b_waits(last[0] if last else None)
-            self.supervisor.say(f"B is not ready after {waited_s:g} s: {why} ...")
-        log = self._log("main_B")
-        msg = f"B did not become ready within {READY_TIMEOUT_S:g} s: {why}; see {log}."
-        raise StartError(msg)
+    def _deaths(self) -> list[decisions.Ended]:
+        """Return what ended since the last call: children, and what an earlier command started."""
+        watched = [*self.supervisor.children, *self.daemons.values()]
+        found = []
+        for one in watched:
+            code = one.poll()
+            if code is None or one.name in self._told:
+                continue
+            self._told.add(one.name)
+            self.supervisor.pump()
+            words = (one.last_words(), tuple(one.tail())) if isinstance(one, Child) else ("", ())
+            found.append(decisions.Ended(time.monotonic(), one.name, code, *words))
+        return found
 
-    def _why_b_waits(self, found: Report | None) -> str:
-        if found is None:
-            return "its state in Redis cannot be read"
-        other = self._other_leader(found)
-        return f"{other}; {found.b.why_not_ready}" if other else found.b.why_not_ready
-
-    def _other_leader(self, found: Report) -> str:
-        """Say that a B of another host leads; empty where this host's does, or none."""
-        config, lease = self.config, found.b.lease
-        account = config.accounts.account_b
-        state = HostState(
-            ROOT / config.state.dir,
-            config.lighter.chain_id,
-            account.account_index,
-            account.api_key_index,
+    def _look(self, now_s: float) -> decisions.Looked:
+        phase = self._state.phase
+        is_watching = phase is decisions.Phase.WATCHING
+        return decisions.Looked(
+            now_s,
+            self.report(),
+            own_host=self._own_host() if phase is decisions.Phase.WAITING_FOR_B else None,
+            enough=is_watching and self._enough is not None and self._enough(),
         )
-        if lease is None or lease.host == (state.read("host") or {}).get("host_id"):
-            return ""
-        return f"another main_B.py (host id {lease.host}) leads account B"
 
     def report(self) -> Report | None:
         """Return the pair's state, None while Redis does not answer."""
@@ -151,112 +162,71 @@ class Pair:
         except UnreachableError:
             return None
 
-    # --- run
+    def _own_host(self) -> str | None:
+        """Return this host's id as its B keeps it, None before the first start."""
+        config = self.config
+        account = config.accounts.account_b
+        state = HostState(
+            ROOT / config.state.dir,
+            config.lighter.chain_id,
+            account.account_index,
+            account.api_key_index,
+        )
+        return (state.read("host") or {}).get("host_id")
 
-    def run_until_stopped(self, enough: Callable[[], bool] | None = None) -> int:
-        """Show the logs and say when the pair halts, until a stop request or `enough()`.
+    # --- what is done
 
-        Stops the pair and returns the exit code. With `enough` a halt ends the run too.
-        """
+    def _post(self, event: decisions.Event) -> None:
+        self._state, effects = decisions.step(self._state, event)
+        self._perform(effects)
 
-        def done() -> bool:
-            halted = self._tell_halt()
-            return enough is not None and (halted or enough())
+    def _perform(self, effects: tuple[decisions.Effect, ...]) -> None:
+        for effect in effects:
+            self._do(effect)
 
-        died: ChildDiedError | None = None
-        try:
-            self.supervisor.wait(done, math.inf, every_s=_STATE_POLL_S)
-        except ChildDiedError as error:
-            died = error
-            self._tell_death(error)
-        code = self.stop_and_judge()
-        return max(died.code, 1) if died is not None and died.code != 0 else code
+    def _do(self, effect: decisions.Effect) -> None:
+        match effect:
+            case decisions.Say(text):
+                self.supervisor.pump()
+                self.supervisor.say(text)
+            case decisions.Complain(text):
+                print(text, file=sys.stderr)
+            case decisions.Start(name):
+                self.daemons[name] = self._spawn(name)
+            case decisions.Ask(name):
+                self.daemons[name].ask_to_stop()
+            case decisions.Kill(name):
+                self.daemons[name].kill()
+            case decisions.KillAll():
+                self.supervisor.kill_all()
+            case decisions.Started():
+                self._on_started()
+            case decisions.Release():
+                self.supervisor.release()
+            case decisions.Stopped():
+                self._on_stopped()
+            case _:
+                assert_never(effect)
 
-    def _tell_halt(self) -> bool:
-        """Say once per halt that it is there, and once that it is gone; whether one is in force."""
-        found = self.report()
-        if found is None:
-            return self._halt_told is not None
-        halt_id = found.halt.id if found.halt is not None and found.is_halted else None
-        if halt_id is not None and halt_id != self._halt_told:
-            self.supervisor.say(found.headline)
-        if halt_id is None and self._halt_told is not None:
-            self.supervisor.say("Resumed.")
-        self._halt_told = halt_id
-        return halt_id is not None
+    def _spawn(self, name: str) -> Child:
+        command = [sys.executable, f"{name}.py", "--market", self.config.market]
+        command += [*self._arguments[name], "--config", str(self._config_path)]
+        log = self._log(name)
+        self.supervisor.follow(log, self.supervisor.prefix(name[-1]))
+        child = Child(
+            name,
+            command,
+            output=self._out_dir / f"{name}.out",
+            log=log,
+            detached=self._detached,
+        )
+        return self.supervisor.add(child)
 
-    def _tell_death(self, death: ChildDiedError) -> None:
-        if death.code == 0:
-            self.supervisor.say(f"{death.child.name} was stopped from outside.")
-            return
-        self.supervisor.say(str(death))
-        for line in death.child.tail():
-            self.supervisor.say(f"    {line}")
+    def _maker_arguments(self, options: Options) -> list[str]:
+        """Return size and level of A's orders: the command line's, else the configuration's."""
+        strategy = self.config.strategy
+        quantity = options.quantity or strategy.quantity or DEFAULT_QUANTITY
+        return ["--quantity", str(quantity), "--depth", str(options.depth or strategy.depth)]
 
-    # --- stop
-
-    def stop_and_judge(self) -> int:
-        """Stop both and return 0, or 5 if it is not certain that all is covered and not halted.
-
-        Without A there is nothing to be covered.
-        """
-        last = self.stop()
-        if self.a is None:
-            return 0
-        if last is None:
-            self.supervisor.say("Redis does not answer: whether all is hedged is not known.")
-            return NotNeutralError.exit_code
-        if not last.is_halted and not last.is_covered and self._ended_cleanly:
-            self.supervisor.say(f"Both ended neutral; last written: {last.positions_text}.")
-            return 0
-        self.supervisor.say(last.headline if last.is_halted else last.balance)
-        return 0 if last.is_covered and not last.is_halted else NotNeutralError.exit_code
-
-    @property
-    def _ended_cleanly(self) -> bool:
-        """Whether both ended with code 0, which a daemon does only when all is covered.
-
-        B's last ledger answers nothing any more, so after its end this is the better witness.
-        """
-        children = (self.a, self.b)
-        return all(isinstance(child, Child) and child.poll() == 0 for child in children)
-
-    def stop(self) -> Report | None:
-        """Stop A, wait until its fills are covered, stop B; return the last state read."""
-        last = self.stop_a()
-        self.stop_b()
-        return last
-
-    def stop_a(self) -> Report | None:
-        """Stop A and wait until B has covered everything; return the last state read."""
-        if self.a is not None:
-            if self.a.poll() is None:
-                self.supervisor.say("Stopping A: no new orders, resting ones cancelled ...")
-            self.supervisor.stop(self.a, self._patience_s)
-            return self._wait_until_covered()
-        return self.report()
-
-    def stop_b(self) -> None:
-        """Stop B."""
-        if self.b is not None and self.b.poll() is None:
-            self.supervisor.say("Stopping B ...")
-            self.supervisor.stop(self.b, self._patience_s)
-
-    @property
-    def _patience_s(self) -> float:
-        return self.config.timing.stop_timeout_s + _STOP_MARGIN_S
-
-    def _wait_until_covered(self) -> Report | None:
-        last: list[Report] = []
-
-        def done() -> bool:
-            found = self.report()
-            if found is not None:
-                last[:] = [found]
-            b_is_gone = self.b is None or self.b.poll() is not None
-            return b_is_gone or (found is not None and found.is_covered)
-
-        if not self.supervisor.wait_anyway(done, self._cover_timeout_s, every_s=_STATE_POLL_S):
-            open_points = ", ".join(last[0].uncovered) if last else "Redis does not answer"
-            self.supervisor.say(f"Not covered after {self._cover_timeout_s:g} s: {open_points}.")
-        return last[0] if last else None
+    def _log(self, name: str) -> Path:
+        return ROOT / self.config.logging.dir / f"{name}.log"

@@ -18,8 +18,8 @@ from hedge.errors import (
     AlreadyRunningError,
     ConfigError,
     ExchangeUnreachableError,
-    NotNeutralError,
 )
+from hedge.launcher import decisions
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
 from hedge.launcher.pair import Pair, StoppedEarlyError
@@ -111,8 +111,6 @@ class PaperRun:
     def close(self) -> None:
         """Stop what still runs, in order: A, B, the exchange."""
         if self._pair is not None:
-            if self.supervisor.children:
-                self._pair.stop()
             self._pair.close()
         if self._exchange is not None:
             self.supervisor.stop(self._exchange, _STOP_TIMEOUT_S)
@@ -125,9 +123,8 @@ class PaperRun:
         market, size_decimals = self._market(admin, config.market)
         after_seq = admin.last_seq()
         self._pair = Pair(self.supervisor, config, config_path, self.run_dir, _PATIENCE_S)
-        self._pair.start(self.options)
-        self._invite()
-        code = self._pair.run_until_stopped(self._enough(admin, market, after_seq))
+        enough = self._enough(admin, market, after_seq)
+        code = self._pair.run(self.options, self._invite, enough)
         summary = _summary(admin, market, size_decimals, after_seq)
         self.supervisor.say(summary.line)
         return self._judge(code, summary)
@@ -235,11 +232,9 @@ class PaperRun:
     def _judge(self, code: int, summary: Summary) -> int:
         if self.options.only_b:
             return code
-        if code == 0 and summary.net_lots != 0:
-            return NotNeutralError.exit_code
-        if code == 0 and self.options.cycles is not None and not self.supervisor.signals.requested:
-            return 0 if summary.cycles >= self.options.cycles else NotNeutralError.exit_code
-        return code
+        wanted = self.options.cycles
+        reached = wanted is None or self.supervisor.signals.requested or summary.cycles >= wanted
+        return decisions.code_of_cycles(code, net_lots=summary.net_lots, reached=reached)
 
 
 class _Enough:

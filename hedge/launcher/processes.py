@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, ClassVar, TextIO
 
 from hedge.daemon import host_os
+from hedge.launcher.decisions import POLL_S, Answer, answer_to_signal, death_text
 
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_LINES = 12
-POLL_S = 0.05
 _STAMP_LENGTH = len("2026-11-20 12:00:00.123")
 
 
@@ -26,7 +26,7 @@ class ChildDiedError(Exception):
 
     def __init__(self, child: "Child", code: int) -> None:
         """Keep who died and how."""
-        super().__init__(f"{child.name} ended with exit code {code}: {child.last_words()}")
+        super().__init__(death_text(child.name, code, child.last_words()))
         self.child = child
         self.code = code
 
@@ -234,21 +234,26 @@ class StopNow(BaseException):
 
 
 class StopSignals:
-    """Counts the user's requests to stop; the second one raises StopNow wherever we are."""
+    """The user's requests to stop; one that means "at once" raises StopNow wherever we are."""
 
     def __init__(self) -> None:
         """Take over SIGINT, SIGTERM and, where there is one, SIGHUP."""
-        self.requested = False
+        self._first_s: float | None = None
         self._numbers = host_os.stop_signals()
         for number in self._numbers:
             signal.signal(number, self._on_signal)
 
+    @property
+    def requested(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._first_s is not None
+
     def _on_signal(self, _number: int, _frame: object) -> None:
-        if self.requested:
+        if answer_to_signal(self._first_s) is Answer.LEAVE:
             for number in self._numbers:
                 signal.signal(number, signal.SIG_IGN)  # killing the children takes no time
             raise StopNow
-        self.requested = True
+        self._first_s = time.monotonic()
 
 
 class Supervisor:

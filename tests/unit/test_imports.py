@@ -132,6 +132,28 @@ def test_core_is_pure(path: Path) -> None:
             assert module == "hedge" or is_within(module, "hedge.core"), module
 
 
+# What scripts and tools decide is pure too: the module, what it may know of the program, and what
+# it may import although a core may not.
+PURE_OUTSIDE_CORE = {
+    "hedge.launcher.decisions": (("hedge.errors", "hedge.operator.status"), set[str]()),
+    "hedge.operator.status": (
+        ("hedge.core", "hedge.wire", "hedge.bus.port", "hedge.daemon.advice"),
+        {"datetime"},  # words the moment of a halt in local time
+    ),
+}
+
+
+@pytest.mark.parametrize("module", PURE_OUTSIDE_CORE)
+def test_decisions_of_scripts_are_pure(module: str) -> None:
+    """What a script decides has no clock, process or link, so that the simulator can run it."""
+    path = ROOT / Path(*module.split(".")).with_suffix(".py")
+    known, excused = PURE_OUTSIDE_CORE[module]
+    for imported in imports_of(path):
+        assert imported.split(".")[0] not in FORBIDDEN_IN_CORE - excused, imported
+        if is_within(imported, "hedge"):
+            assert any(is_within(imported, one) for one in known), imported
+
+
 HEDGE = [path for path in PRODUCT if not is_within(name_of(path), "paper")]
 
 
