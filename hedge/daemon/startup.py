@@ -72,17 +72,24 @@ def run(side: str, argv: Sequence[str], build: Build) -> int:
         _log_to_files(config, name)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_run(config, build, check=options.check))
-    except HedgeError as error:
-        return _complain(name, error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BaseExceptionGroup as group:
-        known = _first_known(group)
-        if known is None:
-            Log().exception("bug", group)
-            traceback.print_exception(group)
-            return BUG
-        return _complain(name, known)
+    except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        known = _first_known(error)
+        if known is not None:
+            _complain(name, known)
+        elif isinstance(error, BaseExceptionGroup):
+            Log().exception("bug", error)
+            traceback.print_exception(error)
+        return exit_code_of(error)
+
+
+def exit_code_of(outcome: Ending | BaseException) -> int:
+    """Return the exit code of a process whose run ended so, or with this error."""
+    if isinstance(outcome, Ending):
+        return 0 if outcome is Ending.NEUTRAL else NotNeutralError.exit_code
+    known = _first_known(outcome)
+    if known is not None:
+        return known.exit_code
+    return INTERRUPTED if isinstance(outcome, KeyboardInterrupt) else BUG
 
 
 def _log_to_files(config: Config, name: str) -> None:
@@ -96,19 +103,19 @@ def _log_to_files(config: Config, name: str) -> None:
         ) from error
 
 
-def _complain(name: str, error: HedgeError) -> int:
+def _complain(name: str, error: HedgeError) -> None:
     if logging.getLogger().hasHandlers():  # else the log would go to stderr, beside the sentence
         Log().error("exit", code=error.exit_code, reason=str(error))
     print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  the user's one sentence
-    return error.exit_code
 
 
-def _first_known(group: BaseExceptionGroup[BaseException]) -> HedgeError | None:
-    """Return the error that a person can act on, if the group holds nothing worse."""
-    known, rest = group.split(HedgeError)
-    if known is None or rest is not None:
-        return None
-    error: BaseException = known
+def _first_known(error: BaseException) -> HedgeError | None:
+    """Return the error that a person can act on, if a group holds nothing worse."""
+    if isinstance(error, BaseExceptionGroup):
+        known, rest = error.split(HedgeError)
+        if known is None or rest is not None:
+            return None
+        error = known
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error if isinstance(error, HedgeError) else None
@@ -173,7 +180,7 @@ async def _run(config: Config, build: Build, *, check: bool) -> int:
             pid=os.getpid(),
         )
         _calm_collector()
-        with on_stop_signals(asyncio.get_running_loop(), _stopper(manager)):
+        with on_stop_signals(asyncio.get_running_loop(), stopper(manager.stop, _leave)):
             ending = await manager.run()
     if ending is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
@@ -332,19 +339,24 @@ def _calm_collector() -> None:
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
 
 
-def _stopper(manager: Shell) -> Callable[[], None]:
-    """Return what a signal does: stop cleanly at the first, at once at the second."""
+def stopper(stop: Callable[[], None], leave: Callable[[int], None]) -> Callable[[], None]:
+    """Return what a signal does: `stop` cleanly at the first, `leave` with a code at the second."""
     asked = False
 
-    def stop() -> None:
+    def on_signal() -> None:
         nonlocal asked
         if asked:
-            logging.shutdown()  # what is still held back
-            os._exit(INTERRUPTED)
+            leave(INTERRUPTED)
+            return
         asked = True
-        manager.stop()
+        stop()
 
-    return stop
+    return on_signal
+
+
+def _leave(code: int) -> None:
+    logging.shutdown()  # what is still held back
+    os._exit(code)
 
 
 async def _check(parts: Parts) -> None:

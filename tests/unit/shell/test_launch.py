@@ -11,7 +11,7 @@ import pytest
 
 from hedge.config.schema import AccountConfig, AccountsConfig, Config, SafetyConfig, Secret
 from hedge.daemon import startup as launch
-from hedge.daemon.context import Parts
+from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.logs import close_logging
 from hedge.errors import (
@@ -253,3 +253,31 @@ async def test_a_look_up_that_nobody_waits_for_makes_no_traceback(
     loop.set_exception_handler(launch.on_stray)
     loop.call_exception_handler({"message": "never retrieved", "exception": error})
     assert bool(shown) is told
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Ending.NEUTRAL, 0),
+        (Ending.NOT_NEUTRAL, 5),
+        (RedisUnreachableError("gone"), 3),
+        (BaseExceptionGroup("", [ExceptionGroup("", [AccountKeyError("no key")])]), 4),
+        (BaseExceptionGroup("", [AccountKeyError("no key"), ValueError("a bug")]), 1),
+        (ValueError("a bug"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_every_outcome_of_a_run_has_its_exit_code(
+    outcome: Ending | BaseException, code: int
+) -> None:
+    """An error that a person can act on has its own code, also inside groups; a bug has 1."""
+    assert launch.exit_code_of(outcome) == code
+
+
+def test_the_second_signal_leaves_at_once() -> None:
+    """The first one asks for a clean stop, and nothing is asked twice."""
+    calls: list[int | str] = []
+    on_signal = launch.stopper(lambda: calls.append("stop"), calls.append)
+    on_signal()
+    on_signal()
+    assert calls == ["stop", 130]
