@@ -9,7 +9,6 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
@@ -22,7 +21,8 @@ from hedge.config.load import load_config
 from hedge.config.reader import wrong
 from hedge.daemon import host_os
 from hedge.daemon.advice import advice_for
-from hedge.errors import ConfigError, HedgeError, NotNeutralError
+from hedge.errors import HedgeError, InternalBugError
+from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
 from hedge.operator.status import Report, SideView
 from hedge.wire.control import Command
@@ -40,13 +40,9 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", help="The configuration that the daemons were started with.")
 ]
 DEFAULT_CONFIG = Path("config.yaml")
-RESUME_WAIT_S = 10.0
-FLATTEN_WAIT_S = 60.0
-POLL_S = 0.25
-
-
-class RefusedError(NotNeutralError):
-    """A command that is not carried out, with the reason."""
+RESUME_WAIT_S = decisions.RESUME_WAIT_S
+FLATTEN_WAIT_S = decisions.FLATTEN_WAIT_S
+POLL_S = decisions.POLL_S
 
 
 # --- status
@@ -72,7 +68,7 @@ async def _read(state: PairState) -> Report:
 def _show(report: Report) -> None:
     console = Console(highlight=False)
     style = "bold red" if report.is_halted else "bold"
-    console.print(report.headline, style=style, markup=False, soft_wrap=True)
+    console.print(decisions.verdict(report).text, style=style, markup=False, soft_wrap=True)
     table = Table("", "A (maker)", "B (hedger)", box=None, pad_edge=False)
     for title, cell in _ROWS:
         table.add_row(title, cell(report, report.a), cell(report, report.b))
@@ -138,15 +134,7 @@ def _problem_lines(report: Report) -> list[str]:
     return [f"not believed: {problem}" for problem in report.problems]
 
 
-# --- resume
-
-
-@dataclass(frozen=True, slots=True)
-class _Force:
-    """How to resume although something is open; `reason` goes into the record."""
-
-    reason: str
-    ask: bool
+# --- resume and flatten
 
 
 @app.command()
@@ -159,148 +147,82 @@ def resume(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
 ) -> None:
     """Go on after a halt, once B has hedged everything and is ready."""
-    if force and not reason.strip():
-        _fail(ConfigError('`resume --force` needs a reason: add --reason "what you checked".'))
-    forced = _Force(reason.strip(), ask=not yes) if force else None
-    print(_run(config, lambda state: _resume(state, forced)))
-
-
-async def _resume(state: PairState, force: _Force | None) -> str:
-    report = await state.report()
-    halt = report.halt
-    if halt is None or not halt.is_active:
-        return f"Not halted, nothing to resume. {report.headline}"
-    if force is None and report.obstacles:
-        _refuse(report)
-    if force is not None:
-        _confirm(report, force)
-    resumed = await state.messenger.mark_resumed(
-        halt.id,
-        int(time.time()),
-        forced=force is not None,
-        note=force.reason if force is not None else "",
+    begun = decisions.begin_resume(
+        force=force, reason=reason, yes=yes, wait_s=RESUME_WAIT_S, poll_s=POLL_S
     )
-    if resumed is None:
-        msg = "Another halt came in meanwhile; look at `python hedgectl.py status` first."
-        raise RefusedError(msg)
-    return await _await_resumption(state, report)
-
-
-def _refuse(report: Report) -> NoReturn:
-    msg = (
-        f"Not resumed: {', '.join(report.obstacles)}. Cure that first"
-        f" ({advice_for(report.halt.reason if report.halt else '')}), then resume again; or, after"
-        ' checking both positions on Lighter, use `resume --force --reason "…"`.'
-    )
-    raise RefusedError(msg)
-
-
-def _confirm(report: Report, force: _Force) -> None:
-    """Show what a forced resumption does, and ask. Raises RefusedError for a no."""
-    print(report.headline)
-    print(f"Positions as last written: {report.positions_text}.")
-    for line in _forced_consequences(report):
-        print(line)
-    try:
-        agreed = not force.ask or typer.confirm("Resume?", default=False)
-    except typer.Abort:
-        msg = "Not resumed: nobody answered. Where there is no terminal add --yes."
-        raise RefusedError(msg) from None
-    if not agreed:
-        msg = "Not resumed."
-        raise RefusedError(msg)
-
-
-def _forced_consequences(report: Report) -> list[str]:
-    lines = [f"Open: {', '.join(report.obstacles)}."] if report.obstacles else []
-    a, b, beat = report.a.position, report.b.position, report.b.beat or report.a.beat
-    if a is None or b is None or beat is None:
-        return [*lines, "What B will trade cannot be told: not all of it is known."]
-    to_trade = beat.offset_lots - (a.position_lots + b.position_lots)
-    if to_trade == 0:
-        return [*lines, "The positions cancel out: B has nothing to trade."]
-    verb = "buy" if to_trade > 0 else "sell"
-    amount = report.amount(abs(to_trade)).lstrip("+")
-    return [*lines, f"To bring the pair together B will {verb} {amount} at market."]
-
-
-async def _await_resumption(state: PairState, before: Report) -> str:
-    """Wait until A says in a new heartbeat that it is not halted any more."""
-    deadline = time.monotonic() + RESUME_WAIT_S
-    while True:
-        report = await state.report()
-        if report.is_halted and report.halt != before.halt:
-            msg = f"Resumed, but it halted again at once. {report.headline}"
-            raise RefusedError(msg)
-        beat = report.a.beat
-        is_new = beat != before.a.beat
-        if beat is not None and is_new and beat.state != "halted" and not report.is_halted:
-            return f"Resumed: A is {beat.state}. {report.headline}"
-        if time.monotonic() > deadline:
-            return _not_seen(report)
-        await asyncio.sleep(POLL_S)
-
-
-def _not_seen(report: Report) -> str:
-    if report.a.beat is None:
-        return "The halt is lifted. A is not running: start it, and it goes on."
-    msg = (
-        f"The halt is lifted, but A is still {report.a.beat.state} after {RESUME_WAIT_S:g} s"
-        f" ({'; '.join(report.a.beat.reasons) or 'no reason given'}); see logs/main_A.log."
-    )
-    raise RefusedError(msg)
-
-
-# --- flatten
+    _carry_out(config, *begun)
 
 
 @app.command()
 def flatten(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Close the pair's positions: A closes its own, B follows, and the pair stays halted."""
-    print(
-        "A stops making, cancels what rests and closes its own position reduce-only at market;"
-        " B hedges each of these trades, so it ends flat too. The pair then stays halted."
-    )
-    print(_run(config, _flatten))
+    _carry_out(config, *decisions.begin_flatten(wait_s=FLATTEN_WAIT_S, poll_s=POLL_S))
 
 
-async def _flatten(state: PairState) -> str:
-    report = await state.report()
-    by_hand = report.ledger is not None and report.ledger.manual_lots != 0
-    if report.a.beat is None and not (by_hand and report.b.beat is not None):
-        msg = f"Not sent: {report.a.why_not_ready}, and only A closes A's position."
-        raise RefusedError(msg)
-    is_done = _is_cleared if report.a.beat is None else _is_flat
-    command = Command(
-        id=secrets.token_hex(8), command="flatten", side=None, timestamp=int(time.time())
-    )
-    await state.messenger.send_command(command)
-    deadline = time.monotonic() + FLATTEN_WAIT_S
-    while time.monotonic() < deadline:
-        report = await state.report()
-        if is_done(report):
-            return _flattened(report)
-        await asyncio.sleep(POLL_S)
-    msg = f"Not flat after {FLATTEN_WAIT_S:g} s: {report.headline}"
-    raise RefusedError(msg)
+def _carry_out(config: Path, work: decisions.Work, effects: tuple[decisions.Effect, ...]) -> None:
+    """Perform what a command decides until it ends; what needs no Redis comes before connecting."""
+    while effects and isinstance(effects[0], decisions.Print):
+        print(effects[0].text)
+        effects = effects[1:]
+    if effects and isinstance(effects[0], decisions.End):
+        _end(effects[0])
+    else:
+        _end(_run(config, lambda state: _work(state, work, effects)))
 
 
-def _flattened(report: Report) -> str:
-    if report.a.beat is None:
-        return f"What was published by hand is undone: B {report.position_text(report.b)}."
-    return f"Flat. {report.balance} To trade again: `python hedgectl.py resume`."
+def _end(end: decisions.End) -> None:
+    """Say how a command ended, with its exit code."""
+    print(end.text, file=sys.stderr if end.code else sys.stdout)
+    if end.code:
+        raise typer.Exit(end.code)
 
 
-def _is_cleared(report: Report) -> bool:
-    ledger = report.ledger
-    is_undone = ledger is not None and ledger.manual_lots == 0 and not ledger.inflight
-    return is_undone and report.b.is_ready
+async def _work(
+    state: PairState, work: decisions.Work, effects: tuple[decisions.Effect, ...]
+) -> decisions.End:
+    """Perform effects and post what comes of them until the command ends."""
+    while True:
+        event: decisions.Event | None = None
+        for effect in effects:
+            if isinstance(effect, decisions.End):
+                return effect
+            event = await _perform(state, effect)
+        if event is None:
+            raise InternalBugError("the command neither ended nor waits for anything.")
+        work, effects = work.step(event)
 
 
-def _is_flat(report: Report) -> bool:
-    position = report.a.position
-    is_flat = position is not None and position.position_lots == 0
-    return is_flat and report.is_halted and report.is_covered
+async def _perform(state: PairState, effect: decisions.Effect) -> decisions.Event | None:
+    """Perform one effect; return what it lets the command see."""
+    match effect:
+        case decisions.Print(text):
+            print(text)
+        case decisions.Ask(question):
+            return decisions.Answered(_answer(question))
+        case decisions.Look(after_s):
+            await asyncio.sleep(after_s)
+            report = await state.report()
+            return decisions.Looked(time.monotonic(), report)
+        case decisions.Resume(halt_id, forced, note):
+            resumed = await state.messenger.mark_resumed(
+                halt_id, int(time.time()), forced=forced, note=note
+            )
+            return decisions.Written(time.monotonic(), is_refused=resumed is None)
+        case decisions.Send(name):
+            command = Command(
+                id=secrets.token_hex(8), command=name, side=None, timestamp=int(time.time())
+            )
+            await state.messenger.send_command(command)
+            return decisions.Written(time.monotonic())
+    return None
+
+
+def _answer(question: str) -> decisions.Answer:
+    try:
+        agreed = typer.confirm(question, default=False)
+    except typer.Abort:
+        return decisions.Answer.NONE
+    return decisions.Answer.YES if agreed else decisions.Answer.NO
 
 
 # --- acl

@@ -136,6 +136,10 @@ def test_core_is_pure(path: Path) -> None:
 # it may import although a core may not.
 PURE_OUTSIDE_CORE = {
     "hedge.launcher.decisions": (("hedge.errors", "hedge.operator.status"), set[str]()),
+    "hedge.operator.decisions": (
+        ("hedge.errors", "hedge.operator.status", "hedge.wire", "hedge.daemon.advice"),
+        set[str](),
+    ),
     "hedge.operator.status": (
         ("hedge.core", "hedge.wire", "hedge.bus.port", "hedge.daemon.advice"),
         {"datetime"},  # words the moment of a halt in local time

@@ -1,76 +1,16 @@
 """What the start and stop scripts decide, event by event, without a process."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from hedge.bus.port import StateSnapshot
-from hedge.core.amounts import MarketSpec
 from hedge.launcher import decisions
 from hedge.launcher.decisions import A, Ask, B, Complain, Goal, Kill, Phase, Plan, Say, Start
-from hedge.operator.status import Report, report
-from hedge.wire.control import Halt, Lease
-from hedge.wire.state import Ledger, PositionState, Ready
+from hedge.operator.status import Report
+from hedge.wire.control import Lease
+from tests.report_kit import HALT, LEDGER, told
 
-SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10_000_000)
 PLAN = Plan(patience_s=15.0)
-POSITION = PositionState(
-    chain_id=304,
-    account_index=11,
-    market_index=0,
-    instance="aaaa",
-    seq=7,
-    position_lots=100,
-    floor_trade_id=0,
-    last_trade_id=41,
-    timestamp=1,
-)
-READY_A = Ready(
-    side="a",
-    ready=True,
-    reasons=(),
-    state="working",
-    instance="aaaa",
-    can_hedge_lots=None,
-    version="1",
-    chain_id=304,
-    a_account_index=11,
-    b_account_index=22,
-    market_index=0,
-    offset_lots=0,
-    timestamp=1,
-)
-LEDGER = Ledger(
-    chain_id=304,
-    account_index=22,
-    market_index=0,
-    instance="bbbb",
-    a_instance="aaaa",
-    a_seq=7,
-    a_position_lots=100,
-    owed_lots=0,
-    dust_lots=0,
-    manual_lots=0,
-    inflight=False,
-    failed=None,
-    reasons=(),
-    timestamp=1,
-)
-HALT = Halt(id="h", side="b", reason="not_enough_margin", detail="", timestamp=1)
-NEUTRAL = StateSnapshot(
-    position_a=POSITION,
-    position_b=replace(POSITION, account_index=22, position_lots=-100),
-    ledger=LEDGER,
-    ready_a=READY_A,
-    ready_b=replace(READY_A, side="b"),
-    lease_b=Lease(instance="bbbb", host="here"),
-)
-
-
-def told(**changes: Any) -> Report:
-    """A report of a pair at rest, but for what is named."""
-    return report(replace(NEUTRAL, **changes), SPEC, 11, 22)
 
 
 class Script:
