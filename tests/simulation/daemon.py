@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from random import Random
+from signal import SIGTERM
 from typing import Any, cast
 
 import main_A
@@ -24,7 +26,8 @@ from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, line
-from hedge.errors import HedgeError
+from hedge.daemon.startup import BUG, exit_code_of, stopper
+from hedge.errors import ExchangeUnreachableError, RedisUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
 from hedge.exchange.sender import Sender
@@ -58,6 +61,10 @@ TIMING = TimingConfig(
     quiet_after_429_s=5.0,
 )
 """Shorter than the product's own where nothing but waiting would be simulated."""
+EXCHANGE_START_S = 7.0
+"""How long a start asks an exchange that does not answer."""
+KILLED = -9
+"""The exit code of a killed process."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ class Settings:
     max_drift_usd: int = 1_000_000
     requests_per_minute: int = 100_000
     peer_watch: bool = True
+    opens: bool = False
+    """Whether a start ends where Redis or the exchange does not answer it."""
 
     def config(self, side: str) -> Config:
         return Config(
@@ -110,6 +119,13 @@ def sender_of(kind: type[Sender], venue: Venue, clock: Clock, instance: str, sid
         answer_timeout_s=TIMING.answer_timeout_s,
         listed_timeout_s=TIMING.marker_deadline_s,
     )
+
+
+def _name_of(outcome: BaseException) -> str:
+    """Return what a person would call the error that ended a daemon."""
+    while isinstance(outcome, BaseExceptionGroup):
+        outcome = outcome.exceptions[0]
+    return type(outcome).__name__
 
 
 class SilentLog:
@@ -176,8 +192,29 @@ class World:
     tally: Tally = field(default_factory=Tally)
     lives: list[Life] = field(default_factory=list)
     """What became of the processes, in the order of time."""
+    must_open: set[str] = field(default_factory=set)
+    """Daemons whose next start ends where Redis or the exchange does not answer it."""
     bare: set[str] = field(default_factory=set)
     """Hosts whose disk is lost, until a process starts there."""
+
+
+SCOPE = PairScope(CHAIN, A, B, SPEC)
+
+
+def connect(world: World, host: Host, process: Process, instance: str) -> SimMessenger:
+    """Connect a process of a host to Redis."""
+    messenger = SimMessenger(
+        world.redis,
+        process,
+        host.redis,
+        me=Lease(instance=instance, host=host.host_id),
+        timeout_s=TIMING.redis_timeout_s,
+        ready_ttl_s=TIMING.ready_ttl_s,
+        lease_ttl_s=TIMING.lease_ttl_s,
+    )
+    world.redis.clients.append(messenger)
+    messenger.bind(SCOPE, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
+    return messenger
 
 
 class Daemon:
@@ -193,6 +230,7 @@ class Daemon:
         self.ended = ""
         self.thawed_at = -1e9
         self._doom = ""
+        self._on_signal: Callable[[], None] = lambda: None
         self._task: asyncio.Task[Any] | None = None
 
     @property
@@ -218,6 +256,7 @@ class Daemon:
         build = self.world.tools.build_a if self.side == "a" else self.world.tools.build_b
         context = self.process.context
         self.manager = context.run(build, parts)
+        self._on_signal = partial(self._leave, -SIGTERM)  # until the main listens to signals
         work = self._run(self.process, self.manager)
         self._task = self.world.loop.create_task(work, context=context)
         self.tell("started")
@@ -235,18 +274,16 @@ class Daemon:
         self.venue = venue = SimVenue(
             world.exchange, host, process, clock, budget, account, world.dice, key=self.key
         )
-        messenger = self._messenger(process, instance)
+        self.messenger = messenger = connect(world, host, process, instance)
         peer_account = B if self.side == "a" else A
         peer = SimPeer(world.exchange, host, process, clock, budget, peer_account, world.dice)
         self.sockets = (venue, peer) if settings.peer_watch else (venue,)
         if self.side == "a":
             venue.on_order = self._on_order
-        scope = PairScope(CHAIN, A, B, SPEC)
-        messenger.bind(scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
         log = SilentLog() if world.say is None else TraceLog(world.say, self.name)
         parts = Parts(
             config=config,
-            scope=scope,
+            scope=SCOPE,
             names=Names(),
             lease=LeaseKey(CHAIN, account, KEY),
             venue=venue,
@@ -262,45 +299,45 @@ class Daemon:
         )
         return world.tools.parts(parts, world)
 
-    def _messenger(self, process: Process, instance: str) -> SimMessenger:
-        """Connect the process to Redis."""
-        self.messenger = messenger = SimMessenger(
-            self.world.redis,
-            process,
-            self.host.redis,
-            me=Lease(instance=instance, host=self.host.host_id),
-            timeout_s=TIMING.redis_timeout_s,
-            ready_ttl_s=TIMING.ready_ttl_s,
-            lease_ttl_s=TIMING.lease_ttl_s,
-        )
-        self.world.redis.clients.append(messenger)
-        return messenger
-
     def _on_order(self, order: OrderRequest) -> None:
         if order.time_in_force is TimeInForce.POST_ONLY:
             self.world.on_place(self)
 
     async def _run(self, process: Process, manager: Shell) -> None:
+        outcome: Ending | BaseException
         try:
-            ending = await manager.run()
-            self.ended = "neutral" if ending is Ending.NEUTRAL else "not neutral"
-        except asyncio.CancelledError:
-            self.ended = "killed"
-        except HedgeError as error:
-            self.ended = type(error).__name__
-        except BaseExceptionGroup as group:
-            known, rest = group.split(HedgeError)
-            if process.dead:
-                self.ended = "killed"
-            elif known is not None and rest is None:
-                self.ended = type(known.exceptions[0]).__name__
-            else:
-                self._bug(group)
-        except Exception as error:  # noqa: BLE001  whatever ends a daemon is a finding
-            self._bug(error)
-        process.dead = True
+            await self._open()
+            self._on_signal = stopper(manager.stop, self._leave)
+            outcome = await manager.run()
+        except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:  # noqa: BLE001
+            outcome = error  # whatever ends a daemon has its exit code
+        if process.dead or isinstance(outcome, asyncio.CancelledError):
+            process.end(KILLED)
+            return
+        process.end(exit_code_of(outcome))
+        if isinstance(outcome, Ending):
+            self.ended = outcome.value
+        elif process.code == BUG:
+            self._bug(outcome)
+        else:
+            self.ended = _name_of(outcome)
         self._forget()
         self.tell(f"ended: {self.ended}")
+
+    async def _open(self) -> None:
+        """Reach Redis and the exchange before anything else, or end, as a start does."""
+        if not self.world.settings.opens and self.name not in self.world.must_open:
+            return
+        self.world.must_open.discard(self.name)
+        assert self.messenger is not None
+        if not self.messenger.reachable:
+            await asyncio.sleep(TIMING.redis_timeout_s)
+            raise RedisUnreachableError("Redis is not reachable", "sim")
+        end_s = self.world.loop.time() + EXCHANGE_START_S
+        while self.host.venue.cut:
+            if self.world.loop.time() > end_s:
+                raise ExchangeUnreachableError("the exchange does not answer")
+            await asyncio.sleep(0.5)
 
     def _bug(self, error: BaseException) -> None:
         self.ended = "bug"
@@ -308,18 +345,23 @@ class Daemon:
             error = error.exceptions[0]
         self.world.bugs.append(f"{self.name}: {type(error).__name__}: {error}")
 
+    def _leave(self, code: int) -> None:
+        """End at once, as `os._exit` does."""
+        self.kill(code=code)
+
     def _forget(self) -> None:
         if self.messenger in self.world.redis.clients:
             self.world.redis.clients.remove(self.messenger)
 
-    def kill(self, kind: str = "") -> None:
+    def kill(self, kind: str = "", code: int = KILLED) -> None:
         """SIGKILL: nothing more reaches the world; its files stay. `kind` is the fault it is."""
         kind, self._doom = kind or self._doom, ""
         if self.process is None or self.process.dead:
             return
         if kind:
             self.world.tally.reach(kind)
-        self.process.dead = True
+        self.ended = "killed"
+        self.process.end(code)
         self._forget()
         if self.process.frozen:
             self.process.thaw(self.world.loop)
@@ -354,12 +396,22 @@ class Daemon:
             self.messenger.deaf_until = self.world.loop.time() + seconds
 
     def stop(self) -> bool:
-        """SIGTERM; whether a process hears it now."""
-        if not self.is_running or self.process is None or self.process.frozen:
+        """SIGTERM; whether a process hears it now. A frozen one hears it when it goes on."""
+        process = self.process
+        if process is None or process.dead:
+            return False
+        if process.frozen:
+            self.world.loop.call_soon(self._hear, process, context=process.context)
             return False
         self.tell("told to stop")
-        self.process.context.run(self.manager.stop)
+        process.context.run(self._on_signal)
         return True
+
+    def _hear(self, process: Process) -> None:
+        """Deliver a signal that has waited."""
+        if process is self.process and not process.dead:
+            self.tell("told to stop")
+            self._on_signal()
 
     def tell(self, what: str) -> None:
         """Note what became of it."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.simulation import end_kinds
+
 if TYPE_CHECKING:
     from tests.simulation.schedule import Stage
 
@@ -224,7 +226,7 @@ OUTSIDE: dict[str, Blow] = {
 AIMED: dict[str, Blow] = {"B left behind": _left_behind}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
-BLOWS = PROCESSES | ENDS | OUTSIDE
+BLOWS = PROCESSES | ENDS | OUTSIDE | end_kinds.BLOWS
 KNOWN_BLOWS = BLOWS | AIMED
 
 # --- the mix --------------------------------------------------------------------------------------
@@ -252,6 +254,8 @@ FAMILIES: dict[str, Family] = {
     "processes": Family(tuple(PROCESSES), 0.6, 3.0),
     "ends": Family(tuple(ENDS), 0.5, 2.0),
     "outside": Family(tuple(OUTSIDE), 0.5, 2.5),
+    "orders of ending": Family(tuple(end_kinds.ENDS), 0.45, 3.0),
+    "commands": Family(tuple(end_kinds.COMMANDS), 0.35, 2.0),
 }
 
 CALM = (*VENUE_WEATHER, *REDIS_WEATHER, *PROCESSES, *OUTSIDE)

@@ -38,6 +38,18 @@ class Process:
         self.context = contextvars.copy_context()
         self.context.run(PROCESS.set, self)
         self._parked: list[events.Handle] = []
+        self.code: int | None = None
+        """Its exit code, once it is gone."""
+        self.on_end: list[Callable[[], None]] = []
+        """Called once, when it is gone."""
+
+    def end(self, code: int) -> None:
+        """Be gone; the first exit code counts."""
+        self.dead = True
+        if self.code is None:
+            self.code = code
+            for call in self.on_end:
+                call()
 
     def admits(self, handle: events.Handle) -> bool:
         """Whether this callback may run now."""

@@ -19,6 +19,7 @@ from tests.simulation.host import Host
 from tests.simulation.judge import Judge
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.loop import run as run_loop
+from tests.simulation.people import Desk
 from tests.simulation.tally import Tally
 from tests.simulation.venue import DUST_LOTS
 
@@ -49,11 +50,15 @@ class Profile:
     """Chance that the venue leaves the position before it out of every trade."""
     keep: float = 0.0
     """Chance that A's order rests on after a partial fill."""
+    scripts: float = 0.0
+    """Chance that scripts start the pair, in place of people by hand."""
+    opens: float = 0.0
+    """Chance that a start ends where Redis or the exchange does not answer it."""
     offset: float = 0.0
     """Chance that both positions shall sum up to something, which B holds from before."""
 
 
-GENERAL = Profile(mix=True, skew_ms=1900, keep=0.25, offset=0.25)
+GENERAL = Profile(mix=True, skew_ms=1900, keep=0.25, offset=0.25, scripts=0.4, opens=0.3)
 """Everything."""
 QUIET = Profile(skew_ms=1900, keep=0.25, offset=0.25)
 """A quiet exchange, an honest Redis, and processes that come back: every promise is kept."""
@@ -105,6 +110,7 @@ class Stage:
             offset_lots=dice.choice(OFFSETS)
             if profile.offset and dice.random() < profile.offset
             else 0,
+            opens=bool(profile.opens) and dice.random() < profile.opens,
         )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.world.tally.clock = loop.time
@@ -119,6 +125,7 @@ class Stage:
         self.b = Daemon(self.world, "b", self.host_b, "B")
         self.standby = Daemon(self.world, "b", self.host_c, "B2", tools.standby_key)
         self.second_a = Daemon(self.world, "a", self.host_c, "A2")
+        self.desk = Desk(self.world, self.a, self.b, Random(f"{seed} desk"), profile.scripts)
         self.has_standby = False
         self.faulty = False
         self.dust_lots = 0
@@ -203,8 +210,7 @@ class Stage:
         """Play it whole."""
         if offset := self.world.settings.offset_lots:
             await self.world.exchange.give(B, offset)
-        self.b.start()
-        self.a.start()
+        self.desk.start()
         if await self._until(self._is_working, 30):
             await self._suffer()
         else:
@@ -358,6 +364,9 @@ class Stage:
     def restart(self) -> None:
         """A person starts again what has ended."""
         if self.faulty:
+            return
+        if self.desk.by_script or self.desk.launcher.is_busy:
+            self.desk.restart()
             return
         self.a.start()
         if not (self.has_standby and self.standby.is_running):

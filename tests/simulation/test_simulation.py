@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.__main__ import SPREAD, play_one
 from tests.simulation.exchange import A, B
-from tests.simulation.schedule import Profile, Result, play
+from tests.simulation.schedule import QUIET, Profile, Result, play
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ pytestmark = [
 
 def test_schedules_of_one_seed_keep_every_promise() -> None:
     """Faults of every kind, healed: B is the other side of A, and A trades again."""
-    results = [play_one(SPREAD + number) for number in range(SCHEDULES)]
+    results = [play(SPREAD + number, QUIET) for number in range(SCHEDULES)]
     broken = [(one.seed, one.violations) for one in results if one.violations]
     assert broken == []
     assert sum(one.fills for one in results) > SCHEDULES

@@ -1,0 +1,339 @@
+"""The start and stop scripts on the virtual clock: the product's decisions, simulated children.
+
+A script is a process of its own: it can be told to stop, once or twice, and killed. What it does
+to its children it does through their `Daemon`; whose process a child is, and the exit code that
+it ended with, is as in `hedge.launcher.processes`. A script spans hosts where A and B have each
+their own, as one would that works by remote shells.
+"""
+
+import asyncio
+import math
+from typing import Any
+
+from hedge.errors import RedisUnreachableError
+from hedge.launcher import decisions
+from hedge.operator.status import Report, report
+from tests.judge.facts import Claim, Said
+from tests.simulation.bus import SimMessenger
+from tests.simulation.daemon import KILLED, TIMING, Daemon, World, connect
+from tests.simulation.exchange import SPEC, A, B
+from tests.simulation.host import Host
+from tests.simulation.loop import Process
+
+ALREADY_RUNNING = decisions.REFUSED
+NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "Stopped. Neutral:")
+POLL_S = decisions.POLL_S
+TICK_S = 0.001
+COVER_TIMEOUT_S = 20.0
+"""As much shorter than the product's as the other times of a schedule are."""
+
+
+async def look(messenger: SimMessenger) -> Report:
+    """Read the pair's state, as a tool does. Raises RedisUnreachableError."""
+    return report(await messenger.read_state(), SPEC, A, B)
+
+
+class Child:
+    """One process of a daemon, as the script knows it that started or found it."""
+
+    def __init__(self, daemon: Daemon, process: Process | None) -> None:
+        """`process` None: the start was refused, since one runs there already."""
+        self.daemon, self.process = daemon, process
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        if self.process is None:
+            return ALREADY_RUNNING
+        return self.process.code
+
+    @property
+    def runs(self) -> bool:
+        return self.code is None and self.daemon.process is self.process
+
+    def ask(self) -> None:
+        """SIGTERM."""
+        if self.runs:
+            self.daemon.stop()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.runs:
+            self.daemon.kill()
+
+
+class Script:
+    """One run of the start or stop script."""
+
+    def __init__(
+        self,
+        launcher: "Launcher",
+        name: str,
+        begun: decisions.Step,
+        children: dict[str, Child],
+    ) -> None:
+        """Perform what a beginning decided; `children` are what an earlier command started."""
+        self.launcher, self.name = launcher, name
+        self.world: World = launcher.world
+        self.process = Process(name)
+        self.children = children
+        self.is_detached = begun[0].plan.detach
+        self.released = False
+        self._is_stop = begun[0].goal is decisions.Goal.SCRIPT
+        self._told: set[str] = set()
+        self._first_s: float | None = None
+        self._is_signalled = False
+        self._waits: asyncio.Future[None] | None = None
+        self.messenger = connect(self.world, launcher.host, self.process, f"{name} tool")
+        self.state, effects = begun
+        self._perform(effects)
+        work = self._run()
+        self._task = self.world.loop.create_task(work, context=self.process.context)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or was killed."""
+        return self.process.dead
+
+    # --- what is seen
+
+    async def _run(self) -> None:
+        try:
+            while self.state.code is None:
+                phase = self.state.phase
+                await self._see()
+                if self.state.phase is phase and self.state.code is None:
+                    await self._doze()
+        except asyncio.CancelledError:
+            return
+        self._finish()
+
+    async def _see(self) -> None:
+        now_s = self.world.loop.time()
+        if self._first_s is not None and not self._is_signalled:
+            self._is_signalled = True
+            self._post(decisions.Signalled(now_s))
+        for name, child in list(self.children.items()):
+            if child.code is not None and name not in self._told:
+                self._told.add(name)
+                self._post(decisions.Ended(now_s, name, child.code, child.daemon.ended))
+        if now_s >= self.state.look_at_s:
+            self._post(await self._look(now_s))
+        self._post(decisions.Ticked(self.world.loop.time()))
+
+    async def _look(self, now_s: float) -> decisions.Looked:
+        host_id = self.launcher.daemons[decisions.B].host.host_id
+        try:
+            return decisions.Looked(now_s, await look(self.messenger), host_id)
+        except RedisUnreachableError:
+            return decisions.Looked(now_s, None, host_id)
+
+    async def _doze(self) -> None:
+        """Sleep until something is due or happens; the real script looks every POLL_S."""
+        loop = self.world.loop
+        due_s = min(self.state.look_at_s, self.state.deadline_s)
+        self._waits = loop.create_future()
+        if due_s < math.inf:
+            loop.call_at(max(due_s, loop.time()) + TICK_S, self.wake, context=self.process.context)
+        await self._waits
+        await asyncio.sleep(self.world.dice.uniform(0, POLL_S))
+
+    def wake(self) -> None:
+        """Look now: something has happened."""
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
+
+    # --- what is done
+
+    def _post(self, event: decisions.Event) -> None:
+        self.state, effects = decisions.step(self.state, event)
+        self._perform(effects)
+
+    def _perform(self, effects: tuple[decisions.Effect, ...]) -> None:
+        for effect in effects:
+            self._do(effect)
+
+    def _do(self, effect: decisions.Effect) -> None:
+        match effect:
+            case decisions.Say(text) | decisions.Complain(text):
+                self._say(text)
+            case decisions.Start(name):
+                self._start(name)
+            case decisions.Ask(name):
+                self.children[name].ask()
+            case decisions.Kill(name):
+                self.children[name].kill()
+            case decisions.KillAll():
+                self._kill_all()
+            case decisions.Started():
+                self.launcher.note_pids(self.children)
+            case decisions.Release():
+                self.released = True
+            case decisions.Stopped():
+                self.launcher.forget_pids()
+
+    def _start(self, name: str) -> None:
+        daemon = self.launcher.daemons[name]
+        process = daemon.process if daemon.start() else None
+        self.children[name] = Child(daemon, process)
+        if process is not None:
+            process.on_end.append(self._hear_end)
+
+    def _hear_end(self) -> None:
+        """Be woken by the end of a child, a moment later: the real script polls."""
+        if not self.process.dead:
+            self.world.loop.call_soon(self.wake, context=self.process.context)
+
+    def _kill_all(self) -> None:
+        if not self.released:
+            for child in reversed(list(self.children.values())):
+                child.kill()
+
+    def _say(self, text: str) -> None:
+        if self.world.say is not None:
+            self.world.say(self.name, text)
+        if text.startswith(NEUTRAL_WORDS):
+            self._claim(Claim.LAUNCHER_NEUTRAL, text)
+
+    def _claim(self, claim: Claim, text: str) -> None:
+        found, code = self.state.report, self.state.code
+        a, b = (found.a.position, found.b.position) if found is not None else (None, None)
+        self.launcher.said.append(
+            Said(
+                self.world.loop.time(),
+                self.name,
+                claim,
+                text,
+                code,
+                a_lots=None if a is None else a.position_lots,
+                b_lots=None if b is None else b.position_lots,
+            )
+        )
+
+    # --- the end
+
+    def _finish(self) -> None:
+        """End by itself; what still runs and was not released is killed."""
+        assert self.state.code is not None
+        if not self._is_stop:
+            self._kill_all()
+            if not self.is_detached or not self.launcher.living():
+                self.launcher.forget_pids()
+        if self.state.code == 0 and not self.released:
+            self._claim(Claim.LAUNCHER_CODE_0, f"{self.name} ended with 0")
+        self._leave(self.state.code)
+
+    def _leave(self, code: int) -> None:
+        if self.process.dead:
+            return
+        self.process.end(code)
+        if self.messenger in self.world.redis.clients:
+            self.world.redis.clients.remove(self.messenger)
+        self._task.cancel()
+        if self.world.say is not None:
+            self.world.say(self.name, f"*** ended with exit code {code}")
+
+    def signal(self) -> bool:
+        """SIGTERM or Ctrl-C; whether it was heard."""
+        if self.process.dead:
+            return False
+        now_s = self.world.loop.time()
+        if decisions.answer_to_signal(self._first_s) is decisions.Answer.LEAVE:
+            self._post(decisions.SignalledAgain(now_s))
+            self._finish()
+        else:
+            self._first_s = now_s
+            self.world.loop.call_soon(self.wake, context=self.process.context)
+        return True
+
+    def kill(self, *, orphans_are_told: bool) -> bool:
+        """SIGKILL; on Linux the kernel then sends SIGTERM to every child that was not detached."""
+        if self.process.dead:
+            return False
+        self._leave(KILLED)
+        if orphans_are_told and not (self.is_detached or self._is_stop):
+            for child in self.children.values():
+                child.ask()
+        return True
+
+
+class Launcher:
+    """Where the scripts of one pair run: its daemons, their process ids, what was said."""
+
+    def __init__(self, world: World, a: Daemon, b: Daemon, host: Host) -> None:
+        self.world, self.host = world, host
+        self.daemons = {decisions.A: a, decisions.B: b}
+        self.said: list[Said] = []
+        """What scripts and tools of this pair claimed."""
+        self.runs: list[Script] = []
+        self._pids: dict[str, Process] = {}
+
+    def _plan(self, **asked: Any) -> decisions.Plan:
+        return decisions.Plan(
+            patience_s=TIMING.stop_timeout_s + decisions.STOP_MARGIN_S,
+            cover_timeout_s=COVER_TIMEOUT_S,
+            **asked,
+        )
+
+    # --- process ids on disk
+
+    def note_pids(self, children: dict[str, Child]) -> None:
+        """Write the process ids of what was started."""
+        started = {name: child.process for name, child in children.items()}
+        self._pids.update({name: one for name, one in started.items() if one is not None})
+
+    def forget_pids(self) -> None:
+        """Remove them."""
+        self._pids.clear()
+
+    def living(self) -> dict[str, Child]:
+        """Return the daemons whose process ids are written and that run."""
+        found = {name: Child(self.daemons[name], one) for name, one in self._pids.items()}
+        return {name: child for name, child in found.items() if child.runs}
+
+    # --- scripts
+
+    @property
+    def running(self) -> Script | None:
+        """The start script that runs, if one does."""
+        alive = [one for one in self.runs if not one.is_over and not one._is_stop]
+        return alive[-1] if alive else None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any script runs."""
+        return any(not one.is_over for one in self.runs)
+
+    def start(self, *, detach: bool = False) -> Script | None:
+        """Run the start script; None where it refuses, since the pair runs on this host."""
+        pids = {name: number for number, name in enumerate(self.living(), 2)}
+        refusal = decisions.refusal_to_start(pids)
+        if refusal is not None:
+            self._refused("start", refusal)
+            return None
+        plan, now_s = self._plan(detach=detach), self.world.loop.time()
+        return self._add("start", decisions.begin_start(plan, now_s), {})
+
+    def stop(self) -> Script | None:
+        """Run the stop script; None where nothing of the pair runs on this host."""
+        living = self.living()
+        if not living:
+            self.forget_pids()
+            self._refused("stop", decisions.NOTHING_RUNS)
+            return None
+        pids = {name: number for number, name in enumerate(living, 2)}
+        now_s = self.world.loop.time()
+        script = self._add("stop", decisions.begin_stop(self._plan(), pids, now_s), living)
+        for child in living.values():
+            assert child.process is not None
+            child.process.on_end.append(script._hear_end)
+        return script
+
+    def _add(self, name: str, begun: decisions.Step, children: dict[str, Child]) -> Script:
+        script = Script(self, f"{name}{len(self.runs)}", begun, children)
+        self.runs.append(script)
+        return script
+
+    def _refused(self, name: str, text: str) -> None:
+        if self.world.say is not None:
+            self.world.say(name, text)

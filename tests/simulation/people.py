@@ -1,0 +1,284 @@
+"""People at the pair: they start and stop it by script or by hand, and run the operator's commands.
+
+The commands are the product's own decisions (`hedge.operator.decisions`) over the simulated Redis.
+What a command claimed is kept for the judge.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hedge.errors import RedisUnreachableError
+from hedge.operator import decisions
+from hedge.operator.status import Report
+from hedge.wire.control import Command
+from tests.judge.facts import Claim, Said
+from tests.simulation.daemon import Daemon, World, connect
+from tests.simulation.exchange import START_MS
+from tests.simulation.host import Host
+from tests.simulation.launcher import Launcher, Script, look
+from tests.simulation.loop import Process
+
+NO_REDIS = RedisUnreachableError.exit_code
+REFUSED = decisions.REFUSED
+THINKS_S = (1.0, 5.0)
+"""How long a person reads what was said."""
+RESUME_WAIT_S, FLATTEN_WAIT_S = 5.0, 20.0
+"""As much shorter than the product's as the other times of a schedule are."""
+
+
+Seen = Callable[[Report], None]
+
+
+def _nothing(report: Report) -> None:
+    """Nobody else looks."""
+
+
+@dataclass
+class Told:
+    """How one command ended."""
+
+    name: str
+    code: int
+    text: str
+    report: Report | None
+
+
+class Person:
+    """One person with the operator's tool, on one host."""
+
+    def __init__(self, world: World, host: Host, said: list[Said]) -> None:
+        self.world, self.host, self.said = world, host, said
+        self.told: list[Told] = []
+        self.on_resume: Callable[[str, bool], None] = lambda halt_id, forced: None
+        """Hears of each halt that a person releases, and whether by force."""
+        self._commands = 0
+
+    # --- commands
+
+    def status(self, seen: Seen = _nothing) -> None:
+        """`hedgectl.py status`; `seen` hears of what it read first."""
+        self._run(self._tool("status", seen), None, ())
+
+    def resume(
+        self,
+        *,
+        force: bool = False,
+        answer: decisions.Answer = decisions.Answer.YES,
+        seen: Seen = _nothing,
+        then: Callable[[Told], None] = lambda told: None,
+    ) -> None:
+        """`hedgectl.py resume`, with `--force` and a reason or without; `then` hears its end."""
+        begun = decisions.begin_resume(
+            force=force, reason="looked" if force else "", yes=False, wait_s=RESUME_WAIT_S
+        )
+        self._run(self._tool("resume", seen, answer), *begun, then)
+
+    def flatten(self, seen: Seen = _nothing) -> None:
+        """`hedgectl.py flatten`."""
+        begun = decisions.begin_flatten(wait_s=FLATTEN_WAIT_S)
+        self._run(self._tool("flatten", seen), *begun)
+
+    # --- running them
+
+    def _tool(
+        self, name: str, seen: Seen, answer: decisions.Answer = decisions.Answer.YES
+    ) -> "_Tool":
+        self._commands += 1
+        return _Tool(self, f"{name}{self._commands}", seen, answer)
+
+    def _run(
+        self,
+        tool: "_Tool",
+        work: decisions.Work | None,
+        effects: tuple[decisions.Effect, ...],
+        then: Callable[[Told], None] = lambda told: None,
+    ) -> None:
+        run = tool.status() if work is None else tool.carry_out(work, effects)
+        self.world.loop.create_task(self._keep(tool, run, then), context=tool.process.context)
+
+    async def _keep(
+        self,
+        tool: "_Tool",
+        run: Coroutine[Any, Any, decisions.End],
+        then: Callable[[Told], None],
+    ) -> None:
+        try:
+            end = await run
+        except RedisUnreachableError as error:
+            end = decisions.End(NO_REDIS, str(error))
+        tool.close(end)
+        told = Told(tool.process.name, end.code, end.text, tool.report)
+        self.told.append(told)
+        self.world.loop.world_soon(then, told)
+
+
+class _Tool:
+    """One run of the tool."""
+
+    def __init__(self, person: Person, name: str, seen: Seen, answer: decisions.Answer) -> None:
+        self.person, self.world, self.seen, self.answer = person, person.world, seen, answer
+        self.process = Process(name)
+        self.messenger = connect(self.world, person.host, self.process, f"{name} tool")
+        self.report: Report | None = None
+
+    async def status(self) -> decisions.End:
+        return decisions.verdict(await self._look())
+
+    async def carry_out(
+        self, work: decisions.Work, effects: tuple[decisions.Effect, ...]
+    ) -> decisions.End:
+        """Perform effects and post what comes of them until the command ends."""
+        while True:
+            event: decisions.Event | None = None
+            for effect in effects:
+                if isinstance(effect, decisions.End):
+                    return effect
+                event = await self._perform(effect)
+            assert event is not None, "the command neither ended nor waits for anything"
+            work, effects = work.step(event)
+
+    async def _look(self) -> Report:
+        found = await look(self.messenger)
+        if self.report is None:
+            self.seen(found)
+        self.report = found
+        return found
+
+    async def _perform(self, effect: decisions.Effect) -> decisions.Event | None:
+        loop = self.world.loop
+        match effect:
+            case decisions.Print(text):
+                self._tell(text)
+            case decisions.Ask():
+                return decisions.Answered(self.answer)
+            case decisions.Look(after_s):
+                await asyncio.sleep(after_s)
+                found = await self._look()
+                return decisions.Looked(loop.time(), found)
+            case decisions.Resume(halt_id, forced, note):
+                resumed = await self.messenger.mark_resumed(
+                    halt_id, self._epoch_s(), forced=forced, note=note
+                )
+                if resumed is not None:
+                    self.person.on_resume(halt_id, forced)
+                return decisions.Written(loop.time(), is_refused=resumed is None)
+            case decisions.Send(name):
+                command = Command(
+                    id=f"{self.world.dice.getrandbits(64):016x}",
+                    command=name,
+                    side=None,
+                    timestamp=self._epoch_s(),
+                )
+                await self.messenger.send_command(command)
+                return decisions.Written(loop.time())
+        return None
+
+    def _epoch_s(self) -> int:
+        return (START_MS + self.person.host.skew_ms + round(self.world.loop.time() * 1000)) // 1000
+
+    def close(self, end: decisions.End) -> None:
+        """Remember what the command said."""
+        self.process.end(end.code)
+        if self.messenger in self.world.redis.clients:
+            self.world.redis.clients.remove(self.messenger)
+        self._tell(f"{end.text} (exit code {end.code})")
+        found = self.report
+        if found is None or "Neutral: " not in end.text:
+            return
+        is_flat = self.process.name.startswith("flatten")
+        a, b = found.a.position, found.b.position
+        self.person.said.append(
+            Said(
+                self.world.loop.time(),
+                f"hedgectl {self.process.name}",
+                Claim.FLATTEN_DONE if is_flat and end.code == 0 else Claim.STATUS_NEUTRAL,
+                end.text,
+                end.code,
+                a_lots=None if a is None else a.position_lots,
+                b_lots=None if b is None else b.position_lots,
+                dust_lots=0 if found.ledger is None else found.ledger.owed_lots or 0,
+            )
+        )
+
+    def _tell(self, text: str) -> None:
+        if self.world.say is not None:
+            self.world.say(self.process.name, text)
+
+
+class Desk:
+    """Who runs the pair of a schedule, and how: by hand, or by the scripts."""
+
+    def __init__(self, world: World, a: Daemon, b: Daemon, dice: Random, scripts: float) -> None:
+        """`scripts`: the chance that scripts start the pair; else it is started by hand."""
+        self.world, self.a, self.b = world, a, b
+        self.by_script = dice.random() < scripts
+        self.detaches = dice.random() < 0.4
+        self.orphans_are_told = dice.random() < 0.7
+        """Whether the kernel tells children of their parent's end, as Linux does."""
+        self.launcher = Launcher(world, a, b, b.host)
+        self.person = Person(world, dice.choice((a.host, b.host)), self.launcher.said)
+        self.dice = dice
+        self._is_resuming = self._is_refused = self._is_left = False
+        self._acts_s = 0.0
+
+    @property
+    def said(self) -> list[Said]:
+        """What scripts and commands claimed."""
+        return self.launcher.said
+
+    def start(self) -> None:
+        """Start the pair, as it is started in this schedule."""
+        if self.by_script:
+            self._start()
+        else:
+            self.b.start()
+            self.a.start()
+
+    def restart(self) -> None:
+        """Start by script again what has ended, once no script is at work.
+
+        A person has nothing but the scripts and the commands, and does what they say: a stop
+        script that leaves B running names `kill`, a start that a halt refuses names `resume`. What
+        runs beside the scripts is stopped.
+        """
+        now_s = self.world.loop.time()
+        if self.launcher.is_busy or self._is_resuming or now_s < self._acts_s:
+            return
+        if self.a.is_running and self.b.is_running:
+            return
+        self._acts_s = now_s + self.dice.uniform(*THINKS_S)
+        if self._is_left:
+            self._is_left = False
+            self.b.stop()
+        elif self.launcher.living():
+            self._stop()
+        elif self.a.is_running or self.b.is_running:
+            self.a.stop()
+            self.b.stop()
+        elif self._is_refused:
+            self._is_refused, self._is_resuming = False, True
+            self.person.resume(then=self._on_resumed)
+        else:
+            self._start()
+
+    def _start(self) -> None:
+        script = self.launcher.start(detach=self.detaches)
+        if script is not None:
+            script.process.on_end.append(lambda: self._on_start_over(script))
+
+    def _stop(self) -> None:
+        script = self.launcher.stop()
+        if script is not None:
+            script.process.on_end.append(lambda: self._on_stop_over(script))
+
+    def _on_stop_over(self, script: Script) -> None:
+        self._is_left = script.state.code == REFUSED
+
+    def _on_start_over(self, script: Script) -> None:
+        self._is_refused = bool(script.state.failure.lines) and script.state.code == REFUSED
+
+    def _on_resumed(self, _told: Told) -> None:
+        self._is_resuming = False
