@@ -1,152 +1,213 @@
-"""Redis on the virtual clock: keys that expire, scripts in one step, channels that lose messages.
+"""Redis on the virtual clock: the product's own messenger over simulated links.
 
-`SimRedis` is the server; `SimMessenger` implements `hedge.bus.port.Messenger` for one process. The
-server can be down, wiped, or failed over to an older copy; a host can be cut off from it.
+`SimRedis` is the place: a master, and for a while a deposed one beside it. `SimMessenger` is the
+product's `RedisMessenger`, codecs, signatures, reader and listener included, with two links of one
+process put in: `SimCommands` for commands, `SimConnection` for subscriptions. The server can be
+down, wiped, failed over to an older copy or split; a host can be cut off from it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from hedge.bus.port import (
-    HaltAnswer,
-    LeaseAnswer,
-    LinkHandler,
-    PairScope,
-    StateSnapshot,
-    TextHandler,
-)
-from hedge.bus.scripts import LeaseMode
+import redis
+
+from hedge.bus.commands import CommandLink
+from hedge.bus.leased import LeasedScripts, OddTypes
+from hedge.bus.port import LeaseAnswer, PairScope, StateSnapshot
+from hedge.bus.replies import Fits, is_anything
+from hedge.bus.scripts import LeaseMode, Script
+from hedge.bus.snapshot import SnapshotReader, unreadable_halt
+from hedge.bus.subscription import Listener
+from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.errors import RedisUnreachableError
-from hedge.wire.control import Command, Halt, Lease
-from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
+from hedge.wire.codec import MessageRefusedError, RefusalCause
+from hedge.wire.control import Halt, Lease
+from hedge.wire.messages import AFilled, BFilled
 from hedge.wire.names import LeaseKey, Names
-from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
+from hedge.wire.state import Ledger, Neutral, PositionState, Ready
+from redis_messenger import RedisMessenger
 from tests.simulation.loop import Process, VirtualLoop
+from tests.simulation.redis_server import Refused, Server, Value
+from tests.simulation.tally import Tally
 from tests.simulation.weather import RedisWeather
 
+T = TypeVar("T")
+
 NAMES = Names()
+SETTINGS = RedisConfig()
+PROBE = ":probe:"
+MOST_PARSED = 2000
+REMEMBERS = True
+"""Whether a messenger's own texts are taken as read, which saves a fifth of a schedule's time."""
+
+Parsed = dict[tuple[str, str], tuple[Any, MessageRefusedError | None]]
+"""What the product's readers made of a text under a key: they are pure, and asked again."""
 
 
 class SimRedis:
-    """One server: values with an optional end, and the undo log of what was written."""
+    """The servers of one address, and who is connected to which."""
 
     def __init__(self, loop: VirtualLoop, dice: Random) -> None:
         self.loop = loop
         self.dice = dice
-        self.down = False
-        self.values: dict[str, tuple[Any, float | None]] = {}
-        self._undo: list[tuple[float, str, tuple[Any, float | None] | None]] = []
+        self.tally = Tally()
         self.clients: list[SimMessenger] = []
         self.lost_messages = 0
+        self.heard: list[Callable[[str, str], None]] = []
+        """Hear of every text that is stored or published: key or channel, text."""
+        self.master = Server(loop.time, self._carry_from_master, wrote=self._note)
+        self.deposed: Server | None = None
+        self.left_behind: frozenset[str] = frozenset()
+        """Hosts to which the deposed master is the master."""
+        self._down = False
+        self._wrote_to: set[bool] = set()
+        self._parsed: dict[PairScope, Parsed] = {}
 
-    def get(self, key: str) -> Any:
-        found = self.values.get(key)
-        if found is None or (found[1] is not None and found[1] <= self.loop.time()):
-            return None
-        return found[0]
-
-    def set(self, key: str, value: Any, ttl_s: float | None = None) -> None:
-        now = self.loop.time()
-        self._undo.append((now, key, self.values.get(key)))
-        self.values[key] = (value, None if ttl_s is None else now + ttl_s)
-
-    def delete(self, key: str) -> None:
-        self._undo.append((self.loop.time(), key, self.values.pop(key, None)))
-
-    def wipe(self) -> None:
-        """Lose everything at once."""
-        for key in list(self.values):
-            self.delete(key)
-
-    def roll_back(self, seconds: float) -> None:
-        """Fail over to a copy that is this much behind."""
-        since = self.loop.time() - seconds
-        undone = []
-        while self._undo and self._undo[-1][0] > since:
-            undone.append(self._undo.pop())
-        for _, key, before in undone:
-            if before is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = before
-
-    def publish(self, channel: str, text: str) -> None:
-        for client in self.clients:
-            client.offer(channel, text)
-
-    # --- the scripts --------------------------------------------------------------------------
-
-    def lease(self, key: str, me: Lease, ttl_s: float, mode: LeaseMode) -> LeaseAnswer:
-        """Check and take a lease as the scripts do; `held` False: nothing was written."""
-        holder: Lease | None = self.get(key)
-        if holder is None:
-            if mode is LeaseMode.HELD:
-                return LeaseAnswer(held=False, was_free=True)
-            self.set(key, me, ttl_s)
-            return LeaseAnswer(held=True, was_free=True)
-        if holder.instance == me.instance:
-            return LeaseAnswer(held=True)
-        if mode is LeaseMode.HOST and holder.host == me.host:
-            self.set(key, me, ttl_s)
-            return LeaseAnswer(held=True, holder=holder, took_over=True)
-        return LeaseAnswer(held=False, holder=holder)
-
-    def halt(self, halt: Halt | None) -> HaltAnswer:
-        known: Halt | None = self.get(NAMES.halt)
-        if halt is not None and not (
-            known is not None and (known.is_active or known.id == halt.id)
-        ):
-            self.set(NAMES.halt, halt)
-            return HaltAnswer(stored=True, halt=halt)
-        assert known is not None
-        return HaltAnswer(stored=False, halt=known)
-
-
-class SimMessenger:
-    """The bus of one process."""
-
-    def __init__(
-        self,
-        redis: SimRedis,
-        process: Process,
-        weather: RedisWeather,
-        *,
-        me: Lease,
-        timeout_s: float,
-        ready_ttl_s: float,
-        lease_ttl_s: float,
-    ) -> None:
-        self._redis = redis
-        self._loop = redis.loop
-        self._process = process
-        self.weather = weather
-        self._me = me
-        self._timeout_s = timeout_s
-        self._ready_ttl_s, self._lease_ttl_s = ready_ttl_s, lease_ttl_s
-        self._handlers: dict[str, list[TextHandler]] = {}
-        self._listening = False
-        self._hearing: asyncio.Future[None] | None = None
-        self.deaf_until = 0.0
-        self._last_exec = 0.0
-        self._open: list[asyncio.Future[Any]] = []
-        self.seen: tuple[float, StateSnapshot] | None = None
-        """When this process was last told the state, and what it was told."""
-        self._scope: PairScope | None = None
-        self._lease_a = self._lease_b = ""
-
-    # --- the way there ------------------------------------------------------------------------
+    # --- what the world does to it ------------------------------------------------------------
 
     @property
-    def reachable(self) -> bool:
-        return not (self._redis.down or self.weather.cut)
+    def down(self) -> bool:
+        return self._down
 
-    async def _call(self, operate: Callable[[], Any]) -> Any:
+    @down.setter
+    def down(self, down: bool) -> None:
+        if down and not self._down:
+            for client in self.clients:
+                client.lose_subscription()
+        self._down = down
+
+    def wipe(self, mark: str = "") -> None:
+        """Lose everything at once."""
+        self.master.wipe(mark)
+
+    def roll_back(self, seconds: float, mark: str = "") -> None:
+        """Fail over to a copy that is this much behind."""
+        self.master.roll_back(seconds, mark)
+
+    def split(self, lost_s: float, left_behind: frozenset[str], mark: str) -> None:
+        """Promote a copy that is so much behind, while the old master lives on.
+
+        Connections stay where they are until they are lost; hosts that are left behind come back
+        to the old master, the others to the new one.
+        """
+        if self.deposed is not None:
+            return
+        old = self.master
+        self.master = old.copy()
+        self.master.roll_back(lost_s, mark)
+        self.deposed, self.left_behind = old, left_behind
+        old.publish = self._carry_from_deposed
+        self._wrote_to = set()
+
+    def join(self) -> None:
+        """Demote the old master: all who were connected to it come to the new one."""
+        old, self.deposed, self.left_behind = self.deposed, None, frozenset()
+        if old is None:
+            return
+        for client in self.clients:
+            client.leave(old)
+
+    def route(self, host: str) -> Server:
+        """Return the server that a new connection of a host leads to."""
+        if self.deposed is not None and host in self.left_behind:
+            return self.deposed
+        return self.master
+
+    def heal(self) -> None:
+        """Be one server that works."""
+        self.join()
+        self.down = False
+        self.master.refuses = ""
+        for client in self.clients:
+            client.deaf_until = 0.0
+
+    # --- what people do -----------------------------------------------------------------------
+
+    def set(self, key: str, text: str, ttl_s: float | None = None, mark: str = "") -> None:
+        """Store a text."""
+        until = None if ttl_s is None else self.loop.time() + ttl_s
+        self.master.put(key, Value(text, until), mark)
+
+    def get(self, key: str) -> str | None:
+        return self.master.get(key)
+
+    def publish(self, channel: str, text: str, mark: str = "") -> None:
+        self._carry_from_master(channel, text, mark)
+
+    def halt_of(self, scope: PairScope) -> Halt | None:
+        """Return the halt record as the pair reads it, None where there is none."""
+        text = self.get(NAMES.halt)
+        if text is None:
+            return None
+        try:
+            return Halt.from_json(text, scope.spec, scope.limits_a)
+        except MessageRefusedError as error:
+            return unreadable_halt(str(error))
+
+    # --- between server and clients -----------------------------------------------------------
+
+    def parsed(self, scope: PairScope) -> Parsed:
+        return self._parsed.setdefault(scope, {})
+
+    def _carry_from_master(self, channel: str, text: str, mark: str = "") -> None:
+        self._carry(self.master, channel, text, mark)
+
+    def _carry_from_deposed(self, channel: str, text: str, mark: str = "") -> None:
+        if self.deposed is not None:
+            self._carry(self.deposed, channel, text, mark)
+
+    def _carry(self, server: Server, channel: str, text: str, mark: str) -> None:
+        if PROBE not in channel:
+            self._note(channel, text)
+        for client in self.clients:
+            if client.subscribed_to is server:
+                client.offer(channel, text, mark)
+
+    def _note(self, name: str, text: str) -> None:
+        for hear in self.heard:
+            hear(name, text)
+
+    def met(self, server: Server, command: Sequence[str | int]) -> None:
+        """Count what a process meets by this command."""
+        if self.deposed is not None:
+            self._wrote_to.add(server is self.deposed)
+            if len(self._wrote_to) > 1:
+                self._wrote_to = set()
+                self.tally.reach("fail-over split")
+        marks = server.marks
+        if marks and command[0] == "MGET":
+            for key in command[1:]:
+                if key in marks:
+                    self.tally.reach(marks[str(key)])
+                    del marks[str(key)]
+
+
+class SimCommands(CommandLink):
+    """The command link of one process: calls keep their order, and may be lost on either way."""
+
+    def __init__(self, messenger: "SimMessenger", host: str, timeout_s: float) -> None:
+        self._messenger = messenger
+        self._redis = messenger.redis
+        self._host = host
+        self._timeout_s = timeout_s
+        self._last_exec = 0.0
+        self._open: list[asyncio.Future[Any]] = []
+        self.server: Server | None = None
+
+    async def run(
+        self, script: Script, keys: list[str], arguments: list[str | int], fits: Fits = is_anything
+    ) -> Any:
+        return await self.call("EVALSHA", script.digest, len(keys), *keys, *arguments, fits=fits)
+
+    async def call(self, *command: str | int, fits: Fits = is_anything) -> Any:
         """Have the server run one command, or raise; calls of one process keep their order."""
-        self._process.check()
-        loop, weather, dice = self._loop, self.weather, self._redis.dice
+        process, weather = self._messenger.process, self._messenger.weather
+        process.check()
+        loop, dice, tally = self._redis.loop, self._redis.dice, self._redis.tally
         started = loop.time()
         future: asyncio.Future[Any] = loop.create_future()
         self._open.append(future)
@@ -154,153 +215,309 @@ class SimMessenger:
         self._last_exec = at
         fate = dice.random() if weather.lose_request + weather.lose_answer else 1.0
         if fate < weather.lose_request:
+            tally.reach("redis request lost")
             loop.world_at(started + self._timeout_s, self._fail, future)
         elif fate < weather.lose_request + weather.lose_answer:
+            tally.reach("redis answer lost")
             late = dice.random() < weather.late_write
             when = at + dice.uniform(0, 3 * self._timeout_s) if late else at
-            loop.world_at(when, self._operate, operate, None)
+            loop.world_at(when, self._operate, command, None)
             loop.world_at(started + self._timeout_s, self._fail, future)
         else:
-            loop.world_at(at, self._operate, operate, future)
+            loop.world_at(at, self._operate, command, future)
         try:
             result = await future
         finally:
             if future in self._open:
                 self._open.remove(future)
-        self._process.check()
+        process.check()
         if loop.time() - started > self._timeout_s + 0.001:
             raise RedisUnreachableError("Redis did not answer in time", "sim")
+        if isinstance(result, Refused):
+            if "READONLY" in str(result):
+                self.server = None
+            raise RedisUnreachableError(f"Redis refuses: {result}", "sim")
         return result
 
-    def _operate(self, operate: Callable[[], Any], future: asyncio.Future[Any] | None) -> None:
-        if not self.reachable:
+    def _operate(self, command: tuple[str | int, ...], future: asyncio.Future[Any] | None) -> None:
+        place = self._redis
+        if not self._messenger.reachable:
             if future is not None and not future.done():
-                refused = self._redis.dice.random() < 0.5
+                place.tally.reach("redis down" if place.down else "cut from redis")
+                refused = place.dice.random() < 0.5
                 wait_s = 0.001 if refused else self._timeout_s
-                self._loop.world_at(self._loop.time() + wait_s, self._fail, future)
+                place.loop.world_at(place.loop.time() + wait_s, self._fail, future)
             return
-        result = operate()
+        if self.server is None:
+            self.server = place.route(self._host)
+        waits = future is not None and not future.done() and not self._messenger.process.dead
+        if waits:
+            place.met(self.server, command)
+        try:
+            result = self.server.execute(command)
+        except Refused as error:
+            result = error
+            if waits:
+                place.tally.reach("redis refuses writes")
         if future is not None and not future.done():
             future.set_result(result)
 
     def _fail(self, future: asyncio.Future[Any]) -> None:
         """A call without an answer drops the connection, and the calls in flight with it."""
-        if future.done():
-            return
+        if not future.done():
+            self.lose()
+
+    def lose(self) -> None:
+        """Lose the connection."""
+        self.server = None
         waiting, self._open = self._open, []
         for one in waiting:
             if not one.done():
                 one.set_exception(RedisUnreachableError("Redis is not reachable", "sim"))
 
-    # --- channels -----------------------------------------------------------------------------
+    async def aclose(self) -> None:
+        self.server = None
 
-    def offer(self, channel: str, text: str) -> None:
+
+class SimConnection:
+    """One connection for subscriptions, as the product's listener uses it."""
+
+    def __init__(self, messenger: "SimMessenger", host: str) -> None:
+        self._messenger = messenger
+        self._host = host
+        self._items: deque[tuple[Any, str]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._channels: dict[str, None] = {}
+        self.server: Server | None = None
+        self._is_lost = False
+
+    async def connect(self) -> None:
+        messenger = self._messenger
+        messenger.process.check()
+        await asyncio.sleep(messenger.weather.latency_s)
+        messenger.process.check()
+        if not messenger.reachable:
+            if messenger.redis.dice.random() < 0.5:
+                await asyncio.sleep(3600)  # the caller has a deadline
+            raise redis.ConnectionError("refused")
+        self.server = messenger.redis.route(self._host)
+        messenger.connection = self
+
+    async def send_command(self, word: str, *channels: str, check_health: bool = True) -> None:
+        """Subscribe or unsubscribe; the server answers with how many there are."""
+        self._messenger.process.check()
+        if self._is_lost:
+            raise redis.ConnectionError("the connection was lost")
+        for channel in channels:
+            if word == "SUBSCRIBE":
+                self._channels[channel] = None
+            else:
+                self._channels.pop(channel, None)
+            self._later([word.lower(), channel, len(self._channels)], "")
+
+    def _later(self, item: Any, mark: str) -> None:
+        if self._messenger.hears:
+            loop = self._messenger.redis.loop
+            at = loop.time() + self._messenger.weather.latency_s
+            loop.world_at(at, self.feed, item, mark)
+
+    def offer(self, channel: str, text: str, mark: str) -> None:
         """Carry one message to this process, or lose it."""
-        if not self._listening or channel not in self._handlers:
+        if channel not in self._channels:
             return
-        weather, dice, now = self.weather, self._redis.dice, self._loop.time()
-        if not self.reachable or now < self.deaf_until or dice.random() < weather.lose_message:
-            self._redis.lost_messages += 1
+        messenger, place = self._messenger, self._messenger.redis
+        weather, dice, tally = messenger.weather, place.dice, place.tally
+        if not messenger.hears:
+            place.lost_messages += 1
             return
-        times = 2 if dice.random() < weather.repeat_message else 1
+        item = ["message", channel, text]
+        if PROBE in channel:
+            self._later(item, mark)
+            return
+        if dice.random() < weather.lose_message:
+            place.lost_messages += 1
+            tally.reach("message lost")
+            return
+        times = 1
+        if dice.random() < weather.repeat_message:
+            times = 2
+            tally.reach("message repeated")
         for _ in range(times):
             late = dice.random() < weather.delay_message
+            if late:
+                tally.reach("message late")
             delay = dice.uniform(0, 4) if late else weather.latency_s
-            self._loop.call_at(
-                now + delay, self._deliver, channel, text, context=self._process.context
-            )
+            place.loop.world_at(place.loop.time() + delay, self.feed, item, mark)
 
-    def _deliver(self, channel: str, text: str) -> None:
-        if self._process.dead:
-            return
-        try:
-            for handler in self._handlers[channel]:
-                handler(text)
-        except Exception as error:  # noqa: BLE001  it ends the task that listens
-            if self._hearing is not None and not self._hearing.done():
-                self._hearing.set_exception(error)
+    def feed(self, item: Any, mark: str) -> None:
+        """Put an item, or an error, before the reader."""
+        self._items.append((item, mark))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def read_response(self) -> Any:
+        while not self._items:
+            self._waiter = self._messenger.redis.loop.create_future()
+            await self._waiter
+        self._messenger.process.check()
+        item, mark = self._items.popleft()
+        if mark:
+            self._messenger.redis.tally.reach(mark)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def lose(self) -> None:
+        """Reset the connection."""
+        if not self._is_lost:
+            self._is_lost, self._channels, self.server = True, {}, None
+            self.feed(redis.ConnectionError("the connection was reset"), "")
+
+    async def disconnect(self, *, nowait: bool = False) -> None:
+        self._is_lost, self._channels, self.server = True, {}, None
+
+
+class SimScripts(LeasedScripts):
+    """The product's, which writes its own lease once and no longer at each call."""
+
+    _written: tuple[Lease, str] | None = None
+
+    def _who(self, mode: LeaseMode) -> list[str | int]:
+        me = self.me
+        if self._written is None or self._written[0] is not me:
+            self._written = me, me.to_json()
+        return [me.instance, me.host, self._ttl_ms, mode.value, self._written[1]]
+
+
+class SimOddTypes(OddTypes):
+    """The product's, which asks only where the server has such keys at all."""
+
+    _reads: SimCommands
+
+    async def among(self, values: dict[str, str | None]) -> dict[str, str]:
+        server = self._reads.server
+        if server is None or not server.odd:
+            return {}
+        return await super().among(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value that was written already."""
+
+    text: str
+    side: str
+
+    def to_json(self, *_: Any) -> str:
+        return self.text
+
+
+class _Pool:
+    """What the listener gets its connections from."""
+
+    def __init__(self, make: Callable[[], SimConnection]) -> None:
+        self.make_connection = make
+
+
+class RememberingReader(SnapshotReader):
+    """The product's reader, which asks its judges once for each text."""
+
+    def __init__(
+        self,
+        parsed: Parsed,
+        names: Names,
+        scope: PairScope,
+        lease_a: LeaseKey | None,
+        lease_b: LeaseKey | None,
+    ) -> None:
+        super().__init__(names, scope, lease_a, lease_b)
+        self._parsed = parsed
+
+    def _take(
+        self, key: str, text: str | None, judge: Callable[[str], T], problems: list[str]
+    ) -> T | None:
+        if text is None:
+            return super()._take(key, text, judge, problems)
+        known = self._parsed.get((key, text))
+        if known is None:
+            try:
+                known = judge(text), None
+            except MessageRefusedError as error:
+                known = None, error
+            if len(self._parsed) >= MOST_PARSED:
+                self._parsed.clear()
+            self._parsed[key, text] = known
+        value: T | None = known[0]
+        if known[1] is not None:
+            cause: RefusalCause = known[1].cause
+            self._refuse(key, cause, str(known[1]), problems)
+            return None
+        self._named.pop(key, None)
+        return value
+
+
+class SimMessenger(RedisMessenger):
+    """The bus of one process."""
+
+    def __init__(
+        self,
+        place: SimRedis,
+        process: Process,
+        weather: RedisWeather,
+        *,
+        me: Lease,
+        timing: TimingConfig,
+        host: str,
+    ) -> None:
+        self.redis = place
+        self.process = process
+        self.weather = weather
+        self.deaf_until = 0.0
+        self.connection: SimConnection | None = None
+        self.seen: tuple[float, StateSnapshot] | None = None
+        """When this process was last told the state, and what it was told."""
+        super().__init__(settings=SETTINGS, timing=timing, instance=me.instance, host_id=me.host)
+        self._commands = commands = SimCommands(self, host, timing.redis_timeout_s)
+        self._reads = commands
+        self._odd = SimOddTypes(commands, timing.link_check_s)
+        who = Lease(instance=me.instance, host=me.host, pair="")
+        self._scripts = SimScripts(commands, self.names, who, timing.lease_ttl_s)
+        self._listener = Listener(
+            SETTINGS,
+            timing,
+            commands,
+            self.names.probe(me.instance),
+            chance=Random(place.dice.getrandbits(32)),
+        )
+        self._listener._pool = _Pool(lambda: SimConnection(self, host))  # type: ignore[assignment]
 
     def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
-        self._scope = scope
-        self._lease_a = lease_a.name if lease_a else ""
-        self._lease_b = lease_b.name if lease_b else ""
+        super().bind(scope, lease_a, lease_b)
+        parsed = self.redis.parsed(scope)
+        self._reader = RememberingReader(parsed, self.names, scope, lease_a, lease_b)
 
-    def subscribe(self, channel: str, handler: TextHandler) -> None:
-        self._handlers.setdefault(channel, []).append(handler)
+    # --- writing: what a text of our own reads as is known, and judged no second time ---------
 
-    def on_link(self, handler: LinkHandler) -> None:
-        """The managers decide nothing by it."""
+    def _written(self, key: str, value: T) -> T:
+        """Return what writes the text of a value, and remember the value by it.
 
-    def on_complaint(self, handler: Callable[[str], None]) -> None:
-        """Nor by this."""
-
-    async def start_listening(self) -> None:
-        await asyncio.sleep(self.weather.latency_s * 2)
-        self._process.check()
-        self._listening = True
-        self._hearing = self._loop.create_future()
-        try:
-            await self._hearing
-        finally:
-            self._listening = False
-
-    # --- leases -------------------------------------------------------------------------------
-
-    async def _lease(self, key: str, mode: LeaseMode) -> LeaseAnswer:
-        def operate() -> LeaseAnswer:
-            answer = self._redis.lease(key, self._me, self._lease_ttl_s, mode)
-            if answer.held:
-                self._redis.set(key, self._me, self._lease_ttl_s)
-            return answer
-
-        answer: LeaseAnswer = await self._call(operate)
-        return answer
-
-    async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
-        return await self._lease(key.name, LeaseMode.HOST)
-
-    async def renew_lease(self, key: LeaseKey) -> LeaseAnswer:
-        return await self._lease(key.name, LeaseMode.HELD)
-
-    async def release_lease(self, key: LeaseKey) -> None:
-        def operate() -> None:
-            holder = self._redis.get(key.name)
-            if holder is not None and holder.instance == self._me.instance:
-                self._redis.delete(key.name)
-
-        await self._call(operate)
-
-    # --- writing ------------------------------------------------------------------------------
-
-    async def _write(
-        self,
-        lease: str,
-        values: dict[str, Any],
-        told: Sequence[tuple[str, str]] = (),
-        *,
-        take_free: bool = True,
-    ) -> LeaseAnswer:
-        def operate() -> LeaseAnswer:
-            mode = LeaseMode.FREE if take_free else LeaseMode.HELD
-            answer = self._redis.lease(lease, self._me, self._lease_ttl_s, mode)
-            if answer.held:
-                for key, value in values.items():
-                    self._redis.set(key, value)
-                for channel, text in told:
-                    self._redis.publish(channel, text)
-            return answer
-
-        answer: LeaseAnswer = await self._call(operate)
-        return answer
+        Reading is the inverse of writing: `test_bus.py` plays schedules that judge every text.
+        """
+        if not REMEMBERS:
+            return value
+        assert self._scope is not None
+        text = cast("Any", value).to_json(self._scope.spec, self._scope.secret)
+        texts = self.redis.parsed(self._scope)
+        if len(texts) >= MOST_PARSED:
+            texts.clear()
+        texts[key, text] = value, None
+        return cast("T", Written(text, getattr(value, "side", "")))
 
     async def publish_fill(self, position: PositionState, fill: AFilled) -> LeaseAnswer:
-        assert self._scope is not None
-        text = fill.to_json(self._scope.spec, self._scope.secret)
-        values = {NAMES.position_a: position}
-        return await self._write(self._lease_a, values, [(NAMES.account_a_filled, text)])
+        return await super().publish_fill(self._written(self.names.position_a, position), fill)
 
     async def write_position(self, position: PositionState) -> LeaseAnswer:
-        return await self._write(self._lease_a, {NAMES.position_a: position})
+        return await super().write_position(self._written(self.names.position_a, position))
 
     async def write_ledger(
         self,
@@ -311,87 +528,59 @@ class SimMessenger:
         position_b: PositionState | None = None,
         take_free: bool = True,
     ) -> LeaseAnswer:
-        values: dict[str, Any] = {NAMES.ledger: ledger}
-        if neutral is not None:
-            values[NAMES.neutral] = neutral
-        if position_b is not None:
-            values[NAMES.position_b] = position_b
-        told = [(NAMES.account_b_filled, "a result") for _ in results]
-        return await self._write(self._lease_b, values, told, take_free=take_free)
-
-    async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
-        def operate() -> HaltAnswer | None:
-            answer = self._redis.halt(halt) if halt is not None else None
-            self._redis.publish(NAMES.account_b_hedge_failed, "a failure")
-            return answer
-
-        answer: HaltAnswer | None = await self._call(operate)
-        return answer
-
-    async def publish_event(self, event: EventMessage) -> None:
-        await self._call(lambda: None)
-
-    async def beat(self, ready: Ready) -> None:
-        key = NAMES.ready(ready.side)
-        await self._call(lambda: self._redis.set(key, ready, self._ready_ttl_s))
-
-    async def clear_beat(self, side: str) -> None:
-        await self._call(lambda: self._redis.delete(NAMES.ready(side)))
-
-    async def stand_by(self, standby: Standby) -> None:
-        key = NAMES.standby(standby.side, standby.instance)
-        await self._call(lambda: self._redis.set(key, standby, self._ready_ttl_s))
-
-    async def clear_standby(self, side: str) -> None:
-        key = NAMES.standby(side, self._me.instance)
-        await self._call(lambda: self._redis.delete(key))
-
-    # --- reading ------------------------------------------------------------------------------
-
-    async def read_state(self) -> StateSnapshot:
-        snapshot: StateSnapshot = await self._call(self._snapshot)
-        self.seen = (self._loop.time(), snapshot)
-        return snapshot
-
-    def _snapshot(self) -> StateSnapshot:
-        get = self._redis.get
-        return StateSnapshot(
-            position_a=get(NAMES.position_a),
-            position_b=get(NAMES.position_b),
-            ledger=get(NAMES.ledger),
-            neutral=get(NAMES.neutral),
-            ready_a=get(NAMES.ready_a),
-            ready_b=get(NAMES.ready_b),
-            halt=get(NAMES.halt),
-            command=get(NAMES.command),
-            lease_a=get(self._lease_a),
-            lease_b=get(self._lease_b),
+        names = self.names
+        return await super().write_ledger(
+            self._written(names.ledger, ledger),
+            results,
+            neutral=neutral and self._written(names.neutral, neutral),
+            position_b=position_b and self._written(names.position_b, position_b),
+            take_free=take_free,
         )
 
-    # --- people -------------------------------------------------------------------------------
+    async def beat(self, ready: Ready) -> None:
+        await super().beat(self._written(self.names.ready(ready.side), ready))
 
-    async def set_halt(self, halt: Halt) -> HaltAnswer:
-        answer: HaltAnswer = await self._call(lambda: self._redis.halt(halt))
-        return answer
+    async def read_state(self) -> StateSnapshot:
+        snapshot = await super().read_state()
+        self.seen = (self.redis.loop.time(), snapshot)
+        return snapshot
 
-    async def mark_resumed(
-        self, halt_id: str, resumed: int, *, forced: bool = False, note: str = ""
-    ) -> Halt | None:
-        def operate() -> Halt | None:
-            halt: Halt | None = self._redis.get(NAMES.halt)
-            if halt is None or halt.id != halt_id:
-                return None
-            if not halt.is_active:
-                return halt
-            record = replace(halt, resumed=resumed, forced=forced, note=note)
-            self._redis.set(NAMES.halt, record)
-            return record
+    # --- what the world does to it ------------------------------------------------------------
 
-        record: Halt | None = await self._call(operate)
-        return record
+    @property
+    def reachable(self) -> bool:
+        return not (self.redis.down or self.weather.cut)
 
-    async def send_command(self, command: Command) -> None:
-        await self._call(lambda: self._redis.set(NAMES.command, command, 60))
+    @property
+    def hears(self) -> bool:
+        """Whether anything comes through on its subscription."""
+        return self.reachable and self.redis.loop.time() >= self.deaf_until
 
-    async def aclose(self) -> None:
-        self._listening = False
+    @property
+    def subscribed_to(self) -> Server | None:
+        return self.connection.server if self.connection is not None else None
+
+    @property
+    def handlers(self) -> dict[str, list[Callable[[str], None]]]:
+        """Who hears which channel."""
+        return self._listener._handlers
+
+    def offer(self, channel: str, text: str, mark: str) -> None:
+        if self.connection is not None:
+            self.connection.offer(channel, text, mark)
+
+    def lose_subscription(self) -> bool:
+        """Reset the connection of its subscriptions, not that of its commands."""
+        if self.connection is None or self.connection.server is None:
+            return False
+        self.connection.lose()
+        return True
+
+    def leave(self, server: Server) -> None:
+        """Lose the connections to this server."""
+        if self._commands.server is server:
+            self._commands.lose()
+        if self.subscribed_to is server:
+            self.lose_subscription()
+
+    _commands: SimCommands

@@ -83,6 +83,12 @@ class Settings:
     peer_watch: bool = True
     opens: bool = False
     """Whether a start ends where Redis or the exchange does not answer it."""
+    secret: bytes | None = None
+    """What signs and checks everything in Redis, None for nothing."""
+
+    @property
+    def scope(self) -> PairScope:
+        return PairScope(CHAIN, A, B, SPEC, secret=self.secret)
 
     def config(self, side: str) -> Config:
         return Config(
@@ -198,9 +204,6 @@ class World:
     """Hosts whose disk is lost, until a process starts there."""
 
 
-SCOPE = PairScope(CHAIN, A, B, SPEC)
-
-
 def connect(world: World, host: Host, process: Process, instance: str) -> SimMessenger:
     """Connect a process of a host to Redis."""
     messenger = SimMessenger(
@@ -208,13 +211,15 @@ def connect(world: World, host: Host, process: Process, instance: str) -> SimMes
         process,
         host.redis,
         me=Lease(instance=instance, host=host.host_id),
-        timeout_s=TIMING.redis_timeout_s,
-        ready_ttl_s=TIMING.ready_ttl_s,
-        lease_ttl_s=TIMING.lease_ttl_s,
+        timing=TIMING,
+        host=host.name,
     )
     world.redis.clients.append(messenger)
-    messenger.bind(SCOPE, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
+    messenger.bind(world.settings.scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
     return messenger
+
+    def __post_init__(self) -> None:
+        self.redis.tally = self.tally
 
 
 class Daemon:
@@ -280,10 +285,11 @@ class Daemon:
         self.sockets = (venue, peer) if settings.peer_watch else (venue,)
         if self.side == "a":
             venue.on_order = self._on_order
+        scope = settings.scope
         log = SilentLog() if world.say is None else TraceLog(world.say, self.name)
         parts = Parts(
             config=config,
-            scope=SCOPE,
+            scope=scope,
             names=Names(),
             lease=LeaseKey(CHAIN, account, KEY),
             venue=venue,

@@ -56,6 +56,8 @@ class Profile:
     """Chance that a start ends where Redis or the exchange does not answer it."""
     offset: float = 0.0
     """Chance that both positions shall sum up to something, which B holds from before."""
+    secret: float = 0.5
+    """Chance that everything in Redis is signed."""
 
 
 GENERAL = Profile(mix=True, skew_ms=1900, keep=0.25, offset=0.25, scripts=0.4, opens=0.3)
@@ -111,6 +113,7 @@ class Stage:
             if profile.offset and dice.random() < profile.offset
             else 0,
             opens=bool(profile.opens) and dice.random() < profile.opens,
+            secret=dice.randbytes(16) if dice.random() < profile.secret else None,
         )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.world.tally.clock = loop.time
@@ -168,8 +171,6 @@ class Stage:
     def _redis_up(self) -> None:
         if self.loop.time() >= self._down_until - 0.001:
             self.world.redis.down = False
-            for client in self.world.redis.clients:
-                client.deaf_until = self.loop.time() + self.dice.uniform(0, 1.5)
 
     def cut_redis(self, host: Host, seconds: float) -> None:
         def mend() -> None:
@@ -292,12 +293,10 @@ class Stage:
         self.faulty = False
         exchange, redis = self.world.exchange, self.world.redis
         exchange.ladder()
-        redis.down = False
+        redis.heal()
         for host in self.hosts:
             host.venue.clear()
             host.redis = type(host.redis)()
-        for client in redis.clients:
-            client.deaf_until = 0.0
         for daemon in self.daemons:
             if daemon.messenger is not None:
                 daemon.messenger.weather = daemon.host.redis
@@ -341,11 +340,11 @@ class Stage:
             resumed=(START_MS + round(self.loop.time() * 1000)) // 1000 + 5,
             forced=halt.reason in FORCED,
         )
-        self.world.redis.set(NAMES.halt, record)
+        self.world.redis.set(NAMES.halt, record.to_json(self.world.settings.secret))
         await asyncio.sleep(4)
 
     def halt(self) -> Halt | None:
-        halt: Halt | None = self.world.redis.get(NAMES.halt)
+        halt = self.world.redis.halt_of(self.world.settings.scope)
         return halt if halt is not None and halt.is_active else None
 
     async def until_whole(self, seconds: float) -> bool:

@@ -72,7 +72,7 @@ def add_up(manager: Any) -> None:
             return replace(event, target=replace(event.target, position_lots=total[0]))
         return event
 
-    handlers = manager.parts.messenger._handlers[NAMES.account_a_filled]
+    handlers = manager.parts.messenger.handlers[NAMES.account_a_filled]
     handlers.insert(0, hear)
     wrap_step(manager, before)
 
