@@ -7,6 +7,7 @@ down, wiped, failed over to an older copy or split; a host can be cut off from i
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,11 +42,25 @@ NAMES = Names()
 SETTINGS = RedisConfig()
 PROBE = ":probe:"
 MOST_PARSED = 2000
+MOST_KEPT = 48
 REMEMBERS = True
 """Whether a messenger's own texts are taken as read, which saves a fifth of a schedule's time."""
 
 Parsed = dict[tuple[str, str], tuple[Any, MessageRefusedError | None]]
 """What the product's readers made of a text under a key: they are pure, and asked again."""
+
+
+@dataclass(frozen=True)
+class HandFill:
+    """A fill published by hand: when (s), A's signed lots, and whether B may take it by the rules.
+
+    It may while no A holds its lease, where nothing is signed; the same text counts once.
+    """
+
+    at: float
+    signed_lots: int
+    text: str
+    counts: bool
 
 
 class SimRedis:
@@ -57,6 +72,10 @@ class SimRedis:
         self.tally = Tally()
         self.clients: list[SimMessenger] = []
         self.lost_messages = 0
+        self.by_hand: list[HandFill] = []
+        """The fills that were published by hand: what B was told without a trade of A."""
+        self.kept: dict[str, list[str]] = {}
+        """What was stored under each key and published on each channel, the newest last."""
         self.heard: list[Callable[[str, str], None]] = []
         """Hear of every text that is stored or published: key or channel, text."""
         self.master = Server(loop.time, self._carry_from_master, wrote=self._note)
@@ -123,7 +142,7 @@ class SimRedis:
         self.down = False
         self.master.refuses = ""
         for client in self.clients:
-            client.deaf_until = 0.0
+            client.deaf_until = -math.inf
 
     # --- what people do -----------------------------------------------------------------------
 
@@ -166,8 +185,15 @@ class SimRedis:
         for client in self.clients:
             if client.subscribed_to is server:
                 client.offer(channel, text, mark)
+            elif client.unheard:
+                self.tally.reach(client.unheard)
+                client.unheard = ""
 
     def _note(self, name: str, text: str) -> None:
+        kept = self.kept.setdefault(name, [])
+        kept.append(text)
+        if len(kept) > MOST_KEPT:
+            del kept[: MOST_KEPT // 2 : 2]  # the older they are, the wider apart
         for hear in self.heard:
             hear(name, text)
 
@@ -181,9 +207,10 @@ class SimRedis:
         marks = server.marks
         if marks and command[0] == "MGET":
             for key in command[1:]:
-                if key in marks:
-                    self.tally.reach(marks[str(key)])
-                    del marks[str(key)]
+                if kind := marks.get(str(key)):
+                    self.tally.reach(kind)
+                    server.marks = {key: mark for key, mark in marks.items() if mark != kind}
+                    marks = server.marks
 
 
 class SimCommands(CommandLink):
@@ -194,7 +221,7 @@ class SimCommands(CommandLink):
         self._redis = messenger.redis
         self._host = host
         self._timeout_s = timeout_s
-        self._last_exec = 0.0
+        self._last_exec = -math.inf
         self._open: list[asyncio.Future[Any]] = []
         self.server: Server | None = None
 
@@ -257,8 +284,9 @@ class SimCommands(CommandLink):
             result = self.server.execute(command)
         except Refused as error:
             result = error
-            if waits:
-                place.tally.reach("redis refuses writes")
+            if waits and self.server.unmet:
+                place.tally.reach(self.server.unmet)
+                self.server.unmet = ""
         if future is not None and not future.done():
             future.set_result(result)
 
@@ -329,6 +357,9 @@ class SimConnection:
         weather, dice, tally = messenger.weather, place.dice, place.tally
         if not messenger.hears:
             place.lost_messages += 1
+            if messenger.unheard:
+                tally.reach(messenger.unheard)
+                messenger.unheard = ""
             return
         item = ["message", channel, text]
         if PROBE in channel:
@@ -408,7 +439,7 @@ class Written:
     text: str
     side: str
 
-    def to_json(self, *_: Any) -> str:
+    def to_json(self, *_: Any, **__: Any) -> str:
         return self.text
 
 
@@ -472,7 +503,9 @@ class SimMessenger(RedisMessenger):
         self.redis = place
         self.process = process
         self.weather = weather
-        self.deaf_until = 0.0
+        self.deaf_until = -math.inf
+        self.unheard = ""
+        """What its next message will have been lost to."""
         self.connection: SimConnection | None = None
         self.seen: tuple[float, StateSnapshot] | None = None
         """When this process was last told the state, and what it was told."""
@@ -575,6 +608,10 @@ class SimMessenger(RedisMessenger):
             return False
         self.connection.lose()
         return True
+
+    def lose_commands(self) -> None:
+        """Reset the connection of its commands."""
+        self._commands.lose()
 
     def leave(self, server: Server) -> None:
         """Lose the connections to this server."""

@@ -203,6 +203,10 @@ class World:
     bare: set[str] = field(default_factory=set)
     """Hosts whose disk is lost, until a process starts there."""
 
+    def __post_init__(self) -> None:
+        """Let Redis count with the schedule."""
+        self.redis.tally = self.tally
+
 
 def connect(world: World, host: Host, process: Process, instance: str) -> SimMessenger:
     """Connect a process of a host to Redis."""
@@ -217,9 +221,6 @@ def connect(world: World, host: Host, process: Process, instance: str) -> SimMes
     world.redis.clients.append(messenger)
     messenger.bind(world.settings.scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
     return messenger
-
-    def __post_init__(self) -> None:
-        self.redis.tally = self.tally
 
 
 class Daemon:

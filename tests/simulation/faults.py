@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.simulation import end_kinds
+from tests.simulation import bus_kinds, end_kinds
 
 if TYPE_CHECKING:
     from tests.simulation.schedule import Stage
@@ -226,7 +226,7 @@ OUTSIDE: dict[str, Blow] = {
 AIMED: dict[str, Blow] = {"B left behind": _left_behind}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
-BLOWS = PROCESSES | ENDS | OUTSIDE | end_kinds.BLOWS
+BLOWS = PROCESSES | ENDS | OUTSIDE | end_kinds.BLOWS | bus_kinds.BLOWS
 KNOWN_BLOWS = BLOWS | AIMED
 
 # --- the mix --------------------------------------------------------------------------------------

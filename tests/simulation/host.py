@@ -9,7 +9,10 @@ from hedge.core.ids import instance_bits
 from hedge.wire.control import Halt
 from tests.simulation.exchange import START_MS
 from tests.simulation.loop import Process, VirtualLoop
+from tests.simulation.tally import Tally
 from tests.simulation.weather import RedisWeather, VenueWeather
+
+MOST_VERSIONS = 8
 
 
 class Host:
@@ -19,17 +22,68 @@ class Host:
         self.name = name
         self.host_id = f"{dice.getrandbits(48):012x}"
         self.skew_ms = skew_ms
+        """How far its wall clock was off at the start."""
+        self.jumps_ms = 0.0
+        """What its wall clock has jumped and drifted by since."""
+        self.drift = 0.0
+        """Seconds by which its wall clock gains on a true one in a second."""
+        self._drifts_since = 0.0
+        self.unmet_clock = ""
+        """What happened to its clock that no process has met yet."""
+        self.tally = Tally()
         self.boot_ms = dice.randrange(10_000, 10_000_000)
         self.redis = RedisWeather()
         self.venue = VenueWeather()
         self.files: dict[str, dict[str, dict[str, Any]]] = {"a": {}, "b": {}}
         self.halts: dict[str, Halt | None] = {"a": None, "b": None}
+        self.kept: dict[str, dict[str, list[dict[str, Any]]]] = {"a": {}, "b": {}}
+        """Former versions of its files, the newest last: what a backup may bring back."""
+        self.kept_halts: dict[str, list[Halt]] = {"a": [], "b": []}
         self._instances: dict[str, str] = {}
 
     def forget(self) -> None:
         """Lose the disk."""
         self.files = {"a": {}, "b": {}}
         self.halts = {"a": None, "b": None}
+
+    # --- its clocks: one of the wall that people and jumps set, one that only goes on -----------
+
+    def wall_ms(self, now: float) -> int:
+        """Return its wall clock, epoch ms, at a moment of the simulation (s)."""
+        drifted = self.drift * (now - self._drifts_since) * 1000 if self.drift else 0.0
+        return START_MS + self.skew_ms + round(self.jumps_ms + drifted + now * 1000)
+
+    def monotonic_ms(self, now: float) -> int:
+        """Return milliseconds since it booted: no jump and no drift of the other clock is in it."""
+        return self.boot_ms + round(now * 1000)
+
+    def jump(self, milliseconds: float, kind: str) -> None:
+        """Set the wall clock forward or back."""
+        self.jumps_ms += milliseconds
+        self.unmet_clock = kind
+
+    def let_drift(self, drift: float, now: float, kind: str) -> None:
+        """Let the wall clock gain or lose from now on."""
+        self.jumps_ms += self.drift * (now - self._drifts_since) * 1000
+        self.drift, self._drifts_since, self.unmet_clock = drift, now, kind
+
+    def set_right(self) -> None:
+        """Set the wall clock to what it was at the start."""
+        self.jumps_ms, self.drift, self.unmet_clock = 0.0, 0.0, ""
+
+    # --- its files ----------------------------------------------------------------------------
+
+    def restore(self, side: str, name: str, number: int) -> None:
+        """Bring back a former version of a file, as a backup does."""
+        self.files[side][name] = dict(self.kept[side][name][number])
+
+    def keep(self, side: str, name: str, value: dict[str, Any]) -> None:
+        """Write a file; its former versions are kept for `restore`."""
+        self.files[side][name] = value
+        kept = self.kept[side].setdefault(name, [])
+        kept.append(value)
+        if len(kept) > MOST_VERSIONS:
+            del kept[0]
 
     def new_instance(self, side: str, dice: Random) -> str:
         """Name a new process; its low bits differ from those of the one before."""
@@ -58,7 +112,7 @@ class SimHostState:
 
     def write(self, name: str, value: Mapping[str, Any], *, durable: bool = False) -> None:
         if not self._process.dead:
-            self._host.files[self._side][name] = dict(value)
+            self._host.keep(self._side, name, dict(value))
 
     def delete(self, name: str) -> None:
         if self._process.dead:
@@ -73,6 +127,7 @@ class SimHostState:
     def write_halt(self, halt: Halt) -> None:
         if not self._process.dead:
             self._host.halts[self._side] = halt
+            self._host.kept_halts[self._side].append(halt)
 
 
 class SimClock:
@@ -82,10 +137,14 @@ class SimClock:
         self._loop, self._host = loop, host
 
     def now_ms(self) -> int:
-        return self._host.boot_ms + round(self._loop.time() * 1000)
+        return self._host.monotonic_ms(self._loop.time())
 
     def epoch_ms(self) -> int:
-        return START_MS + self._host.skew_ms + round(self._loop.time() * 1000)
+        host = self._host
+        if host.unmet_clock:
+            host.tally.reach(host.unmet_clock)
+            host.unmet_clock = ""
+        return host.wall_ms(self._loop.time())
 
     def mono_ns(self) -> int:
         return self.now_ms() * 1_000_000

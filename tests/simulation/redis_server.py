@@ -82,6 +82,8 @@ class Server:
     streams: dict[str, deque[str]] = field(default_factory=dict)
     refuses: str = ""
     """First word of what it answers to every write, "" while it accepts them."""
+    unmet: str = ""
+    """Which kind of misfortune its refusals are, until a process has met one."""
     marks: dict[str, str] = field(default_factory=dict)
     """Which kind of misfortune brought about what a key holds, or lacks, now."""
     wrote: Callable[[str, str], None] = lambda key, text: None

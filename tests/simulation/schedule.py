@@ -11,7 +11,7 @@ from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
 from hedge.wire.control import Halt
 from paper.records import Tier
-from tests.simulation import faults
+from tests.simulation import bus_kinds, faults
 from tests.simulation.bus import NAMES, SimRedis
 from tests.simulation.daemon import Daemon, Settings, Tools, World
 from tests.simulation.exchange import START_MS, A, B, SimExchange
@@ -26,6 +26,9 @@ from tests.simulation.venue import DUST_LOTS
 HEAL_S = 150.0
 """Longest wait for a healed pair; the longest honest one is a book that cannot be proven."""
 POLL_S = 0.5
+SECRETS = (b"a secret of the pair", b"another secret")
+EARLIER_TRADES = 1000
+"""Trades that the market had before the schedule begins."""
 FORCED = frozenset({"unexplained_position", "book_not_proven", "foreign_trade_on_b"})
 
 
@@ -104,6 +107,7 @@ class Stage:
         tier = dice.choice((Tier.STANDARD, Tier.STANDARD, Tier.INSTANT))
         exchange = SimExchange(loop, tier)
         exchange.say = say
+        exchange.engine._store.last_trade_id = EARLIER_TRADES
         exchange.states_position = dice.random() >= profile.unstated
         redis = SimRedis(loop, dice)
         settings = Settings(
@@ -113,7 +117,7 @@ class Stage:
             if profile.offset and dice.random() < profile.offset
             else 0,
             opens=bool(profile.opens) and dice.random() < profile.opens,
-            secret=dice.randbytes(16) if dice.random() < profile.secret else None,
+            secret=dice.choice(SECRETS) if dice.random() < profile.secret else None,
         )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.world.tally.clock = loop.time
@@ -124,6 +128,8 @@ class Stage:
         apart = dice.random() >= profile.same_host
         self.host_b = Host("host-b", dice, dice.randint(-skew, skew)) if apart else self.host_a
         self.host_c = Host("host-c", dice, dice.randint(-skew, skew))
+        for host in self.hosts:
+            host.tally = self.world.tally
         self.a = Daemon(self.world, "a", self.host_a, "A")
         self.b = Daemon(self.world, "b", self.host_b, "B")
         self.standby = Daemon(self.world, "b", self.host_c, "B2", tools.standby_key)
@@ -297,6 +303,7 @@ class Stage:
         for host in self.hosts:
             host.venue.clear()
             host.redis = type(host.redis)()
+            host.set_right()
         for daemon in self.daemons:
             if daemon.messenger is not None:
                 daemon.messenger.weather = daemon.host.redis
@@ -307,6 +314,7 @@ class Stage:
 
     async def _recover(self) -> None:
         """Wait until the pair is whole and trades; resume what had to be halted."""
+        await bus_kinds.clear_hand(self)
         for _ in range(3):
             whole = await self.until_whole(HEAL_S)
             halt = self.halt()
@@ -340,7 +348,7 @@ class Stage:
             resumed=(START_MS + round(self.loop.time() * 1000)) // 1000 + 5,
             forced=halt.reason in FORCED,
         )
-        self.world.redis.set(NAMES.halt, record.to_json(self.world.settings.secret))
+        self.world.redis.set(NAMES.halt, record.to_json(secret=self.world.settings.secret))
         await asyncio.sleep(4)
 
     def halt(self) -> Halt | None:

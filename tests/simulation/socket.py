@@ -1,6 +1,7 @@
 """What every way to the exchange has in common: a socket that carries frames, or loses them."""
 
 import asyncio
+import math
 from random import Random
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ class Socket:
         self._account = account
         self._retry_s = retry_s
         self._session = 0
-        self._silent_until = 0.0
+        self._silent_until = -math.inf
         self.lost: asyncio.Future[str] | None = None
         self.is_up = False
 
@@ -75,7 +76,7 @@ class Socket:
             await asyncio.sleep(1)
             return
         self._session += 1
-        self._silent_until = 0.0
+        self._silent_until = -math.inf
         self.lost = self._loop.create_future()
         self.is_up = True  # frames from here on are for this session
         self.on_open()
