@@ -43,6 +43,7 @@ SETTINGS = RedisConfig()
 PROBE = ":probe:"
 MOST_PARSED = 2000
 MOST_KEPT = 48
+SLOW_S = 0.05
 REMEMBERS = True
 """Whether a messenger's own texts are taken as read, which saves a fifth of a schedule's time."""
 
@@ -235,6 +236,9 @@ class SimCommands(CommandLink):
         process, weather = self._messenger.process, self._messenger.weather
         process.check()
         loop, dice, tally = self._redis.loop, self._redis.dice, self._redis.tally
+        if weather.latency_s >= SLOW_S and not self._messenger.met_slow:
+            self._messenger.met_slow = True
+            tally.reach("redis slow")
         started = loop.time()
         future: asyncio.Future[Any] = loop.create_future()
         self._open.append(future)
@@ -270,11 +274,12 @@ class SimCommands(CommandLink):
         place = self._redis
         if not self._messenger.reachable:
             if future is not None and not future.done():
-                place.tally.reach("redis down" if place.down else "cut from redis")
+                self._messenger.meet("redis down" if place.down else "cut from redis")
                 refused = place.dice.random() < 0.5
                 wait_s = 0.001 if refused else self._timeout_s
                 place.loop.world_at(place.loop.time() + wait_s, self._fail, future)
             return
+        self._messenger.misses = ""
         if self.server is None:
             self.server = place.route(self._host)
         waits = future is not None and not future.done() and not self._messenger.process.dead
@@ -504,6 +509,9 @@ class SimMessenger(RedisMessenger):
         self.process = process
         self.weather = weather
         self.deaf_until = -math.inf
+        self.misses = ""
+        """Why it cannot reach Redis now, as far as it has noticed."""
+        self.met_slow = False
         self.unheard = ""
         """What its next message will have been lost to."""
         self.connection: SimConnection | None = None
@@ -597,6 +605,12 @@ class SimMessenger(RedisMessenger):
     def handlers(self) -> dict[str, list[Callable[[str], None]]]:
         """Who hears which channel."""
         return self._listener._handlers
+
+    def meet(self, kind: str) -> None:
+        """Count an outage once."""
+        if self.misses != kind and not self.process.dead:
+            self.misses = kind
+            self.redis.tally.reach(kind)
 
     def offer(self, channel: str, text: str, mark: str) -> None:
         if self.connection is not None:

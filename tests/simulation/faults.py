@@ -155,13 +155,13 @@ def _redis_down(stage: "Stage", dice: Random) -> None:
 def _redis_wiped(stage: "Stage", dice: Random) -> None:
     if dice.random() < 0.5:
         stage.redis_down(dice.uniform(0.1, 2))
-    stage.world.redis.wipe()
+    stage.world.redis.wipe("redis wiped")
 
 
 def _redis_rolled_back(stage: "Stage", dice: Random) -> None:
     if dice.random() < 0.5:
         stage.redis_down(dice.uniform(0.1, 2))
-    stage.world.redis.roll_back(dice.uniform(0.2, 8))
+    stage.world.redis.roll_back(dice.uniform(0.2, 10), "redis rolled back")
 
 
 def _cut_redis(stage: "Stage", dice: Random) -> None:
