@@ -25,7 +25,7 @@ from hedge.wire.codec import sign
 from redis_messenger import RedisMessenger
 from tests.simulation.attacker import ATTACKS, LEASE_A, Attacker, earlier_life
 from tests.simulation.bus import NAMES, HandFill
-from tests.simulation.exchange import BID, SPEC, A
+from tests.simulation.exchange import ETH, SPEC, A
 
 if TYPE_CHECKING:
     from tests.simulation.schedule import Stage
@@ -148,7 +148,7 @@ def hand_text(stage: "Stage", signed_lots: int, number: int, *, by_script: bool)
         number,
         amount,
         "30.00",
-        SPEC.price(BID),
+        SPEC.price(ETH.start_price_ticks),
         "buy" if signed_lots > 0 else "sell",
     )
     message["timestamp"] = stage.world.exchange.epoch_ms() // 1000

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -22,6 +22,7 @@ from hedge.config.schema import (
     StrategyConfig,
     TimingConfig,
 )
+from hedge.core.amounts import MarketSpec
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_store import HostState
@@ -34,7 +35,7 @@ from hedge.exchange.sender import Sender
 from hedge.wire.control import Lease
 from hedge.wire.names import LeaseKey, Names
 from tests.simulation.bus import SimMessenger, SimRedis
-from tests.simulation.exchange import CHAIN, KEY, SPEC, A, B, SimExchange
+from tests.simulation.exchange import CHAIN, ETH, KEY, SPECS, A, B, SimExchange
 from tests.simulation.host import Host, SimClock, SimHostState
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.peer import SimPeer
@@ -85,14 +86,21 @@ class Settings:
     """Whether a start ends where Redis or the exchange does not answer it."""
     secret: bytes | None = None
     """What signs and checks everything in Redis, None for nothing."""
+    market: str = ETH.symbol
+
+    @property
+    def spec(self) -> MarketSpec:
+        """The market, as far as amounts are written in it."""
+        return SPECS[self.market]
 
     @property
     def scope(self) -> PairScope:
-        return PairScope(CHAIN, A, B, SPEC, secret=self.secret)
+        return PairScope(CHAIN, A, B, self.spec, secret=self.secret)
 
     def config(self, side: str) -> Config:
         return Config(
             side=side,
+            market=self.market,
             accounts=AccountsConfig(
                 account_a=AccountConfig(account_index=A, api_key_index=KEY),
                 account_b=AccountConfig(account_index=B, api_key_index=KEY),
@@ -103,12 +111,12 @@ class Settings:
                 requests_per_minute=self.requests_per_minute,
             ),
             strategy=StrategyConfig(
-                quantity=Decimal(SPEC.base(self.quantity_lots)),
+                quantity=Decimal(self.spec.base(self.quantity_lots)),
                 depth=self.depth,
                 on_partial_fill=PartialFill.KEEP if self.keep else PartialFill.CANCEL,
                 hedge_confirm_timeout_s=self.confirm_s,
                 force_close_timeout=self.force_close_s,
-                offset_base_amount=Decimal(SPEC.base(self.offset_lots)),
+                offset_base_amount=Decimal(self.spec.base(self.offset_lots)),
             ),
             safety=SafetyConfig(max_drift_usd=Decimal(self.max_drift_usd)),
             timing=TIMING,
@@ -204,8 +212,9 @@ class World:
     """Hosts whose disk is lost, until a process starts there."""
 
     def __post_init__(self) -> None:
-        """Let Redis count with the schedule."""
-        self.redis.tally = self.tally
+        """Let exchange and Redis count and draw with the schedule."""
+        self.exchange.tally = self.redis.tally = self.tally
+        self.exchange.dice = self.dice
 
 
 def connect(world: World, host: Host, process: Process, instance: str) -> SimMessenger:
@@ -221,6 +230,7 @@ def connect(world: World, host: Host, process: Process, instance: str) -> SimMes
     world.redis.clients.append(messenger)
     messenger.bind(world.settings.scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
     return messenger
+
 
 
 class Daemon:
@@ -258,7 +268,13 @@ class Daemon:
         self.process = Process(self.name)
         self.process.on_fuse = self.kill
         self.ended = ""
-        parts = self._parts(self.process)
+        try:
+            parts = self._parts(self.process)
+        except HedgeError as error:
+            self.process.dead = True
+            self.ended = type(error).__name__
+            self.tell(f"ended at its start: {error}")
+            return
         build = self.world.tools.build_a if self.side == "a" else self.world.tools.build_b
         context = self.process.context
         self.manager = context.run(build, parts)
@@ -277,16 +293,28 @@ class Daemon:
         budget = RequestBudget(
             clock, settings.requests_per_minute, silence_s=TIMING.quiet_after_429_s
         )
+        index = settings.spec.market_index
         self.venue = venue = SimVenue(
-            world.exchange, host, process, clock, budget, account, world.dice, key=self.key
+            world.exchange,
+            host,
+            process,
+            clock,
+            budget,
+            account,
+            world.dice,
+            key=self.key,
+            market_id=index,
         )
         self.messenger = messenger = connect(world, host, process, instance)
         peer_account = B if self.side == "a" else A
-        peer = SimPeer(world.exchange, host, process, clock, budget, peer_account, world.dice)
+        peer = SimPeer(
+            world.exchange, host, process, clock, budget, peer_account, world.dice, market_id=index
+        )
         self.sockets = (venue, peer) if settings.peer_watch else (venue,)
         if self.side == "a":
             venue.on_order = self._on_order
-        scope = settings.scope
+        scope = replace(settings.scope, spec=venue.spec)
+        messenger.bind(scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
         log = SilentLog() if world.say is None else TraceLog(world.say, self.name)
         parts = Parts(
             config=config,

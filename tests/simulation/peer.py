@@ -1,6 +1,5 @@
 """The other side's account as everybody sees it: implements `hedge.exchange.peer.PeerVenue`."""
 
-from bisect import bisect_right
 from random import Random
 from typing import Any
 
@@ -8,7 +7,7 @@ from hedge.core.hedger.watch import Recent
 from hedge.core.records import Depth
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.peer import PeerDown, PeerHandler, PeerShown, PeerUp
-from tests.simulation.exchange import Frame, SimExchange
+from tests.simulation.exchange import ETH, Frame, SimExchange
 from tests.simulation.host import Host, SimClock
 from tests.simulation.loop import Process
 from tests.simulation.socket import Socket, read_at
@@ -19,6 +18,8 @@ PAGE = 100
 class SimPeer(Socket):
     """Public streams and answers about the other account, seen from one process."""
 
+    is_public = True
+
     def __init__(
         self,
         exchange: SimExchange,
@@ -28,9 +29,11 @@ class SimPeer(Socket):
         budget: RequestBudget,
         account: int,
         dice: Random,
+        *,
+        market_id: int = ETH.market_id,
     ) -> None:
-        super().__init__(exchange, host, process, account, dice)
-        self._clock, self._budget = clock, budget
+        super().__init__(exchange, host, process, account, dice, budget=budget, market_id=market_id)
+        self._clock = clock
         self._handler: PeerHandler | None = None
 
     async def run(self, handler: PeerHandler) -> None:
@@ -47,8 +50,11 @@ class SimPeer(Socket):
         self._handler(PeerDown(reason))
 
     @property
-    def drop(self) -> float:
-        return max(self.host.venue.drop_frame, self.host.venue.mute_peer)
+    def drop(self) -> tuple[float, str]:
+        weather = self.host.venue
+        if weather.mute_peer > weather.drop_frame:
+            return weather.mute_peer, "public frame dropped"
+        return super().drop
 
     def parts_of(self, frame: Frame) -> list[Any]:
         """Trades and position come in frames of their own, the position first."""
@@ -67,17 +73,21 @@ class SimPeer(Socket):
             self._handler(PeerShown(content, None, now_ns))
 
     def _position(self, at_ms: int) -> int:
-        history, first = self.exchange.history[self._account], self.exchange.first_lots
-        return first[self._account] + history.position_at(at_ms)
+        first_lots = self.exchange.first_lots[self._account] if self.market.index == 0 else 0
+        return first_lots + self.market.history[self._account].position_at(at_ms)
 
     async def recent(self) -> Recent:
-        at_ms = await read_at(self, self._budget)
-        times, ids = self.exchange.market
-        shown = ids[: bisect_right(times, at_ms)][-PAGE:]
-        lowest, highest = (shown[0], shown[-1]) if shown else (0, 0)
-        legs = self.exchange.history[self._account].trades_at(at_ms)
-        inside = tuple(leg for leg in legs if lowest <= leg.trade_id <= highest)
-        return Recent(inside, lowest, highest)
+        at_ms = await read_at(self, "recentTrades")
+        page = self.exchange.recent(self._account, self.market.index, at_ms, PAGE)
+        self._note_unlisted(at_ms)
+        return Recent(page.legs, page.lowest_id, page.highest_id)
+
+    def _note_unlisted(self, at_ms: int) -> None:
+        if self.market.history[self._account].trades.unlisted(at_ms):
+            self.reach("trades listed late")
 
     async def position_lots(self) -> int:
-        return self._position(await read_at(self, self._budget))
+        at_ms = await read_at(self, "account")
+        if self.market.history[self._account].positions.unlisted(at_ms):
+            self.reach("position listed late")
+        return self._position(at_ms)

@@ -298,7 +298,7 @@ class Stage:
         self.say("healing")
         self.faulty = False
         exchange, redis = self.world.exchange, self.world.redis
-        exchange.ladder()
+        exchange.heal()
         redis.heal()
         for host in self.hosts:
             host.venue.clear()

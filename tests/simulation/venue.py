@@ -11,8 +11,11 @@ from typing import Any
 
 from hedge.core import ids
 from hedge.core.amounts import MarketSpec
-from hedge.core.records import Depth, OrderRow, Trade
+from hedge.core.records import Depth, OrderRow, OrderStatus, Trade
+from hedge.core.refusal import Refusal
+from hedge.errors import ConfigError
 from hedge.exchange.budget import RequestBudget
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.port import (
     ORDER_LIFE_S,
     AccountView,
@@ -35,13 +38,25 @@ from hedge.exchange.port import (
     VenueHandler,
     VenueUnavailableError,
 )
-from tests.simulation.exchange import ETH, KEY, SPEC, Frame, SimExchange, TxRejected
+from paper.limits import Verdict
+from tests.simulation.exchange import (
+    ETH,
+    KEY,
+    A,
+    Frame,
+    Margin,
+    SimExchange,
+    TxRejected,
+    spec_of,
+)
+from tests.simulation.front import TOO_MANY_REQUESTS
 from tests.simulation.host import Host, SimClock
 from tests.simulation.loop import Process
-from tests.simulation.socket import Socket, read_at
+from tests.simulation.socket import Socket, owner_of, read_at
 
 PAGE = 100
-PLENTY_MICROS = 10**12
+KEPT_TRADES = 3000
+"""The venue keeps so many trades of an account."""
 CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
 EXPIRES_MS = 599_000
 DUST_LOTS = 34
@@ -64,9 +79,21 @@ class SimVenue(Socket):
         *,
         key: int = KEY,
         retry_s: float = 0.25,
+        market_id: int = ETH.market_id,
     ) -> None:
-        super().__init__(exchange, host, process, account, dice, retry_s)
-        self.clock, self.budget, self.account_index = clock, budget, account
+        """Look at the market as a daemon does at its start. Raises ConfigError."""
+        super().__init__(
+            exchange, host, process, account, dice, retry_s, budget=budget, market_id=market_id
+        )
+        config = exchange.config(market_id)
+        if exchange.front.is_inactive:
+            self.reach("market inactive")
+            raise ConfigError(f"market {config.symbol} is inactive, not active", "market")
+        self._spec = spec_of(config)
+        for other in exchange.markets.values():
+            if other is not self.market and exchange.is_held(account, other.index):
+                self.reach("market changed")
+        self.clock, self.account_index = clock, account
         self.key = key
         self._handler: VenueHandler | None = None
         self._depth = Depth()
@@ -76,11 +103,11 @@ class SimVenue(Socket):
 
     @property
     def spec(self) -> MarketSpec:
-        return SPEC
+        return self._spec
 
     @property
     def history(self) -> Any:
-        return self.exchange.history[self.account_index]
+        return self.market.history[self.account_index]
 
     # --- streams ------------------------------------------------------------------------------
 
@@ -91,10 +118,10 @@ class SimVenue(Socket):
     def on_open(self) -> None:
         assert self._handler is not None
         rows = tuple(row for row in self.history.rows_at(self.now_ms()) if not row.is_terminal)
-        self._depth = self.exchange.depth
+        self._depth = self.market.depth
         if rows:
             self._handler(OrdersSeen(rows))
-        self._handler(MarginSeen(PLENTY_MICROS))
+        self._handler(MarginSeen(self.exchange.available_micros(self.account_index)))
         self._handler(StreamUp())
 
     def on_lost(self, reason: str) -> None:
@@ -103,17 +130,49 @@ class SimVenue(Socket):
         self._handler(StreamDown(reason))
 
     def parts_of(self, frame: Frame) -> list[Any]:
-        return [part for part in (frame.trades, frame.rows) if part]
+        return [part for part in (frame.trades, frame.rows, frame.margin) if part]
 
     def tell(self, content: Any) -> None:
         assert self._handler is not None
         if isinstance(content, Depth):
-            self._depth = content
+            self._see_depth(content)
             self._handler(DepthChanged())
+        elif isinstance(content, Margin):
+            self._handler(MarginSeen(content.available_micros))
         elif isinstance(content[0], Trade):
+            self._note_strange(content)
             self._handler(TradesSeen(content, self.clock.mono_ns()))
         else:
+            self._note_ends(content)
             self._handler(OrdersSeen(content))
+
+    def _see_depth(self, depth: Depth) -> None:
+        """Mirror the book; count what of it is out of the ordinary."""
+        self._depth = depth
+        for kind in self.exchange.book_kinds:
+            self.reach(kind)
+
+    def _note_strange(self, trades: tuple[Trade, ...]) -> None:
+        """Count trades of another client, and those that the venue itself made."""
+        for trade in trades:
+            if trade.is_forced:
+                self.reach("A liquidated" if self.account_index == A else "B liquidated")
+            elif kind := self.exchange.foreign.get(trade.client_order_index):
+                self.reach(kind)
+
+    def _note_ends(self, rows: tuple[OrderRow, ...]) -> None:
+        """Count orders that end by a rule of the market or for want of margin."""
+        for row in rows:
+            if row.status is OrderStatus.CANCELED_MARGIN:
+                self.reach(self._margin_kind)
+            elif self.exchange.foreign.get(row.client_order_index) == "foreign nonce":
+                self.reach("foreign nonce")
+            elif row.status is OrderStatus.CANCELED_POSITION:
+                self.reach("reduce-only")
+            elif row.status is OrderStatus.CANCELED_LIQUIDITY and not ids.is_marker(
+                row.client_order_index
+            ):
+                self.reach("thin book")
 
     def depth(self) -> Depth:
         return self._depth
@@ -144,7 +203,7 @@ class SimVenue(Socket):
             CREATE,
             nonce,
             {
-                "MarketIndex": ETH.market_id,
+                "MarketIndex": self.market.index,
                 "ClientOrderIndex": order.client_order_index,
                 "BaseAmount": order.lots,
                 "Price": order.price_ticks,
@@ -162,12 +221,14 @@ class SimVenue(Socket):
 
     async def sign_cancel(self, order_index: int, nonce: int) -> SignedTx:
         await asyncio.sleep(0)
-        return self._signed(CANCEL, nonce, {"MarketIndex": ETH.market_id, "Index": order_index})
+        return self._signed(CANCEL, nonce, {"MarketIndex": self.market.index, "Index": order_index})
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         await asyncio.sleep(0)
         return self._signed(
-            CANCEL_ALL, nonce, {"TimeInForce": 0, "Time": 0, "L2TxAttributes": {"5": 0}}
+            CANCEL_ALL,
+            nonce,
+            {"TimeInForce": 0, "Time": 0, "L2TxAttributes": {"5": self.market.index}},
         )
 
     async def send(self, tx: SignedTx, path: Path, timeout_s: float) -> Answer:
@@ -190,9 +251,11 @@ class SimVenue(Socket):
         if loop.time() - started > timeout_s + 0.001:
             raise VenueUnavailableError("the answer came too late")
         answer = future.result()
-        if answer.code == 0:
-            self.budget.refused()
-            raise VenueUnavailableError(answer.message)
+        refusal = refusal_of(answer.code)
+        if refusal.says_nothing:  # as `LighterVenue.send` takes it
+            if refusal is Refusal.BUSY:
+                self.budget.refused()
+            raise VenueUnavailableError(f"{answer.code} {answer.message}")
         return answer
 
     def _travel(self, tx: SignedTx, future: "asyncio.Future[Answer]") -> None:
@@ -200,16 +263,23 @@ class SimVenue(Socket):
         weather, dice, loop = self.host.venue, self.dice, self._loop
         now, there = loop.time(), weather.latency_s
         roll = dice.random()
-        if weather.cut or (roll := roll - weather.lose_request) < 0:
+        if weather.cut:
+            self.reach("cut from exchange")
+            return
+        if (roll := roll - weather.lose_request) < 0:
+            self.reach("request lost")
             return
         if (roll := roll - weather.hold_copy) < 0:
+            self.reach("copy held")
             loop.world_at(now + dice.uniform(0, weather.hold_s), self._arrive, tx, None)
             return
         if (roll := roll - weather.refuse_load) < 0:
-            answer = Answer(0, "429", None, None)
+            self.reach("rate limited")
+            answer = Answer(TOO_MANY_REQUESTS, "Too Many Requests!", None, None)
             loop.world_at(now + there, self._answer, future, answer)
             return
         if (roll := roll - weather.lose_answer) < 0:
+            self.reach("answer lost")
             loop.world_at(now + there, self._arrive, tx, None)
             return
         loop.world_at(now + there, self._arrive, tx, future)
@@ -221,10 +291,13 @@ class SimVenue(Socket):
             return ""
         roll = dice.random() - weather.cancel_accepted
         if roll < 0:
+            self.reach("accepted, cancelled")
             return "cancelled"
         if (roll := roll - weather.drop_accepted) < 0:
+            self.reach("accepted, dropped")
             return "dropped"
         if roll < weather.hand_back:
+            self.reach("nonce handed back")
             listed = dice.random() < 0.5 and not self._is_marker(tx)
             return "handed back, listed" if listed else "handed back"
         return ""
@@ -243,22 +316,67 @@ class SimVenue(Socket):
         info, weather = json.loads(tx.tx_info), self.host.venue
         if ids.is_marker(info["ClientOrderIndex"]):
             if weather.refuse_markers:
+                self.reach("markers refused")
                 raise TxRejected(21706, "invalid order base or quote amount")
         elif weather.refuse_margin and self.dice.random() < weather.refuse_margin:
+            self.reach("margin refused")
             raise TxRejected(21739, "not enough margin to create the order")
         elif weather.refuse_small and info["BaseAmount"] < DUST_LOTS:
+            self.reach("small refused")
             raise TxRejected(21706, "invalid order base or quote amount")
 
     def _arrive(self, tx: SignedTx, future: "asyncio.Future[Answer] | None") -> None:
         try:
-            self._refuse(tx)
-            due_ms = self.exchange.submit(tx.tx_type, tx.tx_info, tx.tx_hash, self._fate(tx))
-            answer = Answer(200, "", tx.tx_hash, due_ms)
+            answer = self._taken(tx)
         except TxRejected as error:
+            self._note_refusal(error)
             answer = Answer(error.code, error.message, None, None)
         if future is not None:
             back = self._loop.time() + self.host.venue.latency_s
             self._loop.world_at(back, self._answer, future, answer)
+
+    def _taken(self, tx: SignedTx) -> Answer:
+        """Let one copy in. Raises TxRejected."""
+        front, now_s = self.exchange.front, self._loop.time()
+        verdict = front.send(now_s, self.host.name, owner_of(self), tx.tx_type)
+        if verdict is not Verdict.PASS:
+            self.reach("standard limits")
+            raise TxRejected(TOO_MANY_REQUESTS, "Too Many Requests!")
+        front.admit(now_s, self.account_index, tx.tx_type)
+        self._refuse(tx)
+        due_ms = self.exchange.submit(
+            tx.tx_type, self._as_understood(tx), tx.tx_hash, self._fate(tx)
+        )
+        return Answer(200, "", tx.tx_hash, due_ms)
+
+    def _as_understood(self, tx: SignedTx) -> str:
+        """Return what the venue reads: after a change of its decimals another size."""
+        factor = self.exchange.front.size_factor
+        if factor == 1 or tx.tx_type != CREATE:
+            return tx.tx_info
+        info = json.loads(tx.tx_info)
+        if not ids.is_marker(info["ClientOrderIndex"]):
+            self.reach("decimals changed")
+        return json.dumps(info | {"BaseAmount": info["BaseAmount"] * factor})
+
+    def _note_refusal(self, error: TxRejected) -> None:
+        """Count a refusal that the state of market, account or quota brought about."""
+        side = "A" if self.account_index == A else "B"
+        kinds = {
+            TOO_MANY_REQUESTS: "quota spent" if "quota" in error.message else "",
+            21605: "market inactive",
+            21739: self._margin_kind,
+            21111: self._margin_kind,
+            21112: f"{side} liquidated",
+            21706: self.exchange.rules_kind,
+        }
+        if kind := kinds.get(error.code):
+            self.reach(kind)
+
+    @property
+    def _margin_kind(self) -> str:
+        side = "A" if self.account_index == A else "B"
+        return self.exchange.margin_kind.get(self.account_index, f"{side} out of margin")
 
     def _answer(self, future: "asyncio.Future[Answer]", answer: Answer) -> None:
         if not future.done() and not self.host.venue.cut:
@@ -266,41 +384,73 @@ class SimVenue(Socket):
 
     # --- look-ups -----------------------------------------------------------------------------
 
-    async def _read(self) -> int:
-        return await read_at(self, self.budget)
+    async def _read(self, call: str) -> int:
+        return await read_at(self, call)
 
     async def next_nonce(self) -> int:
-        nonce: int = self.history.nonce_at(self.key, await self._read())
+        at_ms = await self._read("nextNonce")
+        nonce: int = self.exchange.nonces[self.account_index].at(self.key, at_ms)
         return nonce
 
     async def inactive_orders(self, limit: int = PAGE) -> tuple[OrderRow, ...]:
-        at_ms = await self._read()
-        rows = [row for row in self.history.rows_at(at_ms) if row.is_terminal]
-        return tuple(rows[:limit])
+        rows = self._rows(await self._read("accountInactiveOrders"))
+        return tuple([row for row in rows if row.is_terminal][:limit])
 
     async def active_orders(self) -> tuple[OrderRow, ...]:
-        at_ms = await self._read()
-        return tuple(row for row in self.history.rows_at(at_ms) if not row.is_terminal)
+        rows = self._rows(await self._read("accountActiveOrders"))
+        return tuple(row for row in rows if not row.is_terminal)
+
+    def _rows(self, at_ms: int) -> list[OrderRow]:
+        if self.history.rows.unlisted(at_ms):
+            self.reach("rows listed late")
+        rows: list[OrderRow] = self.history.rows_at(at_ms)
+        return rows
 
     async def trades(self, newer_than: int | None, pages: int = 5) -> TradePages:
-        at_ms = await self._read()
-        found = self.history.trades_at(at_ms)
-        if newer_than is None:
-            return TradePages(tuple(found[-PAGE:]), complete=True)
-        newest = found[-PAGE * pages :]
-        complete = len(newest) < PAGE * pages or newest[0].trade_id <= newer_than
-        return TradePages(tuple(t for t in newest if t.trade_id > newer_than), complete)
+        """Read page by page, each of its own moment, as `LighterVenue.trades` does."""
+        found: dict[int, Trade] = {}
+        read, below = 0, 0
+        for _ in range(1 if newer_than is None else pages):
+            at_ms = await self._read("trades")
+            if self.history.trades.unlisted(at_ms):
+                self.reach("trades listed late")
+            rows = [
+                trade
+                for trade in self.history.trades_at(at_ms)[-KEPT_TRADES:]
+                if not below or trade.trade_id < below
+            ]
+            page = rows[-PAGE:]
+            read += len(page)
+            found.update((trade.trade_id, trade) for trade in page)
+            if newer_than is None or any(trade.trade_id <= newer_than for trade in page):
+                return _pages(found, newer_than, complete=True)
+            if len(rows) <= PAGE:
+                return _pages(found, newer_than, complete=read < KEPT_TRADES)
+            below = page[0].trade_id
+        return _pages(found, newer_than, complete=False)
 
     async def tx_status(self, tx_hash: str) -> TxStatus:
-        await self._read()
-        tx = self.exchange.engine.tx_by_hash(tx_hash)
-        return TxStatus.UNKNOWN if tx is None else _FATES[int(tx.status)]
+        at_ms = await self._read("tx")
+        found = self.exchange.tx_at(tx_hash, at_ms)
+        return TxStatus.UNKNOWN if found is None else _FATES[int(found)]
 
     async def account(self) -> AccountView:
-        at_ms = await self._read()
-        lots = self.exchange.first_lots[self.account_index]
-        lots += sum(trade.signed_lots for trade in self.history.trades_at(at_ms))
-        return AccountView(PLENTY_MICROS, PLENTY_MICROS, lots)
+        at_ms = await self._read("account")
+        if self.history.positions.unlisted(at_ms):
+            self.reach("position listed late")
+        exchange, account = self.exchange, self.account_index
+        first_lots = exchange.first_lots[account] if self.market.index == ETH.market_id else 0
+        return AccountView(
+            exchange.available_micros(account),
+            exchange.engine.account(account).collateral,
+            first_lots + self.history.position_at(at_ms),
+        )
 
     async def check_key(self) -> None:
         """The key is right."""
+
+
+def _pages(found: dict[int, Trade], newer_than: int | None, *, complete: bool) -> TradePages:
+    floor = -1 if newer_than is None else newer_than
+    newer = [found[trade_id] for trade_id in sorted(found) if trade_id > floor]
+    return TradePages(tuple(newer), complete)
