@@ -51,6 +51,7 @@ TIMING = TimingConfig(
     lease_renew_s=1.5,
     redis_timeout_s=1.0,
     redis_down_s=2.0,
+    compare_s=10.0,
     answer_timeout_s=1.0,
     settle_timeout_s=2.0,
     place_deadline_s=3.0,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.simulation import bus_kinds, end_kinds
+from tests.simulation import bus_kinds, end_kinds, venue_kinds
+from tests.simulation.attacker import ATTACKS
 
 if TYPE_CHECKING:
     from tests.simulation.schedule import Stage
@@ -64,29 +65,6 @@ def _stop(stage: "Stage", dice: Random) -> None:
     if daemon.stop():
         stage.world.tally.reach("stopped")
     stage.later(dice.uniform(0.5, 6), daemon.start)
-
-
-def _stop_both(kind: str, first: str, low_s: float, high_s: float) -> Blow:
-    """Tell both to stop, `first` first, the other one that much later; then start both again."""
-
-    def blow(stage: "Stage", dice: Random) -> None:
-        one, other = (stage.a, stage.b) if first == "a" else (stage.b, stage.a)
-        gap_s, away_s = dice.uniform(low_s, high_s), dice.uniform(2, 12)
-
-        def go_on() -> None:
-            if other.stop() and heard:
-                stage.world.tally.reach(kind)
-
-        heard = one.stop()
-        if gap_s:
-            stage.later(gap_s, go_on)
-        else:
-            go_on()
-        stage.last(gap_s + away_s)
-        for daemon in dice.sample((stage.a, stage.b), 2):
-            stage.later(gap_s + away_s, daemon.start)
-
-    return blow
 
 
 def _away(kind: str, side: str) -> Blow:
@@ -203,14 +181,7 @@ PROCESSES: dict[str, Blow] = {
     "disk lost": _lose_disk,
 }
 
-ENDS: dict[str, Blow] = {
-    "both stopped at once": _stop_both("both stopped at once", "a", 0, 0),
-    "both stopped, A first": _stop_both("both stopped, A first", "a", 0.05, 3),
-    "both stopped, B first": _stop_both("both stopped, B first", "b", 0.05, 3),
-    "A away": _away("A away", "a"),
-    "B away": _away("B away", "b"),
-}
-"""Orders of stopping, and long absences."""
+ABSENCES: dict[str, Blow] = {"A away": _away("A away", "a"), "B away": _away("B away", "b")}
 
 OUTSIDE: dict[str, Blow] = {
     "redis down": _redis_down,
@@ -226,8 +197,57 @@ OUTSIDE: dict[str, Blow] = {
 AIMED: dict[str, Blow] = {"B left behind": _left_behind}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
-BLOWS = PROCESSES | ENDS | OUTSIDE | end_kinds.BLOWS | bus_kinds.BLOWS
+BLOWS = PROCESSES | ABSENCES | OUTSIDE | end_kinds.BLOWS | bus_kinds.BLOWS | venue_kinds.BLOWS
 KNOWN_BLOWS = BLOWS | AIMED
+
+MISFORTUNES = tuple(VENUE_WEATHER)
+CALM = (*MISFORTUNES, *REDIS_WEATHER, *PROCESSES, *OUTSIDE)
+"""The kinds of a quiet exchange, an honest Redis and processes that come back: all is kept here."""
+
+VENUE_WEATHER |= venue_kinds.WEATHER
+REDIS_WEATHER |= bus_kinds.WEATHER
+WEATHER = frozenset((*VENUE_WEATHER, *REDIS_WEATHER))
+
+LATE = (
+    "rows listed late",
+    "trades listed late",
+    "transactions listed late",
+    "position listed late",
+    "replica stuck",
+)
+LIES = (
+    *[kind for kind in venue_kinds.WEATHER if kind.endswith("lies")],
+    *[kind for kind in venue_kinds.BLOWS if " lie" in kind],
+    "trade under another id",
+    "public id far ahead",
+)
+HANDS = (
+    *[kind for kind in venue_kinds.BLOWS if "traded" in kind],
+    "foreign nonce",
+    "fill by hand",
+)
+RULES = (
+    "A out of margin",
+    "B out of margin",
+    "A liquidated",
+    "B liquidated",
+    "standard limits",
+    "quota spent",
+    "reduce-only",
+    "market inactive",
+    "minimums raised",
+    "quote limit",
+    "margin fraction",
+    "decimals changed",
+    "price halves",
+    "price falls",
+    "price runs",
+)
+SERVERS = (
+    "channel stops",
+    "handshake refused",
+    *[kind for kind in bus_kinds.BLOWS if kind not in ATTACKS and kind != "fill by hand"],
+)
 
 # --- the mix --------------------------------------------------------------------------------------
 
@@ -249,17 +269,20 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "exchange": Family(tuple(VENUE_WEATHER), 0.5, 3.0),
-    "redis": Family(tuple(REDIS_WEATHER), 0.35, 2.0),
-    "processes": Family(tuple(PROCESSES), 0.6, 3.0),
-    "ends": Family(tuple(ENDS), 0.5, 2.0),
-    "outside": Family(tuple(OUTSIDE), 0.5, 2.5),
-    "orders of ending": Family(tuple(end_kinds.ENDS), 0.45, 3.0),
-    "commands": Family(tuple(end_kinds.COMMANDS), 0.35, 2.0),
+    "exchange": Family(MISFORTUNES, 0.4, 2.5),
+    "redis": Family(tuple(REDIS_WEATHER), 0.25, 2.0),
+    "processes": Family(tuple(PROCESSES), 0.4, 2.5),
+    "absences": Family(tuple(ABSENCES), 0.2, 1.2),
+    "orders of ending": Family(tuple(end_kinds.ENDS), 0.4, 2.0),
+    "commands": Family(tuple(end_kinds.COMMANDS), 0.25, 1.5),
+    "outside": Family(tuple(OUTSIDE), 0.35, 2.0),
+    "busy": Family(("busy market",), 0.35, 1.0),
+    "late": Family(LATE, 0.25, 1.5),
+    "lies": Family(LIES, 0.3, 1.5),
+    "hands": Family(HANDS, 0.2, 1.5),
+    "rules": Family(RULES, 0.25, 1.5),
+    "attacker": Family(tuple(ATTACKS), 0.25, 2.0),
+    "servers": Family(SERVERS, 0.25, 1.5),
+    "market": Family(("market changed",), 0.08, 1.0),
 }
-
-CALM = (*VENUE_WEATHER, *REDIS_WEATHER, *PROCESSES, *OUTSIDE)
-"""The kinds of a quiet exchange, an honest Redis and processes that come back: all is kept here."""
-
-WEATHER = frozenset((*VENUE_WEATHER, *REDIS_WEATHER))
 ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)
