@@ -363,7 +363,7 @@ class SimExchange:
     def heal(self) -> None:
         """End what is out of the ordinary; a busy market and a limit of orders are not."""
         self.front.heal()
-        self.book_kinds, self.margin_kind, self.tells_margin = (), {}, False
+        self.book_kinds, self.margin_kind = (), {}
         self.lags = {kind: Lag() for kind in self.lags}
         for config in (ETH, BTC):
             market = self.engine._store.markets[config.market_id]
@@ -378,7 +378,9 @@ class SimExchange:
         if self.engine.mark_price(ETH.market_id) != ETH.start_price_ticks:
             self.move(ETH.start_price_ticks)
         self.ladder()
+        self._margins.clear()
         self.pump(also_margin=True)
+        self.tells_margin = False
 
     def _let_strangers_trade(self, market_id: int = ETH.market_id) -> None:
         """Let others trade more than a page between any two events of ours, in a busy market."""

@@ -66,6 +66,10 @@ TRADE: dict[str, Callable[[Trade, Random], tuple[Trade, ...]]] = {
         ),
     ),
     "order": lambda trade, dice: (replace(trade, order_index=trade.order_index + 1),),
+    "time": lambda trade, dice: (
+        replace(trade, time_ms=max(0, trade.time_ms + dice.choice((-(10**12), -20_000, 10**9)))),
+    ),
+    "role": lambda trade, dice: (replace(trade, is_maker=not trade.is_maker),),
     "kind": lambda trade, dice: (replace(trade, kind=dice.choice(("liquidation", "deleverage"))),),
     "twice": lambda trade, dice: (
         trade,
@@ -92,6 +96,11 @@ ROW: dict[str, Callable[[OrderRow, Random], OrderRow]] = {
     ),
     "size": lambda row, dice: replace(row, initial_lots=_other_size(row.initial_lots, dice)),
     "side": lambda row, dice: replace(row, side=row.side.opposite),
+    "price": lambda row, dice: replace(row, price_ticks=row.price_ticks * dice.choice((1, 9)) + 1),
+    "order": lambda row, dice: replace(row, order_index=row.order_index + 1),
+    "time": lambda row, dice: replace(
+        row, updated_ms=max(1, row.updated_ms + dice.choice((-(10**12), -20_000, 10**9)))
+    ),
     "client id": lambda row, dice: replace(
         row, client_order_index=dice.choice((0, 1, row.client_order_index ^ (1 << 32)))
     ),
