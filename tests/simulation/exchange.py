@@ -64,6 +64,8 @@ USD = 1_000_000
 A, B = 101, 102
 KEY, OTHER_KEY, SPARE_KEY = 5, 6, 7
 KEYS = (KEY, OTHER_KEY, SPARE_KEY)
+SETTLED_S = 2.0
+"""By then everything that was queued has executed."""
 BY_HAND = 1
 """Client order index of an order that another client sends."""
 
@@ -159,6 +161,8 @@ class SimExchange:
         """Hash of a transaction that is listed late to when it is."""
         self.foreign: dict[int, str] = {}
         """Client order index of an order that another client sent to the kind that did."""
+        self.by_hand: set[int] = set()
+        """Accounts that other clients traded with."""
         self.strangers_per_s = 0
         self.book_kinds: tuple[str, ...] = ()
         """Kinds whose effect every frame of the book shows now."""
@@ -247,6 +251,7 @@ class SimExchange:
         await asyncio.sleep(1)
         assert self.lots(account) == lots
         self.first_lots[account] = lots
+        self.by_hand.clear()
         self.history[account] = History()
         self.nonces[account] = Nonces()
         for key in KEYS:
@@ -259,6 +264,7 @@ class SimExchange:
     ) -> None:
         """Let another client buy (negative: sell) with this account, if the venue takes it."""
         price = 2 * self.markets[ETH.market_id].ask if lots > 0 else 1
+        self.by_hand.add(account)
         self._send_foreign(account, key, client_id, lots, price, is_market=True)
 
     def spend_nonce(self, account: int, *, client_id: int) -> None:
@@ -378,9 +384,15 @@ class SimExchange:
         if self.engine.mark_price(ETH.market_id) != ETH.start_price_ticks:
             self.move(ETH.start_price_ticks)
         self.ladder()
+        self.loop.world_at(self.loop.time() + SETTLED_S, self._buy_back)
         self._margins.clear()
         self.pump(also_margin=True)
         self.tells_margin = False
+
+    def _buy_back(self) -> None:
+        """Let the person who traded A by hand end its short position: the pair never would."""
+        if A in self.by_hand and self.lots(A) < 0:
+            self.meddle(A, -self.lots(A))
 
     def _let_strangers_trade(self, market_id: int = ETH.market_id) -> None:
         """Let others trade more than a page between any two events of ours, in a busy market."""
