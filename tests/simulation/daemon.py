@@ -28,7 +28,7 @@ from hedge.daemon.daemon import Shell
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, line
 from hedge.daemon.startup import BUG, exit_code_of, stopper
-from hedge.errors import ExchangeUnreachableError, RedisUnreachableError
+from hedge.errors import ExchangeUnreachableError, HedgeError, RedisUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
 from hedge.exchange.sender import Sender
@@ -269,16 +269,16 @@ class Daemon:
         self.process = Process(self.name)
         self.process.on_fuse = self.kill
         self.ended = ""
-        try:
-            parts = self._parts(self.process)
-        except HedgeError as error:
-            self.process.dead = True
-            self.ended = type(error).__name__
-            self.tell(f"ended at its start: {error}")
-            return
         build = self.world.tools.build_a if self.side == "a" else self.world.tools.build_b
         context = self.process.context
-        self.manager = context.run(build, parts)
+        try:
+            self.manager = context.run(build, self._parts(self.process))
+        except HedgeError as error:
+            self._forget()
+            self.ended = type(error).__name__
+            self.process.end(exit_code_of(error))
+            self.tell(f"ended at its start: {error}")
+            return False
         self._on_signal = partial(self._leave, -SIGTERM)  # until the main listens to signals
         work = self._run(self.process, self.manager)
         self._task = self.world.loop.create_task(work, context=context)

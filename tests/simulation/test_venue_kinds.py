@@ -39,6 +39,14 @@ def test_a_kind_reaches_a_process(kind: str) -> None:
     pytest.fail(f"{kind} reached no process in {WITHIN} schedules")
 
 
+def test_a_daemon_may_end_at_its_start() -> None:
+    """A market that is inactive, or whose minimums have risen, ends a start; no simulator."""
+    kinds = ("minimums raised", "market inactive", "A killed", "B killed", "second A")
+    profile = Profile(faults=(), always=kinds)
+    results = [play(SEED + number, profile) for number in range(8)]
+    assert all(result.starts > 2 for result in results)
+
+
 def signature(result: Result) -> tuple[object, ...]:
     return result.steps, result.virtual_s, result.violations, dict(result.tally.reached)
 
