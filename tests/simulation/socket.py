@@ -19,6 +19,10 @@ from tests.simulation.host import Host
 from tests.simulation.loop import Process, VirtualLoop
 
 
+_KIND_OF = {"reset": "socket lost", "cut off": "cut from exchange"}
+"""What a blow says when it cuts a socket to the kind of that blow."""
+
+
 class Socket:
     """One socket of one process, about one account; a lost one comes back by itself."""
 
@@ -122,7 +126,7 @@ class Socket:
         if self.is_up and self.lost is not None and not self.lost.done():
             self.is_up = False
             self.lost.set_result(reason)
-            if kind:
+            if kind := kind or _KIND_OF.get(reason, ""):
                 self.reach(kind)
 
     def fall_silent(self, seconds: float) -> None:

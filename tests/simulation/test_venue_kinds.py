@@ -26,14 +26,17 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("kind", [*VENUE_WEATHER, *venue_kinds.BLOWS])
+OLD_BLOWS = ("cut from exchange", "thin book", "socket lost", "socket silent")
+
+
+@pytest.mark.parametrize("kind", [*VENUE_WEATHER, *OLD_BLOWS, *venue_kinds.BLOWS])
 def test_a_kind_reaches_a_process(kind: str) -> None:
     """Within a few schedules that have it, a living process meets its effect."""
     profile = Profile(faults=(), always=(kind, *HELPERS.get(kind, ())), fill_every_s=0.8)
     for number in range(WITHIN):
         result = play(SEED + number, profile)
         assert not any(text.startswith("bug") for text in result.violations), result.violations
-        assert result.tally.injected[kind] > 0 or kind in venue_kinds.BLOWS
+        assert result.tally.injected[kind] > 0 or kind in faults.BLOWS
         if result.tally.reached[kind]:
             return
     pytest.fail(f"{kind} reached no process in {WITHIN} schedules")
