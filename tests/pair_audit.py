@@ -1,19 +1,31 @@
-"""What the exchange's own logs say about the pair: its promises, checked trade by trade.
+"""The paper exchange's own rows (`GET /paper/trades`, `GET /paper/orders`) as facts for the judge.
 
-Works on the rows of `GET /paper/trades` and `GET /paper/orders` alone; amounts are lots.
+Only a translation: what is promised stands in `tests/judge`. Amounts are lots; moments are those of
+the machine's monotonic clock.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from hedge.core import ids
+from tests.judge.audit import Audit, judge
+from tests.judge.facts import (
+    MARKER_TAG,
+    ORDER_TAG,
+    TAG_SHIFT,
+    Bounds,
+    HandPublished,
+    Leg,
+    OrderLife,
+    Record,
+)
 
 Json = dict[str, Any]
 LOTS = 10_000
 _LIVE = frozenset({"in-progress", "pending", "open"})
+_SECOND_NS = 1_000_000_000
+
+__all__ = ["Audit", "Leg", "OrderLife", "audit", "legs_of", "lives_of", "lots"]
 
 
 def lots(text: str) -> int:
@@ -23,116 +35,81 @@ def lots(text: str) -> int:
     return int(scaled)
 
 
-@dataclass(frozen=True)
-class Leg:
-    """What one trade changed on A and on B; one trade can concern both."""
-
-    seq: int
-    mono_ns: int
-    a_lots: int
-    b_lots: int
-
-
-@dataclass(frozen=True)
-class OrderLife:
-    """One order from its arrival to its end; `ended_ns` is None while it is open."""
-
-    account: int
-    client_order_index: int
-    is_ask: bool
-    size_lots: int
-    filled_lots: int
-    price: Decimal
-    kind: str
-    time_in_force: str
-    reduce_only: bool
-    received_ns: int
-    ended_ns: int | None
-    status: str
-
-    @property
-    def rests(self) -> bool:
-        """Whether it was meant to rest: neither a marker nor a closing order."""
-        return self.time_in_force != "immediate-or-cancel"
-
-    @property
-    def is_marker(self) -> bool:
-        """Whether it is a fence marker."""
-        return ids.is_marker(self.client_order_index)
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The result: how much was looked at, and everything that contradicts a promise."""
-
-    a_lots: int
-    b_lots: int
-    prefixes: int
-    neutral_moments: int
-    a_orders: int
-    hedges: int
-    never_twice: tuple[str, ...]
-    hold: tuple[str, ...]
-    beside: tuple[str, ...]
-
-    @property
-    def net_lots(self) -> int:
-        """A + B at the end."""
-        return self.a_lots + self.b_lots
-
-    def check(self, offset_lots: int = 0) -> "Audit":
-        """Raise AssertionError unless every promise was kept and the pair is neutral."""
-        assert self.never_twice == (), self.never_twice[:5]
-        assert self.hold == (), self.hold[:5]
-        assert self.beside == (), self.beside[:5]
-        assert self.net_lots == offset_lots, self
-        return self
-
-
-def audit(trades: Sequence[Json], orders: Sequence[Json], account_a: int, account_b: int) -> Audit:
-    """Check the promises at every prefix of the trade log."""
-    legs = legs_of(trades, account_a, account_b)
-    return audit_of(legs, lives_of(orders), account_a, account_b)
-
-
-def audit_of(
-    legs: Sequence[Leg],
-    lives: Sequence[OrderLife],
+def audit(
+    trades: Sequence[Json],
+    orders: Sequence[Json],
     account_a: int,
     account_b: int,
-    dust_lots: int = 0,
+    *,
+    offset_lots: int = 0,
+    by_hand: Sequence[HandPublished] = (),
 ) -> Audit:
-    """Check the promises at every prefix of `legs`; `lives` are by arrival.
-
-    Up to `dust_lots` may stay uncovered while A goes on, for the venue refuses to trade so little.
-    """
-    of_a = [life for life in lives if life.account == account_a and life.rests]
-    of_b = [life for life in lives if life.account == account_b and not life.is_marker]
-    twice, neutral_moments = _never_twice(legs, of_a, of_b)
-    return Audit(
-        a_lots=sum(leg.a_lots for leg in legs),
-        b_lots=sum(leg.b_lots for leg in legs),
-        prefixes=len(legs),
-        neutral_moments=neutral_moments,
-        a_orders=len(of_a),
-        hedges=len([life for life in of_b if life.filled_lots]),
-        never_twice=twice,
-        hold=_hold(legs, of_a, dust_lots),
-        beside=_beside(of_a),
+    """Judge the exchange's rows alone, from a neutral moment on."""
+    legs = legs_of(trades, account_a, account_b)
+    lives = lives_of(orders)
+    first_a = _first_lots(trades, account_a)
+    first_b = _first_lots(trades, account_b)
+    if first_a is None and first_b is not None:
+        first_a = offset_lots - first_b
+    record = Record(
+        account_a=account_a,
+        account_b=account_b,
+        offset_lots=offset_lots,
+        first_a_lots=first_a or 0,
+        first_b_lots=offset_lots - (first_a or 0),
+        knows_first=first_a is not None,
+        legs=tuple(legs),
+        orders=tuple(lives),
+        by_hand=tuple(by_hand),
+        end_s=max([leg.at_s for leg in legs] + [life.received_s for life in lives], default=0.0),
+        bounds=Bounds(),
     )
+    return judge(record)
 
 
-def legs_of(trades: Iterable[Json], account_a: int, account_b: int) -> list[Leg]:
+def legs_of(
+    trades: Iterable[Json], account_a: int, account_b: int, keys: Collection[int] = ()
+) -> list[Leg]:
     """Return the trades of A or B in the exchange's order."""
     found = []
     for row in sorted(trades, key=lambda row: int(row["seq"])):
         size = lots(row["size"])
         sold, bought = row["ask_account_id"], row["bid_account_id"]
-        a_lots = size * (bought == account_a) - size * (sold == account_a)
-        b_lots = size * (bought == account_b) - size * (sold == account_b)
-        if account_a in (sold, bought) or account_b in (sold, bought):
-            found.append(Leg(int(row["seq"]), int(row["mono_ns"]), a_lots, b_lots))
+        if not {account_a, account_b} & {sold, bought}:
+            continue
+        found.append(
+            Leg(
+                seq=int(row["seq"]),
+                mono=int(row["mono_ns"]),
+                at_s=int(row["mono_ns"]) / _SECOND_NS,
+                a_lots=size * (bought == account_a) - size * (sold == account_a),
+                b_lots=size * (bought == account_b) - size * (sold == account_b),
+                foreign_a=_is_foreign(row, account_a),
+                foreign_b=_is_foreign(row, account_b),
+            )
+        )
     return found
+
+
+def _first_lots(trades: Iterable[Json], account: int) -> int | None:
+    """Return what an account held before its first trade, as that states; None for none."""
+    for row in sorted(trades, key=lambda row: int(row["seq"])):
+        for side, is_ask in (("ask", True), ("bid", False)):
+            role = "maker" if row.get("is_maker_ask", True) == is_ask else "taker"
+            before = row.get(f"{role}_position_size_before")
+            if row[f"{side}_account_id"] == account and before is not None:
+                return lots(before)
+    return None
+
+
+def _is_foreign(row: Json, account: int) -> bool:
+    """Whether the account traded by an order that carries no tag of the pair."""
+    sides = [side for side in ("ask", "bid") if row[f"{side}_account_id"] == account]
+    return any(not _has_tag(int(row[f"{side}_client_id"])) for side in sides)
+
+
+def _has_tag(client_order_index: int) -> bool:
+    return client_order_index >> TAG_SHIFT in (ORDER_TAG, MARKER_TAG)
 
 
 def lives_of(orders: Iterable[Json]) -> list[OrderLife]:
@@ -140,85 +117,28 @@ def lives_of(orders: Iterable[Json]) -> list[OrderLife]:
     events: dict[int, list[Json]] = {}
     for row in sorted(orders, key=lambda row: int(row["seq"])):
         events.setdefault(int(row["order_index"]), []).append(row)
-    lives = []
-    for rows in events.values():
-        first, last = rows[0], rows[-1]
-        over = last["status"] not in _LIVE
-        lives.append(
-            OrderLife(
-                account=int(first["owner_account_index"]),
-                client_order_index=int(first["client_order_index"]),
-                is_ask=bool(first["is_ask"]),
-                size_lots=lots(first["initial_base_amount"]),
-                filled_lots=lots(last["filled_base_amount"]),
-                price=Decimal(first["price"]),
-                kind=str(first["type"]),
-                time_in_force=str(first["time_in_force"]),
-                reduce_only=bool(first["reduce_only"]),
-                received_ns=int(first["received_mono_ns"] or first["mono_ns"]),
-                ended_ns=int(last["mono_ns"]) if over else None,
-                status=str(last["status"]),
-            )
-        )
+    lives = [_life(rows[0], rows[-1]) for rows in events.values()]
     return sorted(lives, key=lambda life: life.received_ns)
 
 
-def _never_twice(
-    legs: Sequence[Leg], of_a: Sequence[OrderLife], of_b: Sequence[OrderLife]
-) -> tuple[tuple[str, ...], int]:
-    """Check I2: since the last neutral moment B never sold more than A bought, nor bought more.
-
-    A neutral moment is the arrival of a new order of A at which the log is neutral and nothing of
-    B is in flight: A's hold makes B decide nothing then.
-    """
-    starts = [
-        life.received_ns
-        for life in of_a
-        if not any(
-            hedge.received_ns <= life.received_ns
-            and (hedge.ended_ns is None or hedge.ended_ns > life.received_ns)
-            for hedge in of_b
-        )
-    ]
-    wrong, moments, net = [], 0, 0
-    a_bought = a_sold = b_bought = b_sold = 0
-    for leg in legs:
-        while starts and starts[0] < leg.mono_ns:
-            starts.pop(0)
-            if net == 0:
-                moments += 1
-                a_bought = a_sold = b_bought = b_sold = 0
-        a_bought += max(leg.a_lots, 0)
-        a_sold += max(-leg.a_lots, 0)
-        b_bought += max(leg.b_lots, 0)
-        b_sold += max(-leg.b_lots, 0)
-        net += leg.a_lots + leg.b_lots
-        if b_sold > a_bought or b_bought > a_sold:
-            wrong.append(
-                f"trade {leg.seq}: B sold {b_sold} for {a_bought} that A bought,"
-                f" bought {b_bought} for {a_sold} that A sold"
-            )
-    return tuple(wrong), moments
-
-
-def _hold(legs: Sequence[Leg], of_a: Sequence[OrderLife], dust_lots: int) -> tuple[str, ...]:
-    """Check I3: no resting order of A arrives while an earlier trade of A is not covered."""
-    times = [leg.mono_ns for leg in legs]
-    sums = [0]
-    for leg in legs:
-        sums.append(sums[-1] + leg.a_lots + leg.b_lots)
-    return tuple(
-        f"A's order {life.client_order_index} came while {sums[before]} lots were not covered"
-        for life in of_a
-        if abs(sums[before := bisect_left(times, life.received_ns)]) > dust_lots
-    )
-
-
-def _beside(of_a: Sequence[OrderLife]) -> tuple[str, ...]:
-    """Check that no order of A arrives while another one of A still rests."""
-    return tuple(
-        f"A's order {later.client_order_index} came beside {earlier.client_order_index}"
-        for number, later in enumerate(of_a)
-        for earlier in of_a[:number]
-        if earlier.ended_ns is None or earlier.ended_ns > later.received_ns
+def _life(first: Json, last: Json) -> OrderLife:
+    ended_ns = None if last["status"] in _LIVE else int(last["mono_ns"])
+    received_ns = int(first["received_mono_ns"] or first["mono_ns"])
+    client_order_index = int(first["client_order_index"])
+    return OrderLife(
+        account=int(first["owner_account_index"]),
+        client_order_index=client_order_index,
+        is_ask=bool(first["is_ask"]),
+        size_lots=lots(first["initial_base_amount"]),
+        filled_lots=lots(last["filled_base_amount"]),
+        price=Decimal(first["price"]),
+        kind=str(first["type"]),
+        time_in_force=str(first["time_in_force"]),
+        reduce_only=bool(first["reduce_only"]),
+        received_ns=received_ns,
+        received_s=received_ns / _SECOND_NS,
+        ended_ns=ended_ns,
+        ended_s=None if ended_ns is None else ended_ns / _SECOND_NS,
+        status=str(last["status"]),
+        foreign=not _has_tag(client_order_index),
     )

@@ -11,11 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One happening: `at_s` after the storm began (negative before), and its own fields."""
+    """One happening: `at_s` after the storm began (negative before), and its own fields.
+
+    `mono_s` is the same moment on the machine's monotonic clock.
+    """
 
     at_s: float
     what: str
     fields: dict[str, Any]
+    mono_s: float = 0.0
 
 
 class Diary:
@@ -37,7 +41,8 @@ class Diary:
 
     def note(self, what: str, **fields: Any) -> None:
         """Write one entry."""
-        entry = Entry(round(self.now_s(), 3), what, fields)
+        mono_s = time.monotonic()
+        entry = Entry(round(mono_s - self._zero, 3), what, fields, mono_s)
         self.entries.append(entry)
         local = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
         row = {"at_s": entry.at_s, "time": local, "what": what, **fields}

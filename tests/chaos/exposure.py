@@ -1,10 +1,9 @@
-"""How long and how much the pair was unhedged, from the exchange's trade log alone."""
+"""How long and how much the pair was unhedged: the judge's spells in the report's figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from tests.pair_audit import Leg
+from tests.judge.positions import Naked
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +17,13 @@ class Exposure:
     times: int
 
 
-def exposure(legs: Sequence[Leg]) -> Exposure:
-    """Return what A + B ≠ 0 added up to; one that is open at the end is counted to the last leg."""
-    longest_s, longest_seq, largest, total, times = 0.0, 0, 0, 0.0, 0
-    net, since_ns, since_seq = 0, 0, 0
-    for leg, following in pairwise([*legs, *legs[-1:]]):
-        was, net = net, net + leg.a_lots + leg.b_lots
-        if net and not was:
-            since_ns, since_seq, times = leg.mono_ns, leg.seq, times + 1
-        if net:
-            largest = max(largest, abs(net))
-            total += abs(net) * (following.mono_ns - leg.mono_ns) / 1e9
-            spell_s = (following.mono_ns - since_ns) / 1e9
-            if spell_s > longest_s:
-                longest_s, longest_seq = spell_s, since_seq
-    return Exposure(longest_s, longest_seq, largest, total, times)
+def exposure(spells: Sequence[Naked]) -> Exposure:
+    """Return what A + B ≠ 0 added up to; one that is open at the end is counted to the end."""
+    longest = max(spells, key=lambda spell: spell.seconds, default=None)
+    return Exposure(
+        longest_s=longest.seconds if longest else 0.0,
+        longest_at_seq=longest.seq if longest else 0,
+        largest_lots=max((spell.lots for spell in spells), default=0),
+        lot_seconds=sum(spell.lot_seconds for spell in spells),
+        times=len(spells),
+    )

@@ -4,22 +4,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-_LINE = re.compile(r"^(\d{4}-\d\d-\d\d [\d:.]+)[+-]\d{4} \[(\w+)\] (.*)$")
+_LINE = re.compile(r"^(\d{4}-\d\d-\d\d [\d:.]+)([+-]\d{4}) \[(\w+)\] (.*)$")
 _EVENT = re.compile(r"^([A-Za-z_]+(?: [a-z_]+)*?)(?= [a-z_]+=|$)")
 _FIELD = re.compile(r"(\w+)=(\"(?:[^\"\\]|\\.)*\"|\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One log line."""
+    """One log line; `stamp` is local time, `epoch_s` the same moment by the daemon's clock."""
 
     stamp: str
     daemon: str
     level: str
     event: str
     text: str
+    epoch_s: float = 0.0
 
     @property
     def fields(self) -> dict[str, str]:
@@ -46,9 +48,11 @@ def parse(daemon: str, text: str) -> list[Line]:
         found = _LINE.match(raw)
         if found is None:
             continue
-        stamp, level, rest = found.groups()
+        stamp, zone, level, rest = found.groups()
         event = _EVENT.match(rest)
-        lines.append(Line(stamp, daemon, level, event.group(1) if event else rest[:40], rest))
+        word = event.group(1) if event else rest[:40]
+        epoch_s = datetime.strptime(stamp + zone, "%Y-%m-%d %H:%M:%S.%f%z").timestamp()
+        lines.append(Line(stamp, daemon, level, word, rest, epoch_s))
     return lines
 
 

@@ -8,9 +8,10 @@ from tests.chaos.kinds import PROCESSES
 from tests.chaos.logscan import Told
 from tests.chaos.schedule import Needed
 from tests.chaos.verdict import Verdict
+from tests.judge.facts import Violation
 from tests.pair_audit import LOTS
 
-MAX_FINDINGS = 7
+MAX_FINDINGS = 4
 
 
 def report(
@@ -52,9 +53,12 @@ def report(
             f"I1 complete    A {audit.a_lots:+d}, B {audit.b_lots:+d}, "
             f"net {audit.net_lots:+d} lots: {_word(audit.net_lots == 0)}"
         ),
-        f"I2 never twice {audit.prefixes} prefixes: {_verdict_of(audit.never_twice)}",
-        f"I3 hold        {audit.a_orders} orders of A: {_verdict_of((*audit.hold, *audit.beside))}",
-        f"I4 no unknown taken for zero: {_verdict_of(verdict.beliefs)}",
+        f"I2 never twice {audit.prefixes} prefixes: {_verdict_of(audit.of('I2'))}",
+        f"I3 hold        {audit.a_orders} orders of A: {_verdict_of(audit.of('I3'))}",
+        f"I4 no unknown taken for zero: {_verdict_of(audit.of('I4'))}",
+        f"words          {audit.words} claims: {_verdict_of(audit.of('said'))}",
+        f"holds without a reason: {_verdict_of(audit.of('hold'))}",
+        f"known to break {_known(verdict)}",
         *_findings(verdict),
         f"records     {folder}",
         f"replay      make chaos MINUTES={minutes:g} SEED={seed}",
@@ -110,5 +114,12 @@ def _word(good: bool) -> str:
     return "kept" if good else "BROKEN"
 
 
-def _verdict_of(texts: Sequence[str]) -> str:
-    return "kept" if not texts else f"BROKEN {len(texts)} times, first: {texts[0]}"
+def _verdict_of(violations: Sequence[Violation]) -> str:
+    if not violations:
+        return "kept"
+    return f"BROKEN {len(violations)} times, first: {violations[0].text}"
+
+
+def _known(verdict: Verdict) -> str:
+    words = (f"counterexample {number}: {count}" for number, count in sorted(verdict.known.items()))
+    return ", ".join(words) or "nothing met"

@@ -206,7 +206,8 @@ async def chaos(options: Options) -> tuple[int, list[str]]:
             finally:
                 for name in DAEMONS:
                     await run.slots[name].kill()
-        told = logscan.tell(logscan.read({name: world.log_of(name) for name in DAEMONS}))
+        lines = logscan.read({name: world.log_of(name) for name in DAEMONS})
+        told = logscan.tell(lines)
         wanted = needed(options.minutes)
         verdict = judge(
             Records(
@@ -218,9 +219,11 @@ async def chaos(options: Options) -> tuple[int, list[str]]:
                 account_a=ACCOUNT_A,
                 account_b=ACCOUNT_B,
                 exchange_contradictions=run.contradictions,
+                lines=lines,
+                wall_s=time.time() - time.monotonic(),
             )
         )
-        lines = report(
+        told_lines = report(
             verdict,
             told,
             diary.entries,
@@ -231,5 +234,5 @@ async def chaos(options: Options) -> tuple[int, list[str]]:
         )
     finally:
         diary.close()
-    (options.folder / "report.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return (1 if verdict.findings else 0), lines
+    (options.folder / "report.txt").write_text("\n".join(told_lines) + "\n", encoding="utf-8")
+    return (1 if verdict.findings else 0), told_lines

@@ -8,10 +8,14 @@ from tests.chaos.diary import Entry
 from tests.chaos.exposure import Exposure, exposure
 from tests.chaos.halts import allows
 from tests.chaos.kinds import PROCESSES
-from tests.chaos.logscan import Told
+from tests.chaos.logscan import Line, Told
+from tests.chaos.record import Kept, record_of
 from tests.chaos.schedule import Needed
-from tests.chaos.truth import beliefs
-from tests.pair_audit import Audit, Json, audit, legs_of, lives_of
+from tests.judge import known
+from tests.judge.audit import Audit
+from tests.judge.audit import judge as judge_record
+from tests.judge.facts import Violation
+from tests.pair_audit import Json
 
 MAY_END_WITH = {
     "a": frozenset({0, 3, 5, 6, -9, -15}),
@@ -46,6 +50,14 @@ class Records:
     account_a: int
     account_b: int
     exchange_contradictions: Sequence[str] = ()
+    lines: Sequence[Line] = ()
+    wall_s: float = 0.0
+    """The wall clock less the monotonic one."""
+
+    @property
+    def kept(self) -> Kept:
+        """What the judge is told of."""
+        return Kept(self.trades, self.orders, self.entries, self.lines, self.wall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +66,28 @@ class Verdict:
 
     audit: Audit
     exposure: Exposure
-    beliefs: tuple[str, ...]
     fills: int
     faults: Counter[str]
     kills: Counter[str]
     missed: int
     halts: tuple[tuple[str, bool, int], ...]
     resumed: Counter[str]
+    known: Counter[int]
+    """Violations that today's rules are known for, by counterexample."""
     findings: tuple[Finding, ...] = field(default=())
 
 
 def judge(records: Records) -> Verdict:
     """Judge a run."""
-    legs = legs_of(records.trades, records.account_a, records.account_b)
-    lives = lives_of(records.orders)
-    found = audit(records.trades, records.orders, records.account_a, records.account_b)
-    believed = beliefs(legs, lives, records.account_a, records.account_b)
+    record = record_of(records.kept, records.account_a, records.account_b)
+    found = judge_record(record)
+    numbers = [known.counterexample_of(one) for one in found.violations]
+    new = [one for one, number in zip(found.violations, numbers, strict=True) if number is None]
     faults = [entry for entry in records.entries if entry.what == "fault"]
     halts = _halts(records.entries, faults)
     kills = Counter(str(f.fields["target"]) for f in faults if f.fields["kind"] == "kill")
     findings = (
-        *_promises(found, believed),
+        *_promises(new),
         *(Finding("halt", f"{reason}, {count} times") for reason, ok, count in halts if not ok),
         *_ends(records.entries),
         *(Finding("bug", text) for text in records.told.bugs),
@@ -84,28 +97,29 @@ def judge(records: Records) -> Verdict:
     )
     return Verdict(
         audit=found,
-        exposure=exposure(legs),
-        beliefs=believed,
-        fills=sum(1 for leg in legs if leg.a_lots),
+        exposure=exposure(found.naked),
+        fills=sum(1 for leg in record.legs if leg.a_lots),
         faults=Counter(str(fault.fields["kind"]) for fault in faults),
         kills=kills,
         missed=len(_of(records.entries, "missed")),
         halts=halts,
         resumed=_resumed(records.entries),
+        known=Counter(number for number in numbers if number is not None),
         findings=findings,
     )
 
 
-def _promises(found: Audit, believed: Sequence[str]) -> list[Finding]:
-    wrong = [Finding("I1", f"A + B = {found.net_lots:+d} lots at the end")] * bool(found.net_lots)
-    for rule, texts in (
-        ("I2", found.never_twice),
-        ("I3", found.hold),
-        ("I3 beside", found.beside),
-        ("I4", believed),
-    ):
-        more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
-        wrong += [Finding(rule, f"{text}{more}") for text in texts[:1]]
+def _promises(violations: Sequence[Violation]) -> list[Finding]:
+    """Return the first offence of each kind, and how many more there are."""
+    kinds: dict[tuple[str, str], list[Violation]] = {}
+    for one in violations:
+        kinds.setdefault((one.promise, one.kind), []).append(one)
+    wrong = []
+    for promise in ("I1", "I2", "I3", "I4", "said", "hold"):
+        for (rule, _), found in kinds.items():
+            if rule == promise:
+                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+                wrong.append(Finding(rule, f"{found[0].text}{more}"))
     return wrong
 
 

@@ -134,21 +134,12 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A reason for holding that could be seen at a moment: `where` it stood, and what it said."""
-
-    at_s: float
-    side: str
-    where: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """A decided on an order that shall rest; what it had been told of B and of halts by then.
 
-    `b_ready`, `halted`: as told, None where it was told nothing; `told_s`: when it was told;
-    `halts_known`: ids of halts in force that this process, or its host's files, had ever shown.
+    `b_ready`, `halted`: as told, None where it was told nothing; `told_s`: when it was told, None
+    for never; `thawed_s`: when its process last went on after a freeze. `unreleased`: the halts
+    that its process or its host's files had shown before and that no person has released.
     """
 
     at_s: float
@@ -158,6 +149,7 @@ class Decision:
     halted: str | None
     told_s: float | None
     thawed_s: float = float("-inf")
+    unreleased: tuple[str, ...] = ()
 
 
 # --- what befell it -------------------------------------------------------------------------
@@ -184,10 +176,14 @@ class Life(Span):
 
 
 @dataclass(frozen=True, slots=True)
-class HaltSpan(Span):
-    """One halt from the moment A knew of it until a person released it."""
+class Shown(Span):
+    """A reason for holding, as long as it could be seen; a log line or an event is one moment.
 
-    id: str = ""
+    `where` it stood (heartbeat, event, log, status), and the reason that it gave.
+    """
+
+    side: str = ""
+    where: str = ""
     reason: str = ""
 
 
@@ -223,8 +219,15 @@ class Bounds:
     """What the venue refuses to trade and the pair may leave open."""
     news_s: float = 0.0
     """From a trade at the exchange to all processes on healthy links: stream, publication, read."""
-    evidence_s: float = 0.0
-    """How old the evidence of a word about an end, or of an answer of `status`, may be."""
+    answer_s: float = 4.5
+    """13.1: `status` counts a heartbeat that acknowledged its question within this."""
+    stranger_s: float = 25.0
+    """13.1: how long the exchange's own statement counts, which alone tells of strangers' trades
+    on an account whose process has ended."""
+    lost_s: float = 30.0
+    """13.19: what a live private socket lost shows by its next snapshot."""
+    blind_s: float = 40.0
+    """What a live socket lost (13.19), stated by a beat that counts for 8 s (13.6)."""
     told_s: float = float("inf")
     """A decides on no state of B that is older (a heartbeat's life, one lost round trip)."""
     dead_b_s: float = float("inf")
@@ -242,14 +245,18 @@ class Record:
     account_a: int
     account_b: int
     offset_lots: int = 0
-    """What A + B shall be, less what the log's first moment already held."""
+    """What A + B shall be."""
+    first_a_lots: int = 0
+    """What A held before the first leg."""
+    first_b_lots: int = 0
+    knows_first: bool = True
+    """Whether the first positions are known, not only that they summed up to the offset."""
     legs: tuple[Leg, ...] = ()
     orders: tuple[OrderLife, ...] = ()
     said: tuple[Said, ...] = ()
     shown: tuple[Shown, ...] = ()
     decisions: tuple[Decision, ...] = ()
     lives: tuple[Life, ...] = ()
-    halts: tuple[HaltSpan, ...] = ()
     by_hand: tuple[HandPublished, ...] = ()
     adopted: tuple[Adopted, ...] = ()
     false_rows: tuple[FalseRow, ...] = ()

@@ -34,6 +34,7 @@ from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
 from hedge.exchange.sender import Sender
 from hedge.wire.control import Lease
 from hedge.wire.names import LeaseKey, Names
+from tests.judge.notes import Notes
 from tests.simulation.bus import SimMessenger, SimRedis
 from tests.simulation.exchange import CHAIN, ETH, KEY, SPECS, A, B, SimExchange
 from tests.simulation.host import Host, SimClock, SimHostState
@@ -200,8 +201,12 @@ class World:
     settings: Settings
     tools: Tools
     say: Callable[[str, str], None] | None = None
-    on_place: Callable[["Daemon"], None] = lambda daemon: None
+    on_place: Callable[["Daemon", OrderRequest], None] = lambda daemon, order: None
     """Hears of each resting order that A decides on."""
+    on_change: Callable[["Daemon", str], None] = lambda daemon, what: None
+    """Hears of each start, freeze and end of a process."""
+    notes: Notes = field(default_factory=Notes)
+    """What the judge is told beside the exchange's log."""
     bugs: list[str] = field(default_factory=list)
     starts: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -337,7 +342,7 @@ class Daemon:
 
     def _on_order(self, order: OrderRequest) -> None:
         if order.time_in_force is TimeInForce.POST_ONLY:
-            self.world.on_place(self)
+            self.world.on_place(self, order)
 
     async def _run(self, process: Process, manager: Shell) -> None:
         outcome: Ending | BaseException
@@ -452,5 +457,6 @@ class Daemon:
     def tell(self, what: str) -> None:
         """Note what became of it."""
         self.world.lives.append(Life(self.world.loop.time(), self.name, what))
+        self.world.on_change(self, what)
         if self.world.say is not None:
             self.world.say(self.name, f"*** {what}")

@@ -1,91 +1,381 @@
-"""The promises, judged from the exchange's own log and from what the pair was told and said."""
+"""The simulated world in the judge's words: the exchange's log, and what the processes said.
 
+Only a translation: what is promised stands in `tests/judge`. It listens at the edges of a process
+(its log, its writes to Redis, its orders before they are signed), so it hears what a person could.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from hedge.exchange.port import OrderRequest
+from hedge.wire.state import Ledger, Neutral, Ready
 from paper.records import Order, OrderType, TimeInForce
-from tests.pair_audit import Audit, Leg, OrderLife, audit_of
+from paper.records import Trade as PaperTrade
+from tests.judge import known
+from tests.judge.audit import Audit, judge
+from tests.judge.facts import (
+    Adopted,
+    Bounds,
+    Claim,
+    Decision,
+    Leg,
+    OrderLife,
+    Said,
+    Violation,
+)
+from tests.judge.notes import Notes
+from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
-from tests.simulation.exchange import A, B, Logged
+from tests.simulation.exchange import SPARE_KEY, START_MS, A, B, Logged
 
-STALE_S = TIMING.redis_down_s + 2 * TIMING.redis_timeout_s + TIMING.beat_s + TIMING.tick_s
+TOLD_S = TIMING.redis_down_s + 2 * TIMING.redis_timeout_s + TIMING.beat_s + TIMING.tick_s
 """A decides on nothing older; longer silence means that B is unknown."""
+LATE_WRITE_S = 3 * TIMING.redis_timeout_s
+"""A call without an answer may run at the server this much later."""
+DEAD_B_S = TIMING.ready_ttl_s + LATE_WRITE_S + TOLD_S
+"""A heartbeat written late lives for its time, and A may have read it just before its end."""
+NEWS_S = 0.25
+"""Ten times the way of a fill on quiet links: frame 20 ms, publication and reading 2 ms each."""
+SETTLE_S = 5.0
+"""A process that was blind catches up before what it says counts as known."""
+KEY_S = TIMING.beat_s + TIMING.tick_s
+"""Where a message is lost, what A states is read from its key this much later."""
+LOOKS_S = TIMING.beat_s
+"""How long ago it was looked last, at most: a blindness may have begun right after."""
+ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 
 
 class Judge:
-    """Collects what contradicts a promise."""
+    """Listens to the daemons of a world, and judges all of it at the end."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.violations: list[str] = []
+        """What the run itself found; `audit` adds what the judge found."""
+        self.found: tuple[Violation, ...] = ()
         self.placed = 0
         self.dust_lots = 0
         """What may stay unhedged while A goes on."""
+        self._sight = _Sight(world)
+        self._leads: dict[str, bool] = {}
+        self._known_halts: dict[Daemon, set[str]] = {}
+        self.daemons: list[Daemon] = []
+        self.known: list[str] = []
+        """What is known to break on today's rules, with its counterexample."""
+        world.on_change = self.on_change
+        world.on_place = self.on_place
 
-    def on_place(self, daemon: Daemon) -> None:
-        """Check what A knew when it decided on a resting order (I3)."""
-        self.placed += 1
-        now = self._world.loop.time()
-        messenger = daemon.messenger
+    @property
+    def _now(self) -> float:
+        return self._world.loop.time()
+
+    @property
+    def _notes(self) -> Notes:
+        return self._world.notes
+
+    # --- listening ------------------------------------------------------------------------------
+
+    def on_change(self, daemon: Daemon, what: str) -> None:
+        """A process was started, frozen, thawed, killed, or has ended."""
+        if what == "started":
+            self._notes.runs(self._now, daemon.name, daemon.side)
+            self._listen(daemon)
+        elif what == "thawed":
+            self._notes.runs(self._now, daemon.name, daemon.side)
+        elif what in ("frozen", "killed") or what.startswith("ended"):
+            self._notes.rests(self._now, daemon.name)
+            if what == "ended: neutral" and self._leads.get(daemon.name, True):
+                self._say(daemon, Claim.DAEMON_CODE_0, code=0)
+
+    def _listen(self, daemon: Daemon) -> None:
+        """Listen to what a new process writes, and to what it signs."""
+        if daemon not in self.daemons:
+            self.daemons.append(daemon)
+        parts, messenger, venue = daemon.manager.parts, daemon.messenger, daemon.venue
         assert messenger is not None
-        if messenger.seen is None:
-            self._say("A placed an order without having seen B")
-            return
-        seen_at, snapshot = messenger.seen
-        if snapshot.halt is not None and snapshot.halt.is_active:
-            self._say(f"A placed an order while halted ({snapshot.halt.reason})")
-        if snapshot.ready_b is None or not snapshot.ready_b.ready:
-            self._say("A placed an order while B was not ready")
-        if now - seen_at > STALE_S and now - daemon.thawed_at > STALE_S:
-            self._say(f"A placed an order on a state of B {now - seen_at:.1f} s old")
+        assert venue is not None
+        for level in ("info", "warning", "error"):
+            setattr(parts.log, level, self._ear(daemon, level, getattr(parts.log, level)))
+        if daemon.side == "b":
+            wrapped: Any = parts.messenger
+            wrapped.write_ledger = self._hearing_ledger(daemon, wrapped.write_ledger)
+            venue.on_order = self._on_signed
+        parts.messenger.beat = self._hearing_beat(daemon, parts.messenger.beat)
+        if daemon.side == "a":
+            self._watch_halts(daemon, parts.host)
 
-    def _say(self, what: str) -> None:
-        self.violations.append(f"I3: {what} (at {self._world.loop.time():.3f} s)")
+    def _ear(self, daemon: Daemon, level: str, write: Callable[..., None]) -> Callable[..., None]:
+        process = daemon.process
+        assert process is not None
+
+        def hear(event: str, **fields: object) -> None:
+            write(event, **fields)
+            if process.dead:
+                return
+            if event == "stopped":
+                self._on_stopped(daemon, bool(fields["neutral"]))
+            elif event == "covered":
+                state = daemon.manager.state
+                self._say(daemon, Claim.A_COVERED, str(fields["detail"]), a_lots=state.net_lots)
+            elif event in ADOPTIONS:
+                self._notes.adopted.append(Adopted(self._now, event))
+            elif event == "waiting":
+                self._notes.shows(self._now, daemon.name, "a", "log", str(fields["reason"]))
+            if level != "info" and daemon.side == "a":
+                self._notes.showed(self._now, "a", "log", event)
+
+        return hear
+
+    def _on_stopped(self, daemon: Daemon, neutral: bool) -> None:
+        """Note what a clean stop says; a standby's end says nothing while another one leads."""
+        others = [one for one in self.daemons if one.side == daemon.side and one is not daemon]
+        led = any(one.is_running and not one.is_frozen for one in others)
+        self._leads[daemon.name] = daemon.manager.lease.held or not led
+        if neutral and self._leads[daemon.name]:
+            self._say(daemon, Claim.DAEMON_STOPPED)
+
+    def _hearing_ledger(self, daemon: Daemon, write: Callable[..., Any]) -> Callable[..., Any]:
+        async def write_ledger(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+            at_s, answers = self._now, self._answers_newest(ledger)
+            neutral = kwargs.get("neutral")
+            known_s = self._sight.known_s(self.daemons)
+            answer = await write(ledger, *args, **kwargs)
+            if answer.held:
+                self._on_ledger(daemon, ledger, at_s, known_s, answers=answers)
+                if neutral is not None:
+                    self._on_neutral(daemon, neutral, at_s, known_s)
+            return answer
+
+        return write_ledger
+
+    def _answers_newest(self, ledger: Ledger) -> bool:
+        """Whether a reader of Redis takes the ledger for an answer to A's newest state."""
+        try:
+            position = json.loads(self._world.redis.get(NAMES.position_a) or "null")
+        except ValueError:
+            return False
+        return isinstance(position, dict) and (position.get("instance"), position.get("seq")) == (
+            ledger.a_instance,
+            ledger.a_seq,
+        )
+
+    def _on_ledger(
+        self, daemon: Daemon, ledger: Ledger, at_s: float, known_s: float, *, answers: bool
+    ) -> None:
+        covered = ledger.owed_lots is not None and ledger.owed_lots in (0, ledger.dust_lots)
+        if answers and covered and not ledger.inflight:
+            dust = ledger.owed_lots or 0
+            said = Said(at_s, daemon.name, Claim.LEDGER, dust_lots=dust, known_s=known_s)
+            self._notes.said.append(said)
+
+    def _on_neutral(self, daemon: Daemon, neutral: Neutral, at_s: float, known_s: float) -> None:
+        self._notes.said.append(
+            Said(
+                at_s,
+                daemon.name,
+                Claim.NEUTRAL_RECORD,
+                a_lots=neutral.a_position_lots,
+                b_lots=neutral.b_position_lots,
+                known_s=known_s,
+            )
+        )
+
+    def _hearing_beat(self, daemon: Daemon, write: Callable[..., Any]) -> Callable[..., Any]:
+        async def beat(ready: Ready) -> None:
+            await write(ready)
+            reason = "" if ready.ready else "; ".join(ready.reasons) or ready.state
+            self._notes.shows(self._now, daemon.name, daemon.side, "heartbeat", reason)
+
+        return beat
+
+    def _watch_halts(self, daemon: Daemon, host: Any) -> None:
+        """Keep the ids of the halts that this process has known."""
+        kept = daemon.host.halts[daemon.side]
+        known = self._known_halts[daemon] = {kept.id} if kept and kept.is_active else set()
+        write = host.write_halt
+
+        def write_halt(halt: Any) -> None:
+            write(halt)
+            if halt.is_active:
+                known.add(halt.id)
+
+        host.write_halt = write_halt
+
+    def _say(self, daemon: Daemon, claim: Claim, text: str = "", **named: Any) -> None:
+        known_s = self._sight.known_s(self.daemons)
+        said = Said(self._now, daemon.name, claim, text, known_s=known_s, **named)
+        self._notes.said.append(said)
+
+    def _on_signed(self, order: OrderRequest) -> None:
+        self._notes.signed[order.client_order_index] = self._now
+
+    def on_place(self, daemon: Daemon, order: OrderRequest) -> None:
+        """Note what A knew when it decided on a resting order (I3)."""
+        self.placed += 1
+        self._on_signed(order)
+        assert daemon.messenger is not None
+        told_s, snapshot = daemon.messenger.seen or (None, None)
+        halt = snapshot.halt if snapshot is not None else None
+        ready = snapshot.ready_b if snapshot is not None else None
+        unreleased = self._known_halts.get(daemon, set()) - self._notes.released
+        self._notes.decisions.append(
+            Decision(
+                at_s=self._now,
+                client_order_index=order.client_order_index,
+                who=daemon.name,
+                b_ready=ready is not None and ready.ready,
+                halted=halt.reason if halt is not None and halt.is_active else None,
+                told_s=told_s,
+                thawed_s=daemon.thawed_at,
+                unreleased=tuple(sorted(unreleased)),
+            )
+        )
+
+    # --- judging --------------------------------------------------------------------------------
 
     def audit(self) -> Audit:
-        """Check I2 and I3 at every prefix of the exchange's log."""
-        log = self._world.exchange.log
-        audit = audit_of(_legs(log), _lives(log), A, B, self.dust_lots)
-        self.violations += [f"I2: {text}" for text in audit.never_twice[:3]]
-        self.violations += [f"I3: {text}" for text in (*audit.hold, *audit.beside)[:3]]
-        self.violations += [f"bug: {text}" for text in self._world.bugs]
+        """Judge the whole run."""
+        world = self._world
+        log, first = world.exchange.log, world.exchange.first_lots
+        record = self._notes.record(
+            accounts=(A, B),
+            legs=_legs(log),
+            orders=_lives(log, self._notes.signed),
+            end_s=self._now,
+            offset_lots=world.settings.offset_lots,
+            first_lots=(first[A], first[B]),
+            bounds=Bounds(
+                dust_lots=self.dust_lots, news_s=NEWS_S, told_s=TOLD_S, dead_b_s=DEAD_B_S
+            ),
+        )
+        audit = judge(record)
+        self.found = audit.violations
+        for one in self.found:
+            number = known.counterexample_of(one)
+            if number is None:
+                self.violations.append(str(one))
+            else:
+                self.known.append(f"{number}: {one}")
+        self.violations += [f"bug: {text}" for text in world.bugs]
         return audit
+
+
+class _Sight:
+    """Since when the pair has been able to see what happens: A's trades and B's own.
+
+    A's trades reach the pair by A's own streams and Redis, or by B's watch of A's public ones; B's
+    own by its private streams. Looked at whenever something is said, so at least once a second.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen_s: float | None = None
+        self._blind_s = 0.0
+        """The newest moment before which everything could be known."""
+
+    def known_s(self, daemons: list[Daemon]) -> float:
+        """Return the last moment of which the pair could not but know, as of now."""
+        now, slack_s = self._world.loop.time(), self._slack_s(daemons)
+        if slack_s is None:
+            if self._seen_s is not None:
+                if now - self._seen_s >= SETTLE_S:
+                    self._blind_s = max(self._blind_s, now - LOOKS_S)
+                self._seen_s = None
+            return self._blind_s
+        if self._seen_s is None:
+            self._seen_s = now
+        return now - slack_s if now - self._seen_s >= SETTLE_S else self._blind_s
+
+    def _slack_s(self, daemons: list[Daemon]) -> float | None:
+        """Return how long news may be on its way now, None while it may not come at all."""
+        hedgers = [one for one in daemons if one.side == "b" and _works(one)]
+        if not any(_hears(one, 0) for one in hedgers):
+            return None
+        if any(_hears(one, 1) for one in hedgers):
+            return 0.0
+        if self._world.redis.down or not any(_reaches_redis(one) for one in hedgers):
+            return None
+        makers = [one for one in daemons if one.side == "a" and _works(one)]
+        told = any(_hears(one, 0) and _is_proven(one) and _reaches_redis(one) for one in makers)
+        return KEY_S if told else None
+
+
+def _works(daemon: Daemon) -> bool:
+    return daemon.is_running and not daemon.is_frozen
+
+
+def _is_proven(maker: Daemon) -> bool:
+    """Whether A has proven its book: before that it states nothing."""
+    return maker.manager.state.nonce is not None
+
+
+def _hears(daemon: Daemon, number: int) -> bool:
+    """Whether every frame of a socket (0 private, 1 public) reaches this process in time."""
+    if number >= len(daemon.sockets):
+        return False
+    socket, weather = daemon.sockets[number], daemon.host.venue
+    lossy = socket.drop[0] or weather.lose_stream or weather.delay_frame or weather.stale_read
+    silent = daemon.world.loop.time() < socket._silent_until
+    return socket.is_up and not (weather.cut or lossy or silent)
+
+
+def _reaches_redis(daemon: Daemon) -> bool:
+    weather = daemon.host.redis
+    return not (weather.cut or weather.lose_request or weather.lose_answer)
+
+
+def _moment_s(epoch_ms: float) -> float:
+    """Return a moment of the exchange's clock on the loop's."""
+    return (epoch_ms - START_MS) / 1000
 
 
 def _legs(log: Logged) -> list[Leg]:
     legs = []
+    foreign = {index for index, rows in log.orders.items() if rows[0][1].api_key_index == SPARE_KEY}
     for seq, mono, trade in log.trades:
         a, b = (
             trade.lots * ((trade.bid_account_index == who) - (trade.ask_account_index == who))
             for who in (A, B)
         )
         if a or b:
-            legs.append(Leg(seq, mono, a, b))
+            strange = [_order_of(trade, who) in foreign for who in (A, B)]
+            legs.append(Leg(seq, mono, _moment_s(trade.timestamp_ms), a, b, *strange))
     return legs
 
 
-def _lives(log: Logged) -> list[OrderLife]:
+def _order_of(trade: PaperTrade, account: int) -> int:
+    is_ask = trade.ask_account_index == account
+    return trade.ask_order_index if is_ask else trade.bid_order_index
+
+
+def _lives(log: Logged, signed: dict[int, float]) -> list[OrderLife]:
     lives = []
     for rows in log.orders.values():
         (_, first), (last_mono, last) = rows[0], rows[-1]
         received = log.arrived[first.order_index]
-        lives.append(_life(first, last, received, None if last.status.is_active else last_mono))
+        life = _life(first, last, received, None if last.status.is_active else last_mono)
+        lives.append(replace(life, signed_s=signed.get(first.client_order_index)))
     return sorted(lives, key=lambda life: life.received_ns)
 
 
 def _life(first: Order, last: Order, received: int, ended: int | None) -> OrderLife:
-    kwargs: dict[str, Any] = {
-        "account": first.account_index,
-        "client_order_index": first.client_order_index,
-        "is_ask": first.is_ask,
-        "size_lots": first.initial_lots,
-        "filled_lots": last.filled_lots,
-        "price": Decimal(first.price),
-        "kind": "market" if first.type is OrderType.MARKET else "limit",
-        "time_in_force": TimeInForce(first.time_in_force).wire,
-        "reduce_only": first.reduce_only,
-        "received_ns": received,
-        "ended_ns": ended,
-        "status": str(last.status),
-    }
-    return OrderLife(**kwargs)
+    return OrderLife(
+        account=first.account_index,
+        client_order_index=first.client_order_index,
+        is_ask=first.is_ask,
+        size_lots=first.initial_lots,
+        filled_lots=last.filled_lots,
+        price=Decimal(first.price),
+        kind="market" if first.type is OrderType.MARKET else "limit",
+        time_in_force=TimeInForce(first.time_in_force).wire,
+        reduce_only=first.reduce_only,
+        received_ns=received,
+        received_s=_moment_s(first.transaction_us / 1000),
+        ended_ns=ended,
+        ended_s=None if ended is None else _moment_s(last.transaction_us / 1000),
+        status=str(last.status),
+        foreign=first.api_key_index == SPARE_KEY,
+    )

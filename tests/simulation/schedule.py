@@ -76,6 +76,8 @@ class Result:
 
     seed: int
     violations: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    """Violations that today's rules are known for, each with its counterexample."""
     tally: Tally = field(default_factory=Tally)
     halts: Counter[str] = field(default_factory=Counter)
     prefixes: int = 0
@@ -348,6 +350,7 @@ class Stage:
             resumed=(START_MS + round(self.loop.time() * 1000)) // 1000 + 5,
             forced=halt.reason in FORCED,
         )
+        self.world.notes.releases(self.loop.time(), halt.id, forced=record.forced)
         self.world.redis.set(NAMES.halt, record.to_json(secret=self.world.settings.secret))
         await asyncio.sleep(4)
 
@@ -412,7 +415,7 @@ class Stage:
 
     def _sum_up(self) -> None:
         result, audit = self.result, self.judge.audit()
-        result.violations = self.judge.violations
+        result.violations, result.known = self.judge.violations, self.judge.known
         result.prefixes, result.hedges = audit.prefixes, audit.hedges
         result.steps, result.starts = self.loop.callbacks, self.world.starts
         result.virtual_s = self.loop.time()

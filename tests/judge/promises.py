@@ -1,0 +1,570 @@
+"""The promises, one function each: what of a run's record contradicts them, in one sentence each.
+
+I1 and I2 in the wording of design.md section 1; I3, I4; every word that something is neutral or
+covered; every hold without a reason. All are linear in the record but for look-ups by bisection.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from tests.judge.claims import CLAIMS
+from tests.judge.facts import (
+    Decision,
+    FalseRow,
+    HandPublished,
+    Leg,
+    OrderLife,
+    Record,
+    Said,
+    Violation,
+)
+from tests.judge.positions import Positions
+
+SMALLEST_RESTING_LOTS = 50
+"""A may open beside a smaller position, which no resting order can close."""
+
+
+def resting_of_a(record: Record) -> list[OrderLife]:
+    """Return the pair's own orders of A that were meant to rest, by arrival."""
+    return [
+        life
+        for life in record.orders
+        if life.account == record.account_a and life.rests and not life.foreign
+    ]
+
+
+def hedges_of_b(record: Record) -> list[OrderLife]:
+    """Return the pair's own orders of B, markers aside, by arrival."""
+    return [
+        life
+        for life in record.orders
+        if life.account == record.account_b and not life.is_marker and not life.foreign
+    ]
+
+
+# --- I1 ---------------------------------------------------------------------------------------
+
+
+def complete(positions: Positions) -> Iterator[Violation]:
+    """I1: at the end, once things are quiet, B is the other side of A up to dust."""
+    last = len(positions.owed) - 1
+    open_by_hand = sum(hand.lots for hand in once_each(positions.record))
+    if not positions.is_even(last) and positions.owed[last] != open_by_hand:
+        yield Violation(
+            "I1",
+            "open at the end",
+            positions.record.end_s,
+            f"at the end {positions.words(last)}",
+            {"a": positions.a[last], "b": positions.b[last]},
+        )
+
+
+# --- I2 ---------------------------------------------------------------------------------------
+
+
+def once_each(record: Record) -> list[HandPublished]:
+    """Return the fills that were published by hand; the same text twice counts once."""
+    seen: set[str] = set()
+    kept: list[HandPublished] = []
+    for hand in record.by_hand:
+        if hand.text and hand.text in seen:
+            continue
+        seen.add(hand.text)
+        kept.append(hand)
+    return kept
+
+
+class InFlight:
+    """How many of some orders are at the exchange at a place of its log."""
+
+    def __init__(self, lives: Sequence[OrderLife]) -> None:
+        self._came = sorted(life.received_ns for life in lives)
+        self._went = sorted(life.ended_ns for life in lives if life.ended_ns is not None)
+
+    def at(self, mono: int) -> int:
+        """Return how many have come in and not ended; both moments count as reached."""
+        return bisect_right(self._came, mono) - bisect_right(self._went, mono)
+
+
+class _Account:
+    """What A and B have bought and sold since the last neutral moment."""
+
+    def __init__(self, positions: Positions) -> None:
+        self.sell_room = max(0, -positions.owed[0])
+        self.buy_room = max(0, positions.owed[0])
+        self.a_bought = self.a_sold = self.b_bought = self.b_sold = 0
+        self.worst = 0
+        """The largest excess that has been told since."""
+
+    def restart(self, least_owed: int, most_owed: int) -> None:
+        """Begin at a neutral moment with the debt of then (between two bounds)."""
+        self.sell_room, self.buy_room = max(0, -least_owed), max(0, most_owed)
+        self.a_bought = self.a_sold = self.b_bought = self.b_sold = self.worst = 0
+
+    def trade_a(self, lots: int) -> None:
+        """Count a trade of A."""
+        self.a_bought += max(lots, 0)
+        self.a_sold += max(-lots, 0)
+
+    def trade_b(self, lots: int) -> None:
+        """Count a trade of an own order of B."""
+        self.b_bought += max(lots, 0)
+        self.b_sold += max(-lots, 0)
+
+    @property
+    def excess(self) -> int:
+        """What B sold or bought beyond what A gave cause for."""
+        sold = self.b_sold - self.a_bought - self.sell_room
+        bought = self.b_bought - self.a_sold - self.buy_room
+        return max(sold, bought, 0)
+
+
+def never_twice(positions: Positions) -> tuple[list[Violation], int]:
+    """I2, and how many neutral moments the log had.
+
+    Neutral moments are those at which B is known to know all: an order of A arrives (its hold has
+    waited for B's answer) while the log owes no more than dust and nothing of B is in flight; and
+    the moments at which the pair may adopt the exchange's positions. What is owed there is d.
+    """
+    record = positions.record
+    account, found, moments = _Account(positions), [], 0
+    marks = _neutral_marks(positions)
+    hands = [(bisect_left_time(positions, hand.at_s), hand.lots) for hand in once_each(record)]
+    hands.reverse()
+    for number, leg in enumerate(record.legs):
+        while marks and marks[-1][0] <= number:
+            _, least, most = marks.pop()
+            account.restart(least, most)
+            moments += 1
+        while hands and hands[-1][0] <= number:
+            account.trade_a(hands.pop()[1])
+        account.trade_a(leg.a_lots)
+        if not leg.foreign_b:
+            account.trade_b(leg.b_lots)
+        excess = account.excess - _excused(positions, number + 1, leg, account.excess)
+        if excess > account.worst:
+            account.worst = excess
+            found.append(_twice(positions, number, leg, account, excess))
+    return found, moments + len(marks)
+
+
+def bisect_left_time(positions: Positions, at_s: float) -> int:
+    """Return the first leg that is not older than a moment."""
+    return positions.during(at_s, at_s)[0]
+
+
+def _neutral_marks(positions: Positions) -> list[tuple[int, int, int]]:
+    """Return (state, least owed, most owed) of each neutral moment, the last one first."""
+    record = positions.record
+    in_flight, marks = InFlight(hedges_of_b(record)), []
+    for life in resting_of_a(record):
+        number = positions.before_mono(life.received_ns)
+        if positions.is_even(number) and not in_flight.at(life.received_ns):
+            marks.append((number, positions.owed[number], positions.owed[number]))
+    for adopted in record.adopted:
+        first, last = positions.during(adopted.at_s - record.bounds.news_s, adopted.at_s)
+        mono = record.legs[last - 1].mono if last else -1
+        if not in_flight.at(mono):
+            owed = positions.owed[first : last + 1]
+            marks.append((last, min(owed), max(owed)))
+    return sorted(marks, key=lambda mark: mark[0], reverse=True)
+
+
+def _excused(positions: Positions, number: int, leg: Leg, excess: int) -> int:
+    """Return how much of an excess false rows of the exchange account for."""
+    if excess <= 0 or not positions.record.false_rows:
+        return 0
+    even = positions.next_even(number)
+    undone_s = positions.since_s(even) if even is not None else None
+    return sum(
+        row.lots
+        for row in positions.record.false_rows
+        if row.at_s <= leg.at_s and _is_undone(positions.record, row, leg.at_s, undone_s)
+    )
+
+
+def _is_undone(record: Record, row: FalseRow, at_s: float, undone_s: float | None) -> bool:
+    """Whether what the row did is undone in time, or may still be when the record ends."""
+    if row.shown_s is None:
+        return True
+    until_s = row.shown_s + record.bounds.undone_s
+    if at_s > until_s:
+        return False
+    return record.end_s <= until_s if undone_s is None else undone_s <= until_s
+
+
+def _twice(
+    positions: Positions, number: int, leg: Leg, account: _Account, excess: int
+) -> Violation:
+    since = {
+        "A bought": account.a_bought,
+        "A sold": account.a_sold,
+        "B sold": account.b_sold,
+        "B bought": account.b_bought,
+        "owed": account.buy_room - account.sell_room,
+    }
+    owed = f", {since['owed']:+d} was owed" if since["owed"] else ""
+    text = (
+        f"trade {leg.seq}: since the last neutral moment B sold {account.b_sold} for "
+        f"{account.a_bought} that A bought and bought {account.b_bought} for {account.a_sold} "
+        f"that A sold{owed}: {excess} too much; {positions.words(number + 1)}"
+    )
+    return Violation("I2", "twice", leg.at_s, text, {"excess": excess, **since})
+
+
+# --- I3 ---------------------------------------------------------------------------------------
+
+
+def hold(positions: Positions) -> Iterator[Violation]:
+    """I3 from the log: no resting order of A arrives while an earlier trade is not covered.
+
+    A stranger's trade that A could not have heard of when it signed does not count against it.
+    """
+    for life in resting_of_a(positions.record):
+        number = positions.before_mono(life.received_ns)
+        if positions.is_even(number):
+            continue
+        signed_s = life.received_s if life.signed_s is None else life.signed_s
+        since_s = signed_s - positions.record.bounds.news_s
+        owed = positions.owed[number] + _of_strangers(positions, number, since_s)
+        if abs(owed) > positions.record.bounds.dust_lots:
+            text = (
+                f"A's order {life.client_order_index} came while {positions.owed[number]:+d} lots "
+                f"were not covered: {positions.words(number)}"
+            )
+            facts = {"order": life.client_order_index, "owed": positions.owed[number]}
+            yield Violation("I3", "not covered", life.received_s, text, facts)
+
+
+def _of_strangers(positions: Positions, number: int, since_s: float) -> int:
+    """Return what the strangers' trades since a moment had added to A + B in a state."""
+    lots = 0
+    for place in range(number - 1, -1, -1):
+        leg = positions.record.legs[place]
+        if leg.at_s <= since_s:
+            break
+        lots += leg.a_lots * leg.foreign_a + leg.b_lots * leg.foreign_b
+    return lots
+
+
+def beside(positions: Positions) -> Iterator[Violation]:
+    """I3: no order of A arrives while another one of A still rests."""
+    resting: list[OrderLife] = []
+    for life in resting_of_a(positions.record):
+        resting = [
+            one for one in resting if one.ended_ns is None or one.ended_ns > life.received_ns
+        ]
+        if resting:
+            earlier = resting[0].client_order_index
+            text = f"A's order {life.client_order_index} came beside {earlier}"
+            facts = {"order": life.client_order_index, "beside": earlier}
+            yield Violation("I3", "beside", life.received_s, text, facts)
+        resting.append(life)
+
+
+def decided(positions: Positions) -> Iterator[Violation]:
+    """I3 from A's side: it decides on an order only when told, freshly, that B is ready."""
+    record = positions.record
+    lives = _lives_of_b(record)
+    for decision in record.decisions:
+        for kind, text in _wrong_with(decision, record):
+            yield _decision(decision, kind, text)
+        dead_s = lives.uncovered_s(decision.at_s) if lives is not None else 0.0
+        if dead_s > record.bounds.dead_b_s:
+            text = f"A placed an order when no B had run for {dead_s:.1f} s"
+            yield _decision(decision, "B is dead", text)
+
+
+def _wrong_with(decision: Decision, record: Record) -> Iterator[tuple[str, str]]:
+    if decision.told_s is None:
+        yield "B never seen", "A placed an order without having seen B"
+        return
+    if decision.halted is not None:
+        yield "halted", f"A placed an order while halted ({decision.halted})"
+    elif decision.unreleased:
+        names = ", ".join(decision.unreleased)
+        yield "halt unreleased", f"A placed an order though no person has released the halt {names}"
+    if not decision.b_ready:
+        yield "B not ready", "A placed an order while B was not ready"
+    age_s = decision.at_s - decision.told_s
+    bound_s = record.bounds.told_s
+    if age_s > bound_s and decision.at_s - decision.thawed_s > bound_s:
+        yield "stale", f"A placed an order on a state of B {age_s:.1f} s old"
+
+
+def _decision(decision: Decision, kind: str, text: str) -> Violation:
+    facts = {"order": decision.client_order_index, "who": decision.who}
+    return Violation("I3", kind, decision.at_s, text, facts)
+
+
+def _lives_of_b(record: Record) -> "_Cover | None":
+    spans = [(life.start_s, _end(life.end_s)) for life in record.lives if life.side == "b"]
+    return _Cover(spans) if spans else None
+
+
+# --- I4 ---------------------------------------------------------------------------------------
+
+
+def beliefs(positions: Positions) -> Iterator[Violation]:
+    """I4: no order takes an unknown for zero, flat or done; it says what its sender believed.
+
+    A opens only where the exchange has it flat and closes no more than it holds; B sends no more
+    than is owed, and in the right direction. News takes time: what B owed at any moment since its
+    own newest trade counts as owed, for a person may trade A's account while B's order is on its
+    way.
+    """
+    record = positions.record
+    if not record.knows_first:
+        return
+    last_b = _newest_trades_of_b(record)
+    hands = once_each(record)
+    for life in record.orders:
+        if life.is_marker or life.foreign or not life.has_tag:
+            continue
+        number = positions.before_mono(life.received_ns)
+        why = ""
+        if life.account == record.account_a:
+            why = _belief_of_a(life, positions.a[number])
+        elif life.account == record.account_b:
+            by_hand = sum(hand.lots for hand in hands if hand.at_s <= life.received_s)
+            why = _belief_of_b(life, positions, range(last_b[number], number + 1), by_hand)
+        if why:
+            seq = record.legs[number - 1].seq if number else 0
+            facts = {"order": life.client_order_index, "seq": seq}
+            yield Violation("I4", "belief", life.received_s, f"after trade {seq}: {why}", facts)
+
+
+def _newest_trades_of_b(record: Record) -> list[int]:
+    """Return for each state the one right after B's newest trade."""
+    found, newest = [0], 0
+    for number, leg in enumerate(record.legs, start=1):
+        newest = number if leg.b_lots else newest
+        found.append(newest)
+    return found
+
+
+def _belief_of_a(life: OrderLife, a_lots: int) -> str:
+    if not life.is_ask and a_lots >= SMALLEST_RESTING_LOTS and not life.reduce_only:
+        return f"A opened {life.size_lots} while it held {a_lots}"
+    if life.is_ask and life.size_lots > max(0, a_lots):
+        return f"A's sell of {life.size_lots} is more than the {a_lots} that it held"
+    return ""
+
+
+def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: int) -> str:
+    """Judge by what was owed from B's newest trade on; the last one is what is owed now.
+
+    What was published by hand is owed as well, where B has heard of it.
+    """
+    signed = -life.size_lots if life.is_ask else life.size_lots
+    for state in states:
+        for owed in {positions.owed[state], positions.owed[state] - by_hand}:
+            if signed * owed > 0 and abs(signed) <= abs(owed):
+                return ""
+    return f"B sent {signed:+d} while {positions.owed[states[-1]] - by_hand:+d} was owed"
+
+
+# --- what was said ----------------------------------------------------------------------------
+
+
+class Words:
+    """Judges what was said against the positions and orders of those moments."""
+
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        record = positions.record
+        self._record = record
+        own = [life for life in record.orders if not life.foreign and not life.is_marker]
+        self._resting = _OnTheWay([life for life in own if life.rests])
+        self._others = _OnTheWay([life for life in own if not life.rests])
+        hands = once_each(record)
+        self._hand_times = [hand.at_s for hand in hands]
+        self._hand_sums = [0]
+        for hand in hands:
+            self._hand_sums.append(self._hand_sums[-1] + hand.lots)
+
+    def violations(self) -> Iterator[Violation]:
+        """Yield what was said and was not so; of one word in one spell the first time only."""
+        told = set()
+        for said in self._record.said:
+            for kind, why in self._wrong_with(said):
+                spell = self._positions.last_even_before(self._positions.at(said.at_s))
+                key = (said.claim, said.who, kind, spell)
+                if key not in told:
+                    told.add(key)
+                    yield self._violation(said, kind, why)
+
+    def _violation(self, said: Said, kind: str, why: str) -> Violation:
+        number = self._positions.at(said.at_s)
+        quoted = f' ("{said.text}")' if said.text else ""
+        text = f"{said.who} said {said.claim.value}{quoted}, but {why}"
+        facts = {
+            "claim": said.claim,
+            "who": said.who,
+            "a": self._positions.a[number],
+            "b": self._positions.b[number],
+            "since_s": self._positions.since_s(number),
+        }
+        return Violation("said", f"{said.claim.name.lower()}: {kind}", said.at_s, text, facts)
+
+    def _wrong_with(self, said: Said) -> Iterator[tuple[str, str]]:
+        rule, positions = CLAIMS[said.claim], self._positions
+        known_s = rule.known_s(said.at_s, said.known_s, self._record.bounds)
+        first, last = positions.during(known_s, said.at_s)
+        if not (self._was_even(first, last) or self._unheard(said.at_s, last)):
+            since_s = positions.since_s(positions.last_even_before(last) + 1)
+            yield "open", f"{positions.words(last)}, not neutral since {since_s:.3f} s"
+        yield from self._misnamed(said, first, last)
+        if rule.nothing_by_hand and (lots := self._by_hand(known_s, said.at_s)):
+            yield "by hand", f"{lots:+d} lots that were published by hand are open"
+        if rule.nothing_rests and (life := self._resting.during(known_s, said.at_s)):
+            yield "resting", f"order {life.client_order_index} of A rests; {positions.words(last)}"
+        if rule.nothing_in_flight and (life := self._others.during(known_s, said.at_s)):
+            what = f"order {life.client_order_index} is in flight"
+            yield "in flight", f"{what}; {positions.words(last)}"
+
+    def _was_even(self, first: int, last: int) -> bool:
+        """Whether A's position of one moment and B's of another cancel out.
+
+        News of the two accounts travels apart, so one may be known while the other is on its way.
+        """
+        positions, record = self._positions, self._record
+        even = positions.next_even(first)
+        if even is not None and even <= last:
+            return True
+        of_a = sorted(set(positions.a[first : last + 1]))
+        for b_lots in set(positions.b[first : last + 1]):
+            wanted = record.offset_lots - b_lots - record.bounds.dust_lots
+            place = bisect_left(of_a, wanted)
+            if place < len(of_a) and of_a[place] <= wanted + 2 * record.bounds.dust_lots:
+                return True
+        return False
+
+    def _unheard(self, at_s: float, last: int) -> bool:
+        """Whether only strangers' trades that nothing need have shown yet are open."""
+        bounds = self._record.bounds
+        since_s = at_s - bounds.news_s - bounds.stranger_s
+        owed = self._positions.owed[last] + _of_strangers(self._positions, last, since_s)
+        return abs(owed) <= bounds.dust_lots
+
+    def _misnamed(self, said: Said, first: int, last: int) -> Iterator[tuple[str, str]]:
+        """Find positions that were named and did not hold at any moment that counts."""
+        positions = self._positions
+        for name, named, held in (("A", said.a_lots, positions.a), ("B", said.b_lots, positions.b)):
+            if named is not None and named not in held[first : last + 1]:
+                yield "positions", f"{name} was named as {named:+d}; {positions.words(last)}"
+
+    def _by_hand(self, known_s: float, at_s: float) -> int:
+        """Return what was open by hand all through a span, 0 where it was closed in it."""
+        first = bisect_right(self._hand_times, known_s)
+        sums = self._hand_sums[first : bisect_right(self._hand_times, at_s) + 1]
+        return 0 if 0 in sums else sums[-1]
+
+
+class _OnTheWay:
+    """Orders by when they were signed (else: came in), and the longest life up to each."""
+
+    def __init__(self, lives: Sequence[OrderLife]) -> None:
+        self._lives = sorted(lives, key=_began_s)
+        self._began = [_began_s(life) for life in self._lives]
+        self._longest: list[tuple[float, int]] = []
+        longest = (float("-inf"), -1)
+        for number, life in enumerate(self._lives):
+            longest = max(longest, (_end(life.ended_s), number))
+            self._longest.append(longest)
+
+    def during(self, known_s: float, at_s: float) -> OrderLife | None:
+        """Return an order that was on its way or at the exchange all through a span.
+
+        One that was signed before it and came in only after it is in flight as well.
+        """
+        number = bisect_left(self._began, known_s)
+        if not number:
+            return None
+        end_s, place = self._longest[number - 1]
+        return self._lives[place] if end_s > at_s else None
+
+
+def _began_s(life: OrderLife) -> float:
+    return life.received_s if life.signed_s is None else life.signed_s
+
+
+# --- holds ------------------------------------------------------------------------------------
+
+
+def holds(positions: Positions) -> Iterator[Violation]:
+    """Find each time that A ran, placed nothing for longer than the bound, and showed no reason.
+
+    A reason is a word of its own (heartbeat, event, log, status), or of B about its readiness; the
+    exchange's log explains it where more than dust is uncovered, and the life of B where none runs.
+    """
+    record = positions.record
+    spans = [(one.received_s, _end(one.ended_s)) for one in resting_of_a(record)]
+    spans += [(shown.start_s, _end(shown.end_s)) for shown in record.shown if shown.reason]
+    spans += [(naked.start_s, naked.start_s + naked.seconds) for naked in positions.naked()]
+    spans += _without_b(record)
+    explained = _Cover(spans)
+    for life in record.lives:
+        if life.side != "a":
+            continue
+        end_s = min(_end(life.end_s), record.end_s)
+        for start_s, until_s in explained.gaps(life.start_s, end_s):
+            if until_s - start_s > record.bounds.quiet_s:
+                number = positions.at(until_s)
+                text = (
+                    f"{life.who} ran and placed nothing for {until_s - start_s:.1f} s from "
+                    f"{start_s:.3f} s on, and no reason was shown: {positions.words(number)}"
+                )
+                facts = {"who": life.who, "start_s": start_s, "seconds": until_s - start_s}
+                yield Violation("hold", "no reason", until_s, text, facts)
+
+
+def _end(end_s: float | None) -> float:
+    return float("inf") if end_s is None else end_s
+
+
+def _without_b(record: Record) -> list[tuple[float, float]]:
+    """Return when no B ran."""
+    lives = _lives_of_b(record)
+    return list(lives.gaps(float("-inf"), float("inf"))) if lives is not None else []
+
+
+class _Cover:
+    """Spans of time, and what none of them covers."""
+
+    def __init__(self, spans: Sequence[tuple[float, float]]) -> None:
+        self._spans = sorted(spans)
+        self._starts = [start for start, _ in self._spans]
+        self._reach = list(accumulate((end for _, end in self._spans), max))
+
+    def gaps(self, start_s: float, end_s: float) -> Iterator[tuple[float, float]]:
+        """Yield what of a stretch no span covers."""
+        number = bisect_right(self._starts, start_s)
+        reach = max(start_s, self._reach[number - 1]) if number else start_s
+        while number < len(self._spans) and self._starts[number] < end_s:
+            if self._starts[number] > reach:
+                yield reach, self._starts[number]
+            reach = max(reach, self._reach[number])
+            number += 1
+        if reach < end_s:
+            yield reach, end_s
+
+    def uncovered_s(self, at_s: float) -> float:
+        """Return for how long no span had covered a moment; 0 while one does."""
+        number = bisect_right(self._starts, at_s)
+        return max(0.0, at_s - (self._reach[number - 1] if number else float("-inf")))
+
+
+__all__ = [
+    "Words",
+    "beliefs",
+    "beside",
+    "complete",
+    "decided",
+    "hedges_of_b",
+    "hold",
+    "holds",
+    "never_twice",
+    "resting_of_a",
+]

@@ -1,0 +1,257 @@
+"""What was said is judged against the positions and orders of its moment; and holds by reasons."""
+
+import pytest
+
+from tests.judge.claims import CLAIMS
+from tests.judge.facts import Adopted, Claim, HandPublished
+from tests.unit.judge.tape import A, B, Tape
+
+ENDS = [claim for claim, rule in CLAIMS.items() if rule.nothing_rests]
+RUNNING = [claim for claim, rule in CLAIMS.items() if rule.excuse == "blind_s"]
+
+
+def kinds(tape: Tape) -> set[str]:
+    return {kind for promise, kind in tape.broken() if promise == "said"}
+
+
+def named(claim: Claim, kind: str) -> set[str]:
+    return {f"{claim.name.lower()}: {kind}"}
+
+
+def naked() -> Tape:
+    tape = Tape()
+    tape.cycle(1)
+    tape.fill(11, 100)
+    return tape
+
+
+def test_every_claim_has_its_rule_and_its_source() -> None:
+    """One table, and each row says where it comes from."""
+    assert set(CLAIMS) == set(Claim)
+    assert all("design.md" in rule.source for rule in CLAIMS.values())
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_a_word_that_is_true_is_believed(claim: Claim) -> None:
+    """Both flat, nothing rests, nothing in flight."""
+    tape = Tape()
+    tape.cycle(1)
+    tape.say(claim, a_lots=0, b_lots=0)
+    assert tape.broken() == []
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_a_word_that_is_false_is_convicted(claim: Claim) -> None:
+    """A's fill is open; the sentence names both positions and since when."""
+    tape = naked()
+    tape.say(claim, text="Neutral")
+    assert kinds(tape) == named(claim, "open")
+    text = str(tape.audit().of("said")[0])
+    assert '("Neutral"), but A +100, B +0, A + B = +100, not neutral since 14.000 s' in text
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_a_trade_that_is_younger_than_honest_news_need_not_be_known(claim: Claim) -> None:
+    """Up to the bound, and not a moment longer."""
+    tape = Tape()
+    tape.cycle(1)
+    tape.order(A, 11, 100)
+    tape.trade(a_lots=100)
+    tape.lives.pop(11)
+    tape.now_s -= 1 - 0.4
+    tape.say(claim)
+    assert "open" not in str(kinds(tape))
+    tape.now_s -= 0.8
+    tape.say(claim)
+    assert "open" in str(kinds(tape))
+
+
+def test_news_of_the_two_accounts_travels_apart() -> None:
+    """B traded with A: its own side is known, A's is on its way."""
+    tape = Tape()
+    tape.trade(a_lots=68)
+    tape.trade(a_lots=32, b_lots=-68)
+    tape.now_s -= 0.8
+    tape.say(Claim.LEDGER)
+    assert kinds(tape) == set()
+
+
+@pytest.mark.parametrize("claim", RUNNING)
+def test_a_running_process_is_excused_while_it_could_not_know(claim: Claim) -> None:
+    """But not without end."""
+    tape = naked()
+    known_s = 13.5
+    tape.say(claim, known_s=known_s)
+    assert kinds(tape) == set()
+    tape.pass_s(tape.bounds.blind_s)
+    tape.say(claim, known_s=known_s)
+    assert kinds(tape) == named(claim, "open")
+
+
+@pytest.mark.parametrize("claim", ENDS)
+def test_a_word_about_an_end_is_not_excused(claim: Claim) -> None:
+    """It needs evidence; without it the word is unknown."""
+    tape = naked()
+    tape.say(claim, known_s=0.0)
+    assert kinds(tape) == named(claim, "open")
+
+
+@pytest.mark.parametrize("claim", ENDS)
+def test_a_strangers_trade_is_told_by_the_exchange_alone(claim: Claim) -> None:
+    """Its statement counts for a while."""
+    tape = Tape(stranger_s=10.0)
+    tape.cycle(1)
+    tape.trade(a_lots=7, foreign_a=True)
+    tape.say(claim)
+    assert kinds(tape) == set()
+    tape.pass_s(10)
+    tape.say(claim)
+    assert kinds(tape) == named(claim, "open")
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_a_resting_order_counts_for_words_about_an_end(claim: Claim) -> None:
+    """And for no other."""
+    tape = Tape()
+    tape.cycle(1)
+    tape.order(A, 11, 100)
+    tape.say(claim)
+    assert kinds(tape) == (named(claim, "resting") if claim in ENDS else set())
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_an_order_that_is_signed_and_comes_in_later_is_in_flight(claim: Claim) -> None:
+    """Whatever the positions say: it may still execute."""
+    tape = Tape()
+    tape.cycle(1)
+    signed_s = tape.pass_s()
+    tape.say(claim)
+    tape.order(B, 11, 100, signed_s=signed_s)
+    tape.end(11)
+    wanted = named(claim, "in flight") if CLAIMS[claim].nothing_in_flight else set()
+    assert kinds(tape) == wanted
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_what_is_open_by_hand_is_named(claim: Claim) -> None:
+    """B holds the other side of a person's fill, and a stranger has evened it out on A."""
+    tape = Tape()
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), 100, "x"))
+    tape.hedge(1, -100)
+    tape.trade(a_lots=100, foreign_a=True)
+    tape.pass_s(5)
+    tape.say(claim)
+    wanted = named(claim, "by hand") if CLAIMS[claim].nothing_by_hand else set()
+    assert kinds(tape) == wanted
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), -100, "y"))
+    tape.notes.said.clear()
+    tape.pass_s()
+    tape.say(claim)
+    assert kinds(tape) == set()
+
+
+@pytest.mark.parametrize(("a_lots", "b_lots", "good"), [(400, -400, True), (0, 0, False)])
+def test_positions_that_are_named_must_be_true(a_lots: int, b_lots: int, good: bool) -> None:
+    """Neutral, but not at these positions."""
+    tape = Tape()
+    tape.fill(1, 400)
+    tape.hedge(2, -400)
+    tape.say(Claim.STATUS_NEUTRAL, "hedgectl", a_lots=a_lots, b_lots=b_lots)
+    assert kinds(tape) == (set() if good else named(Claim.STATUS_NEUTRAL, "positions"))
+
+
+def test_a_word_that_is_repeated_in_one_spell_is_convicted_once() -> None:
+    """A ledger is written every second."""
+    tape = naked()
+    for _ in range(5):
+        tape.say(Claim.LEDGER)
+    assert len(tape.audit().of("said")) == 1
+
+
+@pytest.mark.parametrize(("lots", "good"), [(33, True), (34, False)])
+def test_dust_is_neutral(lots: int, good: bool) -> None:
+    """Up to what the venue refuses to trade."""
+    tape = Tape(dust_lots=33)
+    tape.fill(1, lots)
+    tape.say(Claim.DAEMON_CODE_0, code=0)
+    assert kinds(tape) == (set() if good else named(Claim.DAEMON_CODE_0, "open"))
+
+
+# --- holds
+
+
+def idle(seconds: float) -> Tape:
+    """A and B run, nothing rests, nothing is said."""
+    tape = Tape(quiet_s=60.0)
+    tape.notes.runs(0.0, "A", "a")
+    tape.notes.runs(0.0, "B", "b")
+    tape.pass_s(seconds)
+    return tape
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(60.0, True), (60.5, False)])
+def test_a_hold_without_a_reason_is_found(seconds: float, good: bool) -> None:
+    """Longer than a minute, and nobody can see why."""
+    assert idle(seconds).broken() == ([] if good else [("hold", "no reason")])
+
+
+def test_a_resting_order_is_no_hold() -> None:
+    """It is what A is there for."""
+    tape = idle(30)
+    tape.order(A, 1, 100)
+    tape.pass_s(200)
+    assert tape.broken() == []
+
+
+def test_a_reason_that_is_shown_all_the_time_explains_a_hold() -> None:
+    """In a heartbeat, until it shows none; or once, for a while."""
+    tape = idle(30)
+    tape.notes.shows(tape.now_s, "B", "b", "heartbeat", "no market data")
+    tape.pass_s(500)
+    tape.notes.shows(tape.now_s, "B", "b", "heartbeat", "")
+    tape.pass_s(55)
+    tape.notes.showed(tape.now_s, "a", "log", "redis_down")
+    tape.pass_s(55)
+    assert tape.broken() == []
+    tape.pass_s(10)
+    assert tape.broken() == [("hold", "no reason")]
+
+
+def test_what_has_ended_shows_nothing_any_more() -> None:
+    """A reason dies with the process that showed it; another B is there, and ready."""
+    tape = idle(0)
+    tape.notes.runs(0.0, "B2", "b")
+    tape.notes.shows(0.0, "B", "b", "heartbeat", "no market data")
+    tape.notes.rests(tape.pass_s(30), "B")
+    tape.pass_s(70)
+    assert tape.broken() == [("hold", "no reason")]
+
+
+def test_an_open_fill_and_a_dead_b_explain_a_hold() -> None:
+    """The exchange's log tells the one, the lives of the processes the other."""
+    tape = idle(1)
+    tape.fill(1, 100)
+    tape.pass_s(300)
+    tape.hedge(2, -100)
+    tape.notes.rests(tape.pass_s(), "B")
+    tape.pass_s(300)
+    assert tape.broken() == []
+
+
+def test_an_a_that_does_not_run_holds_nothing() -> None:
+    """Frozen, dead: its silence has a reason of its own."""
+    tape = idle(50)
+    tape.notes.rests(tape.now_s, "A")
+    tape.pass_s(500)
+    tape.notes.runs(tape.now_s, "A", "a")
+    tape.pass_s(50)
+    assert tape.broken() == []
+
+
+def test_a_release_by_force_is_an_adoption() -> None:
+    """A plain one is none."""
+    tape = Tape()
+    tape.notes.releases(1.0, "h-1")
+    tape.notes.releases(2.0, "h-2", forced=True)
+    assert tape.notes.released == {"h-1", "h-2"}
+    assert tape.notes.adopted == [Adopted(2.0, "resume --force of h-2")]
