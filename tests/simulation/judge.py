@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from hedge.exchange.port import OrderRequest
+from hedge.maker.statements import is_current
 from hedge.wire.state import Ledger, Neutral, Ready
 from paper.records import Order, OrderType, TimeInForce
 from paper.records import Trade as PaperTrade
@@ -41,6 +42,8 @@ NEWS_S = 0.25
 """Ten times the way of a fill on quiet links: frame 20 ms, publication and reading 2 ms each."""
 SETTLE_S = 5.0
 """A process that was blind catches up before what it says counts as known."""
+FRESH_S = 8.0
+"""13.6: a statement counts while it echoes a beat that was sent within this."""
 KEY_S = TIMING.beat_s + TIMING.tick_s
 """Where a message is lost, what A states is read from its key this much later."""
 LOOKS_S = TIMING.beat_s
@@ -284,10 +287,24 @@ class _Sight:
                 if now - self._seen_s >= SETTLE_S:
                     self._blind_s = max(self._blind_s, now - LOOKS_S)
                 self._seen_s = None
-            return self._blind_s
+            return max(self._blind_s, now - self._evidence_s(daemons))
         if self._seen_s is None:
             self._seen_s = now
-        return now - slack_s if now - self._seen_s >= SETTLE_S else self._blind_s
+        if now - self._seen_s >= SETTLE_S:
+            return now - slack_s
+        return max(self._blind_s, now - self._evidence_s(daemons))
+
+    def _evidence_s(self, daemons: list[Daemon]) -> float:
+        """Return how old the evidence may be that a word rests on while nothing new comes.
+
+        A proven A that reaches Redis may miss what its live socket lost. One that states nothing
+        that counts leaves B with what it stated last; after that the word is unknown (13.1).
+        """
+        states = any(
+            one.side == "a" and _works(one) and _is_proven(one) and _reaches_redis(one)
+            for one in daemons
+        )
+        return Bounds().blind_s if states else FRESH_S + SETTLE_S
 
     def _slack_s(self, daemons: list[Daemon]) -> float | None:
         """Return how long news may be on its way now, None while it may not come at all."""
@@ -309,7 +326,8 @@ def _works(daemon: Daemon) -> bool:
 
 def _is_proven(maker: Daemon) -> bool:
     """Whether A has proven its book: before that it states nothing."""
-    return maker.manager.state.nonce is not None
+    state = maker.manager.state
+    return state.nonce is not None and is_current(state)
 
 
 def _hears(daemon: Daemon, number: int) -> bool:
@@ -327,7 +345,7 @@ def _reaches_redis(daemon: Daemon) -> bool:
     return not (weather.cut or weather.lose_request or weather.lose_answer)
 
 
-def _moment_s(epoch_ms: float) -> float:
+def _moment_s(epoch_ms: int) -> float:
     """Return a moment of the exchange's clock on the loop's."""
     return (epoch_ms - START_MS) / 1000
 
@@ -341,14 +359,18 @@ def _legs(log: Logged) -> list[Leg]:
             for who in (A, B)
         )
         if a or b:
-            strange = [_order_of(trade, who) in foreign for who in (A, B)]
+            strange = (bool(_orders_of(trade, who) & foreign) for who in (A, B))
             legs.append(Leg(seq, mono, _moment_s(trade.timestamp_ms), a, b, *strange))
     return legs
 
 
-def _order_of(trade: PaperTrade, account: int) -> int:
-    is_ask = trade.ask_account_index == account
-    return trade.ask_order_index if is_ask else trade.bid_order_index
+def _orders_of(trade: PaperTrade, account: int) -> set[int]:
+    """Return the orders by which an account has part in a trade."""
+    sides = (
+        (trade.ask_account_index, trade.ask_order_index),
+        (trade.bid_account_index, trade.bid_order_index),
+    )
+    return {order_index for owner, order_index in sides if owner == account}
 
 
 def _lives(log: Logged, signed: dict[int, float]) -> list[OrderLife]:
@@ -373,9 +395,9 @@ def _life(first: Order, last: Order, received: int, ended: int | None) -> OrderL
         time_in_force=TimeInForce(first.time_in_force).wire,
         reduce_only=first.reduce_only,
         received_ns=received,
-        received_s=_moment_s(first.transaction_us / 1000),
+        received_s=_moment_s(first.created_ms),
         ended_ns=ended,
-        ended_s=None if ended is None else _moment_s(last.transaction_us / 1000),
+        ended_s=None if ended is None else _moment_s(last.updated_ms),
         status=str(last.status),
         foreign=first.api_key_index == SPARE_KEY,
     )

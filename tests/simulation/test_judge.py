@@ -1,0 +1,84 @@
+"""The simulated world in the judge's words: legs, lives, and since when the pair was blind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tests.judge.facts import Claim
+from tests.simulation import judge as judging
+from tests.simulation.daemon import Tools
+from tests.simulation.exchange import A, B
+from tests.simulation.loop import VirtualLoop, run
+from tests.simulation.schedule import Profile, Stage
+
+CALM = Profile(faults=(), peer_watch=1.0, same_host=0.0)
+
+
+def played(work: Callable[[Stage], Awaitable[None]], profile: Profile = CALM) -> Stage:
+    """Start a pair, wait for A's first order, do something, and return the scene."""
+
+    async def main(loop: VirtualLoop) -> Stage:
+        stage = Stage(loop, 7, profile, Tools(), None)
+        stage.b.start()
+        stage.a.start()
+        assert await stage._until(stage._is_working, 30)
+        await work(stage)
+        return stage
+
+    stage: Stage = run(main)
+    return stage
+
+
+def test_a_round_in_the_judges_words() -> None:
+    """Legs and lives have the loop's moments; every order knows when it was signed."""
+
+    async def work(stage: Stage) -> None:
+        stage.world.exchange.take(100, A)
+        await asyncio.sleep(5)
+
+    stage = played(work)
+    log, notes = stage.world.exchange.log, stage.world.notes
+    legs, lives = judging._legs(log), judging._lives(log, notes.signed)
+    assert [(leg.a_lots, leg.b_lots) for leg in legs] == [(100, 0), (0, -100)]
+    hedge = next(life for life in lives if life.account == B and not life.is_marker)
+    assert hedge.signed_s is not None
+    assert legs[0].at_s < hedge.signed_s < hedge.received_s <= legs[1].at_s
+    assert not any(life.foreign for life in lives)
+    assert notes.decisions[0].b_ready
+    assert {one.claim for one in notes.said} >= {Claim.LEDGER, Claim.NEUTRAL_RECORD}
+    assert stage.judge.audit().violations == ()
+
+
+def test_a_persons_trade_is_foreign() -> None:
+    """It is known by its key, not by what it names itself."""
+
+    async def work(stage: Stage) -> None:
+        stage.world.exchange.meddle(B, 5)
+        await asyncio.sleep(5)
+
+    stage = played(work)
+    (leg,) = judging._legs(stage.world.exchange.log)
+    assert (leg.b_lots, leg.foreign_b, leg.foreign_a) == (5, True, False)
+    assert any(life.foreign for life in judging._lives(stage.world.exchange.log, {}))
+
+
+def test_what_nothing_shows_excuses_no_longer_than_evidence_counts() -> None:
+    """Both streams of B and A's are dead: from then on B cannot know, for a while."""
+    found: list[float] = []
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(judging.SETTLE_S + 2)
+        sight, daemons = stage.judge._sight, [stage.a, stage.b]
+        found.append(stage.loop.time() - sight.known_s(daemons))
+        for daemon in daemons:
+            daemon.host.venue.cut = True
+        await asyncio.sleep(5)
+        found.append(stage.loop.time() - sight.known_s(daemons))
+        await asyncio.sleep(100)
+        stage.a.kill()
+        found.append(stage.loop.time() - sight.known_s(daemons))
+
+    played(work)
+    now, soon, late = found
+    assert now == 0.0
+    assert 4.0 <= soon <= 5.0 + judging.LOOKS_S
+    assert late == judging.FRESH_S + judging.SETTLE_S
