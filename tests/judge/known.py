@@ -30,7 +30,10 @@ _END_RESTS = frozenset(
     }
 )
 
+_OWED_NOTHING = frozenset({"ledger: open", "neutral_record: open", "neutral_record: positions"})
+
 KNOWN: dict[int, Known] = {
+    25: Known("13.1", _OWED_NOTHING, "B"),
     26: Known("13.3", _END_RESTS, "B"),
     56: Known("13.1", _END_OPEN, "B"),
 }

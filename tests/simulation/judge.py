@@ -266,6 +266,35 @@ class Judge:
         return audit
 
 
+class _Path:
+    """One way on which news comes: since when it has been open without a break."""
+
+    def __init__(self) -> None:
+        self._open_s: float | None = None
+        self._known_s = 0.0
+        """The newest moment before which everything could be known when it broke."""
+        self._settle_s = SETTLE_S
+
+    def known_s(self, now: float, slack_s: float | None, *, lossy: bool) -> float:
+        """Return the last moment that it must have told of; `slack_s` None: it is broken now.
+
+        What a `lossy` link has lost is not made up for by what comes later.
+        """
+        if slack_s is None:
+            if self._is_settled(now):
+                self._known_s = max(self._known_s, now - LOOKS_S)
+                self._settle_s = SETTLE_S
+            self._open_s = None
+            self._settle_s = Bounds().lost_s if lossy else self._settle_s
+            return self._known_s
+        if self._open_s is None:
+            self._open_s = now
+        return now - slack_s if self._is_settled(now) else self._known_s
+
+    def _is_settled(self, now: float) -> bool:
+        return self._open_s is not None and now - self._open_s >= self._settle_s
+
+
 class _Sight:
     """Since when the pair has been able to see what happens: A's trades and B's own.
 
@@ -275,24 +304,29 @@ class _Sight:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._seen_s: float | None = None
-        self._blind_s = 0.0
-        """The newest moment before which everything could be known."""
+        self._watch, self._key = _Path(), _Path()
 
     def known_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which the pair could not but know, as of now."""
-        now, slack_s = self._world.loop.time(), self._slack_s(daemons)
-        if slack_s is None:
-            if self._seen_s is not None:
-                if now - self._seen_s >= SETTLE_S:
-                    self._blind_s = max(self._blind_s, now - LOOKS_S)
-                self._seen_s = None
-            return max(self._blind_s, now - self._evidence_s(daemons))
-        if self._seen_s is None:
-            self._seen_s = now
-        if now - self._seen_s >= SETTLE_S:
-            return now - slack_s
-        return max(self._blind_s, now - self._evidence_s(daemons))
+        now = self._world.loop.time()
+        hedgers = [one for one in daemons if one.side == "b" and _works(one)]
+        sees_own = any(_hears(one, 0) for one in hedgers)
+        watches = sees_own and any(_hears(one, 1) for one in hedgers)
+        told = sees_own and self._is_told(hedgers, daemons)
+        own = any(_loses(one, 0) for one in daemons)
+        public = own or any(_loses(one, 1) for one in hedgers)
+        return max(
+            self._watch.known_s(now, 0.0 if watches else None, lossy=public),
+            self._key.known_s(now, KEY_S if told else None, lossy=own),
+            now - self._evidence_s(daemons),
+        )
+
+    def _is_told(self, hedgers: list[Daemon], daemons: list[Daemon]) -> bool:
+        """Whether what A states of its book reaches B by Redis."""
+        if self._world.redis.down or not any(_reaches_redis(one) for one in hedgers):
+            return False
+        makers = [one for one in daemons if one.side == "a" and _works(one)]
+        return any(_hears(one, 0) and _is_proven(one) and _reaches_redis(one) for one in makers)
 
     def _evidence_s(self, daemons: list[Daemon]) -> float:
         """Return how old the evidence may be that a word rests on while nothing new comes.
@@ -332,12 +366,17 @@ def _is_proven(maker: Daemon) -> bool:
 
 def _hears(daemon: Daemon, number: int) -> bool:
     """Whether every frame of a socket (0 private, 1 public) reaches this process in time."""
-    if number >= len(daemon.sockets):
+    if number >= len(daemon.sockets) or _loses(daemon, number):
         return False
     socket, weather = daemon.sockets[number], daemon.host.venue
-    lossy = socket.drop[0] or weather.lose_stream or weather.delay_frame or weather.stale_read
+    late = weather.lose_stream or weather.delay_frame or weather.stale_read or weather.fail_read
     silent = daemon.world.loop.time() < socket._silent_until
-    return socket.is_up and not (weather.cut or lossy or silent)
+    return socket.is_up and not (weather.cut or late or silent)
+
+
+def _loses(daemon: Daemon, number: int) -> bool:
+    """Whether frames of a socket may be lost while it seems to live."""
+    return number < len(daemon.sockets) and daemon.sockets[number].drop[0] > 0
 
 
 def _reaches_redis(daemon: Daemon) -> bool:
