@@ -180,17 +180,15 @@ def _excused(positions: Positions, number: int, leg: Leg, excess: int) -> int:
     return sum(
         row.lots
         for row in positions.record.false_rows
-        if row.at_s <= leg.at_s and _is_undone(positions.record, row, leg.at_s, undone_s)
+        if row.at_s <= leg.at_s and _is_undone(positions.record, row, undone_s)
     )
 
 
-def _is_undone(record: Record, row: FalseRow, at_s: float, undone_s: float | None) -> bool:
+def _is_undone(record: Record, row: FalseRow, undone_s: float | None) -> bool:
     """Whether what the row did is undone in time, or may still be when the record ends."""
     if row.shown_s is None:
         return True
     until_s = row.shown_s + record.bounds.undone_s
-    if at_s > until_s:
-        return False
     return record.end_s <= until_s if undone_s is None else undone_s <= until_s
 
 

@@ -150,6 +150,17 @@ def test_what_is_open_by_hand_is_named(claim: Claim) -> None:
     assert kinds(tape) == set()
 
 
+@pytest.mark.parametrize(("seconds", "good"), [(0.4, True), (0.6, False)])
+def test_a_fill_by_hand_that_is_just_heard_need_not_be_named(seconds: float, good: bool) -> None:
+    """It travels like any news."""
+    tape = Tape()
+    tape.cycle(1)
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), 100, "x"))
+    tape.now_s += seconds - 1
+    tape.say(Claim.DAEMON_CODE_0)
+    assert kinds(tape) == (set() if good else named(Claim.DAEMON_CODE_0, "by hand"))
+
+
 @pytest.mark.parametrize(("a_lots", "b_lots", "good"), [(400, -400, True), (0, 0, False)])
 def test_positions_that_are_named_must_be_true(a_lots: int, b_lots: int, good: bool) -> None:
     """Neutral, but not at these positions."""
