@@ -94,7 +94,9 @@ async def _live(loop: loops.VirtualLoop, secret: bytes | None) -> Earlier:
     for host in stage.hosts:
         host.boot_ms += EARLIER_S * 1000
     texts: dict[str, dict[str, None]] = {}
-    world.redis.heard.append(lambda name, text: texts.setdefault(name, {}).update({text: None}))
+    world.redis.heard.append(
+        lambda name, text: texts.setdefault(name, {}).update({str(text): None})
+    )
     dumps: list[dict[str, Value]] = []
 
     def stamp_s() -> int:
@@ -157,7 +159,7 @@ class Attacker:
 
     def today(self, name: str) -> list[str]:
         """Return what was stored or published under a name in this schedule, but for the newest."""
-        return list(self.redis.kept.get(name, ()))[:-1]
+        return [str(text) for text in self.redis.kept.get(name, ())[:-1]]
 
     def yesterday(self, name: str) -> tuple[str, ...]:
         return earlier_life(self.secret).texts.get(name, ())

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from random import Random
 from signal import SIGTERM
 from typing import Any, cast
@@ -95,7 +95,7 @@ class Settings:
         """The market, as far as amounts are written in it."""
         return SPECS[self.market]
 
-    @property
+    @cached_property
     def scope(self) -> PairScope:
         return PairScope(CHAIN, A, B, self.spec, secret=self.secret)
 

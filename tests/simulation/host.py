@@ -46,16 +46,17 @@ class Host:
         self.files = {"a": {}, "b": {}}
         self.halts = {"a": None, "b": None}
 
-    # --- its clocks: one of the wall that people and jumps set, one that only goes on -----------
+    # --- its wall clock; the monotonic one goes on evenly whatever happens to it ----------------
+
+    @property
+    def is_off(self) -> bool:
+        """Whether its wall clock has changed since the start."""
+        return bool(self.jumps_ms or self.drift or self.unmet_clock)
 
     def wall_ms(self, now: float) -> int:
         """Return its wall clock, epoch ms, at a moment of the simulation (s)."""
         drifted = self.drift * (now - self._drifts_since) * 1000 if self.drift else 0.0
         return START_MS + self.skew_ms + round(self.jumps_ms + drifted + now * 1000)
-
-    def monotonic_ms(self, now: float) -> int:
-        """Return milliseconds since it booted: no jump and no drift of the other clock is in it."""
-        return self.boot_ms + round(now * 1000)
 
     def jump(self, milliseconds: float, kind: str) -> None:
         """Set the wall clock forward or back."""
@@ -137,10 +138,12 @@ class SimClock:
         self._loop, self._host = loop, host
 
     def now_ms(self) -> int:
-        return self._host.monotonic_ms(self._loop.time())
+        return self._host.boot_ms + round(self._loop.time() * 1000)
 
     def epoch_ms(self) -> int:
         host = self._host
+        if not host.is_off:
+            return START_MS + host.skew_ms + round(self._loop.time() * 1000)
         if host.unmet_clock:
             host.tally.reach(host.unmet_clock)
             host.unmet_clock = ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from hedge.bus.port import PairScope
 from hedge.bus.scripts import HALT, LEASE, RELEASE, SWAP, WRITE, LeaseMode, LeaseStatus, Script
 
 UNDO_S = 30.0
@@ -31,10 +32,25 @@ class Refused(Exception):  # noqa: N818  an answer of the server, no fault of th
     """An error as the answer."""
 
 
+class Unwritten:
+    """A text that is not written before somebody looks at it: most are read as the value only."""
+
+    __slots__ = ("_text", "scope", "value")
+
+    def __init__(self, value: Any, scope: PairScope) -> None:
+        self.value, self.scope = value, scope
+        self._text = ""
+
+    def __str__(self) -> str:
+        if not self._text:
+            self._text = self.value.to_json(self.scope.spec, self.scope.secret)
+        return self._text
+
+
 class Value(NamedTuple):
     """What a key holds: a text, or something of another `kind`; and until when."""
 
-    text: str
+    text: str | Unwritten
     until: float | None = None
     kind: str = "string"
 
@@ -86,7 +102,7 @@ class Server:
     """Which kind of misfortune its refusals are, until a process has met one."""
     marks: dict[str, str] = field(default_factory=dict)
     """Which kind of misfortune brought about what a key holds, or lacks, now."""
-    wrote: Callable[[str, str], None] = lambda key, text: None
+    wrote: Callable[[str, str | Unwritten], None] = lambda key, text: None
     """Hears of every text that a client stores."""
     _undo: deque[tuple[float, str, Value | None]] = field(default_factory=deque)
     _saves: list[tuple[float, dict[str, Value]]] = field(default_factory=list)
@@ -96,6 +112,11 @@ class Server:
 
     def get(self, key: str) -> str | None:
         """Return the text of a key, None where it is absent or no text."""
+        text = self.held(key)
+        return None if text is None else str(text)
+
+    def held(self, key: str) -> str | Unwritten | None:
+        """Return the text of a key as it was left, written or not."""
         value = self._value(key)
         return value.text if value is not None and value.kind == "string" else None
 
@@ -194,14 +215,13 @@ class Server:
 
     # --- commands -----------------------------------------------------------------------------
 
-    def execute(self, command: Sequence[str | int]) -> Any:
+    def execute(self, command: Sequence[Any]) -> Any:
         """Run one command. Raises Refused where the answer is an error."""
         name = command[0]
         if name == "EVALSHA":
             count = int(command[2])
             keys = [str(key) for key in command[3 : 3 + count]]
-            arguments = [str(argument) for argument in command[3 + count :]]
-            return _SCRIPTS[str(command[1])](self, keys, arguments)
+            return _SCRIPTS[str(command[1])](self, keys, command[3 + count :])
         run: Callable[..., Any] | None = _COMMANDS.get(str(name))
         if run is None:
             raise Refused(f"ERR unknown command '{name}'")
@@ -211,8 +231,8 @@ class Server:
         if self.refuses and (needs_memory or self.refuses != "OOM"):
             raise Refused(WORDS[self.refuses])
 
-    def _mget(self, *keys: str) -> list[str | None]:
-        return [self.get(key) for key in keys]
+    def _mget(self, *keys: str) -> list[str | Unwritten | None]:
+        return [self.held(key) for key in keys]
 
     def _type(self, key: str) -> str:
         value = self._value(key)
@@ -220,7 +240,7 @@ class Server:
             return value.kind
         return "stream" if key in self.streams else "none"
 
-    def _set(self, key: str, text: str, unit: str = "", ttl: int | str = 0) -> str:
+    def _set(self, key: str, text: str | Unwritten, unit: str = "", ttl: int | str = 0) -> str:
         self._check_write()
         until = self.clock() + int(ttl) / 1000 if unit == "PX" else None
         self.streams.pop(key, None)
@@ -257,9 +277,9 @@ class Server:
         value = self._value(key)
         if value is None:
             return "" if key in self.streams else None
-        return value.text if value.kind == "string" else ""
+        return str(value.text) if value.kind == "string" else ""
 
-    def _checked(self, key: str, arguments: list[str]) -> tuple[LeaseStatus, str]:
+    def _checked(self, key: str, arguments: Sequence[Any]) -> tuple[LeaseStatus, str]:
         raw = self._raw(key)
         holder = table_of(raw) if raw else None
         mode = LeaseMode(arguments[3])
@@ -272,20 +292,20 @@ class Server:
             return LeaseStatus.HOST, raw
         return LeaseStatus.OTHER, raw
 
-    def _take(self, key: str, arguments: list[str]) -> None:
+    def _take(self, key: str, arguments: Sequence[Any]) -> None:
         self._set(key, arguments[4], "PX", arguments[2])
 
-    def _lease(self, keys: list[str], arguments: list[str]) -> list[str]:
+    def _lease(self, keys: list[str], arguments: Sequence[Any]) -> list[str]:
         status, raw = self._checked(keys[0], arguments)
         if status not in (LeaseStatus.OTHER, LeaseStatus.LAPSED):
             self._take(keys[0], arguments)
         return [status.value, raw, ""]
 
-    def _release(self, keys: list[str], arguments: list[str]) -> int:
+    def _release(self, keys: list[str], arguments: Sequence[Any]) -> int:
         holder = table_of(self._raw(keys[0]) or "")
         return self._del(keys[0]) if holder and holder.instance == arguments[0] else 0
 
-    def _write(self, keys: list[str], arguments: list[str]) -> list[str]:
+    def _write(self, keys: list[str], arguments: Sequence[Any]) -> list[str]:
         status, raw = self._checked(keys[0], arguments)
         if status in (LeaseStatus.OTHER, LeaseStatus.LAPSED):
             return [status.value, raw, ""]
@@ -301,7 +321,7 @@ class Server:
             self._publish(arguments[at + 1], arguments[at + 2])
         return [status.value, raw, note]
 
-    def _halt(self, keys: list[str], arguments: list[str]) -> list[Any]:
+    def _halt(self, keys: list[str], arguments: Sequence[Any]) -> list[Any]:
         raw = self._raw(keys[0])
         known = table_of(raw) if raw else None
         stored, note = 0, ""
@@ -315,7 +335,7 @@ class Server:
             self._publish(arguments[4], arguments[5])
         return [stored, raw or "", note]
 
-    def _swap(self, keys: list[str], arguments: list[str]) -> int:
+    def _swap(self, keys: list[str], arguments: Sequence[Any]) -> int:
         now, was, new = self._raw(keys[0]), *arguments
         if table_of(now or "") is not None if was == "" else now != was:
             return 0
@@ -341,7 +361,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "PUBLISH": Server._publish,
 }
 
-_RUN: dict[Script, Callable[[Server, list[str], list[str]], Any]] = {
+_RUN: dict[Script, Callable[[Server, list[str], Sequence[Any]], Any]] = {
     LEASE: Server._lease,
     RELEASE: Server._release,
     WRITE: Server._write,
