@@ -313,6 +313,9 @@ class SimCommands(CommandLink):
             if not one.done():
                 one.set_exception(RedisUnreachableError("Redis is not reachable", "sim"))
 
+    def now(self) -> float:
+        return self._redis.loop.time()
+
     async def aclose(self) -> None:
         self.server = None
 
@@ -431,14 +434,17 @@ class SimScripts(LeasedScripts):
 
 
 class SimOddTypes(OddTypes):
-    """The product's, which asks only where the server has such keys at all."""
+    """The product's, which is spared the questions where the server has no such keys."""
 
     _reads: SimCommands
 
     async def among(self, values: dict[str, str | None]) -> dict[str, str]:
-        server = self._reads.server
-        if server is None or not server.odd:
-            return {}
+        server, now = self._reads.server, self._reads.now()
+        if server is not None and not server.odd:
+            if now >= self._due:
+                self._due, self._known = now + self._every_s, {}
+            if not self._known:
+                return {}
         return await super().among(values)
 
 

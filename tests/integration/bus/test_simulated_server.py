@@ -41,6 +41,9 @@ from tests.simulation.weather import RedisWeather
 pytestmark = pytest.mark.integration
 
 NAMES = Names()
+TIMES = replace(FAST, lease_ttl_s=3600.0, ready_ttl_s=1800.0, link_check_s=3600.0)
+"""So long that a slow machine changes nothing."""
+
 SIGNED = replace(SCOPE, secret=b"a secret")
 HALT = Halt(id="1", side="b", reason="drift", detail="", timestamp=1)
 CHANNELS = (NAMES.account_a_filled, NAMES.account_b_filled, NAMES.account_b_hedge_failed)
@@ -68,8 +71,8 @@ class Server:
     put_list: Callable[[str], None]
     drop: Callable[[str], None]
     get: Callable[[str], str | None]
-    lives_s: Callable[[str], int | None]
-    """How long a key lives on, in whole seconds rounded up; None for one that does not die."""
+    lives_min: Callable[[str], int | None]
+    """How long a key lives on, in whole minutes rounded up; None for one that does not die."""
     refuse: Callable[[str], None]
     answers: list[Any] = field(default_factory=list)
 
@@ -82,7 +85,7 @@ class Server:
 
     def look(self) -> None:
         """Note all that is stored, and how long it lives."""
-        self.answers.append({key: (self.get(key), self.lives_s(key)) for key in KEYS})
+        self.answers.append({key: (self.get(key), self.lives_min(key)) for key in KEYS})
 
 
 async def leases(server: Server) -> None:
@@ -279,7 +282,7 @@ def on_real(play: Play, server: EmbeddedRedis, look: redis.Redis, scope: PairSco
 
         def make(instance: str, host: str, scope: PairScope = scope) -> RedisMessenger:
             messenger = RedisMessenger(
-                settings=settings_of(server), timing=FAST, instance=instance, host_id=host
+                settings=settings_of(server), timing=TIMES, instance=instance, host_id=host
             )
             messenger.bind(scope, LEASE_A, LEASE_B)
             made.append(messenger)
@@ -288,9 +291,9 @@ def on_real(play: Play, server: EmbeddedRedis, look: redis.Redis, scope: PairSco
         def get(key: str) -> str | None:
             return str(look.get(key)) if str(look.type(key)) == "string" else None
 
-        def lives_s(key: str) -> int | None:
+        def lives_min(key: str) -> int | None:
             left_ms = int(str(look.pttl(key)))
-            return None if left_ms < 0 else -(-left_ms // 1000)
+            return None if left_ms < 0 else -(-left_ms // 60_000)
 
         def put_list(key: str) -> None:
             look.delete(key)
@@ -303,7 +306,7 @@ def on_real(play: Play, server: EmbeddedRedis, look: redis.Redis, scope: PairSco
             else:
                 look.execute_command("REPLICAOF", "NO", "ONE")
 
-        hand = Server(make, look.set, put_list, look.delete, get, lives_s, refuse)
+        hand = Server(make, look.set, put_list, look.delete, get, lives_min, refuse)
         try:
             await play(hand)
         finally:
@@ -327,18 +330,18 @@ def on_simulated(play: Play, scope: PairScope) -> list[Any]:
                 Process("one"),
                 RedisWeather(),
                 me=Lease(instance=instance, host=host),
-                timing=FAST,
+                timing=TIMES,
                 host=host,
             )
             place.clients.append(messenger)
             messenger.bind(scope, LEASE_A, LEASE_B)
             return messenger
 
-        def lives_s(key: str) -> int | None:
+        def lives_min(key: str) -> int | None:
             value = place.master.values.get(key)
             if value is None or value.until is None:
                 return None
-            return -(-round((value.until - loop.time()) * 1000) // 1000)
+            return -(-round((value.until - loop.time()) * 1000) // 60_000)
 
         def refuse(word: str) -> None:
             place.master.refuses = word
@@ -349,7 +352,7 @@ def on_simulated(play: Play, scope: PairScope) -> list[Any]:
             lambda key: place.master.put(key, Value("", None, "list")),
             place.master.drop,
             place.get,
-            lives_s,
+            lives_min,
             refuse,
         )
         await play(hand)
