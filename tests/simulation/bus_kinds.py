@@ -189,9 +189,9 @@ def _by_hand(stage: "Stage", dice: Random) -> None:
 async def clear_hand(stage: "Stage") -> None:
     """Do what a person does about open fills by hand: A is stopped, the opposite published."""
     for _ in range(5):
-        leader = stage.standby if stage.has_standby and stage.standby.is_running else stage.b
+        leaders = (daemon for daemon in stage.daemons if daemon.side == "b" and daemon.leads)
         # What B was moved by: the opposite of a fill of A, so as a fill of A its own opposite.
-        manual = leader.manager.state.manual_lots if leader.is_running else 0
+        manual = sum(daemon.manager.state.manual_lots for daemon in leaders)
         if not manual:
             return
         stage.a.kill()

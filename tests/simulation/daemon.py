@@ -260,6 +260,11 @@ class Daemon:
         return self.process is not None and not self.process.dead
 
     @property
+    def leads(self) -> bool:
+        """Whether it believes that it holds its lease."""
+        return self.is_running and bool(self.manager.lease.held)
+
+    @property
     def is_frozen(self) -> bool:
         return self.is_running and self.process is not None and self.process.frozen
 
