@@ -195,7 +195,7 @@ def renew_lapsed(parts: Parts, world: World) -> Parts:
 
         async def renew(key: Any) -> LeaseAnswer:
 
-            answer = await messenger._lease(key.name, LeaseMode.FREE)
+            answer = await messenger._scripts.lease(key, LeaseMode.FREE)
             return replace(answer, was_free=False)
 
         async def write_ledger(*args: Any, **kwargs: Any) -> LeaseAnswer:
