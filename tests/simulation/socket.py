@@ -18,7 +18,6 @@ from tests.simulation.exchange import ETH, START_MS, Frame, Margin, SimExchange
 from tests.simulation.host import Host
 from tests.simulation.loop import Process, VirtualLoop
 
-
 _KIND_OF = {"reset": "socket lost", "cut off": "cut from exchange"}
 """What a blow says when it cuts a socket to the kind of that blow."""
 
