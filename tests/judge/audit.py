@@ -48,6 +48,7 @@ def judge(record: Record) -> Audit:
         *promises.hold(positions),
         *promises.beside(positions),
         *promises.decided(positions),
+        *promises.made_naked(positions),
         *promises.beliefs(positions),
         *promises.Words(positions).violations(),
         *promises.holds(positions),

@@ -135,7 +135,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decided on an order that shall rest; what it had been told of B and of halts by then.
+    """A decided on an order that shall rest, or that closes; what it had been told by then.
 
     `b_ready`, `halted`: as told, None where it was told nothing; `told_s`: when it was told, None
     for never; `thawed_s`: when its process last went on after a freeze. `unreleased`: the halts
@@ -150,6 +150,8 @@ class Decision:
     told_s: float | None
     thawed_s: float = float("-inf")
     unreleased: tuple[str, ...] = ()
+    closes: bool = False
+    """It closes at market, and rests nothing."""
 
 
 # --- what befell it -------------------------------------------------------------------------

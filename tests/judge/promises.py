@@ -266,6 +266,8 @@ def decided(positions: Positions) -> Iterator[Violation]:
     record = positions.record
     lives = _lives_of_b(record)
     for decision in record.decisions:
+        if decision.closes:
+            continue
         for kind, text in _wrong_with(decision, record):
             yield _decision(decision, kind, text)
         dead_s = lives.uncovered_s(decision.at_s) if lives is not None else 0.0
@@ -302,6 +304,23 @@ def _lives_of_b(record: Record) -> "_Cover | None":
 
 
 # --- I4 ---------------------------------------------------------------------------------------
+
+
+def made_naked(positions: Positions) -> Iterator[Violation]:
+    """I1: A closes nothing that is covered while it is told that no B can follow (13.15)."""
+    record = positions.record
+    lives = {life.client_order_index: life for life in record.orders}
+    for decision in record.decisions:
+        life = lives.get(decision.client_order_index)
+        if not decision.closes or decision.b_ready or life is None or not life.filled_lots:
+            continue
+        if positions.is_even(positions.before_mono(life.received_ns)):
+            told = "not ready" if decision.b_ready is False else "unknown"
+            text = (
+                f"{decision.who} closed {life.filled_lots} of what was covered while B was {told}"
+            )
+            facts = {"order": life.client_order_index, "who": decision.who}
+            yield Violation("I1", "made naked", life.received_s, text, facts)
 
 
 def beliefs(positions: Positions) -> Iterator[Violation]:
@@ -563,6 +582,7 @@ __all__ = [
     "hedges_of_b",
     "hold",
     "holds",
+    "made_naked",
     "never_twice",
     "resting_of_a",
 ]

@@ -182,12 +182,14 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Turn:
     """One turn in the life of a process: started, told to stop, killed, ended ..."""
 
     at_s: float
     name: str
     what: str
+    market: str = ""
+    """The market that it was started for."""
 
 
 @dataclass
@@ -202,7 +204,7 @@ class World:
     tools: Tools
     say: Callable[[str, str], None] | None = None
     on_place: Callable[["Daemon", OrderRequest], None] = lambda daemon, order: None
-    """Hears of each resting order that A decides on."""
+    """Hears of each order of A that shall rest, or that closes."""
     on_change: Callable[["Daemon", str], None] = lambda daemon, what: None
     """Hears of each start, freeze and end of a process."""
     notes: Notes = field(default_factory=Notes)
@@ -210,7 +212,7 @@ class World:
     bugs: list[str] = field(default_factory=list)
     starts: int = 0
     tally: Tally = field(default_factory=Tally)
-    lives: list[Life] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
     """What became of the processes, in the order of time."""
     must_open: set[str] = field(default_factory=set)
     """Daemons whose next start ends where Redis or the exchange does not answer it."""
@@ -236,7 +238,6 @@ def connect(world: World, host: Host, process: Process, instance: str) -> SimMes
     world.redis.clients.append(messenger)
     messenger.bind(world.settings.scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
     return messenger
-
 
 
 class Daemon:
@@ -346,7 +347,7 @@ class Daemon:
         return world.tools.parts(parts, world)
 
     def _on_order(self, order: OrderRequest) -> None:
-        if order.time_in_force is TimeInForce.POST_ONLY:
+        if order.time_in_force is TimeInForce.POST_ONLY or order.reduce_only:
             self.world.on_place(self, order)
 
     async def _run(self, process: Process, manager: Shell) -> None:
@@ -461,7 +462,8 @@ class Daemon:
 
     def tell(self, what: str) -> None:
         """Note what became of it."""
-        self.world.lives.append(Life(self.world.loop.time(), self.name, what))
+        market = self.world.settings.market if what == "started" else ""
+        self.world.turns.append(Turn(self.world.loop.time(), self.name, what, market))
         self.world.on_change(self, what)
         if self.world.say is not None:
             self.world.say(self.name, f"*** {what}")

@@ -1,8 +1,8 @@
 """A whole day of one pair in one run: neither its state nor its memory may grow.
 
-The market goes from calm to busy and back in each quarter of the run; now and then something goes wrong,
-seldom enough that the pair is whole again before the next time. At each hour, once the pair is
-whole, everything that is reachable from its two managers is counted.
+The market goes from calm to busy and back in each quarter of the run; now and then something
+goes wrong, seldom enough that the pair is whole again before the next time. At each hour, once the
+pair is whole, everything that is reachable from its two managers is counted.
 """
 
 import asyncio

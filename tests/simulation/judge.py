@@ -5,27 +5,29 @@ Only a translation: what is promised stands in `tests/judge`. It listens at the 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from hedge.exchange.port import OrderRequest
+from hedge.core import ids
+from hedge.core.amounts import Side
+from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
 from hedge.wire.state import Ledger, Neutral, Ready
 from paper.records import Order, OrderType, TimeInForce
 from paper.records import Trade as PaperTrade
-from tests.judge import known
 from tests.judge.audit import Audit, judge
 from tests.judge.facts import (
     Adopted,
     Bounds,
     Claim,
     Decision,
+    HandPublished,
     Leg,
     OrderLife,
+    Record,
     Said,
-    Violation,
 )
 from tests.judge.notes import Notes
 from tests.simulation.bus import NAMES
@@ -56,18 +58,16 @@ class Judge:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.violations: list[str] = []
-        """What the run itself found; `audit` adds what the judge found."""
-        self.found: tuple[Violation, ...] = ()
+        self.record: Record | None = None
+        """What the last audit judged."""
         self.placed = 0
         self.dust_lots = 0
         """What may stay unhedged while A goes on."""
         self._sight = _Sight(world)
         self._leads: dict[str, bool] = {}
-        self._known_halts: dict[Daemon, set[str]] = {}
+        self._known_halts: dict[Daemon, dict[str, float]] = {}
+        """Since when a process has known each halt."""
         self.daemons: list[Daemon] = []
-        self.known: list[str] = []
-        """What is known to break on today's rules, with its counterexample."""
         world.on_change = self.on_change
         world.on_place = self.on_place
 
@@ -123,6 +123,8 @@ class Judge:
             elif event == "covered":
                 state = daemon.manager.state
                 self._say(daemon, Claim.A_COVERED, str(fields["detail"]), a_lots=state.net_lots)
+            elif event == "by_hand":
+                self._on_hand(fields)
             elif event in ADOPTIONS:
                 self._notes.adopted.append(Adopted(self._now, event))
             elif event == "waiting":
@@ -131,6 +133,13 @@ class Judge:
                 self._notes.showed(self._now, "a", "log", event)
 
         return hear
+
+    def _on_hand(self, fields: Mapping[str, Any]) -> None:
+        """Note a fill that B took for one of A's because a person or a script said so."""
+        lots = round(Decimal(fields["size"]) * 10**self._world.settings.spec.size_decimals)
+        text = f"number {len(self._notes.by_hand)}"  # B itself has sorted out what was said twice
+        signed = lots if fields["side"] is Side.BUY else -lots
+        self._notes.by_hand.append(HandPublished(self._now, signed, text))
 
     def _on_stopped(self, daemon: Daemon, neutral: bool) -> None:
         """Note what a clean stop says; a standby's end says nothing while another one leads."""
@@ -195,15 +204,16 @@ class Judge:
         return beat
 
     def _watch_halts(self, daemon: Daemon, host: Any) -> None:
-        """Keep the ids of the halts that this process has known."""
+        """Keep the ids of the halts that this process has known, and since when."""
         kept = daemon.host.halts[daemon.side]
-        known = self._known_halts[daemon] = {kept.id} if kept and kept.is_active else set()
+        active = kept is not None and kept.is_active
+        known = self._known_halts[daemon] = {kept.id: self._now} if kept and active else {}
         write = host.write_halt
 
         def write_halt(halt: Any) -> None:
             write(halt)
             if halt.is_active:
-                known.add(halt.id)
+                known.setdefault(halt.id, self._now)
 
         host.write_halt = write_halt
 
@@ -223,7 +233,10 @@ class Judge:
         told_s, snapshot = daemon.messenger.seen or (None, None)
         halt = snapshot.halt if snapshot is not None else None
         ready = snapshot.ready_b if snapshot is not None else None
-        unreleased = self._known_halts.get(daemon, set()) - self._notes.released
+        # What was decided in the very turn in which the halt came was decided before it.
+        halts = self._known_halts.get(daemon, {}).items()
+        known = {halt_id for halt_id, since_s in halts if since_s < self._now}
+        unreleased = known - self._notes.released
         self._notes.decisions.append(
             Decision(
                 at_s=self._now,
@@ -234,6 +247,7 @@ class Judge:
                 told_s=told_s,
                 thawed_s=daemon.thawed_at,
                 unreleased=tuple(sorted(unreleased)),
+                closes=order.kind is OrderKind.MARKET,
             )
         )
 
@@ -243,10 +257,11 @@ class Judge:
         """Judge the whole run."""
         world = self._world
         log, first = world.exchange.log, world.exchange.first_lots
+        strangers = _strangers(log, world.exchange.foreign.keys())
         record = self._notes.record(
             accounts=(A, B),
-            legs=_legs(log),
-            orders=_lives(log, self._notes.signed),
+            legs=_legs(log, strangers),
+            orders=_lives(log, self._notes.signed, strangers),
             end_s=self._now,
             offset_lots=world.settings.offset_lots,
             first_lots=(first[A], first[B]),
@@ -254,16 +269,8 @@ class Judge:
                 dust_lots=self.dust_lots, news_s=NEWS_S, told_s=TOLD_S, dead_b_s=DEAD_B_S
             ),
         )
-        audit = judge(record)
-        self.found = audit.violations
-        for one in self.found:
-            number = known.counterexample_of(one)
-            if number is None:
-                self.violations.append(str(one))
-            else:
-                self.known.append(f"{number}: {one}")
-        self.violations += [f"bug: {text}" for text in world.bugs]
-        return audit
+        self.record = record
+        return judge(record)
 
 
 class _Path:
@@ -389,16 +396,29 @@ def _moment_s(epoch_ms: int) -> float:
     return (epoch_ms - START_MS) / 1000
 
 
-def _legs(log: Logged) -> list[Leg]:
+def _strangers(log: Logged, by_hand: Container[int] = ()) -> frozenset[int]:
+    """Return the orders that the pair did not send: a person's, a program's, a liquidation's.
+
+    `by_hand` are client order indexes that another client gave, with a tag like ours or not.
+    """
+    return frozenset(
+        order_index
+        for order_index, rows in log.orders.items()
+        if (first := rows[0][1]).api_key_index == SPARE_KEY
+        or first.client_order_index in by_hand
+        or not ids.is_ours(first.client_order_index)
+    )
+
+
+def _legs(log: Logged, strangers: frozenset[int]) -> list[Leg]:
     legs = []
-    foreign = {index for index, rows in log.orders.items() if rows[0][1].api_key_index == SPARE_KEY}
     for seq, mono, trade in log.trades:
         a, b = (
             trade.lots * ((trade.bid_account_index == who) - (trade.ask_account_index == who))
             for who in (A, B)
         )
         if a or b:
-            strange = (bool(_orders_of(trade, who) & foreign) for who in (A, B))
+            strange = (bool(_orders_of(trade, who) & strangers) for who in (A, B))
             legs.append(Leg(seq, mono, _moment_s(trade.timestamp_ms), a, b, *strange))
     return legs
 
@@ -412,13 +432,14 @@ def _orders_of(trade: PaperTrade, account: int) -> set[int]:
     return {order_index for owner, order_index in sides if owner == account}
 
 
-def _lives(log: Logged, signed: dict[int, float]) -> list[OrderLife]:
+def _lives(log: Logged, signed: dict[int, float], strangers: frozenset[int]) -> list[OrderLife]:
     lives = []
-    for rows in log.orders.values():
+    for order_index, rows in log.orders.items():
         (_, first), (last_mono, last) = rows[0], rows[-1]
         received = log.arrived[first.order_index]
         life = _life(first, last, received, None if last.status.is_active else last_mono)
-        lives.append(replace(life, signed_s=signed.get(first.client_order_index)))
+        signed_s = signed.get(first.client_order_index)
+        lives.append(replace(life, signed_s=signed_s, foreign=order_index in strangers))
     return sorted(lives, key=lambda life: life.received_ns)
 
 
@@ -438,5 +459,4 @@ def _life(first: Order, last: Order, received: int, ended: int | None) -> OrderL
         ended_ns=ended,
         ended_s=None if ended is None else _moment_s(last.updated_ms),
         status=str(last.status),
-        foreign=first.api_key_index == SPARE_KEY,
     )

@@ -22,7 +22,10 @@ class Totals:
     counts: Counter[str] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Tally)
     halts: Counter[str] = field(default_factory=Counter)
-    found: list[Result] = field(default_factory=list)
+    new: list[Result] = field(default_factory=list)
+    """Schedules with a violation that is on no list."""
+    numbers: Counter[int] = field(default_factory=Counter)
+    """In how many schedules each counterexample showed."""
     cpu_s: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
@@ -35,8 +38,9 @@ class Totals:
         self.cpu_s += result.cpu_s
         self.tally.add(result.tally)
         self.halts.update(result.halts)
-        if result.violations:
-            self.found.append(result)
+        self.numbers.update({one.number for one in result.findings if one.number is not None})
+        if result.new:
+            self.new.append(result)
 
     def tell(self) -> None:
         """Print the totals."""
@@ -44,12 +48,14 @@ class Totals:
         print("faults:", ", ".join(f"{name} {n}" for name, n in self.tally.injected.most_common()))
         halts = ", ".join(f"{name} {n}" for name, n in self.halts.most_common())
         print("halts that a person resumed:", halts or "none")
+        known = ", ".join(f"{number} {n}" for number, n in sorted(self.numbers.items()))
+        print("schedules that show a known counterexample:", known or "none")
         print(
             f"schedules={self.schedules} steps={counts['steps']} "
             f"faults={self.tally.injected.total()} "
             f"fills={counts['fills']} hedges={counts['hedges']} starts={counts['starts']} "
             f"virtual_hours={counts['seconds'] / 3600:.1f} prefixes={counts['prefixes']} "
-            f"violations={len(self.found)} "
+            f"violations={len(self.new)} "
             f"schedules_per_minute={self.schedules / took * 60:.0f} "
             f"cpu_ms_per_schedule={self.cpu_s / max(1, self.schedules) * 1000:.1f}"
         )

@@ -11,8 +11,11 @@ from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
 from hedge.wire.control import Halt
 from paper.records import Tier
-from tests.simulation import bus_kinds, faults
+from tests.judge.facts import Violation
+from tests.judge.positions import Positions
+from tests.simulation import bus_kinds, convict, faults
 from tests.simulation.bus import NAMES, SimRedis
+from tests.simulation.convict import Finding
 from tests.simulation.daemon import Daemon, Settings, Tools, World
 from tests.simulation.exchange import START_MS, A, B, SimExchange
 from tests.simulation.host import Host
@@ -23,13 +26,28 @@ from tests.simulation.people import Desk
 from tests.simulation.tally import Tally
 from tests.simulation.venue import DUST_LOTS
 
-HEAL_S = 150.0
+HEAL_S = 90.0
 """Longest wait for a healed pair; the longest honest one is a book that cannot be proven."""
+LOOKS_S = 20.0
+"""After this a person looks at a halt that says that the positions are not explained."""
 POLL_S = 0.5
 SECRETS = (b"a secret of the pair", b"another secret")
 EARLIER_TRADES = 1000
 """Trades that the market had before the schedule begins."""
-FORCED = frozenset({"unexplained_position", "book_not_proven", "foreign_trade_on_b"})
+FORCED = frozenset(
+    {
+        "unexplained_position",
+        "unexpected_short",
+        "book_not_proven",
+        "foreign_trade_on_a",
+        "foreign_trade_on_b",
+        "liquidation_on_b",
+        "drift",
+    }
+)
+"""Halts for which a person looks at both positions, and adopts them."""
+OF_YESTERDAY = ("op-0", "op-1")
+"""Halts of an earlier life, which a person released then."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +93,8 @@ class Result:
     """What one schedule came to."""
 
     seed: int
-    violations: list[str] = field(default_factory=list)
-    known: list[str] = field(default_factory=list)
-    """Violations that today's rules are known for, each with its counterexample."""
+    findings: list[Finding] = field(default_factory=list)
+    """What broke a promise."""
     tally: Tally = field(default_factory=Tally)
     halts: Counter[str] = field(default_factory=Counter)
     prefixes: int = 0
@@ -87,6 +104,16 @@ class Result:
     starts: int = 0
     virtual_s: float = 0.0
     cpu_s: float = 0.0
+
+    @property
+    def violations(self) -> list[str]:
+        """What broke a promise, in sentences."""
+        return [finding.text for finding in self.findings]
+
+    @property
+    def new(self) -> list[Finding]:
+        """What is on no list."""
+        return [finding for finding in self.findings if finding.number is None]
 
 
 class Stage:
@@ -124,6 +151,7 @@ class Stage:
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.world.tally.clock = loop.time
         self.judge = Judge(self.world)
+        self.world.notes.released.update(OF_YESTERDAY)
         self.world.on_place = self.judge.on_place
         skew = profile.skew_ms
         self.host_a = Host("host-a", dice, dice.randint(-skew, skew))
@@ -137,16 +165,21 @@ class Stage:
         self.standby = Daemon(self.world, "b", self.host_c, "B2", tools.standby_key)
         self.second_a = Daemon(self.world, "a", self.host_c, "A2")
         self.desk = Desk(self.world, self.a, self.b, Random(f"{seed} desk"), profile.scripts)
+        self.desk.person.on_resume = self._on_resume
         self.has_standby = False
         self.faulty = False
         self.dust_lots = 0
         """What may stay unhedged, for the venue refuses so little."""
         self._down_until = 0.0
         self._day_ends = 0.0
+        self.broken: list[Violation] = []
 
     @property
     def hosts(self) -> tuple[Host, ...]:
         return (self.host_a, self.host_b, self.host_c)
+
+    def _on_resume(self, halt_id: str, forced: bool) -> None:
+        self.world.notes.releases(self.loop.time(), halt_id, forced=forced)
 
     def say(self, what: str) -> None:
         if self.world.say is not None:
@@ -223,7 +256,7 @@ class Stage:
         if await self._until(self._is_working, 30):
             await self._suffer()
         else:
-            self.judge.violations.append("liveness: the pair does not start")
+            self._break("live", "start", "the pair does not start")
         self.heal()
         await self._recover()
         self._sum_up()
@@ -320,11 +353,9 @@ class Stage:
         for _ in range(3):
             whole = await self.until_whole(HEAL_S)
             halt = self.halt()
-            if not whole and not (halt is not None and halt.reason in FORCED):
-                net = self.world.exchange.lots(A) + self.world.exchange.lots(B)
-                self.judge.violations.append(
-                    f"{'I1' if net else 'liveness'}: healed, but A + B = {net}; {self._states()}"
-                )
+            if not whole and not self._is_forced():
+                net = max(self._nets(), key=abs)
+                self._break("I1" if net else "live", "healed", f"healed, but A + B is {net} off")
                 return
             if halt is None:
                 break
@@ -332,13 +363,13 @@ class Stage:
             self.say(f"a person resumes {halt.reason}")
             await self.resume(halt)
         else:
-            self.judge.violations.append(f"liveness: halted again and again; {self._states()}")
+            self._break("live", "halted again", "halted again and again")
             return
         if self.world.exchange.take(100, A):
             self.say("the last fill")
             await asyncio.sleep(1)
             if not await self._until(self._is_whole, 30):
-                self.judge.violations.append(f"liveness: the last fill; {self._states()}")
+                self._break("live", "last fill", "the last fill")
 
     async def resume(self, halt: Halt) -> None:
         record = Halt(
@@ -359,8 +390,21 @@ class Stage:
         return halt if halt is not None and halt.is_active else None
 
     async def until_whole(self, seconds: float) -> bool:
-        """Wait until the pair is whole and trades, or stands in a halt; whether it is."""
-        return await self._until(self._is_whole, seconds)
+        """Wait until the pair is whole and trades, or stands in a halt; whether it is.
+
+        A halt that waits for a person to look at both positions ends the waiting.
+        """
+        looks_s = self.loop.time() + LOOKS_S
+
+        def is_over() -> bool:
+            return self._is_whole() or (self.loop.time() > looks_s and self._is_forced())
+
+        await self._until(is_over, seconds)
+        return self._is_whole()
+
+    def _is_forced(self) -> bool:
+        halt = self.halt()
+        return halt is not None and halt.reason in FORCED
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         end = self.loop.time() + seconds
@@ -382,16 +426,24 @@ class Stage:
         if not (self.has_standby and self.standby.is_running):
             self.b.start()
 
+    def _nets(self) -> list[int]:
+        """Return by how much A + B is off in each market."""
+        exchange, offset = self.world.exchange, self.world.settings.offset_lots
+        return [
+            exchange.lots(A, market) + exchange.lots(B, market) - (0 if number else offset)
+            for number, market in enumerate(exchange.markets)
+        ]
+
     def _is_working(self) -> bool:
-        return bool(self.world.exchange.engine.active_orders(A))
+        market = self.world.settings.spec.market_index
+        return bool(self.world.exchange.engine.active_orders(A, market))
 
     def _is_whole(self) -> bool:
         """Whether B is the other side of A and the pair trades, or stands in a halt."""
         exchange = self.world.exchange
         if not exchange.is_idle:
             return False
-        net = exchange.lots(A) + exchange.lots(B)
-        if abs(net - self.world.settings.offset_lots) > self.dust_lots:
+        if any(abs(net) > self.dust_lots for net in self._nets()):
             return False
         if self.halt() is not None:
             return self.a.is_running and self.a.manager.state.phase is maker.Phase.HALTED
@@ -408,15 +460,32 @@ class Stage:
         halt = self.halt()
         return ", ".join(parts) + (f", halt {halt.reason}" if halt else "")
 
-    def judged(self) -> list[str]:
-        """Judge everything up to now."""
-        self.judge.audit()
-        return self.judge.violations
+    def _break(self, promise: str, kind: str, text: str) -> None:
+        """Note what the run itself finds broken."""
+        words = f"{text}; {self._states()}"
+        self.broken.append(Violation(promise, kind, self.loop.time(), words, {}))
+
+    def judged(self) -> list[Finding]:
+        """Judge everything up to now, once."""
+        world = self.world
+        world.notes.said.extend(self.desk.said)
+        audit = self.judge.audit()
+        self.result.prefixes, self.result.hedges = audit.prefixes, audit.hedges
+        assert self.judge.record is not None
+        story = convict.Story(
+            Positions(self.judge.record),
+            tuple(world.tally.moments),
+            tuple(world.turns),
+            is_signed=world.settings.secret is not None,
+        )
+        bugs = [Violation("bug", "bug", self.loop.time(), text, {}) for text in world.bugs]
+        return [
+            convict.find(story, violation) for violation in (*audit.violations, *self.broken, *bugs)
+        ]
 
     def _sum_up(self) -> None:
-        result, audit = self.result, self.judge.audit()
-        result.violations, result.known = self.judge.violations, self.judge.known
-        result.prefixes, result.hedges = audit.prefixes, audit.hedges
+        result = self.result
+        result.findings = self.judged()
         result.steps, result.starts = self.loop.callbacks, self.world.starts
         result.virtual_s = self.loop.time()
         self.world.tally.close(faults.WEATHER)

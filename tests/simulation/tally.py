@@ -14,6 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One injection of a kind, or a process that met it."""
+
+    at_s: float
+    kind: str
+    met: bool
+
+
 @dataclass
 class Tally:
     """The two counts of one schedule, or of many."""
@@ -24,8 +33,8 @@ class Tally:
     """In how many schedules a kind was among those that could happen."""
     clock: Callable[[], float] | None = None
     """Tells the virtual time (s) of the one schedule that is counted."""
-    moments: list[tuple[float, str]] = field(default_factory=list)
-    """When each kind was reached, in the order of time, until `close`."""
+    moments: list[Moment] = field(default_factory=list)
+    """When each kind was injected or reached, in the order of time, until `close`."""
 
     def enable(self, kind: str) -> None:
         """Count a schedule in which a kind can happen."""
@@ -34,12 +43,16 @@ class Tally:
     def inject(self, kind: str) -> None:
         """Count one injection."""
         self.injected[kind] += 1
+        self._note(kind, met=False)
 
     def reach(self, kind: str) -> None:
         """Count one injection whose effect a process met."""
         self.reached[kind] += 1
+        self._note(kind, met=True)
+
+    def _note(self, kind: str, *, met: bool) -> None:
         if self.clock is not None:
-            self.moments.append((self.clock(), kind))
+            self.moments.append(Moment(self.clock(), kind, met))
 
     def close(self, weather: frozenset[str]) -> None:
         """End the counting of one schedule, so that no kind is reached oftener than injected.

@@ -37,7 +37,9 @@ def test_a_round_in_the_judges_words() -> None:
 
     stage = played(work)
     log, notes = stage.world.exchange.log, stage.world.notes
-    legs, lives = judging._legs(log), judging._lives(log, notes.signed)
+    strangers = judging._strangers(log)
+    legs = judging._legs(log, strangers)
+    lives = judging._lives(log, notes.signed, strangers)
     assert [(leg.a_lots, leg.b_lots) for leg in legs] == [(100, 0), (0, -100)]
     hedge = next(life for life in lives if life.account == B and not life.is_marker)
     assert hedge.signed_s is not None
@@ -56,9 +58,11 @@ def test_a_persons_trade_is_foreign() -> None:
         await asyncio.sleep(5)
 
     stage = played(work)
-    (leg,) = judging._legs(stage.world.exchange.log)
+    log = stage.world.exchange.log
+    strangers = judging._strangers(log)
+    (leg,) = judging._legs(log, strangers)
     assert (leg.b_lots, leg.foreign_b, leg.foreign_a) == (5, True, False)
-    assert any(life.foreign for life in judging._lives(stage.world.exchange.log, {}))
+    assert any(life.foreign for life in judging._lives(log, {}, strangers))
 
 
 def test_what_nothing_shows_excuses_no_longer_than_evidence_counts() -> None:

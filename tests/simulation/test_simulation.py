@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from paper.records import Trade as PaperTrade
-from tests.judge import known
-from tests.simulation.__main__ import SPREAD, play_one
+from tests.simulation import search
+from tests.simulation.__main__ import SPREAD, lost_by, play_one
+from tests.simulation.convict import ROWS
+from tests.simulation.convicted import CONVICTED
 from tests.simulation.exchange import B
 from tests.simulation.schedule import QUIET, Profile, Result, play
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
@@ -26,8 +28,7 @@ pytestmark = [
 def test_schedules_of_one_seed_keep_every_promise() -> None:
     """Faults of every kind, healed: B is the other side of A, and A trades again."""
     results = [play(SPREAD + number, QUIET) for number in range(SCHEDULES)]
-    broken = [(one.seed, one.violations) for one in results if one.violations]
-    assert broken == []
+    assert [(one.seed, one.new) for one in results if one.new] == []
     assert sum(one.fills for one in results) > SCHEDULES
     assert sum(one.prefixes for one in results) > 2 * SCHEDULES
     assert len({name for one in results for name in one.tally.injected}) > 25
@@ -38,7 +39,7 @@ def test_every_failure_of_the_sequencer_is_played() -> None:
     wanted = {"accepted, cancelled", "accepted, dropped", "nonce handed back"}
     profile = Profile(faults=(), always=tuple(wanted), seconds=(12.0, 12.0))
     results = [play(SPREAD + number, profile) for number in range(6)]
-    assert [one.violations for one in results] == [[]] * 6
+    assert [one.new for one in results] == [[]] * 6
     assert all(wanted <= set(one.tally.injected) for one in results)
 
 
@@ -66,7 +67,7 @@ def test_another_process_replays_the_same_trace() -> None:
             env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
-            check=True,
+            check=False,  # it may show a counterexample
         ).stdout
         for seed in ("1", "2")
     ]
@@ -82,9 +83,7 @@ WITHIN = 250
 def test_a_tempting_rule_is_found_and_the_kept_one_is_not(name: str) -> None:
     """The same schedule breaks a promise with the tempting rule, and none without it."""
     for number in range(WITHIN):
-        seed = SPREAD + number
-        if play_one(seed, name).violations:
-            assert play_one(seed, aimed=name).violations == []
+        if lost_by(name, play_one(SPREAD + number, name)):
             return
     pytest.fail(f"{name} was not found in {WITHIN} schedules")
 
@@ -116,26 +115,29 @@ def _is_of_b(trade: PaperTrade) -> bool:
     return B in (trade.ask_account_index, trade.bid_account_index)
 
 
-LONG = (24.0, 30.0)
-BREAKING = {
-    25: Profile(
-        faults=(),
-        always=("cut from exchange", "answer lost", "markers refused"),
-        seconds=LONG,
-        fill_every_s=1.0,
-        peer_watch=0.0,
-    ),
-    26: Profile(faults=(), always=("stopped",)),
-    56: Profile(faults=(), always=("stopped", "cut from redis"), peer_watch=0.0),
-}
-"""By counterexample: the kinds that bring it about."""
+def test_each_row_has_a_kept_seed_and_the_wanted_ones_are_rows() -> None:
+    """No counterexample is on the list without a schedule that shows it."""
+    numbers = [row.number for row in ROWS]
+    assert sorted(CONVICTED) == sorted(set(numbers))
+    assert set(CONVICTED) >= search.WANTED
 
 
-@pytest.mark.parametrize("number", sorted(known.KNOWN))
+@pytest.mark.parametrize("number", sorted(CONVICTED))
 def test_what_is_known_to_break_is_found(number: int) -> None:
-    """Each row of what today's rules break is met, so that none stays when its rule stands."""
-    for schedule in range(WITHIN):
-        result = play(SPREAD + schedule, BREAKING[number])
-        if any(text.startswith(f"{number}: ") for text in result.known):
-            return
-    pytest.fail(f"{number} was not found in {WITHIN} schedules")
+    """The kept seed shows its counterexample: it is expected, never ignored."""
+    shown = {finding.number for finding in play_one(CONVICTED[number]).findings}
+    assert number in shown, (
+        f"counterexample {number} does not show in its seed any more. Where kinds or mix have"
+        " changed: `python -m tests.simulation --convict --keep`. Where its rule stands: take its"
+        " row out of `convict.py`, or make a weakened rule of it in `weaken.py`"
+    )
+
+
+def test_a_muted_kind_is_drawn_and_does_nothing() -> None:
+    """The plan of a schedule does not change by what is muted."""
+    profile = Profile(faults=(), always=("A killed", "stopped"), seconds=(12.0, 12.0))
+    heard = [play(SPREAD + 2, profile, muted=frozenset(kinds)) for kinds in ((), ("A killed",))]
+    assert [one.tally.enabled for one in heard] == [{"A killed": 1, "stopped": 1}] * 2
+    assert heard[0].tally.injected["A killed"] > 0
+    assert heard[1].tally.injected["A killed"] == 0
+    assert heard[0].tally.injected["stopped"] == heard[1].tally.injected["stopped"]

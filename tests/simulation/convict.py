@@ -1,0 +1,338 @@
+"""Which counterexample a violation shows: the list of what today's rules are known to break.
+
+Each row stands for one counterexample by its number: the tempting rule in a few words, what closes
+it, the kinds of faults that bring it about, and how it shows: a predicate over the facts of one
+schedule up to the violation. A violation shows a row when one of the row's kinds came before it and
+the predicate holds. The more particular rows stand first, and the first one that fits counts.
+
+That it is this row's doing is confirmed by playing the same seed with the row's kinds muted, drawn
+as before but without effect: then no violation of the row may be left. What cannot be decided so
+(chance takes another course once something is missing) is said to be open, never to be confirmed.
+
+A row is expected to be found, never ignored: a test plays its kept seed. When its rule is repaired
+the row goes, or becomes a weakened rule.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.judge.facts import Claim, Violation
+from tests.judge.positions import Positions
+from tests.simulation import end_kinds
+from tests.simulation.daemon import Turn
+from tests.simulation.tally import Moment
+
+EVIDENCE: Final = "evidence before words; every end and start"
+SILENCE: Final = "never silent, never blocked"
+ORIGIN: Final = "origin and freshness; frames that lie; three witnesses"
+LIMITS: Final = "prices, refusals, quota, leverage, clock, inputs"
+
+_ENDS = frozenset(
+    {
+        Claim.DAEMON_CODE_0,
+        Claim.DAEMON_STOPPED,
+        Claim.LAUNCHER_CODE_0,
+        Claim.LAUNCHER_NEUTRAL,
+        Claim.SUMMARY_FLAT,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """The facts of one schedule."""
+
+    positions: Positions
+    moments: tuple[Moment, ...]
+    """When each kind was injected, and met."""
+    turns: tuple[Turn, ...]
+    """What became of the processes."""
+    is_signed: bool = False
+    """Whether the pair has a shared secret."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One violation, and the facts of its schedule up to it."""
+
+    story: Story
+    violation: Violation
+
+    @property
+    def at_s(self) -> float:
+        """When it came about."""
+        return self.violation.at_s
+
+    @property
+    def who(self) -> str:
+        """Whose word or deed it was, "" where the violation names nobody."""
+        return str(self.violation.facts.get("who", ""))
+
+    @property
+    def fault(self) -> str:
+        """What was wrong with what was said: open, resting, in flight, by hand, positions."""
+        return self.violation.kind.rpartition(": ")[2] if self.violation.promise == "said" else ""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it was said at an end."""
+        return self.violation.facts.get("claim") in _ENDS
+
+    @property
+    def since_s(self) -> float:
+        """Since when the positions have been what they are at this moment."""
+        positions = self.story.positions
+        return positions.since_s(positions.at(self.at_s))
+
+    def came(self, *kinds: str) -> bool:
+        """Whether one of these was injected, or met, before."""
+        return any(one.at_s <= self.at_s and one.kind in kinds for one in self.story.moments)
+
+    def met(self, *kinds: str) -> bool:
+        """Whether a process met one of these before."""
+        moments = self.story.moments
+        return any(one.met and one.at_s <= self.at_s and one.kind in kinds for one in moments)
+
+    def last(self, name: str, *whats: str) -> float | None:
+        """Return when a process last had such a turn."""
+        found = None
+        for turn in self.story.turns:
+            if turn.at_s <= self.at_s and turn.name == name and turn.what.startswith(whats):
+                found = turn.at_s
+        return found
+
+    def is_gone(self, name: str, at_s: float) -> bool:
+        """Whether no process ran in this place at a moment."""
+        runs = False
+        for turn in self.story.turns:
+            if turn.at_s <= at_s and turn.name == name:
+                runs = turn.what == "started" or (
+                    runs and not turn.what.startswith(("killed", "ended"))
+                )
+        return not runs
+
+    @property
+    def markets(self) -> int:
+        """For how many markets the pair has been started so far."""
+        return len({turn.market for turn in self.story.turns if turn.at_s <= self.at_s} - {""})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One counterexample: how it comes about, how it shows, and what closes it."""
+
+    number: int
+    rule: str
+    closes: str
+    kinds: tuple[str, ...]
+    """One of them must have come before; none: whatever came."""
+    shows: Callable[[Case], bool]
+    muted: tuple[str, ...] = ()
+    """What is muted to confirm it; none: `kinds`."""
+
+    def is_shown_by(self, case: Case) -> bool:
+        """Whether the violation of this case shows the row."""
+        return (not self.kinds or case.came(*self.kinds)) and self.shows(case)
+
+    @property
+    def culprits(self) -> frozenset[str]:
+        """What is muted to confirm it."""
+        return frozenset(self.muted or self.kinds)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violation, and the counterexample that it shows (None: one that is on no list)."""
+
+    number: int | None
+    at_s: float
+    promise: str
+    kind: str
+    text: str
+
+
+# --- how they show --------------------------------------------------------------------------------
+
+
+def lost(case: Case) -> bool:
+    """A fill stays open, or is taken for covered: by a word, by A's next order, to the end."""
+    violation = case.violation
+    return (
+        case.fault in ("open", "positions")
+        or violation.promise in ("I1", "hold")
+        or violation.kind == "not covered"
+    )
+
+
+def doubled(case: Case) -> bool:
+    """One side trades what it does not owe, or B more than A gave cause for."""
+    return case.violation.promise == "I2" or case.violation.kind == "belief"
+
+
+def wrong(case: Case) -> bool:
+    """Either."""
+    return lost(case) or doubled(case)
+
+
+def stuck(case: Case) -> bool:
+    """The pair does not come to trade again by itself and what a person does."""
+    return case.violation.promise == "live"
+
+
+def misled(case: Case) -> bool:
+    """What is only in the book of a process keeps it from trading, or lets it place too early."""
+    return stuck(case) or case.violation.kind in ("beside", "not covered")
+
+
+def naked_or_stuck(case: Case) -> bool:
+    """A fill stays open, or the pair does."""
+    return lost(case) or stuck(case)
+
+
+def any_way(case: Case) -> bool:
+    """Whatever it is."""
+    return bool(case.violation.kind)
+
+
+def leaves_early(case: Case) -> bool:
+    """B ends with 0 while an order of A rests, or fills just then."""
+    if not (case.is_end and case.who.startswith("B")):
+        return False
+    told_s = case.last(case.who, "told to stop")
+    return case.fault in ("resting", "in flight") or (
+        case.fault == "open" and told_s is not None and case.since_s >= told_s
+    )
+
+
+def leaves_after_a_died(case: Case) -> bool:
+    """B was told to stop by a script when A was dead, and an order of A rests, or fills."""
+    told_s = case.last("B", "told to stop")
+    if told_s is None or not case.is_end or not case.is_gone("A", told_s):
+        return False
+    asked_s, started_s = case.last("A", "told to stop"), case.last("A", "started")
+    was_asked = asked_s is not None and started_s is not None and asked_s >= started_s
+    return not was_asked and case.fault in ("resting", "in flight", "open")
+
+
+def leaves_naked(case: Case) -> bool:
+    """B ends with 0 while something has been open since before it was told to."""
+    return case.is_end and case.who.startswith("B") and case.fault == "open"
+
+
+def a_leaves_naked(case: Case) -> bool:
+    """A ends with 0 while something is open."""
+    return case.is_end and case.who.startswith("A") and case.fault == "open"
+
+
+def is_elsewhere(case: Case) -> bool:
+    """The pair has been started for another market, and what was open before is nobody's."""
+    return case.markets > 1
+
+
+def unreleased(case: Case) -> bool:
+    """A goes on though nobody has released a halt."""
+    return case.violation.kind in ("halt unreleased", "halted")
+
+
+def replayed(case: Case) -> bool:
+    """What was true once is believed, though nobody without the secret can have written it."""
+    return case.story.is_signed
+
+
+def closes_alone(case: Case) -> bool:
+    """A closes what is covered, and B, which is dead or halted, stays."""
+    return case.violation.kind == "made naked"
+
+
+def no_way_out(case: Case) -> bool:
+    """A halted pair of which one side has ended comes never to trade again."""
+    text = case.violation.text
+    return stuck(case) and "halt " in text and ("A ended" in text or "B ended" in text)
+
+
+def says_neutral(case: Case) -> bool:
+    """What B answers, or a command or a script says of it, is taken for both positions."""
+    return case.violation.promise == "said" and not (case.is_end and case.who[:1] in "AB")
+
+
+def page_too_short(case: Case) -> bool:
+    """A public answer that does not reach back is taken for A's newest state."""
+    return lost(case) and case.met("busy market")
+
+
+def a_died_just_then(case: Case) -> bool:
+    """What was stated before A died is taken for its state."""
+    return lost(case) and case.is_gone("A", case.at_s)
+
+
+# --- kinds ----------------------------------------------------------------------------------------
+
+REPLAYS = (
+    "value replayed",
+    "message replayed",
+    "command replayed",
+    "halt and resumption replayed",
+    "position under a forged lease",
+    "beat of the dead kept",
+    "value under another name",
+    "value of another pair",
+)
+ENDS = tuple(kind for kind in end_kinds.ENDS)
+STOPS = ("stopped", "A away", "B away", "market changed", "fill by hand", *ENDS)
+KILLS = ("A killed", "A away", "disk lost", "stopped", "B away", *ENDS)
+ABSENCES = ("A killed", "A away", "A frozen", "disk lost", "stopped", "fill by hand", *ENDS)
+FLATTENS = tuple(kind for kind in end_kinds.COMMANDS if "flatten" in kind)
+ID_LIES = (
+    "public id far ahead",
+    "trade under another id",
+    "public trade lies",
+    "own trade lies",
+    "public stream lies until reconnect",
+    "own stream lies until reconnect",
+)
+OWN_LIES = (
+    "own trade lies",
+    "own row lies",
+    "own stream lies until reconnect",
+    "own rows lie until reconnect",
+    "trade under another id",
+)
+LATE = ("rows listed late", "trades listed late", "transactions listed late", "replica stuck")
+TAGGED = ("A traded with our tag", "B traded with our tag")
+
+LIES = tuple(dict.fromkeys((*ID_LIES, *OWN_LIES, "public position lies", "margin lies")))
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        30,
+        "cancel-all of our market at the start is enough",
+        EVIDENCE,
+        ("market changed",),
+        is_elsewhere,
+    ),
+    Row(42, "flatten asks A only", EVIDENCE, (), closes_alone, muted=FLATTENS),
+    Row(28, "A died, so stop the pair", EVIDENCE, (), leaves_after_a_died, muted=KILLS),
+    Row(26, "B is covered, so B may stop", EVIDENCE, (), leaves_early, muted=STOPS),
+    Row(29, "a halted pair needs no B", EVIDENCE, (), no_way_out, muted=KILLS),
+    Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong),
+    Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
+    Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, replayed),
+    Row(36, "what the stream said stays in the book", ORIGIN, OWN_LIES, misled),
+    Row(34, "the highest trade id is the newest truth", ORIGIN, ID_LIES, stuck),
+    Row(35, "a size that agrees with the sum is true", ORIGIN, LIES, wrong),
+    Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
+    Row(24, "one newer answer proves all", EVIDENCE, ("busy market",), page_too_short),
+    Row(56, "B is covered, so it may end with 0", EVIDENCE, (), leaves_naked, muted=STOPS),
+    Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
+    Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
+    Row(32, "the newest halt is the halt", ORIGIN, (), unreleased),
+)
+"""The more particular ones first."""
+
+
+def find(story: Story, violation: Violation) -> Finding:
+    """Return what a violation shows."""
+    case = Case(story, violation)
+    number = next((row.number for row in ROWS if row.is_shown_by(case)), None)
+    return Finding(number, violation.at_s, violation.promise, violation.kind, str(violation))
