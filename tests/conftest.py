@@ -8,7 +8,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.processes import kept_processes
+from tests.world.processes import kept_processes
 
 # Shared machines are slow at random moments: a deadline per example says nothing about our code.
 settings.register_profile("pair", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -72,7 +72,7 @@ def no_process_left_behind() -> Iterator[None]:
     """Fail a module whose tests leave a child process running, and end that process.
 
     What a session fixture starts (a Redis that several modules share) may stay: it says so by
-    `tests.processes.keep_process`.
+    `tests.world.processes.keep_process`.
     """
     before = {child.pid for child in _children()}
     yield

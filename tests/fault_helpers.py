@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.pair_audit import Audit, OrderLife, lives_of, lots
-from tests.pair_harness import Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ import psutil
 
 from hedge.launcher.embedded_redis import Source, find_server
 from tests.chaos.run import Options, chaos
-from tests.paper_harness import ROOT
+from tests.world.paper import ROOT
 
 EXIT_USAGE = 2
 EXIT_HUNG = 1

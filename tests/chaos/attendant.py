@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.chaos.diary import Diary
-from tests.pair_harness import Pair
+from tests.world.pair import Pair
 
 LOOK_S = 0.25
 PATIENCE_S = 8.0

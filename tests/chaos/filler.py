@@ -10,8 +10,8 @@ import random
 import aiohttp
 
 from tests.chaos.watch import Watch
-from tests.pair_harness import ETH
-from tests.paper_harness import ACCOUNT_A, PaperError, PaperProcess
+from tests.world.pair import ETH
+from tests.world.paper import ACCOUNT_A, PaperError, PaperProcess
 
 EVERY_S = 1.0
 WHOLE_SHARE = 0.6

@@ -19,7 +19,7 @@ from tests.chaos.slots import Slot
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.switches import SWITCH_KINDS, request_of
 from tests.chaos.world import World
-from tests.paper_harness import PaperError
+from tests.world.paper import PaperError
 
 UP_WAIT_S = 8.0
 """A process that shall be hit is waited for this long when it is down."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from tests.chaos.schedule import Fault
-from tests.pair_harness import NAMES, Pair
+from tests.world.pair import NAMES, Pair
 
 GARBAGE = (
     "garbage",

@@ -22,9 +22,9 @@ from tests.chaos.verdict import Records, judge
 from tests.chaos.watch import Watch
 from tests.chaos.world import World
 from tests.pair_audit import legs_of
-from tests.pair_harness import NAMES
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
 from tests.waiting import eventually
+from tests.world.pair import NAMES
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 START_S = 40.0
 UP_S = 30.0

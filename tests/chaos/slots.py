@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.chaos.world import World
-from tests.pair_harness import Daemon
+from tests.world.pair import Daemon
 
 
 class Slot(ABC):

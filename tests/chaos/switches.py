@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.chaos.kinds import Kind
-from tests.pair_harness import KEY_INDEX
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import KEY_INDEX
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 Json = dict[str, Any]
 ACCOUNTS = {"a": ACCOUNT_A, "b": ACCOUNT_B}

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 
 from tests.pair_audit import lots
-from tests.pair_harness import ETH
-from tests.paper_harness import ACCOUNT_A, PaperError, PaperProcess
+from tests.world.pair import ETH
+from tests.world.paper import ACCOUNT_A, PaperError, PaperProcess
 
 Json = dict[str, Any]
 EVERY_S = 0.4

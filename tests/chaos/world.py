@@ -7,9 +7,9 @@ from typing import Self
 
 from hedge.launcher.embedded_redis import LOOPBACK
 from tests.chaos.kinds import LINKS
-from tests.pair_harness import FAST, Daemon, Pair
-from tests.paper_harness import PaperProcess
-from tests.tcp_proxy import TcpProxy
+from tests.world.pair import FAST, Daemon, Pair
+from tests.world.paper import PaperProcess
+from tests.world.proxy import TcpProxy
 
 SHORTENED = {
     **FAST,

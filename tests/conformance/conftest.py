@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 
 from tests.conformance.kit import KEY, Client
-from tests.paper_harness import PaperProcess, new_account_number
+from tests.world.paper import PaperProcess, new_account_number
 
 ClientFactory = Callable[..., Awaitable[Client]]
 

@@ -9,8 +9,8 @@ import lighter
 from lighter.exceptions import ApiException
 
 from tests.integration.paper.support import ETH, GTT, IOC, KEY, POST_ONLY, Refused, Trader, refusal
-from tests.paper_harness import Json
 from tests.waiting import eventually
+from tests.world.paper import Json
 
 __all__ = ["ETH", "GTT", "IOC", "KEY", "POST_ONLY", "Client", "Refused", "refusal"]
 

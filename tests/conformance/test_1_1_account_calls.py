@@ -23,7 +23,7 @@ from tests.conformance.shapes import (
     number,
     text,
 )
-from tests.paper_harness import PaperError
+from tests.world.paper import PaperError
 
 pytestmark = pytest.mark.integration
 

@@ -27,7 +27,7 @@ from tests.conformance.shapes import (
     matching,
     us,
 )
-from tests.paper_harness import PaperError, PaperProcess
+from tests.world.paper import PaperError, PaperProcess
 
 pytestmark = pytest.mark.integration
 

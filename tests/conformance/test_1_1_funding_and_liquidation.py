@@ -25,7 +25,7 @@ from tests.conformance.shapes import (
     text,
 )
 from tests.integration.paper.support import Socket
-from tests.paper_harness import Json, PaperProcess
+from tests.world.paper import Json, PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance import envelopes as env
 from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import ASK, ETH, GTT, IOC, MAX_48, POST_ONLY, Client, refusal
-from tests.paper_harness import Json, PaperProcess
+from tests.world.paper import Json, PaperProcess
 
 pytestmark = pytest.mark.integration
 

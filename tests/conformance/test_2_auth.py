@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import API, KEY, Client, raw, refusal
-from tests.paper_harness import PaperError, new_key
+from tests.world.paper import PaperError, new_key
 
 pytestmark = pytest.mark.integration
 

@@ -12,8 +12,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from tests.conformance.kit import ETH, TX_CREATE, Client
 from tests.conformance.shapes import Shape, exactly, integer, matching, text
 from tests.integration.paper.support import DEADLINE_S, Socket
-from tests.paper_harness import PaperProcess
 from tests.waiting import eventually
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -21,7 +21,7 @@ from tests.conformance.shapes import (
     one_of,
     text,
 )
-from tests.paper_harness import Json
+from tests.world.paper import Json
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import ASK, BID, ETH, IOC, Client
 from tests.integration.paper.support import Socket
-from tests.paper_harness import Json
+from tests.world.paper import Json
 
 pytestmark = pytest.mark.integration
 

@@ -23,7 +23,7 @@ from tests.conformance.shapes import (
     us,
 )
 from tests.integration.paper.support import Socket
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

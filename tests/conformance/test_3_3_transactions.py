@@ -9,7 +9,7 @@ from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import KEY, TX_CANCEL, TX_CREATE, Client
 from tests.conformance.shapes import Shape, exactly, hash_text, integer, list_of, ms, text
 from tests.integration.paper.support import Socket
-from tests.paper_harness import Json
+from tests.world.paper import Json
 
 pytestmark = pytest.mark.integration
 

@@ -27,7 +27,7 @@ from tests.conformance.kit import (
     Client,
     refusal,
 )
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

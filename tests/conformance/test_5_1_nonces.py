@@ -19,7 +19,7 @@ from tests.conformance.kit import (
     event,
     refusal,
 )
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,7 @@ from tests.conformance.kit import (
     refusal,
 )
 from tests.conformance.shapes import Shape, exactly, integer, json_text, one_of, text
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import API, IOC, TX_CREATE, Client, code_of, refusal
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import ETH, IOC, KEY, TX_CREATE, Client, refusal
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.conftest import ClientFactory
 from tests.conformance.kit import API, ETH, IOC, KEY, LIMIT, TX_LEVERAGE, Client, raw
 from tests.integration.paper.support import Socket
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.pair_harness import KEY_INDEX, Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import KEY_INDEX, Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
     pytest.mark.integration,

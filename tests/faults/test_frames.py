@@ -18,7 +18,7 @@ from tests.fault_helpers import (
     pair_fixture,
     until_fired,
 )
-from tests.pair_harness import ETH, Pair
+from tests.world.pair import ETH, Pair
 
 pytestmark = MARKS
 

@@ -17,7 +17,7 @@ from tests.fault_helpers import (
     pair_fixture,
     until_fired,
 )
-from tests.pair_harness import Pair
+from tests.world.pair import Pair
 
 pytestmark = MARKS
 

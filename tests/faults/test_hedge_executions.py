@@ -18,8 +18,8 @@ from tests.fault_helpers import (
     sent,
     until_fired,
 )
-from tests.pair_harness import NAMES, Pair
-from tests.paper_harness import ACCOUNT_B
+from tests.world.pair import NAMES, Pair
+from tests.world.paper import ACCOUNT_B
 
 pytestmark = MARKS
 

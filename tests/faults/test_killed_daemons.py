@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from hedge.core import ids
 from tests.pair_audit import lives_of
-from tests.pair_harness import NAMES, Pair
-from tests.paper_harness import ACCOUNT_B
+from tests.world.pair import NAMES, Pair
+from tests.world.paper import ACCOUNT_B
 
 pytestmark = [
     pytest.mark.integration,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair_harness import running_pair
+from tests.world.pair import running_pair
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(90)]
 

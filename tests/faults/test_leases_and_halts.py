@@ -12,8 +12,8 @@ import pytest_asyncio
 from hedge.core import ids
 from tests.fault_helpers import resumed
 from tests.pair_audit import lives_of
-from tests.pair_harness import ETH, Json, Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import ETH, Json, Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from tests.fault_helpers import flat
 from tests.pair_audit import OrderLife, lives_of, lots
-from tests.pair_harness import NAMES, Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
-from tests.tcp_proxy import TcpProxy
+from tests.world.pair import NAMES, Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
+from tests.world.proxy import TcpProxy
 
 pytestmark = [
     pytest.mark.integration,

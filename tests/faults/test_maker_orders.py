@@ -18,8 +18,8 @@ from tests.fault_helpers import (
     sent,
     until_fired,
 )
-from tests.pair_harness import Pair
-from tests.paper_harness import ACCOUNT_A
+from tests.world.pair import Pair
+from tests.world.paper import ACCOUNT_A
 
 pytestmark = MARKS
 

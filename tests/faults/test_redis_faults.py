@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 import redis.asyncio
 
-from tests.pair_harness import NAMES, Pair
+from tests.world.pair import NAMES, Pair
 
 pytestmark = [
     pytest.mark.integration,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.pair_harness import NAMES, Pair
+from tests.world.pair import NAMES, Pair
 
 pytestmark = [
     pytest.mark.integration,

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from hedge.launcher.embedded_redis import LOOPBACK
-from tests.pair_harness import Pair
-from tests.redis_world import MASTER, SentinelWorld, in_sync, role_of
 from tests.waiting import eventually
+from tests.world.pair import Pair
+from tests.world.sentinels import MASTER, SentinelWorld, in_sync, role_of
 
 pytestmark = [
     pytest.mark.integration,

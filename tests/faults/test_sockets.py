@@ -15,7 +15,7 @@ from tests.fault_helpers import (
     hedged_once,
     pair_fixture,
 )
-from tests.pair_harness import Pair
+from tests.world.pair import Pair
 
 pytestmark = MARKS
 

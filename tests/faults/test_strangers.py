@@ -13,8 +13,8 @@ from tests.fault_helpers import (
     resumed,
     sent,
 )
-from tests.pair_harness import KEY_INDEX, Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import KEY_INDEX, Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = MARKS
 

@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from hedge.core import ids
 from tests.pair_audit import OrderLife, lives_of
-from tests.pair_harness import NAMES, Daemon, Json, Pair
-from tests.paper_harness import ACCOUNT_B
-from tests.tcp_proxy import TcpProxy
+from tests.world.pair import NAMES, Daemon, Json, Pair
+from tests.world.paper import ACCOUNT_B
+from tests.world.proxy import TcpProxy
 
 pytestmark = [
     pytest.mark.integration,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair_harness import lots, running_pair
+from tests.world.pair import lots, running_pair
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault, pytest.mark.timeout(120)]
 

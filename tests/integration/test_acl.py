@@ -10,8 +10,8 @@ import redis
 import redis.asyncio
 
 from hedge.launcher.embedded_redis import LOOPBACK
-from tests.pair_harness import NAMES, Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import NAMES, Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 

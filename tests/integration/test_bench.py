@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.paper_harness import ROOT
+from tests.world.paper import ROOT
 
 pytestmark = pytest.mark.integration
 

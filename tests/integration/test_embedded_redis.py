@@ -18,7 +18,7 @@ from hedge.launcher.embedded_redis import (
     find_server,
 )
 from redis_messenger import RedisMessenger
-from tests.redis_harness import client_of
+from tests.world.redis import client_of
 
 pytestmark = pytest.mark.integration
 

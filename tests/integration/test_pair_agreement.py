@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair_harness import NAMES, Pair
+from tests.world.pair import NAMES, Pair
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.pair_harness import Daemon, Pair
-from tests.paper_harness import new_key
+from tests.world.pair import Daemon, Pair
+from tests.world.paper import new_key
 
 pytestmark = [
     pytest.mark.integration,

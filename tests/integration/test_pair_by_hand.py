@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tests.pair_audit import lots
-from tests.pair_harness import NAMES, Pair
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B
+from tests.world.pair import NAMES, Pair
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
     pytest.mark.integration,

@@ -12,9 +12,9 @@ import yaml
 from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, free_port
 from redis_messenger import RedisMessenger
-from tests.pair_harness import Daemon
-from tests.paper_harness import new_key
-from tests.redis_harness import client_of, private_redis
+from tests.world.pair import Daemon
+from tests.world.paper import new_key
+from tests.world.redis import client_of, private_redis
 
 pytestmark = pytest.mark.integration
 

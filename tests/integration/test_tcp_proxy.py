@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.tcp_proxy import TcpProxy
 from tests.waiting import eventually
+from tests.world.proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
 

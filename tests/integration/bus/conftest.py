@@ -11,7 +11,7 @@ from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.launcher.embedded_redis import EmbeddedRedis
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import INSTANCE_A, LEASE_A, LEASE_B, SCOPE, Make
-from tests.redis_harness import FAST, client_of, settings_of, shared_redis
+from tests.world.redis import FAST, client_of, settings_of, shared_redis
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,8 @@ from tests.bus_helpers import (
     position,
     ready,
 )
-from tests.redis_harness import FAST
 from tests.waiting import eventually
+from tests.world.redis import FAST
 
 pytestmark = pytest.mark.integration
 

@@ -22,8 +22,8 @@ from tests.bus_helpers import (
     listening,
     position,
 )
-from tests.redis_harness import FAST, client_of, private_redis, settings_of
 from tests.waiting import eventually
+from tests.world.redis import FAST, client_of, private_redis, settings_of
 
 pytestmark = pytest.mark.integration
 

@@ -23,10 +23,10 @@ from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import Ear, listening
-from tests.redis_harness import FAST, private_redis, settings_of
-from tests.redis_world import MASTER, SentinelWorld
-from tests.tcp_proxy import TcpProxy, reset
 from tests.waiting import eventually
+from tests.world.proxy import TcpProxy, reset
+from tests.world.redis import FAST, private_redis, settings_of
+from tests.world.sentinels import MASTER, SentinelWorld
 
 pytestmark = pytest.mark.integration
 

@@ -25,9 +25,9 @@ from tests.bus_helpers import (
     position,
     ready,
 )
-from tests.redis_harness import FAST
-from tests.tcp_proxy import TcpProxy, reset
 from tests.waiting import eventually
+from tests.world.proxy import TcpProxy, reset
+from tests.world.redis import FAST
 
 pytestmark = pytest.mark.integration
 

@@ -12,9 +12,9 @@ from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import LEASE_A, Make
-from tests.redis_harness import FAST, private_redis
-from tests.redis_world import MASTER, Sentinel
-from tests.tcp_proxy import reset
+from tests.world.proxy import reset
+from tests.world.redis import FAST, private_redis
+from tests.world.sentinels import MASTER, Sentinel
 
 pytestmark = pytest.mark.integration
 

@@ -15,10 +15,10 @@ from hedge.errors import ConfigError, RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import LEASE_A, Make, a_filled, listening, position
-from tests.redis_harness import FAST, client_of, private_redis, settings_of
-from tests.redis_world import MASTER, Authority, EitherPort, Sentinel
-from tests.tcp_proxy import TcpProxy
 from tests.waiting import eventually
+from tests.world.proxy import TcpProxy
+from tests.world.redis import FAST, client_of, private_redis, settings_of
+from tests.world.sentinels import MASTER, Authority, EitherPort, Sentinel
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ import lighter
 import pytest
 
 from tests.integration.paper.support import KEY, Trader, TraderFactory
-from tests.paper_harness import PaperProcess, new_account_number, new_key
-from tests.processes import keep_process
+from tests.world.paper import PaperProcess, new_account_number, new_key
+from tests.world.processes import keep_process
 
 
 @pytest.fixture(scope="session")

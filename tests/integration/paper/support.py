@@ -10,8 +10,8 @@ import lighter
 import websockets
 from lighter.exceptions import ApiException
 
-from tests.paper_harness import Json, PaperProcess
 from tests.waiting import SCALE
+from tests.world.paper import Json, PaperProcess
 
 KEY = 4
 ETH = 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.paper.support import ETH, Trader, TraderFactory
-from tests.paper_harness import ACCOUNT_A, Json, PaperError, PaperProcess, new_account_number
+from tests.world.paper import ACCOUNT_A, Json, PaperError, PaperProcess, new_account_number
 
 pytestmark = pytest.mark.integration
 

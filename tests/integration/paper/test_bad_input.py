@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.integration.paper.support import Trader
 from tests.integration.paper.test_admin import steady
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.paper.support import ETH, IOC, Trader, TraderFactory, refusal
-from tests.paper_harness import Json
+from tests.world.paper import Json
 
 pytestmark = pytest.mark.integration
 

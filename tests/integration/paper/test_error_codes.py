@@ -15,7 +15,7 @@ from tests.integration.paper.support import (
     TraderFactory,
     refusal,
 )
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

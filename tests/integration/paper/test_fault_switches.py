@@ -12,8 +12,8 @@ from lighter.exceptions import ApiException
 from websockets.exceptions import ConnectionClosed
 
 from tests.integration.paper.support import ETH, IOC, KEY, Refused, Socket, Trader, TraderFactory
-from tests.paper_harness import ACCOUNT_A, Json, PaperError, PaperProcess
 from tests.waiting import eventually
+from tests.world.paper import ACCOUNT_A, Json, PaperError, PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from paper.channels import FAMILIES
 from tests.integration.paper.support import Socket, Trader
 from tests.integration.paper.test_admin import steady
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

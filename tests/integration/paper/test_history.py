@@ -14,7 +14,7 @@ from lighter.models.risk_parameters import RiskParameters
 
 from tests.integration.paper.support import ETH, KEY, Trader, TraderFactory, refusal
 from tests.integration.paper.test_rest import get, known
-from tests.paper_harness import Json, PaperProcess
+from tests.world.paper import Json, PaperProcess
 
 pytestmark = pytest.mark.integration
 

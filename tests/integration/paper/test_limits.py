@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tests.integration.paper.support import DEADLINE_S, ETH, IOC, Socket, Trader, TraderFactory
-from tests.paper_harness import Json, PaperProcess, new_account_number
+from tests.world.paper import Json, PaperProcess, new_account_number
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.integration.paper.support import ETH, TraderFactory
-from tests.paper_harness import ACCOUNT_A, ROOT, PaperProcess
+from tests.world.paper import ACCOUNT_A, ROOT, PaperProcess
 
 pytestmark = pytest.mark.integration
 

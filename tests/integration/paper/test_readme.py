@@ -10,7 +10,7 @@ import pytest
 
 from paper.__main__ import build_parser
 from paper.fault_catalogue import SWITCHES
-from tests.paper_harness import ROOT, PaperProcess
+from tests.world.paper import ROOT, PaperProcess
 
 pytestmark = pytest.mark.integration
 

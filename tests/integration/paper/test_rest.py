@@ -20,7 +20,7 @@ from lighter.models.trade import Trade
 from lighter.models.tx import Tx
 
 from tests.integration.paper.support import ETH, IOC, KEY, Trader, TraderFactory, refusal
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B, Json, PaperError, PaperProcess
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B, Json, PaperError, PaperProcess
 
 pytestmark = pytest.mark.integration
 

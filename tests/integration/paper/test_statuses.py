@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.integration.paper.support import ETH, IOC, POST_ONLY, Trader, TraderFactory
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

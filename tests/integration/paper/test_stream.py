@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from paper.session import COMPRESS_FROM
 from tests.integration.paper.support import DEADLINE_S, ETH, IOC, Socket, Trader
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from tests.integration.paper.support import ETH, Trader, TraderFactory, refusal
-from tests.paper_harness import Json, PaperProcess, new_account_number
+from tests.world.paper import Json, PaperProcess, new_account_number
 
 pytestmark = pytest.mark.integration
 

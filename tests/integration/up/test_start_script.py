@@ -271,7 +271,7 @@ def test_an_unknown_market_is_one_sentence(tmp_path: Path) -> None:
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Path]:
     """A Redis, an exchange, and the configuration of a pair on this host."""
-    from tests.paper_harness import PaperProcess, new_key  # noqa: PLC0415  imports the SDK
+    from tests.world.paper import PaperProcess, new_key  # noqa: PLC0415  imports the SDK
 
     with EmbeddedRedis(tmp_path / "redis") as server, PaperProcess(market=True) as paper:
         accounts = {}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.paper_harness import PaperProcess
+from tests.world.paper import PaperProcess
 
 
 @pytest.fixture(scope="module")

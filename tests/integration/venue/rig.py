@@ -25,8 +25,8 @@ from hedge.exchange.port import (
     VenueEvent,
 )
 from hedge.exchange.sender import Sender
-from tests.paper_harness import PaperProcess, new_account_number, new_key
 from tests.waiting import eventually
+from tests.world.paper import PaperProcess, new_account_number, new_key
 
 INSTANCE = "abc123"
 KEY_INDEX = 5

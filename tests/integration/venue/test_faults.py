@@ -15,9 +15,9 @@ from tests.integration.venue.rig import (
     running,
     settings_of,
 )
-from tests.paper_harness import PaperProcess
-from tests.tcp_proxy import TcpProxy
 from tests.waiting import eventually
+from tests.world.paper import PaperProcess
+from tests.world.proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
 

@@ -29,8 +29,8 @@ from tests.integration.venue.rig import (
     running,
     settings_of,
 )
-from tests.paper_harness import PaperProcess, new_key
 from tests.waiting import eventually
+from tests.world.paper import PaperProcess, new_key
 
 pytestmark = pytest.mark.integration
 

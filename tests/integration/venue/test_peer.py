@@ -11,9 +11,9 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.peer import PeerDown, PeerEvent, PeerShown, PeerUp
 from tests.integration.venue.rig import market_order, new_account, running, settings_of
-from tests.paper_harness import PaperProcess
-from tests.tcp_proxy import TcpProxy
 from tests.waiting import eventually
+from tests.world.paper import PaperProcess
+from tests.world.proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
 

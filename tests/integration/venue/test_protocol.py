@@ -29,9 +29,9 @@ from hedge.exchange.port import (
 from hedge.exchange.sender import Accepted, Rejected, Unknown
 from tests.integration.venue.rig import Rig, market_order, running
 from tests.integration.venue.scripted import ScriptedExchange, scripted
-from tests.paper_harness import new_key
 from tests.unit.venue.payloads import payload
 from tests.waiting import eventually
+from tests.world.paper import new_key
 
 pytestmark = pytest.mark.integration
 

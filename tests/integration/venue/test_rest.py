@@ -13,7 +13,7 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.rest import RestClient
 from hedge.exchange.lighter.signer import Credentials, open_signer
 from hedge.exchange.port import NotSentError, SignedTx, VenueUnavailableError
-from tests.paper_harness import new_key
+from tests.world.paper import new_key
 
 pytestmark = pytest.mark.integration
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.paper_harness import ROOT
+from tests.world.paper import ROOT
 
 LOADED = """
 import sys, gc

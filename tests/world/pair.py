@@ -28,9 +28,9 @@ import yaml
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.wire.names import Names
 from tests.pair_audit import Audit, OrderLife, audit, lives_of, lots
-from tests.paper_harness import ACCOUNT_A, ACCOUNT_B, ROOT, PaperProcess, new_key
-from tests.tcp_proxy import TcpProxy
 from tests.waiting import eventually
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B, ROOT, PaperProcess, new_key
+from tests.world.proxy import TcpProxy
 
 Json = dict[str, Any]
 T = TypeVar("T")

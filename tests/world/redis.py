@@ -8,7 +8,7 @@ import redis
 
 from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
-from tests.processes import keep_process
+from tests.world.processes import keep_process
 
 FAST = TimingConfig(
     redis_timeout_s=2.0,

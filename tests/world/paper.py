@@ -23,7 +23,7 @@ import aiohttp
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT_A = 280459
 ACCOUNT_B = 280458
 START_TIMEOUT_S = 20.0

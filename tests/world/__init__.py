@@ -1,0 +1,1 @@
+"""Real processes around the pair, with proxies and asserts."""
