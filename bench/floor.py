@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench.stats import Json, Spread
-from bench.world import ACCOUNT_A, ACCOUNT_B, KEY_INDEX, MARKET, BenchError, World, new_key
+from bench.world import BenchError, World
 from hedge.bus.port import PairScope
 from hedge.core import ids
 from hedge.core.amounts import MICROS, MarketSpec, Side
@@ -26,6 +26,7 @@ from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
 from hedge.exchange.port import OrderKind, OrderRequest, Path, StreamUp, TimeInForce, VenueEvent
 from hedge.launcher.processes import Child
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, API_KEY_INDEX, MARKET, open_account
 from hedge.wire.messages import AFilled
 from hedge.wire.names import LeaseKey
 from hedge.wire.state import PositionState
@@ -116,7 +117,7 @@ def _scope(venue: LighterVenue) -> PairScope:
 
 
 def _lease(venue: LighterVenue, account: int) -> LeaseKey:
-    return LeaseKey(venue.chain_id, account, KEY_INDEX)
+    return LeaseKey(venue.chain_id, account, API_KEY_INDEX)
 
 
 def _position(venue: LighterVenue, seq: int) -> PositionState:
@@ -184,8 +185,7 @@ async def _hear(port: int, count: int) -> None:
 @asynccontextmanager
 async def _open_venue(world: World) -> AsyncIterator[LighterVenue]:
     """Give the venue of account B with its streams up."""
-    private, public = new_key()
-    await asyncio.to_thread(world.admin.register_key, ACCOUNT_B, KEY_INDEX, public)
+    account = await asyncio.to_thread(open_account, world.admin, ACCOUNT_B)
     clock = SystemClock()
     budget = RequestBudget(clock, 240_000)
     settings = LighterSettings(world.admin.base_url, world.ws_url, MARKET)
@@ -195,7 +195,7 @@ async def _open_venue(world: World) -> AsyncIterator[LighterVenue]:
         if isinstance(event, StreamUp):
             is_up.set()
 
-    credentials = Credentials(ACCOUNT_B, KEY_INDEX, private)
+    credentials = Credentials(account.index, account.key_index, account.private_key)
     async with LighterVenue.open(settings, credentials, clock=clock, budget=budget) as venue:
         streams = asyncio.create_task(venue.run_streams(hear))
         try:

@@ -21,10 +21,11 @@ import redis
 
 from bench.driver import fill_often, open_driver
 from bench.latency import WARM_FILLS, Lags, lags_of
-from bench.world import ACCOUNT_A, ACCOUNT_B, KEY_INDEX, MARKET_ID, PairRun, World
+from bench.world import MARKET_ID, PairRun, World
 from hedge.exchange.lighter import sdk
 from hedge.launcher.embedded_redis import LOOPBACK
 from hedge.launcher.processes import Child
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, API_KEY_INDEX
 
 LOTS = 100
 PRICES = {"bid": 299_985, "ask": 300_015}
@@ -53,7 +54,7 @@ async def measure(world: World, fills: int, rng_seed: int = 1) -> Lags:
 def _spawn(world: World, pair: PairRun, side: str) -> Path:
     """Start one side; return the file with what it prints."""
     command = [sys.executable, "-m", "bench.naive", side, world.admin.base_url, world.ws_url]
-    command += [str(world.redis_port), pair.keys[side]]
+    command += [str(world.redis_port), pair.accounts[side].private_key]
     output = pair.config.parent / f"naive-{side}.out"
     pair.daemons[side] = Child(f"the plain {side.upper()}", command, output=output)
     return output
@@ -160,7 +161,7 @@ async def _from(items: "queue.Queue[dict[str, Any]]") -> dict[str, Any]:
 
 async def _main(side: str, base_url: str, ws_url: str, port: int, key: str) -> None:
     account = ACCOUNT_A if side == "a" else ACCOUNT_B
-    client = await sdk.signer_client(base_url, account, {KEY_INDEX: key}, None)
+    client = await sdk.signer_client(base_url, account, {API_KEY_INDEX: key}, None)
     store = redis.Redis(host=LOOPBACK, port=port, decode_responses=True)
     try:
         await (_run_a(client, ws_url, store) if side == "a" else _run_b(client, store))

@@ -1,10 +1,7 @@
 """What a measurement stands on: a private Redis, a paper exchange, pairs of daemons with keys."""
 
 import asyncio
-import importlib
-import re
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -13,25 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import redis.asyncio
-import yaml
 
-from hedge.errors import (
-    AlreadyRunningError,
-    ExchangeUnreachableError,
-    HedgeError,
-    RedisUnreachableError,
-)
+from hedge.errors import AlreadyRunningError, HedgeError, RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, Source, find_server, is_free
 from hedge.launcher.paper_admin import PaperAdmin
 from hedge.launcher.processes import Child
+from hedge.launcher.world import (
+    ACCOUNT_A,
+    ACCOUNT_B,
+    PaperExchange,
+    open_account,
+    pair_values,
+    spawn_daemon,
+    write_config,
+)
+from hedge.launcher.world import Account as PaperAccount
 from hedge.wire.names import Names
 
 Json = dict[str, Any]
 
-ACCOUNT_A, ACCOUNT_B = 280459, 280458
-MARKET, MARKET_ID, SIZE_DECIMALS = "ETH", 0, 4
+MARKET_ID, SIZE_DECIMALS = 0, 4
 QUANTITY = "0.01"
-KEY_INDEX = 4
 LIVELY_STEPS = 20
 """Steps of the synthetic market per second: often enough that the fills do not empty its book."""
 
@@ -39,7 +38,6 @@ READY_S = 90.0
 STOP_S = 20.0
 POLL_S = 0.005
 _CROWD_ACCOUNT = 700_000
-_READY = re.compile(r"ready on (http://\S+) (ws://\S+)")
 
 
 class BenchError(HedgeError):
@@ -51,12 +49,20 @@ class PairRun:
     """One pair: its name in Redis, accounts, keys, configuration and processes."""
 
     name: str
-    account_a: int
-    account_b: int
-    keys: dict[str, str]
+    accounts: dict[str, PaperAccount]
     config: Path
     daemons: dict[str, Child] = field(default_factory=dict)
     started_ns: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def account_a(self) -> int:
+        """The index of A's account."""
+        return self.accounts["a"].index
+
+    @property
+    def account_b(self) -> int:
+        """The index of B's account."""
+        return self.accounts["b"].index
 
     @property
     def names(self) -> Names:
@@ -80,77 +86,69 @@ class World:
         self,
         directory: Path,
         server: EmbeddedRedis,
-        paper: Child,
-        admin: PaperAdmin,
-        ws_url: str,
+        exchange: PaperExchange,
         level: str,
     ) -> None:
         """Take what `open_world` started."""
         self.directory = directory
         self.redis_port = port = server.port
         self._redis_pid = server.pid or 0
-        self.admin = admin
-        self.ws_url = ws_url
-        self.paper = paper
+        self._exchange = exchange
+        self.paper = exchange.process
         self.pairs: list[PairRun] = []
         self.client = redis.asyncio.Redis(host=LOOPBACK, port=port, decode_responses=True)
         self._level = level
+
+    @property
+    def admin(self) -> PaperAdmin:
+        """The exchange's admin calls."""
+        return self._exchange.admin
+
+    @property
+    def ws_url(self) -> str:
+        """The address of the exchange's streams."""
+        return self._exchange.ws_url
 
     # --- pairs
 
     async def add_pair(self, name: str = "", strategy: Json | None = None) -> PairRun:
         """Make a pair with keys and configuration; the nameless one has the usual accounts."""
         number = len(self.pairs)
-        accounts = (ACCOUNT_A, ACCOUNT_B)
+        indexes = (ACCOUNT_A, ACCOUNT_B)
         if name:
-            accounts = (_CROWD_ACCOUNT + 2 * number, _CROWD_ACCOUNT + 2 * number + 1)
-            for account in accounts:
-                await asyncio.to_thread(self.admin.add_account, account, f"0xbench{account}")
-        keys = {}
-        for side, account in zip("ab", accounts, strict=True):
-            private, public = new_key()
-            await asyncio.to_thread(self.admin.register_key, account, KEY_INDEX, public)
-            keys[side] = private
+            indexes = (_CROWD_ACCOUNT + 2 * number, _CROWD_ACCOUNT + 2 * number + 1)
+        accounts = {
+            side: await asyncio.to_thread(open_account, self.admin, index, is_new=bool(name))
+            for side, index in zip("ab", indexes, strict=True)
+        }
         directory = self.directory / (name or "pair")
         directory.mkdir(parents=True)
-        pair = PairRun(name, *accounts, keys, directory / "config.yaml")
-        pair.config.touch(mode=0o600)
-        values = self._config(pair, strategy or {})
-        pair.config.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        pair = PairRun(name, accounts, directory / "config.yaml")
+        write_config(pair.config, self._config(pair, strategy or {}))
         self.pairs.append(pair)
         return pair
 
     def _config(self, pair: PairRun, strategy: Json) -> Json:
-        folder = pair.config.parent
-        return {
-            **({"pair": pair.name} if pair.name else {}),
-            "market": MARKET,
-            "accounts": {
-                f"account_{side}": {
-                    "account_index": account,
-                    "api_key_index": KEY_INDEX,
-                    "api_key_private_key": pair.keys[side],
-                }
-                for side, account in (("a", pair.account_a), ("b", pair.account_b))
-            },
-            "redis": {"host": LOOPBACK, "port": self.redis_port},
-            "lighter": {
-                "base_url": self.admin.base_url,
-                "ws_url": self.ws_url,
-                "tier": "premium",
-                "requests_per_minute": 240_000,
-            },
-            "strategy": {"quantity": QUANTITY, **strategy},
-            "state": {"dir": str(folder / "state")},
-            "logging": {"dir": str(folder / "logs"), "console": False, "level": self._level},
-        }
+        values = pair_values(
+            pair.accounts["a"],
+            pair.accounts["b"],
+            redis={"host": LOOPBACK, "port": self.redis_port},
+            base_url=self._exchange.base_url,
+            ws_url=self._exchange.ws_url,
+            folder=pair.config.parent,
+        )
+        if pair.name:
+            values["pair"] = pair.name
+        values["lighter"] |= {"tier": "premium", "requests_per_minute": 240_000}
+        values["strategy"] = {"quantity": QUANTITY, **strategy}
+        values["logging"]["level"] = self._level
+        return values
 
     def spawn(self, pair: PairRun, side: str) -> None:
         """Start one daemon of a pair."""
-        command = [sys.executable, f"main_{side.upper()}.py", "--config", str(pair.config)]
-        output = pair.config.parent / f"{side}.out"
         pair.started_ns[side] = time.monotonic_ns()
-        pair.daemons[side] = Child(f"main_{side.upper()}", command, output=output)
+        output = pair.config.parent / f"{side}.out"
+        pair.daemons[side] = spawn_daemon(side, pair.config, output)
 
     async def start(self, pair: PairRun) -> None:
         """Start B, then A, and return once an order of A rests."""
@@ -237,19 +235,6 @@ def _check(children: Iterable[Child]) -> None:
             raise BenchError(f"{child.name} ended with {child.poll()}: {child.last_words()}")
 
 
-def new_key() -> tuple[str, str]:
-    """Return a new API key as (private, public) hex without 0x."""
-    importlib.import_module(
-        "hedge.exchange.lighter.sdk"
-    )  # imports the SDK without its side effects
-    from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
-
-    private, public, error = create_api_key()  # type: ignore[no-untyped-call]
-    if error is not None:
-        raise BenchError(f"the SDK could not make an API key: {error}")
-    return str(private.removeprefix("0x")), str(public.removeprefix("0x"))
-
-
 @asynccontextmanager
 async def open_world(
     directory: Path,
@@ -275,32 +260,17 @@ async def open_world(
             raise AlreadyRunningError(f"{name} {port} is in use: choose another, or 0 for any.")
     shutil.rmtree(directory, ignore_errors=True)
     with EmbeddedRedis(directory / "redis", redis_port, found=found) as server:
-        paper, admin, ws_url = await _start_exchange(directory, paper_port, extra, market=market)
-        world = World(directory, server, paper, admin, ws_url, level)
+        exchange = PaperExchange(
+            directory / "paper.out",
+            port=paper_port,
+            market=market,
+            extra=(*(("--steps-per-s", str(LIVELY_STEPS)) if market else ()), *extra),
+        )
+        await asyncio.to_thread(exchange.start)
+        world = World(directory, server, exchange, level)
         try:
             yield world
         finally:
             world.kill_all()
             await world.client.aclose()
-            paper.kill()
-
-
-async def _start_exchange(
-    directory: Path, port: int, extra: tuple[str, ...], *, market: bool
-) -> tuple[Child, PaperAdmin, str]:
-    command = [sys.executable, "-m", "paper", "--port", str(port), "--tier", "instant", *extra]
-    if not market:
-        command.append("--no-market")
-    else:
-        command += ["--steps-per-s", str(LIVELY_STEPS)]
-    output = directory / "paper.out"
-    child = Child("the paper exchange", command, output=output)
-    deadline = time.monotonic() + READY_S
-    while True:
-        match = _READY.search(output.read_text(encoding="utf-8", errors="replace"))
-        if match is not None:
-            return child, PaperAdmin(match[1]), match[2]
-        if child.poll() is not None or time.monotonic() > deadline:
-            child.kill()
-            raise ExchangeUnreachableError(f"the exchange did not start: {child.last_words()}")
-        await asyncio.sleep(POLL_S)
+            exchange.kill()

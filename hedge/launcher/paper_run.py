@@ -1,10 +1,7 @@
 """The pair against the paper exchange, everything on this machine: from nothing to a summary."""
 
-import importlib
-import re
 import shutil
 import socket
-import sys
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +11,6 @@ import yaml
 
 from hedge.config.load import load_config
 from hedge.errors import (
-    AccountKeyError,
     AlreadyRunningError,
     ConfigError,
     ExchangeUnreachableError,
@@ -27,13 +23,18 @@ from hedge.launcher.paper_admin import PaperAdmin
 from hedge.launcher.processes import ROOT, Child, ChildDiedError, StopNow, Supervisor
 from hedge.launcher.run_lock import RunLock
 from hedge.launcher.summary import Summary, cycles_of, legs_of, receipts_of, summarise
+from hedge.launcher.world import (
+    ACCOUNT_A,
+    ACCOUNT_B,
+    MARKET,
+    PaperExchange,
+    open_account,
+    pair_values,
+    write_config,
+)
 
 REDIS_PORT = 6388
 PAPER_PORT = 8790
-ACCOUNT_A = 280459
-ACCOUNT_B = 280458
-API_KEY_INDEX = 4
-MARKET = "ETH"
 _MARK = ".paper-run"
 _WRITTEN = (
     *("config.yaml", "exchange", "logs", "redis", "state"),
@@ -44,7 +45,6 @@ _WRITTEN = (
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 _PATIENCE_S = 10.0  # the real thing waits longer for a hedge that fails
-_READY = re.compile(r"ready on (http://\S+) (ws://\S+)")
 
 Json = dict[str, Any]
 
@@ -117,8 +117,8 @@ class PaperRun:
 
     def run(self) -> int:
         """Start everything, watch it, stop the pair, tell what it did."""
-        admin, ws_url = self._start_exchange()
-        config_path = self._write_config(admin, ws_url)
+        exchange = self._start_exchange()
+        config_path, admin = self._write_config(exchange), exchange.admin
         config = load_config(config_path, "", {"market": self.options.market})
         market, size_decimals = self._market(admin, config.market)
         after_seq = admin.last_seq()
@@ -131,35 +131,31 @@ class PaperRun:
 
     # --- start
 
-    def _start_exchange(self) -> tuple[PaperAdmin, str]:
+    def _start_exchange(self) -> PaperExchange:
         self.supervisor.say("Starting the paper exchange ...")
         try:
             return self._try_exchange(_free_port(PAPER_PORT))
         except ChildDiedError as death:
             if death.code != AlreadyRunningError.exit_code:
                 raise
-            self.supervisor.children.remove(death.child)  # somebody took the port in between
+            self.supervisor.children.remove(death.child)  # another process took the port meanwhile
             return self._try_exchange(0)
 
-    def _try_exchange(self, port: int) -> tuple[PaperAdmin, str]:
-        command = [sys.executable, "-m", "paper", "--port", str(port)]
-        command += ["--tier", self.options.tier, "--seed", str(self.options.seed)]
-        command += ["--state", str(self.run_dir / "exchange")]
-        output = self.run_dir / "paper.out"
-        self._exchange = self.supervisor.add(Child("paper", command, output=output))
-        found: list[re.Match[str]] = []
-
-        def ready() -> bool:
-            match = _READY.search(output.read_text(encoding="utf-8", errors="replace"))
-            found.extend([match] if match else [])
-            return match is not None
-
-        if not self.supervisor.wait(ready, _START_TIMEOUT_S):
+    def _try_exchange(self, port: int) -> PaperExchange:
+        exchange = PaperExchange(
+            self.run_dir / "paper.out",
+            port=port,
+            tier=self.options.tier,
+            seed=self.options.seed,
+            state_dir=self.run_dir / "exchange",
+        )
+        self._exchange = self.supervisor.add(exchange.spawn())
+        if not self.supervisor.wait(exchange.is_ready, _START_TIMEOUT_S):
             if self.supervisor.signals.requested:
                 raise StoppedEarlyError
-            msg = f"The paper exchange did not start; see {output}."
+            msg = f"The paper exchange did not start; see {exchange.output}."
             raise ExchangeUnreachableError(msg)
-        return PaperAdmin(found[0][1]), found[0][2]
+        return exchange
 
     @staticmethod
     def _market(admin: PaperAdmin, symbol: str) -> tuple[int, int]:
@@ -169,49 +165,43 @@ class PaperRun:
             msg = f"--market {symbol}: {error.args[0]}."
             raise ConfigError(msg) from error
 
-    def _write_config(self, admin: PaperAdmin, ws_url: str) -> Path:
+    def _write_config(self, exchange: PaperExchange) -> Path:
         path = self.run_dir / "config.yaml"
+        urls = {"base_url": exchange.base_url, "ws_url": exchange.ws_url}
         if not (self.options.keep and path.exists()):
-            keys = {account: _new_key(admin, account) for account in (ACCOUNT_A, ACCOUNT_B)}
-            values = self._config(admin, ws_url, keys)
+            values = self._config(exchange)
         else:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
             values["redis"]["port"] = self.redis_port
-            values["lighter"] |= {"base_url": admin.base_url, "ws_url": ws_url}
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
+            values["lighter"] |= urls
         head = "# Written by ./start_hedge.sh --paper. The keys are worth nothing.\n"
-        path.write_text(head + yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-        return path
+        return write_config(path, values, head)
 
-    def _config(self, admin: PaperAdmin, ws_url: str, keys: dict[int, str]) -> Json:
-        fast = self.options.tier == "instant"
-        return {
-            "market": self.options.market or MARKET,
-            "accounts": {
-                name: {
-                    "account_name": f"paper {name[-1].upper()}",
-                    "account_index": account,
-                    "api_key_index": API_KEY_INDEX,
-                    "api_key_private_key": keys[account],
-                }
-                for name, account in (("account_a", ACCOUNT_A), ("account_b", ACCOUNT_B))
-            },
-            "redis": {"host": LOOPBACK, "port": self.redis_port},
-            "lighter": {
-                "base_url": admin.base_url,
-                "ws_url": ws_url,
-                "tier": "premium" if fast else "standard",
-                **({"requests_per_minute": 24_000} if fast else {}),
-            },
-            "strategy": {
-                "quantity": str(self.options.quantity or DEFAULT_QUANTITY),
-                "depth": self.options.depth or 1,
-            },
-            "timing": {"stop_timeout_s": _PATIENCE_S},
-            "state": {"dir": str(self.run_dir / "state")},
-            "logging": {"dir": str(self.log_dir), "console": False},
+    def _config(self, exchange: PaperExchange) -> Json:
+        options, admin = self.options, exchange.admin
+        values = pair_values(
+            open_account(admin, ACCOUNT_A),
+            open_account(admin, ACCOUNT_B),
+            redis={"host": LOOPBACK, "port": self.redis_port},
+            base_url=exchange.base_url,
+            ws_url=exchange.ws_url,
+            folder=self.run_dir,
+        )
+        fast = options.tier == "instant"
+        values["market"] = options.market or MARKET
+        for name, account in values["accounts"].items():
+            account["account_name"] = f"paper {name[-1].upper()}"
+        values["lighter"] |= {
+            "tier": "premium" if fast else "standard",
+            **({"requests_per_minute": 24_000} if fast else {}),
         }
+        values["strategy"] = {
+            "quantity": str(options.quantity or DEFAULT_QUANTITY),
+            "depth": options.depth or 1,
+        }
+        values["timing"] = {"stop_timeout_s": _PATIENCE_S}
+        values["logging"]["dir"] = str(self.log_dir)
+        return values
 
     def _invite(self) -> None:
         say = self.supervisor.say
@@ -265,21 +255,6 @@ def _free_port(wanted: int) -> int:
         except OSError:
             return 0
     return wanted
-
-
-def _new_key(admin: PaperAdmin, account: int) -> str:
-    """Make an API key for the account, register its public half and return the private one."""
-    importlib.import_module(
-        "hedge.exchange.lighter.sdk"
-    )  # imports the SDK without its side effects
-    from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
-
-    private, public, error = create_api_key()  # type: ignore[no-untyped-call]
-    if error is not None:
-        msg = f"The SDK could not make an API key: {error}."
-        raise AccountKeyError(msg)
-    admin.register_key(account, API_KEY_INDEX, public.removeprefix("0x"))
-    return str(private.removeprefix("0x"))
 
 
 def _summary(admin: PaperAdmin, market: int, size_decimals: int, after_seq: int) -> Summary:

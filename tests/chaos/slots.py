@@ -6,8 +6,8 @@ import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
+from hedge.launcher.processes import Child
 from tests.chaos.world import World
 from tests.world.pair import Daemon
 
@@ -95,7 +95,7 @@ class ServerSlot(Slot):
     def __init__(
         self,
         name: str,
-        process: Callable[[], "subprocess.Popen[Any] | None"],
+        process: Callable[[], "subprocess.Popen[bytes] | Child | None"],
         start: Callable[[], object],
         kill: Callable[[], None],
     ) -> None:
@@ -109,7 +109,7 @@ class ServerSlot(Slot):
     def pid(self) -> int | None:
         process = self._process()
         if process is None or process.poll() is not None:
-            self._code = process.returncode if process is not None else self._code
+            self._code = process.poll() if process is not None else self._code
             return None
         return process.pid
 
@@ -132,7 +132,7 @@ def slots_of(world: World) -> dict[str, Slot]:
     redis, paper = world.pair.redis, world.pair.paper
     slots: list[Slot] = [
         ServerSlot("redis", lambda: redis._process, redis.restart, redis.kill),
-        ServerSlot("exchange", lambda: paper._process, paper.start, paper.kill),
+        ServerSlot("exchange", lambda: paper.child, paper.start, paper.kill),
         *(DaemonSlot(name, world) for name in ("a", "b1", "b2")),
     ]
     return {slot.name: slot for slot in slots}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import pair_harness
+from tests.world import pair as world
 
 PREFIXES = "prefixes_checked"
 
@@ -12,9 +12,9 @@ PREFIXES = "prefixes_checked"
 @pytest.fixture(autouse=True)
 def count_prefixes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Note with each test how many prefixes its audits looked at."""
-    before = pair_harness.checked.prefixes
+    before = world.checked.prefixes
     yield
-    looked_at = pair_harness.checked.prefixes - before
+    looked_at = world.checked.prefixes - before
     request.node.user_properties.append((PREFIXES, looked_at))
 
 

@@ -7,12 +7,9 @@ it; what the daemons logged is added to every failure.
 
 import asyncio
 import contextlib
-import copy
-import ctypes
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,20 +20,28 @@ from typing import Any, Self, TypeVar
 import aiohttp
 import psutil
 import redis.asyncio
-import yaml
 
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.launcher.world import (
+    API_KEY_INDEX,
+    Account,
+    open_account,
+    pair_values,
+    put,
+    spawn_daemon,
+    write_config,
+)
 from hedge.wire.names import Names
 from tests.pair_audit import Audit, OrderLife, audit, lives_of, lots
 from tests.waiting import eventually
-from tests.world.paper import ACCOUNT_A, ACCOUNT_B, ROOT, PaperProcess, new_key
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B, ROOT, PaperProcess
 from tests.world.proxy import TcpProxy
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 ETH = 0
-KEY_INDEX = 4
+KEY_INDEX = API_KEY_INDEX
 NAMES = Names()
 CHANNELS = (
     NAMES.account_a_filled,
@@ -48,8 +53,6 @@ START_S = 25.0
 STOP_S = 20.0
 LOG_LINES = 60
 LONGEST_TEXT = 10_000
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 FAST = {
     "tick_s": 0.05,
@@ -100,43 +103,29 @@ class Daemon:
 
     def __init__(self, side: str, config: Path, output: Path, extra: Iterable[str] = ()) -> None:
         self.side = side
-        self.output_file = output
-        command = [sys.executable, f"main_{side.upper()}.py", "--config", str(config), *extra]
-        environment = dict(os.environ, NO_PROXY="127.0.0.1,localhost")
-        with output.open("ab") as sink:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                env=environment,
-                preexec_fn=_die_with_us,  # noqa: PLW1509  only calls prctl
-            )
+        self.child = spawn_daemon(side, config, output, extra)
 
     @property
     def pid(self) -> int:
-        return self.process.pid
+        return self.child.pid
 
     @property
     def code(self) -> int | None:
         """The exit code, None while it runs."""
-        return self.process.poll()
+        return self.child.poll()
 
     def output(self) -> str:
         """Return what it printed."""
-        return self.output_file.read_text(encoding="utf-8", errors="replace")
+        return self.child.output.read_text(encoding="utf-8", errors="replace")
 
     def send(self, number: int) -> None:
         """Send a signal."""
         if self.code is None:
-            self.process.send_signal(number)
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it at once (SIGKILL), also where it is stopped."""
-        if self.code is None:
-            self.process.kill()
-        self.process.wait()
+        self.child.kill()
 
     async def ended(self, timeout_s: float = STOP_S) -> int:
         """Return the exit code once it has ended."""
@@ -175,7 +164,8 @@ class Pair:
         self._proxied = frozenset(proxied)
         self._settings = dict(settings or {})
         self._extra: list[Daemon] = []
-        self._keys: dict[str, str] = {}
+        self._indexes = {"a": ACCOUNT_A, "b": ACCOUNT_B}
+        self.accounts: dict[str, Account] = {}
         self._stack = contextlib.AsyncExitStack()
         self._client: redis.asyncio.Redis | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -205,10 +195,8 @@ class Pair:
             port = self.paper.port if name.endswith("exchange") else self.redis.port
             proxy = TcpProxy(LOOPBACK, port)
             self.proxies[name] = await self._stack.enter_async_context(proxy)
-        for side, account in (("a", ACCOUNT_A), ("b", ACCOUNT_B)):
-            self._keys[side], public = new_key()
-            self._keys[f"{side}-public"] = public
-            await self.paper.register_key(account, KEY_INDEX, public)
+        for side, index in self._indexes.items():
+            self.accounts[side] = await asyncio.to_thread(open_account, self.paper.admin, index)
         self._client = _client_of(self.redis.port)
         self._listener = asyncio.create_task(self._listen(), name="pair-listener")
         await asyncio.wait_for(self._listening.wait(), START_S)
@@ -243,42 +231,34 @@ class Pair:
         """
         values = self._values(side)
         for key, value in (*self._settings.items(), *changes.items()):
-            _put(values, key.replace("__", ".").split("."), value)
+            put(values, key.replace("__", "."), value)
         number = len(list(self.folder.glob(f"config-{side}-*.yaml")))
-        file = self.folder / f"config-{side}-{number}.yaml"
-        file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-        file.chmod(0o600)
-        return file
+        return write_config(self.folder / f"config-{side}-{number}.yaml", values)
 
     def _values(self, side: str) -> Json:
-        exchange = self._port_of(f"{side}-exchange", self.paper.port)
-        account = {"account_index": ACCOUNT_A, "api_key_index": KEY_INDEX}
-        accounts: Json = {
-            "account_a": dict(account),
-            "account_b": {**account, "account_index": ACCOUNT_B},
-        }
-        accounts[f"account_{side}"]["api_key_private_key"] = self._keys[side]
-        return {
-            "market": "ETH",
-            "accounts": accounts,
-            "redis": {"host": LOOPBACK, "port": self._port_of(f"{side}-redis", self.redis.port)},
-            "lighter": {
-                "base_url": f"http://{LOOPBACK}:{exchange}",
-                "ws_url": f"ws://{LOOPBACK}:{exchange}/stream",
-                "requests_per_minute": 6000,
-            },
-            "strategy": {"quantity": "0.01", "retry_delay_s": 0.2},
-            "timing": copy.deepcopy(FAST),
-            "state": {"dir": str(self.folder / f"state-{side}")},
-            "logging": {"dir": str(self.folder / "logs"), "console": False, "level": "DEBUG"},
-        }
+        exchange = f"{LOOPBACK}:{self._port_of(f'{side}-exchange', self.paper.port)}"
+        values = pair_values(
+            self.accounts["a"],
+            self.accounts["b"],
+            redis={"host": LOOPBACK, "port": self._port_of(f"{side}-redis", self.redis.port)},
+            base_url=f"http://{exchange}",
+            ws_url=f"ws://{exchange}/stream",
+            folder=self.folder,
+            sides=side,
+        )
+        values["lighter"]["requests_per_minute"] = 6000
+        values["strategy"] = {"quantity": "0.01", "retry_delay_s": 0.2}
+        values["timing"] = dict(FAST)
+        values["state"]["dir"] = str(self.folder / f"state-{side}")
+        values["logging"]["level"] = "DEBUG"
+        return values
 
     def _port_of(self, name: str, direct: int) -> int:
         return self.proxies[name].port if name in self.proxies else direct
 
     def public_key(self, side: str) -> str:
         """Return the public key of a side, to register it again."""
-        return self._keys[f"{side}-public"]
+        return self.accounts[side].public_key
 
     # --- daemons
 
@@ -634,21 +614,6 @@ def _client_of(port: int) -> redis.asyncio.Redis:
         encoding_errors="replace",
         socket_timeout=None,
     )
-
-
-def _die_with_us() -> None:
-    """Let the kernel end this child when the process that runs the tests is killed."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _put(values: Json, path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        values = values.setdefault(part, {})
-    if value is None:
-        values.pop(path[-1], None)
-    else:
-        values[path[-1]] = value
 
 
 def _object(text: str) -> Json:

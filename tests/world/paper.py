@@ -9,9 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import selectors
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -21,13 +18,13 @@ from typing import Any, Self
 
 import aiohttp
 
+from hedge.launcher.processes import ROOT
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, PaperExchange, new_key
+
+__all__ = ["ACCOUNT_A", "ACCOUNT_B", "ROOT", "PaperError", "PaperProcess", "new_key"]
+
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
-ROOT = Path(__file__).resolve().parents[2]
-ACCOUNT_A = 280459
-ACCOUNT_B = 280458
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
 ADMIN_TIMEOUT_S = 30.0
 
 Json = dict[str, Any]
@@ -43,7 +40,7 @@ class PaperError(Exception):
         self.body = body
 
 
-class PaperProcess:
+class PaperProcess(PaperExchange):
     """One `python -m paper` process.
 
     Usable as an async or a plain context manager, or through start() and stop(). `market`
@@ -62,87 +59,21 @@ class PaperProcess:
         extra: tuple[str, ...] = (),
     ) -> None:
         """Describe the process; nothing runs before start(). `extra` are further arguments."""
-        self.port = port
-        self._arguments = ["--tier", tier, "--seed", str(seed), *extra]
-        if not market:
-            self._arguments.append("--no-market")
-        if state_dir is not None:
-            self._arguments += ["--state", str(state_dir)]
-        self._process: subprocess.Popen[str] | None = None
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  lives as long as the process
-
-    # Life
-
-    @property
-    def base_url(self) -> str:
-        """The REST address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def ws_url(self) -> str:
-        """The WebSocket address."""
-        return f"ws://127.0.0.1:{self.port}/stream"
-
-    @property
-    def pid(self) -> int:
-        """The process id while it runs."""
-        assert self._process is not None, "the paper exchange is not started"
-        return self._process.pid
-
-    def start(self) -> Self:
-        """Start the process and return once it has printed its ready line."""
-        assert self._process is None, "the paper exchange runs already"
-        command = [sys.executable, "-m", "paper", "--port", str(self.port), *self._arguments]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._errors, text=True
+        self._folder = tempfile.TemporaryDirectory()
+        super().__init__(
+            Path(self._folder.name) / "paper.out",
+            port=port,
+            tier=tier,
+            seed=seed,
+            market=market,
+            state_dir=state_dir,
+            extra=extra,
         )
-        line = self._read_line()
-        if "paper exchange ready on http://127.0.0.1:" not in line:
-            self.kill()
-            message = f"the paper exchange did not start: {line!r} {self.errors()}"
-            raise RuntimeError(message)
-        self.port = int(line.split("http://127.0.0.1:", 1)[1].split()[0])
-        return self
-
-    def _read_line(self) -> str:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(START_TIMEOUT_S):
-                return ""
-        return self._process.stdout.readline()
 
     def errors(self) -> str:
-        """Return what the process wrote to standard error so far."""
-        self._errors.seek(0)
-        return self._errors.read()
-
-    def stop(self) -> int:
-        """Ask the process to stop (SIGTERM) and return its exit code; kill it if it does not."""
-        if self._process is None:
-            return 0
-        self._process.terminate()
-        try:
-            code = self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
-        self._forget()
-        return code
-
-    def kill(self) -> None:
-        """End the process at once (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._forget()
-
-    def _forget(self) -> None:
-        assert self._process is not None
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._process = None
+        """Return what the process has printed beside its ready line."""
+        lines = self.printed().splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("paper exchange ready on "))
 
     def __enter__(self) -> Self:
         """Start the process."""
@@ -151,7 +82,7 @@ class PaperProcess:
     def __exit__(self, *_: object) -> None:
         """Stop the process."""
         self.stop()
-        self._errors.close()
+        self._folder.cleanup()
 
     async def __aenter__(self) -> Self:
         """Start the process without blocking the loop."""
@@ -165,7 +96,7 @@ class PaperProcess:
     ) -> None:
         """Stop the process without blocking the loop."""
         await asyncio.to_thread(self.stop)
-        self._errors.close()
+        self._folder.cleanup()
 
     # Admin calls
 
@@ -301,15 +232,6 @@ class PaperProcess:
             yield client
         finally:
             await client.close()
-
-
-def new_key() -> tuple[str, str]:
-    """Return a new API key as (private, public) hex without 0x."""
-    from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
-
-    private, public, error = create_api_key()
-    assert error is None, error
-    return private.removeprefix("0x"), public.removeprefix("0x")
 
 
 def new_account_number() -> int:
