@@ -127,3 +127,44 @@ async def test_a_cut_and_a_refusal(link: Link) -> None:
     with contextlib.suppress(ConnectionError):
         assert await asyncio.wait_for(reader.read(1), LONG_S) == b""
     writer.close()
+
+
+async def test_a_held_link_delivers_everything_late(link: Link) -> None:
+    """Neither bytes nor the end of a connection arrive; afterwards both do, in order."""
+    link.proxy.hold(on=True)
+    await link.silent(b"one")
+    link.writer.write_eof()
+    assert link.heard == []
+    link.proxy.hold(on=False)
+    assert await asyncio.wait_for(link.reader.readexactly(3), LONG_S) == b"one"
+    assert link.heard[0] == b"one"
+
+
+async def test_a_new_connection_through_a_held_link_waits(link: Link) -> None:
+    """Who connects meanwhile is served once the network is back."""
+    link.proxy.hold(on=True)
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.proxy.port)
+    writer.write(b"two")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), SHORT_S)
+    assert link.heard == []
+    link.proxy.hold(on=False)
+    assert await asyncio.wait_for(reader.readexactly(3), LONG_S) == b"two"
+    writer.close()
+
+
+async def test_a_far_link_delays_each_piece_alike(link: Link) -> None:
+    """Ten pieces 0.2 s away take 0.2 s, not ten times as long, and arrive in order."""
+    link.proxy.up.delay_s, link.proxy.up.jitter_s = 0.2, 0.05
+    began = time.monotonic()
+    for number in range(10):
+        link.writer.write(b"%d" % number)
+        await link.writer.drain()
+    assert await asyncio.wait_for(link.reader.readexactly(10), LONG_S) == b"0123456789"
+    assert 0.2 <= time.monotonic() - began < 2.0
+
+
+async def test_bytes_are_replaced_on_the_way_back(link: Link) -> None:
+    """What a Sentinel says of a port can name a proxy's instead."""
+    link.proxy.down.replaced = {b"$5\r\n41000\r\n": b"$5\r\n42000\r\n"}
+    assert await link.echo(b"$5\r\n41000\r\n") == b"$5\r\n42000\r\n"

@@ -8,15 +8,19 @@ it speaks TLS to the client and plain text to the server.
 
 import asyncio
 import contextlib
+import random
 import re
 import socket
 import ssl
 import struct
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 CHUNK = 65_536
+ON_ITS_WAY = 256
+"""Pieces of one connection that are on their way; the sender is slowed down beyond that."""
 THROTTLED_CHUNK = 512
 _NO_LINGER = struct.pack("ii", 1, 0)  # closing then sends RST
 REQUEST_LINE = re.compile(rb"(?:GET|POST) (/[^ ?]*)[^\r\n]* HTTP/1\.1")
@@ -40,13 +44,39 @@ class Way:
         self.drop_next = 0
         """How many pieces (a request or a reply, on a quiet link) are swallowed next."""
         self.delay_s = 0.0
-        """How long each piece is withheld."""
+        """How long each piece is on its way; those behind it follow at their own distance."""
+        self.jitter_s = 0.0
+        """At most so much longer at random; nothing overtakes."""
         self.bytes_per_s = 0
         """How fast the link is; 0 for as fast as it can."""
+        self.replaced: Mapping[bytes, bytes] = {}
+        """What is written instead of these bytes, of the same length each, within one piece."""
         self.dropped = 0
         self.asked: Counter[str] = Counter()
         """Paths of HTTP requests that passed."""
         self.writers: set[asyncio.StreamWriter] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self, on: bool) -> None:
+        """Keep everything on its way, also the news that a connection has ended; off: deliver it.
+
+        This is what TCP makes of a network that is gone for a while: no byte is lost, and neither
+        end is told.
+        """
+        if on:
+            self._open.clear()
+        else:
+            self._open.set()
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything is kept on its way."""
+        return not self._open.is_set()
+
+    async def until_open(self) -> None:
+        """Return once nothing is held."""
+        await self._open.wait()
 
     def half_close(self) -> None:
         """Tell the receiver that nothing more comes, on every open connection; nothing does."""
@@ -59,7 +89,9 @@ class Way:
         self.dropping = False
         self.drop_next = 0
         self.delay_s = 0.0
+        self.jitter_s = 0.0
         self.bytes_per_s = 0
+        self.hold(False)
 
     def swallows(self) -> bool:
         """Count a piece, and return whether it is lost."""
@@ -71,21 +103,32 @@ class Way:
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward what comes until either side ends."""
+        line = _Line(self, writer)
         self.writers.add(writer)
         try:
-            while data := await reader.read(CHUNK):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                if not self.swallows() and not writer.is_closing():
-                    await self._write(writer, data)
-        except OSError:
-            pass  # a connection that ends is what a proxy is for
+            async with asyncio.TaskGroup() as group:
+                delivering = group.create_task(line.deliver())
+                try:
+                    while data := await reader.read(CHUNK):
+                        await line.put(data)
+                except OSError:
+                    pass  # a connection that ends is what a proxy is for
+                await line.end()
+                await delivering
         finally:
             self.writers.discard(writer)
+
+    async def deliver(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Write a piece unless it is lost."""
+        await self._open.wait()
+        if not self.swallows() and not writer.is_closing():
+            await self._write(writer, data)
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Write a piece, slowly where the link is slow; half closed it is lost."""
         self.asked.update(path.decode() for path in REQUEST_LINE.findall(data))
+        for old, new in self.replaced.items():
+            data = data.replace(old, new)
         while data:
             size = THROTTLED_CHUNK if self.bytes_per_s else len(data)
             with contextlib.suppress(RuntimeError):
@@ -94,6 +137,47 @@ class Way:
             if self.bytes_per_s:
                 await asyncio.sleep(size / self.bytes_per_s)
             data = data[size:]
+
+
+class _Line:
+    """What is on its way in one connection; a piece with nothing before it passes at once."""
+
+    def __init__(self, way: Way, writer: asyncio.StreamWriter) -> None:
+        self._way = way
+        self._writer = writer
+        self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(ON_ITS_WAY)
+        self._due = 0.0
+        self._busy = False
+
+    async def put(self, data: bytes) -> None:
+        """Send a piece on its way."""
+        way = self._way
+        if way.delay_s or way.jitter_s or way.holds or self._busy or not self._pieces.empty():
+            now = asyncio.get_running_loop().time()
+            due = now + way.delay_s + way.jitter_s * random.random()
+            self._due = max(self._due, due)
+            await self._pieces.put((self._due, data))
+            return
+        with contextlib.suppress(OSError):
+            await way.deliver(self._writer, data)
+
+    async def end(self) -> None:
+        """Let the end of the connection arrive behind everything that is on its way."""
+        await self._pieces.put((self._due, b""))
+
+    async def deliver(self) -> None:
+        """Hand over each piece at its time, until the end."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while True:
+                due, data = await self._pieces.get()
+                self._busy = True
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if not data:
+                    await self._way.until_open()
+                    return
+                await self._way.deliver(self._writer, data)
+                self._busy = not self._pieces.empty()
 
 
 class TcpProxy:
@@ -161,6 +245,11 @@ class TcpProxy:
         """Take connections and bytes, and deliver nothing either way."""
         self.up.dropping = self.down.dropping = on
 
+    def hold(self, on: bool) -> None:
+        """Lose the network: nothing arrives, no end is told; off: everything arrives late."""
+        self.up.hold(on)
+        self.down.hold(on)
+
     def refuse(self, on: bool) -> None:
         """Close new connections as soon as they are made."""
         self._refusing = on
@@ -190,6 +279,8 @@ class TcpProxy:
             self._tasks.discard(task)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.up.until_open()
+        await self.down.until_open()
         up_reader, up_writer = await asyncio.open_connection(*self._target)
         self._writers.add(up_writer)
         try:
