@@ -67,8 +67,9 @@ soak: $(STAMP) ## the pair under a busy market for MINUTES (10): no growth, net 
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(SOAK)
 
 chaos: MINUTES = 5
-chaos: $(STAMP) ## break everything around the pair and audit it (MINUTES=5 SEED=1)
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
+FAULTS ?= all
+chaos: $(STAMP) ## break everything around two pairs and audit them (MINUTES=5 SEED=1 FAULTS=all)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) --faults $(FAULTS)
 
 diagrams: $(STAMP) ## write the state diagrams and the configuration table into both READMEs
 	$(BIN)/python -m tools.readme

@@ -118,6 +118,11 @@ class EmbeddedRedis:
         self.stop()
 
     @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        """The process, None before `start` and after `stop` or `kill`."""
+        return self._process
+
+    @property
     def pid(self) -> int | None:
         """Process id while it runs."""
         return self._process.pid if self._process is not None else None

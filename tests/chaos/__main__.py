@@ -13,7 +13,9 @@ from pathlib import Path
 import psutil
 
 from hedge.launcher.embedded_redis import Source, find_server
-from tests.chaos.run import Options, chaos
+from tests.chaos.kinds import FAULTS, WIDE
+from tests.chaos.options import Options
+from tests.chaos.run import chaos
 from tests.world.paper import ROOT
 
 EXIT_USAGE = 2
@@ -30,12 +32,18 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--minutes", type=float, default=5.0, help="length of the storm (5)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the schedule (1)")
+    parser.add_argument(
+        "--faults",
+        choices=FAULTS,
+        default=WIDE,
+        help="all, or those alone that the pairs outlive by today's rules (all)",
+    )
     parser.add_argument("--folder", type=Path, help="where the records go (run/chaos/SEED)")
     values = parser.parse_args(arguments)
     if not 0.1 <= values.minutes <= 1440:
         parser.error("--minutes must be between 0.1 and 1440")
     folder = values.folder or ROOT / "run" / "chaos" / str(values.seed)
-    return Options(minutes=values.minutes, seed=values.seed, folder=folder)
+    return Options(minutes=values.minutes, seed=values.seed, folder=folder, faults=values.faults)
 
 
 async def _run(options: Options) -> tuple[int, list[str]]:

@@ -1,6 +1,7 @@
 """The operator: sees a halt, resumes it as a person would, and keeps count of why."""
 
 import asyncio
+from pathlib import Path
 
 from tests.chaos.diary import Diary
 from tests.world.pair import Pair
@@ -14,8 +15,11 @@ REASON = "chaos: both positions were checked on the exchange"
 class Attendant:
     """Runs as a task; every halt is noted once when seen, and once when it is resumed."""
 
-    def __init__(self, pair: Pair, diary: Diary) -> None:
+    def __init__(self, pair: Pair, config: Path, diary: Diary) -> None:
+        """Attend one pair with this configuration."""
         self._pair = pair
+        self._name = pair.name or "one"
+        self._config = config
         self._diary = diary
         self._seen_s: dict[str, float] = {}
 
@@ -33,17 +37,21 @@ class Attendant:
             self._seen_s[halt_id] = now_s
             self._diary.note(
                 "halt",
+                pair=self._name,
                 id=halt_id,
                 side=halt.get("side"),
                 reason=halt.get("reason"),
                 detail=halt.get("detail"),
             )
-            self._diary.say(f"halted by {halt.get('side')}: {halt.get('reason')}")
+            self._diary.say(f"{self._name} halted by {halt.get('side')}: {halt.get('reason')}")
         forced = now_s - self._seen_s[halt_id] > PATIENCE_S
         extra = ("--force", "--yes", "--reason", REASON) if forced else ()
         try:
-            code, output = await self._pair.command("resume", *extra)
+            code, output = await self._pair.command("resume", *extra, config=self._config)
         except TimeoutError:
             code, output = -1, "hedgectl did not answer"
         told = output.strip().splitlines()[-1:] or [""]
-        self._diary.note("resume", id=halt_id, forced=forced, code=code, answer=told[0][:300])
+        answer = told[0][:300]
+        self._diary.note(
+            "resume", pair=self._name, id=halt_id, forced=forced, code=code, answer=answer
+        )

@@ -6,12 +6,13 @@ Faults are aimed through here: a taker goes for A's order, and the fault hits ar
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
 
 import aiohttp
 
 from tests.chaos.watch import Watch
 from tests.world.pair import ETH
-from tests.world.paper import ACCOUNT_A, PaperError, PaperProcess
+from tests.world.paper import PaperError, PaperProcess
 
 EVERY_S = 1.0
 WHOLE_SHARE = 0.6
@@ -23,10 +24,15 @@ LOTS = 10_000
 class Filler:
     """Takes at random until stopped."""
 
-    def __init__(self, seed: int, paper: PaperProcess, watch: Watch) -> None:
+    def __init__(self, seed: int, paper: PaperProcess, watch: Watch, makers: Sequence[int]) -> None:
+        """Take from `makers`, the accounts of A: mostly from the first, at which faults are aimed.
+
+        Takes from the others come at random only.
+        """
         self._rng = random.Random(f"filler:{seed}")
         self._paper = paper
         self._watch = watch
+        self._makers = makers
         self._tasks: set[asyncio.Task[bool]] = set()
         self.takes = 0
 
@@ -35,7 +41,7 @@ class Filler:
         try:
             while True:
                 await asyncio.sleep(self._rng.expovariate(1 / EVERY_S))
-                await self.take()
+                await self.take(self._rng.choice(self._makers))
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -48,7 +54,7 @@ class Filler:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(AIM_WAIT_S):
-                while not await self._resting():  # noqa: ASYNC110  the exchange tells, by polling
+                while not await self.resting(self._makers[0]):  # noqa: ASYNC110  the exchange tells, by polling
                     await asyncio.sleep(0.05)
         if offset_s > 0:
             self._spawn(0.0)
@@ -59,28 +65,47 @@ class Filler:
     def _spawn(self, delay_s: float) -> None:
         async def later() -> bool:
             await asyncio.sleep(delay_s)
-            return await self.take()
+            return await self.take(self._makers[0])
 
         task = asyncio.create_task(later())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _resting(self) -> bool:
+    async def resting(self, maker: int) -> list[tuple[bool, int]]:
+        """Return what rests of an account as (is ask, lots left), looked up now where possible."""
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, PaperError):
             await self._watch.look()
-        return bool(self._watch.resting_of_a())
+        return self._watch.resting_of(maker)
 
-    async def take(self) -> bool:
-        """Take A's resting order or a part of it; whether something was there and answered."""
+    async def take(self, maker: int) -> bool:
+        """Take an account's resting order, all or a part; whether something traded."""
         try:
             async with asyncio.timeout(TAKE_TIMEOUT_S):
-                if not await self._resting():
+                found = await self.resting(maker)
+                if not found:
                     return False
-                is_ask, left = self._watch.resting_of_a()[0]
+                is_ask, left = found[0]
                 lots = left if self._rng.random() < WHOLE_SHARE else self._rng.randint(1, left)
                 side, amount = "buy" if is_ask else "sell", f"{lots / LOTS:.4f}"
-                trades = await self._paper.take(ETH, side, amount, until_account=ACCOUNT_A)
+                trades = await self._paper.take(ETH, side, amount, until_account=maker)
         except (aiohttp.ClientError, OSError, TimeoutError, PaperError):
             return False
         self.takes += bool(trades)
         return bool(trades)
+
+    async def strike(self, maker: int) -> bool:
+        """Take all that was last seen resting of an account, without looking first: that is slow.
+
+        Return whether the account traded.
+        """
+        found = self._watch.resting_of(maker)
+        if not found:
+            return False
+        is_ask, left = found[0]
+        side, amount = "buy" if is_ask else "sell", f"{left / LOTS:.4f}"
+        try:
+            async with asyncio.timeout(TAKE_TIMEOUT_S):
+                trades = await self._paper.take(ETH, side, amount, until_account=maker)
+        except (aiohttp.ClientError, OSError, TimeoutError, PaperError):
+            return False
+        return any(maker in (row["ask_account_id"], row["bid_account_id"]) for row in trades)

@@ -11,11 +11,16 @@ from tests.chaos.diary import Entry
 
 ALLOWED: Mapping[str, frozenset[str]] = {
     "foreign_trade_on_a": frozenset({"x-foreign_trade"}),
+    "operator": frozenset({"halt"}),
+    "flatten": frozenset({"flatten"}),
     "max_retries_exceeded": frozenset(
         {"x-no_liquidity", "x-order_cancelled", "x-nonce_given_back"}
     ),
 }
 """Reason of a halt → kinds of faults that may cause it."""
+
+OF_ANY_REASON = frozenset({"lie", "clock"})
+"""Kinds after which a halt for any reason is allowed: nothing that the exchange says need be so."""
 
 WINDOW_S = 20.0
 """A fault may cause a halt while it lasts and this long after."""
@@ -23,7 +28,7 @@ WINDOW_S = 20.0
 
 def allows(halt: Entry, faults: Sequence[Entry]) -> bool:
     """Whether one of the faults before the halt is a cause that section 8 names."""
-    kinds = ALLOWED.get(str(halt.fields.get("reason")), frozenset())
+    kinds = ALLOWED.get(str(halt.fields.get("reason")), frozenset()) | OF_ANY_REASON
     return any(fault.fields["kind"] in kinds and _near(halt.at_s, fault) for fault in faults)
 
 

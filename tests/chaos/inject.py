@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
-import redis.asyncio
+import redis
 
 from tests.chaos.diary import Diary
 from tests.chaos.filler import Filler
+from tests.chaos.hands import Hands
+from tests.chaos.kinds import MEMBERS
+from tests.chaos.outside import Outside
 from tests.chaos.redis_tricks import RedisTricks
 from tests.chaos.schedule import Fault
 from tests.chaos.slots import Slot
@@ -27,7 +29,7 @@ MAX_LAG_S = 0.4
 FIRED_LOOK_S = 0.4
 PROBLEMS = (
     aiohttp.ClientError,
-    redis.asyncio.RedisError,
+    redis.RedisError,
     OSError,
     TimeoutError,
     PaperError,
@@ -42,18 +44,20 @@ class Injector:
     def __init__(
         self,
         world: World,
-        slots: dict[str, Slot],
+        slots: Mapping[str, Slot],
         supervisor: Supervisor,
         filler: Filler,
+        hands: Hands,
         diary: Diary,
     ) -> None:
+        """`slots` holds also the daemons under the launcher, which the supervisor does not know."""
         self._world = world
         self._slots = slots
         self._supervisor = supervisor
         self._filler = filler
         self._diary = diary
         self._tricks = RedisTricks(world.pair)
-        self._on: Counter[tuple[str, str]] = Counter()
+        outside = Outside(world, slots, supervisor, filler, hands, diary)
         self._killed: set[int | None] = set()
         self._performers: dict[str, Perform] = {
             "kill": self._kill,
@@ -72,6 +76,7 @@ class Injector:
             "garbage": self._tricks.garbage,
             "replay": self._tricks.replay,
             **dict.fromkeys((kind.name for kind in SWITCH_KINDS), self._switch),
+            **outside.performers,
         }
 
     async def run(self, faults: Sequence[Fault], until_s: float) -> None:
@@ -91,6 +96,7 @@ class Injector:
         await asyncio.sleep(max(0.0, fault.at_s - self._diary.now_s()))
         done = False
         why = ""
+        began_s = self._diary.now_s()
         try:
             if fault.aim_ms is not None:
                 await self._filler.aim(fault.aim_ms / 1000)
@@ -102,7 +108,7 @@ class Injector:
             number=fault.number,
             kind=fault.kind,
             target=fault.target,
-            lasts_s=fault.lasts_s,
+            lasts_s=max(fault.lasts_s, round(self._diary.now_s() - began_s, 3)),
             why=why,
         )
 
@@ -118,13 +124,16 @@ class Injector:
 
     def _is_up(self, name: str) -> bool:
         """Whether a process runs that no other fault is just killing: each kill takes its own."""
-        return self._supervisor.is_up(name) and self._slots[name].pid not in self._killed
+        slot = self._slots[name]
+        is_up = slot.pid is not None if name in MEMBERS else self._supervisor.is_up(name)
+        return is_up and slot.pid not in self._killed
 
     async def _kill(self, fault: Fault) -> bool:
         if not await self._up(fault.target):
             return False
         self._killed.add(self._slots[fault.target].pid)
-        self._supervisor.away(fault.target, fault.lasts_s)
+        if fault.target not in MEMBERS:
+            self._supervisor.away(fault.target, fault.lasts_s)
         self._note_begin(fault)
         await self._slots[fault.target].kill()
         return True
@@ -146,7 +155,8 @@ class Injector:
     async def _restart(self, fault: Fault) -> bool:
         if not await self._up(fault.target):
             return False
-        self._supervisor.away(fault.target, fault.lasts_s)
+        if fault.target not in MEMBERS:
+            self._supervisor.away(fault.target, fault.lasts_s)
         self._note_begin(fault)
         self._slots[fault.target].terminate()
         return True
@@ -188,55 +198,44 @@ class Injector:
 
     async def _cut(self, fault: Fault) -> bool:
         self._note_begin(fault)
-        self._world.proxies[fault.target].cut()
+        self._world.links[fault.target].cut()
         return True
 
     async def _refuse(self, fault: Fault) -> bool:
-        self._world.proxies[fault.target].cut()
+        self._world.links[fault.target].cut()
         return await self._link_switch(fault)
 
     async def _lag(self, fault: Fault) -> bool:
-        proxy, delay_s = self._world.proxies[fault.target], MAX_LAG_S * fault.amount
+        link, delay_s = self._world.links[fault.target], MAX_LAG_S * fault.amount
         self._note_begin(fault)
-        for way in (proxy.up, proxy.down):
-            way.delay_s += delay_s
+        link.lag(delay_s)
         try:
             await asyncio.sleep(fault.lasts_s)
         finally:
-            for way in (proxy.up, proxy.down):
-                way.delay_s = max(0.0, way.delay_s - delay_s)
+            link.lag(-delay_s)
         return True
 
     async def _half_close(self, fault: Fault) -> bool:
         """End one direction of what is open; both sides think the other finished."""
-        proxy = self._world.proxies[fault.target]
         self._note_begin(fault)
-        (proxy.up if fault.amount < 0.5 else proxy.down).half_close()
+        self._world.links[fault.target].half_close(up=fault.amount < 0.5)
         return True
 
     async def _link_switch(self, fault: Fault) -> bool:
+        """Hold a switch on; a stream that lost bytes is worth nothing, so it is cut afterwards."""
         names = ("lose-replies", "lose-requests") if fault.kind == "hole" else (fault.kind,)
+        link = self._world.links[fault.target]
         self._note_begin(fault)
-        self._turn(fault.target, names, by=1)
+        for name in names:
+            link.turn(name, 1)
         try:
             await asyncio.sleep(fault.lasts_s)
         finally:
-            self._turn(fault.target, names, by=-1)
+            for name in names:
+                link.turn(name, -1)
+            if fault.kind != "refuse":
+                link.cut()
         return True
-
-    def _turn(self, link: str, names: Sequence[str], by: int) -> None:
-        """Count the faults that hold a switch on; it goes off with the last of them.
-
-        A stream that lost bytes is worth nothing afterwards: its connections are cut then.
-        """
-        proxy = self._world.proxies[link]
-        for name in names:
-            self._on[link, name] += by
-        proxy.drop_replies(self._on[link, "lose-replies"] > 0)
-        proxy.drop_requests(self._on[link, "lose-requests"] > 0)
-        proxy.refuse(self._on[link, "refuse"] > 0)
-        if by < 0 and "refuse" not in names:
-            proxy.cut()
 
     def _note_begin(self, fault: Fault) -> None:
         self._diary.note("begins", number=fault.number, kind=fault.kind, target=fault.target)

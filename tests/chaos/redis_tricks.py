@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+
+import redis.asyncio
 
 from tests.chaos.schedule import Fault
 from tests.world.pair import NAMES, Pair
@@ -34,16 +37,18 @@ class RedisTricks:
 
     async def roll_back(self, fault: Fault) -> bool:
         """Go back to what was stored a moment ago, as a fail-over to an older copy does."""
+        kept = await self.copy()
+        await asyncio.sleep(fault.lasts_s)
+        await restore(self._pair.client, kept)
+        return True
+
+    async def copy(self) -> dict[str, tuple[str | None, int]]:
+        """Return every key that is a string, with its text and its time to live in ms."""
         client, kept = self._pair.client, {}
         for key in await client.keys("hedge:*"):
             if await client.type(key) == "string":
                 kept[key] = (await client.get(key), await client.pttl(key))
-        await asyncio.sleep(fault.lasts_s)
-        await client.flushall()
-        for key, (text, ttl_ms) in kept.items():
-            if text is not None:
-                await client.set(key, text, px=ttl_ms if ttl_ms > 0 else None)
-        return True
+        return kept
 
     async def drop_subscribers(self, _fault: Fault) -> bool:
         """Close every subscription, also our own listener's."""
@@ -68,3 +73,11 @@ class RedisTricks:
         for body in (*told[start : start + REPLAYED], *told[-REPLAYED:][::-1]):
             await self._pair.publish(NAMES.account_a_filled, json.dumps(body))
         return True
+
+
+async def restore(client: redis.asyncio.Redis, kept: Mapping[str, tuple[str | None, int]]) -> None:
+    """Let a Redis hold this copy and nothing else."""
+    await client.flushall()
+    for key, (text, ttl_ms) in kept.items():
+        if text is not None:
+            await client.set(key, text, px=ttl_ms if ttl_ms > 0 else None)

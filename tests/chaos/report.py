@@ -1,46 +1,57 @@
-"""The end of a run's output: at most 25 lines that are the whole report."""
+"""The end of a run's output: the lines that are the whole report."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tests.chaos.court import Case
 from tests.chaos.diary import Entry
-from tests.chaos.kinds import PROCESSES
-from tests.chaos.logscan import Told
+from tests.chaos.kinds import PROCESSES, WIDE
+from tests.chaos.options import Options
 from tests.chaos.schedule import Needed
-from tests.chaos.verdict import Verdict
+from tests.chaos.verdict import Finding, Verdict
 from tests.judge.facts import Violation
 from tests.pair_audit import LOTS
 
-MAX_FINDINGS = 4
+MAX_FINDINGS = 8
+Lines = list[str]
 
 
-def report(
-    verdict: Verdict,
-    told: Told,
-    entries: Sequence[Entry],
-    needed: Needed,
-    *,
-    seed: int,
-    minutes: float,
-    folder: str,
-) -> list[str]:
-    """Return the lines of the report."""
-    audit, open_ = verdict.audit, verdict.exposure
+def report(cases: Sequence[Case], entries: Sequence[Entry], options: Options) -> tuple[int, Lines]:
+    """Return the exit code and the lines of the report."""
+    good = not any(case.new for case in cases)
+    word = "PASSED" if good else "FAILED"
+    faults = "" if options.faults == WIDE else f" FAULTS={options.faults}"
+    head = f"CHAOS seed={options.seed} minutes={options.minutes:g} faults={options.faults}: {word}"
+    return (0 if good else 1), [
+        head,
+        *_storm_lines(cases[0], entries),
+        *(line for case in cases for line in _case_lines(case)),
+        f"records     {options.folder}",
+        f"replay      make chaos MINUTES={options.minutes:g} SEED={options.seed}{faults}",
+    ]
+
+
+def _storm_lines(case: Case, entries: Sequence[Entry]) -> Lines:
+    verdict, wanted = case.verdict, case.needed
     faults = sum(verdict.faults.values())
-    good = not verdict.findings
     return [
-        f"CHAOS seed={seed} minutes={minutes:g}: {'PASSED' if good else 'FAILED'}",
-        f"faults      {faults} (at least {needed.faults}); {_counts(verdict.faults)}",
+        f"faults      {faults} (at least {wanted.faults}); {_counts(verdict.faults)}",
         f"            not counted (target down, or never set off): {verdict.missed}",
-        f"kills       {_in_order(verdict.kills)} (at least {needed.kills} each)",
+        f"kills       {_in_order(verdict.kills)} (at least {wanted.kills} of {_each(wanted)})",
         f"ends        {_ends(entries)}",
+        f"recovery    {_recovery(entries)}",
+    ]
+
+
+def _case_lines(case: Case) -> Lines:
+    verdict, told, audit = case.verdict, case.told, case.verdict.audit
+    open_ = verdict.exposure
+    return [
         (
-            f"trading     fills of A {verdict.fills}, hedges {audit.hedges}, "
-            f"orders of A {audit.a_orders}, neutral moments {audit.neutral_moments}"
-        ),
-        (
-            f"protocol    re-sends {told.resends}, fences {told.fences}, "
-            f"take-overs {told.take_overs}, drifts adopted {len(told.drifts)}"
+            f"pair {case.name}    fills of A {verdict.fills}, hedges {audit.hedges}, "
+            f"orders of A {audit.a_orders}, neutral moments {audit.neutral_moments}; "
+            f"re-sends {told.resends}, fences {told.fences}, take-overs {told.take_overs}, "
+            f"drifts adopted {len(told.drifts)}"
         ),
         f"halts       {_halts(verdict)}",
         (
@@ -48,7 +59,6 @@ def report(
             f"largest {open_.largest_lots / LOTS:g} ETH, "
             f"total {open_.lot_seconds / LOTS:.3f} ETH·s in {open_.times} spells"
         ),
-        f"recovery    {_recovery(entries)}",
         (
             f"I1 complete    A {audit.a_lots:+d}, B {audit.b_lots:+d}, "
             f"net {audit.net_lots:+d} lots: {_word(audit.net_lots == 0)}"
@@ -58,16 +68,14 @@ def report(
         f"I4 no unknown taken for zero: {_verdict_of(audit.of('I4'))}",
         f"words          {audit.words} claims: {_verdict_of(audit.of('said'))}",
         f"holds without a reason: {_verdict_of(audit.of('hold'))}",
-        f"known to break {_known(verdict)}",
-        *_findings(verdict),
-        f"records     {folder}",
-        f"replay      make chaos MINUTES={minutes:g} SEED={seed}",
+        f"known to break {_known(case.expected)}",
+        *_findings(case.new),
     ]
 
 
-def _findings(verdict: Verdict) -> list[str]:
-    lines = [f"  ✗ {finding}"[:300] for finding in verdict.findings[:MAX_FINDINGS]]
-    more = len(verdict.findings) - MAX_FINDINGS
+def _findings(findings: Sequence[Finding]) -> Lines:
+    lines = [f"  ✗ {finding}"[:300] for finding in findings[:MAX_FINDINGS]]
+    more = len(findings) - MAX_FINDINGS
     return lines + [f"  ✗ and {more} more"] * (more > 0)
 
 
@@ -77,6 +85,10 @@ def _counts(counter: Counter[str]) -> str:
 
 def _in_order(counter: Counter[str]) -> str:
     return ", ".join(f"{process} {counter[process]}" for process in PROCESSES)
+
+
+def _each(wanted: Needed) -> str:
+    return ", ".join(wanted.processes)
 
 
 def _ends(entries: Iterable[Entry]) -> str:
@@ -120,6 +132,6 @@ def _verdict_of(violations: Sequence[Violation]) -> str:
     return f"BROKEN {len(violations)} times, first: {violations[0].text}"
 
 
-def _known(verdict: Verdict) -> str:
-    words = (f"counterexample {number}: {count}" for number, count in sorted(verdict.known.items()))
+def _known(expected: Counter[int]) -> str:
+    words = (f"counterexample {number}: {count}" for number, count in sorted(expected.items()))
     return ", ".join(words) or "nothing met"

@@ -5,42 +5,32 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from tests.chaos import logscan
 from tests.chaos.attendant import Attendant
+from tests.chaos.court import cases_of
 from tests.chaos.diary import Diary
 from tests.chaos.filler import Filler
-from tests.chaos.inject import Injector
-from tests.chaos.kinds import DAEMONS
+from tests.chaos.hands import Hands
+from tests.chaos.inject import PROBLEMS, Injector
+from tests.chaos.kinds import DAEMONS, LAUNCHER
+from tests.chaos.options import Options
 from tests.chaos.report import report
-from tests.chaos.schedule import make_schedule, needed, to_json
-from tests.chaos.slots import Slot, slots_of
+from tests.chaos.schedule import KINDS_OF, make_schedule, to_json
+from tests.chaos.slots import LauncherSlot, Slot, members_of, slots_of
 from tests.chaos.supervisor import Supervisor
-from tests.chaos.verdict import Records, judge
 from tests.chaos.watch import Watch
-from tests.chaos.world import World
+from tests.chaos.world import ACCOUNTS, World
 from tests.pair_audit import legs_of
 from tests.waiting import eventually
-from tests.world.pair import NAMES
-from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
-START_S = 40.0
+START_S = 60.0
 UP_S = 30.0
 QUIET_S = 60.0
 AGAIN_S = 60.0
 AGAIN_FILLS = 3
-STOP_S = 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says."""
-
-    minutes: float
-    seed: int
-    folder: Path
+STOP_S = 40.0
+MEMBERS_S = 0.1
+LOOK_PROBLEMS = PROBLEMS
 
 
 class ChaosRun:
@@ -51,11 +41,22 @@ class ChaosRun:
         self.world = world
         self.diary = diary
         self.slots: dict[str, Slot] = slots_of(world)
-        self.supervisor = Supervisor(self.slots, diary)
-        self.watch = Watch(world.pair.paper)
-        self.filler = Filler(options.seed, world.pair.paper, self.watch)
-        self.attendant = Attendant(world.pair, diary)
+        self.members: dict[str, Slot] = members_of(world)
+        self.hands = Hands(world, diary)
+        self.supervisor = Supervisor(self.slots, diary, self._ended)
+        accounts = [account for pair in ACCOUNTS.values() for account in pair]
+        self.watch = Watch(world.pair.paper, accounts)
+        makers = [pair[0] for pair in ACCOUNTS.values()]
+        self.filler = Filler(options.seed, world.pair.paper, self.watch, makers)
+        self.attendants = [
+            Attendant(pair, world.operator_config(name), diary)
+            for name, pair in world.pairs.items()
+        ]
         self.contradictions: list[str] = []
+
+    def _ended(self, slot: Slot) -> None:
+        if isinstance(slot, LauncherSlot):
+            self.hands.launcher_ended(slot, slot.output())
 
     async def run(self) -> None:
         """Go through all phases; what is not reached is noted, and the rest goes on."""
@@ -64,7 +65,7 @@ class ChaosRun:
                 await self._storm()
             await self._step("all running", UP_S, self._all_running)
             await self._step("quiet", QUIET_S, self._quiet)
-            since = len(legs_of(self.watch.trades, ACCOUNT_A, ACCOUNT_B))
+            since = self.watch.last_seq
             await self._step("trading again", AGAIN_S, lambda: self._traded_since(since))
             stop_filling()
             await self._stop()
@@ -78,8 +79,10 @@ class ChaosRun:
                 group.create_task(work, name=name)
                 for name, work in (
                     ("watch", self.watch.run()),
-                    ("attendant", self.attendant.run()),
+                    *(("attendant", attendant.run()) for attendant in self.attendants),
                     ("supervisor", self.supervisor.run()),
+                    ("members", self._watch_members()),
+                    ("master", self.world.follow_master()),
                 )
             ]
             filling = group.create_task(self.filler.run(), name="filler")
@@ -89,13 +92,28 @@ class ChaosRun:
                 for task in (*tasks, filling):
                     task.cancel()
 
+    async def _watch_members(self) -> None:
+        """Note when the daemons under the launcher start and end."""
+        pids: dict[str, int | None] = dict.fromkeys(self.members)
+        while True:
+            for name, slot in self.members.items():
+                before, now = pids[name], slot.pid
+                if before is not None and now != before:
+                    self.diary.note("ended", process=name, code=None)
+                if now is not None and now != before:
+                    self.diary.note("started", process=name, pid=now)
+                pids[name] = now
+            await asyncio.sleep(MEMBERS_S)
+
     async def _storm(self) -> None:
         seconds = self.options.minutes * 60
-        faults = make_schedule(self.options.seed, self.options.minutes)
+        kinds = KINDS_OF[self.options.faults]
+        faults = make_schedule(self.options.seed, self.options.minutes, kinds)
         (self.world.folder / "schedule.jsonl").write_text(to_json(faults), encoding="utf-8")
         self.diary.start_clock()
         self.diary.say(f"storm: {len(faults)} faults in {seconds:g} s")
-        injector = Injector(self.world, self.slots, self.supervisor, self.filler, self.diary)
+        slots = self.slots | self.members
+        injector = Injector(self.world, slots, self.supervisor, self.filler, self.hands, self.diary)
         await injector.run(faults, seconds)
         self.supervisor.hurry()
         await injector.clear_switches()
@@ -120,45 +138,58 @@ class ChaosRun:
     # --- conditions
 
     async def _trading(self) -> bool:
-        """All processes run, and a first order of A rests."""
-        return self._all_running() and bool(self.watch.resting_of_a())
+        """All processes run, and a first order of each A rests."""
+        makers = [accounts[0] for accounts in ACCOUNTS.values()]
+        return self._all_running() and all(self.watch.resting_of(maker) for maker in makers)
 
     def _all_running(self) -> bool:
         return self.supervisor.all_running() and all(s.at_work() for s in self.slots.values())
 
     async def _quiet(self) -> bool:
-        """Nothing is owed, B's ledger says so of A's newest state, no halt, both B's alive."""
-        if not self.supervisor.all_running() or await self.world.pair.halt() is not None:
+        """Nothing is owed, B's ledger says so of A's newest state, no halt, all processes run."""
+        if not self.supervisor.all_running():
             return False
-        with contextlib.suppress(AssertionError):
-            await self.world.pair.until_neutral(0.0)
-            return True
-        return False
+        for pair in self.world.pairs.values():
+            if await pair.halt() is not None:
+                return False
+            with contextlib.suppress(AssertionError, *LOOK_PROBLEMS):
+                await pair.until_neutral(0.0)
+                continue
+            return False
+        return True
 
     def _traded_since(self, since: int) -> bool:
-        """A filled again, several times, and B hedged each of them."""
-        legs = legs_of(self.watch.trades, ACCOUNT_A, ACCOUNT_B)
-        fills = sum(1 for leg in legs[since:] if leg.a_lots)
-        return fills >= AGAIN_FILLS and sum(leg.a_lots + leg.b_lots for leg in legs) == 0
+        """Each A filled again, several times, and its B hedged each of them."""
+        for accounts in ACCOUNTS.values():
+            legs = legs_of(self.watch.trades_of(*accounts), *accounts)
+            fills = sum(1 for leg in legs if leg.a_lots and leg.seq > since)
+            if fills < AGAIN_FILLS or sum(leg.a_lots + leg.b_lots for leg in legs) != 0:
+                return False
+        return True
 
     async def _state_words(self) -> str:
-        """Describe the pair for a phase that was not reached."""
-        pair = self.world.pair
-        running = {name: slot.pid is not None for name, slot in self.slots.items()}
-        keys = {
-            name: await pair.key(name)
-            for name in (NAMES.ready_a, NAMES.ready_b, NAMES.ledger, NAMES.halt)
+        """Describe both pairs for a phase that was not reached."""
+        words: dict[str, object] = {
+            "running": {name: slot.pid is not None for name, slot in self.slots.items()}
         }
-        return json.dumps({"running": running, **keys}, default=str)[:2500]
+        for name, pair in self.world.pairs.items():
+            names = pair.names
+            keys = (names.ready_a, names.ready_b, names.position_a, names.ledger, names.halt)
+            with contextlib.suppress(*LOOK_PROBLEMS):
+                positions = await pair.positions()
+                words[name] = {"lots": positions, **{key: await pair.key(key) for key in keys}}
+        return json.dumps(words, default=str)[:4000]
 
     # --- the end
 
     async def _stop(self) -> None:
-        """Stop A, then the standby, then the B that leads; each must leave with 0.
+        """Stop the launcher; then A, the standby, and the B that leads. Each must leave with 0.
 
         A standby that is left alone takes over, and cannot know any more what a stopped A holds.
         """
         self.supervisor.stop()
+        self.slots[LAUNCHER].terminate()
+        await self._await_end(self.slots[LAUNCHER])
         leader = await self._leader()
         for name in sorted(DAEMONS, key=lambda name: (name != "a", name == leader)):
             slot = self.slots[name]
@@ -178,7 +209,7 @@ class ChaosRun:
 
     async def _leader(self) -> str:
         """Return which B holds the lease."""
-        beat = await self.world.pair.key(NAMES.ready_b) or {}
+        beat = await self.world.pair.key(self.world.pair.names.ready_b) or {}
         leading = [n for n in ("b1", "b2") if self.world.instance_of(n) == beat.get("instance")]
         return leading[0] if leading else ""
 
@@ -188,7 +219,11 @@ class ChaosRun:
             self.diary.note("failed", why="the exchange is not there for the audit")
             return
         self.contradictions = await self.watch.finish()
-        for name, rows in (("trades", self.watch.trades), ("orders", self.watch.orders)):
+        accounts = [account for pair in ACCOUNTS.values() for account in pair]
+        for name, rows in (
+            ("trades", self.watch.trades_of(*accounts)),
+            ("orders", self.watch.orders_of(*accounts)),
+        ):
             text = "".join(json.dumps(row) + "\n" for row in rows)
             (self.world.folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
 
@@ -197,42 +232,20 @@ async def chaos(options: Options) -> tuple[int, list[str]]:
     """Run once; return the exit code and the report."""
     options.folder.mkdir(parents=True, exist_ok=True)
     diary = Diary(options.folder / "events.jsonl")
-    world = World(options.folder, options.seed)
+    world = World(options.folder, options.seed, options.faults)
     try:
         async with world:
             run = ChaosRun(options, world, diary)
             try:
                 await run.run()
             finally:
-                for name in DAEMONS:
+                for name in (LAUNCHER, *DAEMONS):
                     await run.slots[name].kill()
-        lines = logscan.read({name: world.log_of(name) for name in DAEMONS})
-        told = logscan.tell(lines)
-        wanted = needed(options.minutes)
-        verdict = judge(
-            Records(
-                trades=run.watch.trades,
-                orders=run.watch.orders,
-                entries=diary.entries,
-                told=told,
-                needed=wanted,
-                account_a=ACCOUNT_A,
-                account_b=ACCOUNT_B,
-                exchange_contradictions=run.contradictions,
-                lines=lines,
-                wall_s=time.time() - time.monotonic(),
-            )
-        )
-        told_lines = report(
-            verdict,
-            told,
-            diary.entries,
-            wanted,
-            seed=options.seed,
-            minutes=options.minutes,
-            folder=str(options.folder),
-        )
+                for slot in run.members.values():
+                    await slot.kill()
+        cases = cases_of(world, run.watch, diary.entries, run.contradictions, options)
+        code, lines = report(cases, diary.entries, options)
     finally:
         diary.close()
-    (options.folder / "report.txt").write_text("\n".join(told_lines) + "\n", encoding="utf-8")
-    return (1 if verdict.findings else 0), told_lines
+    (options.folder / "report.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return code, lines

@@ -10,7 +10,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from tests.chaos.kinds import KILL, KINDS, PROCESSES, Kind
+from tests.chaos.kinds import (
+    CALM,
+    DAEMONS,
+    GENTLE_KINDS,
+    KILL,
+    KINDS,
+    PROCESSES,
+    WIDE,
+    WIDE_KINDS,
+    Kind,
+)
 from tests.chaos.switches import SWITCH_KINDS
 
 FAULTS_PER_MINUTE = 36.0
@@ -21,7 +31,9 @@ AIMED_SHARE = 0.45
 AIM_MS = (-4, 60)
 """When an aimed fault hits, relative to the moment at which a taker goes for A's order."""
 CALM_END_S = 1.0
-ALL_KINDS: tuple[Kind, ...] = (*KINDS, *SWITCH_KINDS)
+CALM_KINDS: tuple[Kind, ...] = (*KINDS, *SWITCH_KINDS, *GENTLE_KINDS)
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, *SWITCH_KINDS, *WIDE_KINDS)
+KINDS_OF = {CALM: CALM_KINDS, WIDE: ALL_KINDS}
 
 NEEDED_FAULTS_PER_MINUTE = 20.0
 NEEDED_KILLS_PER_MINUTE = 1.0
@@ -54,18 +66,28 @@ class Needed:
 
     faults: int
     kills: int
+    processes: tuple[str, ...] = PROCESSES
 
 
-def needed(minutes: float) -> Needed:
+def must_die(kinds: Sequence[Kind]) -> tuple[str, ...]:
+    """Return the processes that are killed at a fixed rate by a schedule of these kinds.
+
+    With all faults the servers die seldom: while they are away nothing else can be shown.
+    """
+    return DAEMONS if set(WIDE_KINDS) <= set(kinds) else PROCESSES
+
+
+def needed(minutes: float, kinds: Sequence[Kind] = CALM_KINDS) -> Needed:
     """Return 100 faults and 5 kills of each process for five minutes; less for a shorter run."""
     return Needed(
         faults=math.ceil(NEEDED_FAULTS_PER_MINUTE * minutes),
         kills=max(1, math.floor(NEEDED_KILLS_PER_MINUTE * minutes)),
+        processes=must_die(kinds),
     )
 
 
 def make_schedule(
-    seed: int, minutes: float, kinds: Sequence[Kind] = ALL_KINDS
+    seed: int, minutes: float, kinds: Sequence[Kind] = CALM_KINDS
 ) -> tuple[Fault, ...]:
     """Return the faults of a run in order of time."""
     rng = random.Random(f"chaos:{seed}:{minutes:g}")
@@ -93,8 +115,8 @@ def _deck(rng: random.Random, minutes: float, kinds: Sequence[Kind]) -> list[tup
     """Return what is dealt: the kills that must be, each kind once, and the rest by weight."""
     total = max(1, math.ceil(FAULTS_PER_MINUTE * minutes))
     kills = max(1, math.ceil(KILLS_PER_MINUTE * minutes))
-    deck = [(KILL, process) for process in PROCESSES for _ in range(kills)]
-    others = [kind for kind in kinds if kind.name != KILL.name]
+    deck = [(KILL, process) for process in must_die(kinds) for _ in range(kills)]
+    others = [kind for kind in kinds if kind != KILL]
     rng.shuffle(others)
     room = max(0, total - len(deck))
     deck += [(kind, rng.choice(kind.targets)) for kind in others[:room]]

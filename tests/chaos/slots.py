@@ -1,13 +1,16 @@
-"""The five processes as slots: what runs there dies and comes back, the slot stays."""
+"""The processes as slots: what runs there dies and comes back, the slot stays."""
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from hedge.launcher.processes import Child
+from hedge.launcher.processes import Child, is_alive
+from tests.chaos.kinds import DAEMONS, LAUNCHER, MEMBERS, REPLICA, SENTINEL
 from tests.chaos.world import World
 from tests.world.pair import Daemon
 
@@ -43,7 +46,8 @@ class Slot(ABC):
     def signal(self, number: int) -> None:
         """Send a signal, if it runs."""
         if (pid := self.pid) is not None:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def terminate(self) -> None:
         """Ask it to stop."""
@@ -89,6 +93,69 @@ class DaemonSlot(Slot):
         return self._daemon.output() if self._daemon is not None else ""
 
 
+class LauncherSlot(Slot):
+    """The launcher of the second pair; killed, it may leave its daemons behind for a while."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(LAUNCHER)
+        self._world = world
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        child = self._child
+        return child.pid if child is not None and child.poll() is None else None
+
+    @property
+    def code(self) -> int | None:
+        return self._child.poll() if self._child is not None else None
+
+    def at_work(self) -> bool:
+        """Whether it has started A."""
+        return self.pid is not None and "Starting A" in self.output()
+
+    async def start(self) -> None:
+        self._child = self._world.start_launcher()
+
+    async def kill(self) -> None:
+        if self._child is not None:
+            await asyncio.to_thread(self._child.kill)
+
+    def output(self) -> str:
+        """Return what the one that runs, or ran last, has printed."""
+        if self._child is None:
+            return ""
+        return self._child.output.read_text(encoding="utf-8", errors="replace")
+
+
+class MemberSlot(Slot):
+    """A daemon under the launcher, found by the file that the launcher keeps of it."""
+
+    def __init__(self, name: str, world: World) -> None:
+        super().__init__(name)
+        self._script = f"main_{name[-1].upper()}"
+        self._file = world.state_dir(LAUNCHER) / f"{self._script}.pid"
+
+    @property
+    def pid(self) -> int | None:
+        try:
+            pid = int(json.loads(self._file.read_text(encoding="utf-8"))["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return pid if is_alive(pid, f"{self._script}.py") else None
+
+    @property
+    def code(self) -> int | None:
+        """Unknown: the launcher alone hears of it."""
+        return None
+
+    async def start(self) -> None:
+        """Start nothing: that is the launcher's work."""
+
+    async def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+
 class ServerSlot(Slot):
     """Redis, which keeps nothing over its death, or the exchange, whose journal brings it back."""
 
@@ -128,11 +195,22 @@ class ServerSlot(Slot):
 
 
 def slots_of(world: World) -> dict[str, Slot]:
-    """Return all five slots by name."""
+    """Return the slots of what this run keeps running, by name."""
     redis, paper = world.pair.redis, world.pair.paper
     slots: list[Slot] = [
-        ServerSlot("redis", lambda: redis._process, redis.restart, redis.kill),
+        ServerSlot("redis", lambda: redis.process, redis.restart, redis.kill),
         ServerSlot("exchange", lambda: paper.child, paper.start, paper.kill),
-        *(DaemonSlot(name, world) for name in ("a", "b1", "b2")),
+        *(DaemonSlot(name, world) for name in DAEMONS),
+        LauncherSlot(world),
     ]
+    if (sentinels := world.sentinels) is not None:
+        slots += [
+            ServerSlot(name, lambda server=server: server.process, server.start, server.kill)
+            for name, server in ((REPLICA, sentinels.replica), (SENTINEL, sentinels.sentinel))
+        ]
     return {slot.name: slot for slot in slots}
+
+
+def members_of(world: World) -> dict[str, Slot]:
+    """Return the daemons under the launcher by name."""
+    return {name: MemberSlot(name, world) for name in MEMBERS}

@@ -1,8 +1,9 @@
-"""Keeps the five processes running: restarts what died, with back-off, and counts how it ended."""
+"""Keeps the processes running: restarts what died, with back-off, and counts how it ended."""
 
 import asyncio
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 
 from hedge.errors import HedgeError
 from tests.chaos.diary import Diary
@@ -37,9 +38,16 @@ class _Life:
 class Supervisor:
     """Runs as a task; `away` keeps a process down for a while, `stop` ends the restarting."""
 
-    def __init__(self, slots: dict[str, Slot], diary: Diary) -> None:
+    def __init__(
+        self,
+        slots: Mapping[str, Slot],
+        diary: Diary,
+        ended: Callable[[Slot], None] = lambda _: None,
+    ) -> None:
+        """Call `ended` with each slot whose process has ended."""
         self._lives = {name: _Life(slot) for name, slot in slots.items()}
         self._diary = diary
+        self._ended = ended
         self._restarting = True
 
     def away(self, name: str, seconds: float) -> None:
@@ -99,6 +107,7 @@ class Supervisor:
         self._diary.note(
             "ended", process=life.slot.name, code=life.slot.code, lived_s=round(lived_s, 2)
         )
+        self._ended(life.slot)
 
     async def _start(self, life: _Life) -> None:
         life.started = time.monotonic()

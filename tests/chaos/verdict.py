@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from tests.chaos.diary import Entry
 from tests.chaos.exposure import Exposure, exposure
 from tests.chaos.halts import allows
-from tests.chaos.kinds import PROCESSES
 from tests.chaos.logscan import Line, Told
 from tests.chaos.record import Kept, record_of
 from tests.chaos.schedule import Needed
@@ -18,11 +17,14 @@ from tests.judge.facts import Violation
 from tests.pair_audit import Json
 
 MAY_END_WITH = {
-    "a": frozenset({0, 3, 5, 6, -9, -15}),
+    "a": frozenset({None, 0, 3, 5, 6, -9, -15}),
     "b1": frozenset({0, 3, 5, -9, -15}),
     "b2": frozenset({0, 3, 5, -9, -15}),
     "redis": frozenset({0, -9, -15}),
     "exchange": frozenset({0, -9, -15}),
+    "replica": frozenset({0, -9, -15}),
+    "b": frozenset({None}),
+    "launcher": frozenset({0, 1, 3, 5, 6, -9, -15}),
 }
 """Exit codes by design: 3 Redis or exchange away at start, 5 stopped uncovered, 6 lease held."""
 
@@ -33,6 +35,8 @@ class Finding:
 
     rule: str
     text: str
+    kind: str = ""
+    at_s: float | None = None
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.text}"
@@ -116,10 +120,10 @@ def _promises(violations: Sequence[Violation]) -> list[Finding]:
         kinds.setdefault((one.promise, one.kind), []).append(one)
     wrong = []
     for promise in ("I1", "I2", "I3", "I4", "said", "hold"):
-        for (rule, _), found in kinds.items():
+        for (rule, kind), found in kinds.items():
             if rule == promise:
                 more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-                wrong.append(Finding(rule, f"{found[0].text}{more}"))
+                wrong.append(Finding(rule, f"{found[0].text}{more}", kind, found[0].at_s))
     return wrong
 
 
@@ -153,7 +157,7 @@ def _too_few(faults: int, kills: Counter[str], needed: Needed) -> list[Finding]:
     few = [Finding("too few", f"{faults} faults of {needed.faults}")] * (faults < needed.faults)
     return few + [
         Finding("too few", f"{kills[process]} kills of {process}, {needed.kills} are needed")
-        for process in PROCESSES
+        for process in needed.processes
         if kills[process] < needed.kills
     ]
 

@@ -65,20 +65,26 @@ WORDS = frozenset({"status", "type", "side", "is_ask", "is_maker_ask", "reduce_o
 class Lie:
     """One lie. `where`: the beginning of a channel ("account_all") or of a path ("/api/v1/…").
 
-    `how`: "field" changes one field (`name`, or any one by `seed`), "repeat" sends it twice,
-    "drop" swallows it. With `lasting` it is told about everything that fits until the connection
-    that heard it first ends; of requests, until it is taken back. `told` counts.
+    `how`: "field" changes one field (`name`, or any one by `seed`) to `value` or to something that
+    is not true; "repeat" sends it twice, "drop" swallows it, "say" puts `text` (of an answer: with
+    `status`) in its place, "merge" keeps it back and puts its rows into the next one. With
+    `lasting` it is told about everything that fits until the connection that heard it first ends;
+    of answers, until it is taken back. `told` counts.
     """
 
     where: str
     how: str = "field"
     name: str = ""
+    value: Any = None
+    text: str = ""
+    status: int = 0
     seed: int = 0
     lasting: bool = False
     told: int = 0
     texts: list[str] = field(default_factory=list)
     """What was changed, for the record."""
     _owner: object | None = None
+    _kept: str | None = None
 
     def fits(self, place: str, owner: object) -> bool:
         """Whether it is to be told about what comes from `place` on this connection."""
@@ -94,6 +100,14 @@ class Lie:
             changed = []
         elif self.how == "repeat":
             changed = [text, text]
+        elif self.how == "say":
+            changed = [self.text]
+        elif self.how == "merge":
+            if self._kept is None:
+                self._kept = text
+                return []
+            changed = [_merged(self._kept, text)]
+            self._kept = None
         else:
             falsified = self._falsified(text)
             if falsified is None:
@@ -114,7 +128,8 @@ class Lie:
             return None
         rng = random.Random(self.seed)
         holder, key, path = rng.choice(found)
-        was, holder[key] = holder[key], _lied(holder[key], key, rng)
+        was = holder[key]
+        holder[key] = _lied(was, key, rng) if self.value is None else self.value
         self.texts.append(f"{path}: {was!r} -> {holder[key]!r}"[:200])
         return json.dumps(value)
 
@@ -131,6 +146,20 @@ def _fields(value: Any, name: str, path: str = "") -> Iterator[tuple[Any, Any, s
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _fields(inner, name, f"{path}[{number}]")
+
+
+def _merged(first: str, second: str) -> str:
+    """Return the second frame with the rows of the first one before its own."""
+    earlier, later = json.loads(first), json.loads(second)
+    for key, rows in later.items():
+        before = earlier.get(key)
+        if isinstance(rows, list) and isinstance(before, list):
+            later[key] = before + rows
+        elif isinstance(rows, dict) and isinstance(before, dict):
+            for inner, more in before.items():
+                if isinstance(more, list):
+                    rows[inner] = more + rows.get(inner, [])
+    return json.dumps(later)
 
 
 def _lied(value: Any, key: str, rng: random.Random) -> Any:
@@ -198,11 +227,12 @@ class LyingProxy:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _told(self, place: str, text: str, owner: object) -> list[str]:
+    def _told(self, place: str, text: str, owner: object) -> tuple[list[str], int]:
+        """Return what is sent instead, and the status of an answer where a lie names one."""
         for lie in self.lies:
             if lie.fits(place, owner):
-                return lie.tell(text, owner)
-        return [text]
+                return lie.tell(text, owner), lie.status
+        return [text], 0
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -225,13 +255,13 @@ class LyingProxy:
         ) as answer:
             body = await answer.read()
             kept = [(k, v) for k, v in answer.headers.items() if k.lower() not in HOP]
-        texts = self._told(request.path, body.decode("utf-8", "replace"), "http")
+        texts, status = self._told(request.path, body.decode("utf-8", "replace"), "http")
         if not texts:  # a lost answer: the connection ends without one
             if request.transport is not None:
                 request.transport.abort()
             raise web.HTTPBadGateway
         changed = texts[0].encode() if self.lies else body
-        return web.Response(body=changed, status=answer.status, headers=CIMultiDict(kept))
+        return web.Response(body=changed, status=status or answer.status, headers=CIMultiDict(kept))
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
         assert self._session is not None
@@ -268,7 +298,7 @@ class LyingProxy:
                 message = await up.receive()
                 if message.type is WSMsgType.TEXT and self.lies:
                     place = _channel_of(message.data)
-                    for text in self._told(place, message.data, down):
+                    for text in self._told(place, message.data, down)[0]:
                         await down.send_str(text)
                 elif message.type is WSMsgType.CLOSE:
                     await down.close(code=message.data or 1000)

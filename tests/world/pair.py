@@ -43,14 +43,9 @@ T = TypeVar("T")
 ETH = 0
 KEY_INDEX = API_KEY_INDEX
 NAMES = Names()
-CHANNELS = (
-    NAMES.account_a_filled,
-    NAMES.account_b_filled,
-    NAMES.account_b_hedge_failed,
-    NAMES.events,
-)
 START_S = 25.0
 STOP_S = 20.0
+COMMAND_S = 30.0
 LOG_LINES = 60
 LONGEST_TEXT = 10_000
 
@@ -139,7 +134,8 @@ class Pair:
 
     `proxied` names the links that go through a TcpProxy: "a-exchange", "b-exchange", "a-redis",
     "b-redis"; `settings` are dotted configuration keys for both sides. `keep_exchange` keeps a
-    journal, so that the exchange may be killed and started again.
+    journal, so that the exchange may be killed and started again. With `beside` it stands on
+    another pair's Redis and exchange, which must be open, under its own `name` and `indexes`.
     """
 
     def __init__(
@@ -151,12 +147,21 @@ class Pair:
         proxied: Iterable[str] = (),
         settings: Mapping[str, Any] | None = None,
         keep_exchange: bool = False,
+        name: str = "",
+        indexes: tuple[int, int] = (ACCOUNT_A, ACCOUNT_B),
+        beside: "Pair | None" = None,
     ) -> None:
         self.folder = folder
+        self.name = name
+        self.names = Names(name)
+        self.account_a, self.account_b = indexes
+        self._beside = beside
         self.paper = PaperProcess(
             tier=tier, market=market, state_dir=folder / "exchange" if keep_exchange else None
         )
         self.redis = EmbeddedRedis(folder / "redis")
+        if beside is not None:
+            self.paper, self.redis = beside.paper, beside.redis
         self.proxies: dict[str, TcpProxy] = {}
         self.a: Daemon | None = None
         self.b: Daemon | None = None
@@ -164,7 +169,7 @@ class Pair:
         self._proxied = frozenset(proxied)
         self._settings = dict(settings or {})
         self._extra: list[Daemon] = []
-        self._indexes = {"a": ACCOUNT_A, "b": ACCOUNT_B}
+        self._redis_port = 0
         self.accounts: dict[str, Account] = {}
         self._stack = contextlib.AsyncExitStack()
         self._client: redis.asyncio.Redis | None = None
@@ -185,9 +190,10 @@ class Pair:
         return self
 
     async def _open(self) -> None:
-        await asyncio.to_thread(self.redis.start)
-        self._stack.push_async_callback(asyncio.to_thread, self.redis.stop)
-        await self._stack.enter_async_context(self.paper)
+        if self._beside is None:
+            await asyncio.to_thread(self.redis.start)
+            self._stack.push_async_callback(asyncio.to_thread, self.redis.stop)
+            await self._stack.enter_async_context(self.paper)
         self._session = await self._stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30.0))
         )
@@ -195,9 +201,12 @@ class Pair:
             port = self.paper.port if name.endswith("exchange") else self.redis.port
             proxy = TcpProxy(LOOPBACK, port)
             self.proxies[name] = await self._stack.enter_async_context(proxy)
-        for side, index in self._indexes.items():
-            self.accounts[side] = await asyncio.to_thread(open_account, self.paper.admin, index)
-        self._client = _client_of(self.redis.port)
+        for side, index in (("a", self.account_a), ("b", self.account_b)):
+            self.accounts[side] = await asyncio.to_thread(
+                open_account, self.paper.admin, index, is_new=self._beside is not None
+            )
+        self._redis_port = self.redis.port
+        self._client = _client_of(self._redis_port)
         self._listener = asyncio.create_task(self._listen(), name="pair-listener")
         await asyncio.wait_for(self._listening.wait(), START_S)
 
@@ -246,6 +255,8 @@ class Pair:
             folder=self.folder,
             sides=side,
         )
+        if self.name:
+            values["pair"] = self.name
         values["lighter"]["requests_per_minute"] = 6000
         values["strategy"] = {"quantity": "0.01", "retry_delay_s": 0.2}
         values["timing"] = dict(FAST)
@@ -320,20 +331,8 @@ class Pair:
 
     async def command(self, *arguments: str, config: Path | None = None) -> tuple[int, str]:
         """Run hedgectl.py (with A's configuration); return its exit code and all it printed."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "hedgectl.py",
-            *arguments,
-            "--config",
-            str(config or self.config_of("a")),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), 30.0)
-        assert process.returncode is not None
-        return process.returncode, output.decode("utf-8", "replace")
+        file = config or self.config_of("a")
+        return await run_command("hedgectl.py", *arguments, "--config", str(file))
 
     def memory_mb(self) -> float:
         """Return how much memory the larger of the two daemons holds."""
@@ -350,8 +349,9 @@ class Pair:
 
     async def use_redis(self, port: int) -> None:
         """Look into another Redis from now on: the pair's state has moved there."""
-        await self.client.aclose()
+        old, self._redis_port = self.client, port
         self._client = _client_of(port)
+        await old.aclose()
 
     async def key(self, name: str) -> Json | None:
         """Return the JSON object of a key, None where there is none or Redis is down."""
@@ -363,11 +363,11 @@ class Pair:
 
     async def ledger(self) -> Json | None:
         """Return B's ledger."""
-        return await self.key(NAMES.ledger)
+        return await self.key(self.names.ledger)
 
     async def halt(self) -> Json | None:
         """Return the halt in force."""
-        found = await self.key(NAMES.halt)
+        found = await self.key(self.names.halt)
         return found if found is not None and not found.get("resumed") else None
 
     async def publish(self, channel: str, text: str | Json) -> int:
@@ -380,11 +380,14 @@ class Pair:
         return [heard.body for heard in self.heard if heard.channel == channel]
 
     async def _listen(self) -> None:
+        names = self.names
+        results = (names.account_b_filled, names.account_b_hedge_failed)
+        channels = (names.account_a_filled, *results, names.events)
         while True:
-            client = _client_of(self.redis.port)
+            client = _client_of(self._redis_port)
             try:
                 async with client.pubsub() as listener:
-                    await listener.subscribe(*CHANNELS)
+                    await listener.subscribe(*channels)
                     async for item in listener.listen():
                         if item["type"] == "subscribe":
                             self._listening.set()
@@ -416,7 +419,7 @@ class Pair:
 
         async def seen() -> Json | None:
             self._alive(self.b)
-            beat = await self.key(NAMES.ready_b)
+            beat = await self.key(self.names.ready_b)
             return beat if beat is not None and beat.get("ready") is ready else None
 
         found = await self.until(seen, f"B with ready={ready}", START_S)
@@ -428,7 +431,7 @@ class Pair:
 
         async def seen() -> Json | None:
             self._alive(self.a)
-            beat = await self.key(NAMES.ready_a)
+            beat = await self.key(self.names.ready_a)
             return beat if beat is not None and beat.get("state") in states else None
 
         found = await self.until(seen, f"A in {'/'.join(states)}", START_S)
@@ -466,7 +469,7 @@ class Pair:
 
         async def neutral() -> bool:
             a_lots, b_lots = await self.positions()
-            state, ledger = await self.key(NAMES.position_a), await self.ledger()
+            state, ledger = await self.key(self.names.position_a), await self.ledger()
             if a_lots + b_lots != 0 or state is None or ledger is None:
                 return False
             return (
@@ -493,21 +496,22 @@ class Pair:
 
     async def positions(self) -> tuple[int, int]:
         """Return A's and B's position in lots."""
-        found = {ACCOUNT_A: 0, ACCOUNT_B: 0}
+        found = {self.account_a: 0, self.account_b: 0}
         for row in (await self.paper.state())["accounts"]:
             if row["account_index"] in found:
                 row_eth = row["positions"].get(str(ETH), {"position": "0"})
                 found[row["account_index"]] = lots(row_eth["position"])
-        return found[ACCOUNT_A], found[ACCOUNT_B]
+        return found[self.account_a], found[self.account_b]
 
-    async def resting(self, account: int = ACCOUNT_A) -> list[OrderLife]:
-        """Return the open orders of an account."""
+    async def resting(self, account: int | None = None) -> list[OrderLife]:
+        """Return the open orders of an account, A's by default."""
+        account = self.account_a if account is None else account
         lives = lives_of(await self.paper.orders(account=account))
         return [life for life in lives if life.status == "open"]
 
     async def take(self, side: str, amount: str) -> list[Json]:
         """Let a stranger take until `amount` of A's resting orders is filled."""
-        return await self.paper.take(ETH, side, amount, until_account=ACCOUNT_A)
+        return await self.paper.take(ETH, side, amount, until_account=self.account_a)
 
     async def until_resting(self) -> OrderLife:
         """Wait until an order of A rests, and return it."""
@@ -522,7 +526,7 @@ class Pair:
         done = sum(
             lots(row["size"])
             for row in trades
-            if ACCOUNT_A in (row["ask_account_id"], row["bid_account_id"])
+            if self.account_a in (row["ask_account_id"], row["bid_account_id"])
         )
         return -done if order.is_ask else done
 
@@ -534,7 +538,7 @@ class Pair:
             "market_index": ETH,
             "side": side,
             "base_amount": amount,
-            "until_account": ACCOUNT_A,
+            "until_account": self.account_a,
         }
         left, traded = count, 0
 
@@ -573,7 +577,10 @@ class Pair:
         after_seq = max(after_seq, self._audited_seq)
         trades, orders = await self.paper.trades(after_seq), await self.paper.orders(after_seq)
         return audit(
-            [row for row in trades if row["market_id"] == ETH], orders, ACCOUNT_A, ACCOUNT_B
+            [row for row in trades if row["market_id"] == ETH],
+            orders,
+            self.account_a,
+            self.account_b,
         )
 
     async def check(self, after_seq: int = 0) -> Audit:
@@ -599,6 +606,31 @@ class Pair:
             text = file.read_text(encoding="utf-8", errors="replace").splitlines()
             parts.append(f"----- {file}\n" + "\n".join(text[-lines:]))
         return "\n".join(parts)
+
+
+async def run_command(*arguments: str, timeout_s: float = COMMAND_S) -> tuple[int, str]:
+    """Run Python with these arguments; return the exit code and all it printed.
+
+    Raises:
+        TimeoutError: it did not end in time, and was killed.
+
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, output.decode("utf-8", "replace")
 
 
 def _client_of(port: int) -> redis.asyncio.Redis:

@@ -51,6 +51,11 @@ class RawRedis:
         common = ["--port", str(self.port), "--bind", LOOPBACK, "--dir", str(self.folder)]
         return [*common, "--save", "", *self._arguments]
 
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        """The process, None before its start and after `kill`."""
+        return self._process
+
     def kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
@@ -61,13 +66,13 @@ class RawRedis:
 class Sentinel(RawRedis):
     """A Sentinel that watches one master and finds it dead after half a second."""
 
-    def __init__(self, folder: Path, master_port: int, *lines: str) -> None:
+    def __init__(self, folder: Path, master_port: int, *lines: str, quorum: int = 1) -> None:
         super().__init__(folder)
         self._lines = (
             f"port {self.port}",
             f"bind {LOOPBACK}",
             f"dir {folder}",
-            f"sentinel monitor {MASTER} {LOOPBACK} {master_port} 1",
+            f"sentinel monitor {MASTER} {LOOPBACK} {master_port} {quorum}",
             f"sentinel down-after-milliseconds {MASTER} 500",
             f"sentinel failover-timeout {MASTER} 3000",
             *lines,

@@ -1,15 +1,19 @@
 """The verdict on imagined runs: what is good passes, and each kind of wrong is found."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hedge.core import ids
+from tests.chaos.court import Case, entries_of
 from tests.chaos.diary import Entry
 from tests.chaos.kinds import PROCESSES
 from tests.chaos.logscan import Told
+from tests.chaos.options import Options
 from tests.chaos.report import report
 from tests.chaos.schedule import Needed
 from tests.chaos.verdict import Records, Verdict, judge
@@ -270,7 +274,7 @@ def test_too_few_faults_or_kills_fail_the_run() -> None:
 
 
 def test_the_report_is_short_and_says_it_all() -> None:
-    """At most 25 lines, with the verdict, the first offence, and how to replay."""
+    """A few lines a pair, with the verdict, the first offence, and how to replay."""
     tape = good()
     tape.order(B, 9, "0.0500", is_ask=True)
     tape.trade(STRANGER, B, "0.0500")
@@ -279,11 +283,34 @@ def test_the_report_is_short_and_says_it_all() -> None:
         for code, name in enumerate(PROCESSES, start=10)
     ]
     verdict = judged(tape, *ended)
-    lines = report(
-        verdict, Told(), [*kills(), *ended], NEEDED, seed=7, minutes=0.5, folder="run/chaos/7"
-    )
+    case = Case("one", verdict, Told(), NEEDED, Counter({26: 2}), verdict.findings)
+    code, lines = report([case], [*kills(), *ended], Options(0.5, 7, Path("run/chaos/7")))
     text = "\n".join(lines)
-    assert len(lines) <= 25
-    assert lines[0] == "CHAOS seed=7 minutes=0.5: FAILED"
-    assert lines[-1] == "replay      make chaos MINUTES=0.5 SEED=7"
+    assert (code, len(lines) <= 30) == (1, True)
+    assert lines[0] == "CHAOS seed=7 minutes=0.5 faults=calm: FAILED"
+    assert lines[-1] == "replay      make chaos MINUTES=0.5 SEED=7 FAULTS=calm"
     assert "I2 never twice 9 prefixes: BROKEN 1 times, first: trade" in text
+    assert "known to break counterexample 26: 2" in text
+
+
+def test_a_run_whose_findings_are_all_known_passes() -> None:
+    """The exit code is 0 when nothing new was found, and what was expected is counted."""
+    case = Case("one", judged(good()), Told(), NEEDED, Counter({24: 1}), ())
+    code, lines = report([case], kills(), Options(0.5, 7, Path("x"), "all"))
+    assert code == 0
+    assert lines[0].endswith("faults=all: PASSED")
+    assert lines[-1].endswith("SEED=7")
+
+
+def test_each_pair_is_judged_by_its_own_entries() -> None:
+    """Faults concern both pairs; lives, commands and words only the one whose they are."""
+    entries = [
+        Entry(1.0, "fault", {"kind": "hold", "target": "a-redis", "lasts_s": 1.0}),
+        Entry(2.0, "ended", {"process": "two-b", "code": None}),
+        Entry(2.0, "ended", {"process": "b1", "code": 0}),
+        Entry(3.0, "ended", {"process": "two", "code": 0}),
+        Entry(4.0, "said", {"who": "launcher", "pair": "two", "claim": "LAUNCHER_CODE_0"}),
+    ]
+    one, two = entries_of("one", entries), entries_of("two", entries)
+    assert [entry.fields.get("process") for entry in one] == [None, "b1"]
+    assert [entry.fields.get("process") for entry in two] == [None, "b", "launcher", None]
