@@ -1,0 +1,1 @@
+"""Long machines: what `make accept` runs."""
