@@ -31,12 +31,12 @@ from tests.bus_helpers import (
     position,
     ready,
 )
-from tests.redis_harness import FAST, settings_of
 from tests.simulation.bus import SimMessenger, SimRedis
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.loop import run as run_simulated
 from tests.simulation.redis_server import Value
 from tests.simulation.weather import RedisWeather
+from tests.world.redis import FAST, settings_of
 
 pytestmark = pytest.mark.integration
 
