@@ -5,6 +5,8 @@ The limits are the paper exchange's own; the quota is that of the Plus and Premi
 traded volume earns more, and with nothing left one transaction passes every 15 s.
 """
 
+import math
+
 from paper.errors import TxRejected
 from paper.limits import Owner, RequestLimits, Verdict
 
@@ -31,7 +33,7 @@ class Front:
         """Whether the market takes no orders."""
         self.size_factor = 1
         """By how much an order becomes larger than what its signer meant."""
-        self.sockets_closed_until_s = 0.0
+        self.sockets_closed_until_s = -math.inf
         """Until when a new socket is answered by 429."""
         self._traded: dict[int, int] = {}
         self._free_s: dict[int, float] = {}
