@@ -7,6 +7,7 @@ confirms. Nothing here is fit for money: no fence, no book, no lease.
 """
 
 import asyncio
+import importlib
 import json
 import queue
 import random
@@ -22,7 +23,6 @@ import redis
 from bench.driver import fill_often, open_driver
 from bench.latency import WARM_FILLS, Lags, lags_of
 from bench.world import MARKET_ID, PairRun, World
-from hedge.exchange.lighter import sdk
 from hedge.launcher.embedded_redis import LOOPBACK
 from hedge.launcher.processes import Child
 from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, API_KEY_INDEX
@@ -69,8 +69,6 @@ def _listen(target: Callable[[], Any]) -> None:
 
 async def _run_a(client: Any, ws_url: str, store: redis.Redis) -> None:
     """Place an order, publish its fill, wait for the confirmation, place the opposite one."""
-    from lighter.ws_client import WsClient  # noqa: PLC0415  slow, and only here
-
     trades: queue.Queue[dict[str, Any]] = queue.Queue()
     seen: set[int] = set()
     subscribed = threading.Event()
@@ -82,9 +80,7 @@ async def _run_a(client: Any, ws_url: str, store: redis.Redis) -> None:
                 trades.put(trade)
         subscribed.set()
 
-    listener = WsClient(  # type: ignore[no-untyped-call]
-        ws_url=ws_url, account_ids=[ACCOUNT_A], on_account_update=on_account
-    )
+    listener = _sdk().WsClient(ws_url=ws_url, account_ids=[ACCOUNT_A], on_account_update=on_account)
     _listen(listener.run)
     confirmed = store.pubsub()  # type: ignore[no-untyped-call]
     confirmed.subscribe(CHANNEL_B)
@@ -124,7 +120,7 @@ async def _run_b(client: Any, store: redis.Redis) -> None:
 
     _listen(listen)
     serial = 1
-    account = sdk.account_api(client.api_client)
+    account = _sdk().AccountApi(client.api_client)
     position = await _position(account)
     print("ready", flush=True)
     while True:
@@ -159,9 +155,14 @@ async def _from(items: "queue.Queue[dict[str, Any]]") -> dict[str, Any]:
             await asyncio.sleep(POLL_S)
 
 
+def _sdk() -> Any:
+    """Return the whole SDK, which is slow to import and wanted only here."""
+    return importlib.import_module("lighter")
+
+
 async def _main(side: str, base_url: str, ws_url: str, port: int, key: str) -> None:
     account = ACCOUNT_A if side == "a" else ACCOUNT_B
-    client = await sdk.signer_client(base_url, account, {API_KEY_INDEX: key}, None)
+    client = _sdk().SignerClient(base_url, account, {API_KEY_INDEX: key})
     store = redis.Redis(host=LOOPBACK, port=port, decode_responses=True)
     try:
         await (_run_a(client, ws_url, store) if side == "a" else _run_b(client, store))

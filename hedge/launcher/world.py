@@ -4,7 +4,6 @@ The one starter for `--paper`, tests, bench and chaos. Redis is `embedded_redis`
 `Child`ren, so nothing outlives the process that started it.
 """
 
-import importlib
 import re
 import sys
 import time
@@ -15,7 +14,8 @@ from typing import Any, Self
 
 import yaml
 
-from hedge.errors import AccountKeyError, ExchangeUnreachableError
+from hedge.errors import ExchangeUnreachableError
+from hedge.exchange.lighter import sdk
 from hedge.launcher.embedded_redis import LOOPBACK
 from hedge.launcher.paper_admin import PaperAdmin
 from hedge.launcher.processes import Child
@@ -173,23 +173,9 @@ def open_account(admin: PaperAdmin, index: int, *, is_new: bool = False) -> Acco
     """Register a fresh API key for an account, which is added first where it `is_new`."""
     if is_new:
         admin.add_account(index, f"0xpaper{index}")
-    private, public = new_key()
+    private, public = sdk.new_api_key()
     admin.register_key(index, API_KEY_INDEX, public)
     return Account(index, private, public)
-
-
-def new_key() -> tuple[str, str]:
-    """Return a new API key as (private, public) hex without 0x. Raises AccountKeyError."""
-    importlib.import_module(
-        "hedge.exchange.lighter.sdk"
-    )  # imports the SDK without its side effects
-    from lighter.signer_client import create_api_key  # noqa: PLC0415  slow to import
-
-    private, public, error = create_api_key()  # type: ignore[no-untyped-call]
-    if error is not None:
-        msg = f"The SDK could not make an API key: {error}."
-        raise AccountKeyError(msg)
-    return str(private.removeprefix("0x")), str(public.removeprefix("0x"))
 
 
 def pair_values(

@@ -1,6 +1,5 @@
 """Every kind of the exchange reaches a process, upsets nothing of the simulator, and replays."""
 
-
 import pytest
 
 from tests.simulation import faults, venue_kinds

@@ -18,8 +18,9 @@ from typing import Any, Self
 
 import aiohttp
 
+from hedge.exchange.lighter.sdk import new_api_key as new_key
 from hedge.launcher.processes import ROOT
-from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, PaperExchange, new_key
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, PaperExchange
 
 __all__ = ["ACCOUNT_A", "ACCOUNT_B", "ROOT", "PaperError", "PaperProcess", "new_key"]
 

@@ -1,15 +1,15 @@
-"""REST calls through the SDK's session, with one meaning for every way they can fail.
+"""REST calls, with one meaning for every way they can fail.
 
 A body without `code`, or with 200, is an answer; any other code is the venue's refusal, also with
 HTTP 400; 429, 405, 5xx, HTML, resets and time-outs are no answer (apidocs.lighter.xyz,
 data-structures-constants-and-errors and rate-limits), nor are redirected sends and bodies beyond
-all reason. The SDK's models do not validate, so its raw responses are read and parsed here.
+all reason. Answers stay JSON here; `parse` makes typed values of them.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import aiohttp
 from hedge.core.refusal import Refusal
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
-from hedge.exchange.lighter import sdk
+from hedge.exchange.lighter.session import Session
 from hedge.exchange.lighter.signer import Signer
 from hedge.exchange.port import (
     ACCEPTED,
@@ -63,6 +63,7 @@ class RestClient:
 
     def __init__(
         self,
+        session: Session,
         signer: Signer,
         budget: RequestBudget,
         *,
@@ -70,106 +71,81 @@ class RestClient:
         api_key_index: int,
         timeout_s: float = 5.0,
     ) -> None:
-        """Share the signer's session; `timeout_s` bounds each call, reading included."""
-        client = signer.client
+        """Call over `session` with tokens of `signer`; `timeout_s` bounds each whole call."""
+        self._session = session
         self._signer = signer
         self.budget = budget
         self._account_index = account_index
         self._api_key_index = api_key_index
         self._timeout_s = timeout_s
-        self._order_api = client.order_api
-        self._tx_api = client.tx_api
-        self._account_api = sdk.account_api(client.api_client)
 
     # --- reads -------------------------------------------------------------------------------
 
     async def markets(self, market_index: int | None = None) -> Json:
         """Return `orderBookDetails`, of one market or of all."""
-        call = self._order_api.order_book_details_without_preload_content
-        return await self._read(Priority.NORMAL, call, market_id=market_index)
+        return await self._read(Priority.NORMAL, "orderBookDetails", {"market_id": market_index})
 
     async def next_nonce(self) -> Json:
         """Return `nextNonce` of our key."""
-        return await self._read(
-            Priority.URGENT,
-            self._tx_api.next_nonce_without_preload_content,
-            account_index=self._account_index,
-            api_key_index=self._api_key_index,
-        )
+        query = {"account_index": self._account_index, "api_key_index": self._api_key_index}
+        return await self._read(Priority.URGENT, "nextNonce", query)
 
     async def account(self, account_index: int) -> Json:
         """Return `account` of any account; it is public."""
-        return await self._read(
-            Priority.NORMAL,
-            self._account_api.account_without_preload_content,
-            by="index",
-            value=str(account_index),
-        )
+        query = {"by": "index", "value": account_index}
+        return await self._read(Priority.NORMAL, "account", query)
 
     async def recent_trades(self, market_index: int, limit: int) -> Json:
         """Return `recentTrades` of one market, newest first; `limit` is at most 100."""
-        return await self._read(
-            Priority.NORMAL,
-            self._order_api.recent_trades_without_preload_content,
-            market_id=market_index,
-            limit=limit,
-        )
+        query = {"market_id": market_index, "limit": limit}
+        return await self._read(Priority.NORMAL, "recentTrades", query)
 
     async def transaction(self, tx_hash: str) -> Json:
         """Return `tx` by hash."""
-        return await self._read(
-            Priority.URGENT, self._tx_api.tx_without_preload_content, by="hash", value=tx_hash
-        )
+        return await self._read(Priority.URGENT, "tx", {"by": "hash", "value": tx_hash})
 
     async def active_orders(self, market_index: int) -> Json:
         """Return `accountActiveOrders` of one market."""
-        return await self._read_own(
-            Priority.NORMAL,
-            self._order_api.account_active_orders_without_preload_content,
-            account_index=self._account_index,
-            market_id=market_index,
-        )
+        query = {"account_index": self._account_index, "market_id": market_index}
+        return await self._read_own(Priority.NORMAL, "accountActiveOrders", query)
 
     async def inactive_orders(self, market_index: int, limit: int) -> Json:
         """Return `accountInactiveOrders` of one market; `limit` is at most 100."""
-        return await self._read_own(
-            Priority.URGENT,
-            self._order_api.account_inactive_orders_without_preload_content,
-            account_index=self._account_index,
-            market_id=market_index,
-            limit=limit,
-        )
+        query = {"account_index": self._account_index, "market_id": market_index, "limit": limit}
+        return await self._read_own(Priority.URGENT, "accountInactiveOrders", query)
 
     async def trades(self, market_index: int, limit: int, cursor: str | None) -> Json:
         """Return one page of `trades` of our account and one market, newest first."""
-        return await self._read_own(
-            Priority.URGENT,
-            self._order_api.trades_without_preload_content,
-            sort_by="trade_id",
-            sort_dir="desc",
-            limit=limit,
-            account_index=self._account_index,
-            market_id=market_index,
-            cursor=cursor,
-        )
+        query = {
+            "market_id": market_index,
+            "account_index": self._account_index,
+            "sort_by": "trade_id",
+            "sort_dir": "desc",
+            "cursor": cursor,
+            "limit": limit,
+        }
+        return await self._read_own(Priority.URGENT, "trades", query)
 
-    async def _read_own(
-        self, priority: Priority, call: Callable[..., Awaitable[Any]], **params: object
-    ) -> Json:
+    async def _read_own(self, priority: Priority, call: str, query: Mapping[str, object]) -> Json:
         """Read what needs an auth token; a token that the venue refuses is not used again."""
         token = await self._signer.token()
         try:
-            return await self._read(priority, call, authorization=token, **params)
+            return await self._read(priority, call, query, token)
         except VenueRefusedError as error:
             if refusal_of(error.code) is Refusal.TOKEN:
                 self._signer.forget_token()
             raise
 
     async def _read(
-        self, priority: Priority, call: Callable[..., Awaitable[Any]], **params: object
+        self,
+        priority: Priority,
+        call: str,
+        query: Mapping[str, object],
+        token: str | None = None,
     ) -> Json:
         await self.budget.take(priority)
-        reply = await self._call(call, self._timeout_s, **params)
+        timeout_s = self._timeout_s
+        reply = await self._answer(self._session.get(call, query, token, timeout_s), timeout_s)
         if reply.code != ACCEPTED:
             raise VenueRefusedError(reply.code, reply.message)
         return reply.body
@@ -182,8 +158,8 @@ class RestClient:
         Raises NotSentError where no connection was made, VenueUnavailableError without an answer.
         """
         await self.budget.take(Priority.URGENT)
-        call = self._tx_api.send_tx_without_preload_content
-        reply = await self._call(call, timeout_s, tx_type=tx.tx_type, tx_info=tx.tx_info)
+        form = {"tx_type": tx.tx_type, "tx_info": tx.tx_info}
+        reply = await self._answer(self._session.post("sendTx", form, timeout_s), timeout_s)
         if reply.status not in (_OK, _BAD_REQUEST):
             raise VenueUnavailableError(f"HTTP {reply.status}: {reply.code} {reply.message}")
         if "code" not in reply.body:
@@ -197,12 +173,10 @@ class RestClient:
             predicted_ms=predicted if type(predicted) is int else None,
         )
 
-    async def _call(
-        self, call: Callable[..., Awaitable[Any]], timeout_s: float, **params: object
-    ) -> _Reply:
+    async def _answer(self, request: Awaitable[aiohttp.ClientResponse], timeout_s: float) -> _Reply:
         try:
             async with asyncio.timeout(timeout_s):
-                response = await call(**params, _request_timeout=float(timeout_s))
+                response = await request
                 raw = await _body(response)
         except aiohttp.ClientConnectorError as error:
             raise NotSentError(f"no connection: {error}") from error

@@ -1,34 +1,30 @@
-"""The only import of the venue's SDK (lighter-sdk 1.1.8).
+"""The only import of the exchange's SDK (lighter-sdk 1.1.8): its signer, and nothing else of it.
 
-The package is typed in name only: its modules re-export nothing and its models validate nothing,
-so it is loaded as an untyped module and wrapped here and in its two users. Importing it pulls in
-the old client of websockets, which says that it is deprecated; we do not use that client.
+`import lighter` builds some 250 generated models and all calls of the API, which costs more time
+and memory than all the rest of a daemon. So only `lighter.signer_client` is loaded, under a package
+that never runs, and what it imports without signing with it is stood in for. Nothing of this shows
+in `sys.modules` afterwards: another import of the SDK gets the whole one. Our requests are made in
+`session`. Tests compare signatures and requests with the whole SDK's.
 """
 
-import gc
 import importlib
+import importlib.util
 import sys
 import types
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
+from hedge.errors import AccountKeyError
 
 SIGNATURE = tuple[int | None, str | None, str | None, str | None]
 """(tx_type, tx_info, tx_hash, error) as every sign method returns it."""
 
 
 class SdkClient(Protocol):
-    """What is used of `lighter.SignerClient`. Construct it inside the running loop."""
+    """What is used of `lighter.SignerClient`."""
 
     chain_id: int
-    api_client: Any
-    tx_api: Any
-    order_api: Any
 
     def sign_create_order(self, *args: Any, **kwargs: Any) -> SIGNATURE:
         """Sign an order."""
@@ -48,125 +44,84 @@ class SdkClient(Protocol):
         """Compare the key with the venue's by a blocking request: error or None."""
 
 
-class _NoWallet:
-    """Stands where the SDK expects the L1 wallet library, which signs nothing of ours.
+class _Absent:
+    """Stands where `signer_client` expects a library; refuses any use of it in words."""
 
-    The SDK needs `eth_account` only to register API keys and to transfer; importing it costs a
-    third of a daemon's start, and 11 MB for as long as it runs.
-    """
+    def __init__(self, name: str) -> None:
+        """Keep the name that the refusal gives."""
+        self._name = name
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, attribute: str) -> NoReturn:
         """Refuse any use."""
-        raise AttributeError(f"eth_account.{name}: this program has no L1 wallet")
+        raise AttributeError(f"{self._name}.{attribute}: only the SDK's signer is loaded")
+
+
+def _nothing(*_args: object, **_kwargs: object) -> None:
+    """Stand for what the SDK's constructor makes beside its signer: sessions, calls, nonces."""
+
+
+def _stand_ins() -> dict[str, Mapping[str, object]]:
+    """Return, for every module that `signer_client` is not to load, what it takes from there."""
+    found = importlib.util.find_spec("lighter")
+    if found is None:
+        raise ModuleNotFoundError("lighter-sdk is not installed", name="lighter")
+    return {
+        "lighter": {
+            "__path__": found.submodule_search_locations,
+            "ApiClient": _nothing,
+            "TransactionApi": _nothing,
+            "OrderApi": _nothing,
+        },
+        "lighter.configuration": {"Configuration": _nothing},
+        "lighter.models": {"__path__": [], "TxHash": object},
+        "lighter.models.resp_send_tx": {"RespSendTx": object},
+        "lighter.models.resp_send_tx_batch": {"RespSendTxBatch": object},
+        "lighter.nonce_manager": {
+            "NonceManagerType": types.SimpleNamespace(OPTIMISTIC=None),
+            "nonce_manager_factory": _nothing,
+        },
+        "eth_account": {"Account": _Absent("eth_account.Account")},
+        "eth_account.messages": {"encode_defunct": _Absent("eth_account.messages")},
+        "pydantic": {"StrictInt": int},
+    }
 
 
 @contextmanager
-def _without_wallet() -> Iterator[None]:
-    """Let the SDK import a stand-in for `eth_account`, and nobody else."""
-    names = ("eth_account", "eth_account.messages")
-    if any(name in sys.modules for name in names):
-        yield
-        return
-    package, messages = (types.ModuleType(name) for name in names)
-    package.__dict__.update(Account=_NoWallet(), messages=messages)
-    messages.__dict__.update(encode_defunct=_NoWallet())
-    sys.modules.update(zip(names, (package, messages), strict=True))
+def _hidden(names: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
+    """Let imports find these modules, and leave `sys.modules` as it was."""
+
+    def pop() -> dict[str, types.ModuleType]:
+        concerned = [name for name in sys.modules if name in names or name[:8] == "lighter."]
+        return {name: sys.modules.pop(name) for name in concerned}
+
+    before = pop()
+    for name, contents in names.items():
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__dict__.update(contents)
     try:
         yield
     finally:
-        for name in names:
-            sys.modules.pop(name, None)
+        pop()
+        sys.modules.update(before)
 
 
-def _load() -> Any:
-    """Import the SDK and undo what one of its dependencies does to the recursion limit.
-
-    With a limit of 100,000 deeply nested JSON would end the process instead of raising. The
-    collector rests meanwhile: it would look through all these classes again and again.
-    """
-    limit, collects = sys.getrecursionlimit(), gc.isenabled()
-    gc.disable()
-    try:
-        with warnings.catch_warnings(), _without_wallet():
-            warnings.filterwarnings(
-                "ignore", message=r"websockets\.(client\.connect|legacy) is deprecated"
-            )
-            return importlib.import_module("lighter")
-    finally:
-        sys.setrecursionlimit(limit)
-        if collects:
-            gc.enable()
+with _hidden(_stand_ins()):
+    _signing: Any = importlib.import_module("lighter.signer_client")
 
 
-_lighter: Any = _load()
-
-
-class _Session:
-    """The SDK's HTTP session, where a POST stays with whom it was addressed to.
-
-    A second address that cannot be reached would look like a transaction that was never sent.
-    """
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """Take over `session`."""
-        self._session = session
-
-    async def request(self, method: str, url: str, **options: Any) -> aiohttp.ClientResponse:
-        """Do what the SDK asks for; a redirect is followed by reads only."""
-        follow = method != "POST"
-        return await self._session.request(method, url, allow_redirects=follow, **options)
-
-    async def close(self) -> None:
-        """Close the session and its connections."""
-        await self._session.close()
-
-
-def _own_session(api_client: Any, url: str) -> None:
-    """Give the SDK a session that knows the proxies of the environment, but not ~/.netrc.
-
-    The SDK lets aiohttp read both or neither, and a `default` entry of that file would both go to
-    the exchange and forbid our own token.
-    """
-    rest_client = api_client.rest_client
-    theirs: aiohttp.ClientSession = rest_client.pool_manager
-    ours = aiohttp.ClientSession(connector=theirs.connector, proxy=_proxy_of(url))
-    theirs.detach()
-    rest_client.pool_manager = _Session(ours)
-
-
-def _proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for `url`, None where it names none."""
-    try:
-        address = urlsplit(url)
-        if proxy_bypass(address.hostname or ""):
-            return None
-    except ValueError:
-        return None  # every request will say what is wrong with the address
-    return getproxies().get(address.scheme)
-
-
-async def signer_client(
+def signer_client(
     url: str, account_index: int, keys: dict[int, str], chain_id: int | None
-) -> Any:
-    """Return a `lighter.SignerClient`; raises a bare Exception for a key it cannot read.
-
-    Its constructor opens an HTTP session before it looks at the key; a failed one is closed here.
-    """
-    kind = _lighter.SignerClient
-    client = kind.__new__(kind)
-    try:
-        client.__init__(
-            url=url, account_index=account_index, api_private_keys=keys, chain_id=chain_id
-        )
-    except Exception:
-        api_client = getattr(client, "api_client", None)
-        if api_client is not None:
-            await api_client.close()
-        raise
-    _own_session(client.api_client, url)
+) -> SdkClient:
+    """Return a client that signs; raises a bare Exception for a key it cannot read."""
+    client: SdkClient = _signing.SignerClient(
+        url=url, account_index=account_index, api_private_keys=keys, chain_id=chain_id
+    )
     return client
 
 
-def account_api(api_client: Any) -> Any:
-    """Return a `lighter.AccountApi` on the session of `api_client`."""
-    return _lighter.AccountApi(api_client)
+def new_api_key() -> tuple[str, str]:
+    """Return a new API key as (private, public) hex without 0x. Raises AccountKeyError."""
+    private, public, error = _signing.create_api_key()
+    if error is not None:
+        raise AccountKeyError(f"the SDK could not make an API key: {error}")
+    return str(private.removeprefix("0x")), str(public.removeprefix("0x"))

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hedge.core.refusal import Refusal
 from hedge.errors import AccountKeyError
@@ -61,10 +61,10 @@ class Signer:
     """Signs for one account and key; use `open_signer`."""
 
     def __init__(
-        self, client: Any, credentials: Credentials, clock: Clock, token_life_s: int
+        self, client: sdk.SdkClient, credentials: Credentials, clock: Clock, token_life_s: int
     ) -> None:
         """Take a constructed SDK client; one thread is started at the first signature."""
-        self.client: sdk.SdkClient = client
+        self.client = client
         self._key_index = credentials.api_key_index
         self._clock = clock
         self._token_life_s = min(token_life_s, MAX_TOKEN_LIFE_S)
@@ -178,10 +178,9 @@ class Signer:
 
         await self._on_thread(sign)
 
-    async def close(self) -> None:
-        """Close the SDK's session and the thread."""
+    def close(self) -> None:
+        """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        await self.client.api_client.close()
 
 
 @asynccontextmanager
@@ -199,7 +198,7 @@ async def open_signer(
     """
     keys = {credentials.api_key_index: credentials.private_key}
     try:
-        client = await sdk.signer_client(url, credentials.account_index, keys, chain_id)
+        client = sdk.signer_client(url, credentials.account_index, keys, chain_id)
     except Exception as error:  # the SDK raises nothing narrower
         raise AccountKeyError(
             f"account {credentials.account_index}, API key {credentials.api_key_index}: {error}"
@@ -209,7 +208,7 @@ async def open_signer(
         await signer.warm_up()
         yield signer
     finally:
-        await signer.close()
+        signer.close()
 
 
 def _signed(signature: sdk.SIGNATURE, nonce: int) -> SignedTx:

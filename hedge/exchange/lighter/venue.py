@@ -18,6 +18,7 @@ from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.parse import VenueParseError
 from hedge.exchange.lighter.peer import LighterPeer
 from hedge.exchange.lighter.rest import RestClient
+from hedge.exchange.lighter.session import open_session
 from hedge.exchange.lighter.signer import TOKEN_LIFE_S, Credentials, Signer, open_signer
 from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
 from hedge.exchange.lighter.streams.feed import Feed
@@ -98,14 +99,18 @@ class LighterVenue:
         `delays` makes the back-off of reconnects. Raises ExchangeUnreachableError, ConfigError
         (no such market, or not open for trading), AccountKeyError (a key that cannot be read).
         """
-        async with open_signer(
-            settings.base_url,
-            credentials,
-            clock,
-            chain_id=settings.chain_id,
-            token_life_s=settings.token_life_s,
-        ) as signer:
+        async with (
+            open_signer(
+                settings.base_url,
+                credentials,
+                clock,
+                chain_id=settings.chain_id,
+                token_life_s=settings.token_life_s,
+            ) as signer,
+            open_session(settings.base_url) as session,
+        ):
             rest = RestClient(
+                session,
                 signer,
                 budget,
                 account_index=credentials.account_index,

@@ -1,6 +1,5 @@
 """REST calls over real sockets: whose password goes where, odd addresses, enormous answers."""
 
-import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,65 +10,28 @@ import pytest
 from hedge.daemon.clock import SystemClock
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.rest import RestClient
+from hedge.exchange.lighter.session import open_session
 from hedge.exchange.lighter.signer import Credentials, open_signer
 from hedge.exchange.port import NotSentError, SignedTx, VenueUnavailableError
+from tests.integration.venue.raw_server import FINE, serving
 from tests.world.paper import new_key
 
 pytestmark = pytest.mark.integration
 
-FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n" + b'{"code":200,"orders":[]}'
 TX = SignedTx(14, '{"Nonce":7}', "aa", 7)
 CLOSED_PORT = 1
-
-
-class Server:
-    """Answers every request with the same bytes and keeps what it was asked."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.answer = answer
-        self.port = 0
-        self.connections = 0
-        self.requests: list[bytes] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def headers(self, word: bytes) -> list[bytes]:
-        """Return the header lines of all requests whose name contains `word`."""
-        lines = [line for request in self.requests for line in request.split(b"\r\n")]
-        return [line for line in lines if word in line.partition(b":")[0].lower()]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while request := await reader.read(65536):
-                self.requests.append(request)
-                writer.write(self.answer)
-                await writer.drain()
-        except ConnectionError:
-            pass  # the client has had enough
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(answer: bytes = FINE) -> AsyncIterator[Server]:
-    served = Server(answer)
-    server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
-    served.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield served
 
 
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[RestClient]:
     clock = SystemClock()
+    budget = RequestBudget(clock, 1000)
     credentials = Credentials(1, 5, new_key()[0])
-    async with open_signer(url, credentials, clock, chain_id=304) as signer:
-        yield RestClient(
-            signer, RequestBudget(clock, 1000), account_index=1, api_key_index=5, timeout_s=9.0
-        )
+    async with (
+        open_session(url) as session,
+        open_signer(url, credentials, clock, chain_id=304) as signer,
+    ):
+        yield RestClient(session, signer, budget, account_index=1, api_key_index=5, timeout_s=9.0)
 
 
 @pytest.fixture
