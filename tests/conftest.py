@@ -17,6 +17,11 @@ settings.register_profile(
     parent=settings.get_profile("pair"),
     max_examples=2000,
 )
+settings.register_profile(
+    "brief",
+    parent=settings.get_profile("pair"),
+    max_examples=10,
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "pair"))
 
 GRACE_S = 3.0
@@ -41,8 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup() -> None:
     """Undo what `import lighter` in an earlier test did to the recursion limit.
 
-    The program imports it through `exchange.lighter.sdk`, which keeps the limit; a test that
-    imports it directly would let hostile JSON of a later test end the whole worker.
+    The program loads the SDK's signer alone, which keeps the limit; a test that imports the whole
+    SDK would let hostile JSON of a later test end the whole worker.
     """
     if sys.getrecursionlimit() > RECURSION_LIMIT:
         sys.setrecursionlimit(RECURSION_LIMIT)

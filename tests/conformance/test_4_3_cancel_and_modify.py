@@ -139,7 +139,7 @@ async def test_cancel_all_scheduled(new_client: ClientFactory) -> None:
 
 
 async def test_cancel_all_abort(new_client: ClientFactory) -> None:
-    """Abort disarms the switch and needs time 0."""
+    """Abort disarms the switch and needs time 0; the switch can be armed again."""
     with PaperProcess() as own:
         client = await new_client(exchange=own)
         await client.place(order_expiry=now_ms() + DAY_MS)
@@ -148,6 +148,9 @@ async def test_cancel_all_abort(new_client: ClientFactory) -> None:
         await client.cancel_all(ABORT, 0)
         await own.move_clock(8 * MINUTE_MS)
         assert len(await client.active()) == 1
+        await client.cancel_all(SCHEDULED, now_ms() + 14 * MINUTE_MS)
+        await own.move_clock(7 * MINUTE_MS)
+        assert await client.active() == []
 
 
 # Modify

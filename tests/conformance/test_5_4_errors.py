@@ -118,46 +118,11 @@ async def test_21600_not_an_active_order(client: Client) -> None:
     assert await refused(client, client.cancel(4711)) == 21600
 
 
-async def test_21602_invalid_market(client: Client) -> None:
-    """An order in a market that does not exist."""
-    assert await refused(client, client.place(MarketIndex=99)) == 21602
-
-
-async def test_21700_order_index(client: Client) -> None:
-    """A cancel of index 0."""
-    assert await refused(client, client.cancel(5, Index=0)) == 21700
-
-
-async def test_21701_base_amount(client: Client) -> None:
-    """A size of zero."""
-    assert await refused(client, client.place(BaseAmount=0)) == 21701
-
-
-async def test_21702_price(client: Client) -> None:
-    """A price of zero."""
-    assert await refused(client, client.place(Price=0)) == 21702
-
-
-async def test_21706_minimum(client: Client) -> None:
-    """A resting order below the minimums."""
-    assert await refused(client, client.place(base_amount=1)) == 21706
-
-
 async def test_21709_inactive_order(client: Client) -> None:
     """A cancel of a finished order, by its index."""
     await client.place(time_in_force=IOC, price=300_500)
     index = (await client.row()).order_index
     assert await refused(client, client.cancel(index)) == 21709
-
-
-async def test_21711_expiry(client: Client) -> None:
-    """A resting order that expires in the past."""
-    assert await refused(client, client.place(OrderExpiry=1)) == 21711
-
-
-async def test_21727_client_order_index(client: Client) -> None:
-    """A client order index beyond 2^48-1."""
-    assert await refused(client, client.place(ClientOrderIndex=1 << 48)) == 21727
 
 
 async def test_21728_client_order_index_exists(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from hedge.core import book as book_module
 from hedge.core.amounts import Side
-from hedge.core.book import Book, BookBase, base_of_history, fits, unmatched_rows
+from hedge.core.book import Book, BookBase, base_of_history, dated, fits, unmatched_rows
 from hedge.core.records import OrderStatus, Trade
 from tests.unit.core.kit import row, trade
 
@@ -268,3 +269,13 @@ def test_ids_above_the_floor_only_grow() -> None:
     new = book.add([trade(3, 1, 1), trade(1, 1, 0)])
     assert all(one.trade_id < two.trade_id for one, two in pairwise(new))
     assert {one.side for one in new} == {Side.BUY}
+
+
+def test_a_base_is_dated_by_the_trades_that_it_contains() -> None:
+    """The newest of them counts, never one beyond the base, and a date never goes back."""
+    base = BookBase(0, 5, floor_ms=100)
+    known = [replace(trade(number, 1, 0), time_ms=number * 50) for number in (3, 5, 6)]
+    assert dated(base, known).floor_ms == 250
+    assert dated(base, known[:1]).floor_ms == 150
+    assert dated(replace(base, floor_ms=900), known).floor_ms == 900
+    assert dated(base, known[2:]) == base

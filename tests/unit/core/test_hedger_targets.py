@@ -24,7 +24,7 @@ from hedge.core.hedger.state import (
     TargetSeen,
     Tick,
 )
-from hedge.core.hedger.step import Phase, is_covered, owed_lots, target_known
+from hedge.core.hedger.step import Phase, answerable, is_covered, owed_lots, target_known
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only
 
 POSITIONS = st.lists(st.integers(-500, 500), min_size=1, max_size=12)
@@ -425,6 +425,7 @@ def test_contradicting_configurations_stop_b() -> None:
     driver = Hedger().idle()
     assert driver(PeerConfigured("offset 5 here, 0 there")) == []
     assert driver.state.mismatch == "offset 5 here, 0 there"
+    assert answerable(driver.state) is None
     assert driver(TargetSeen(key(2, 100), named=True)) == []
     assert kinds(driver(PeerConfigured(""))) == [SendHedge]
     assert driver.state.mismatch == ""

@@ -76,6 +76,7 @@ def test_a_state_that_b_knows_to_be_outdated_is_not_answered() -> None:
 def test_trades_that_do_not_add_up_leave_a_s_own_word() -> None:
     """A lost frame makes the watch unknown; an answer of the venue closes the gap."""
     driver = Hedger().idle()
+    assert not is_watch_open(driver.state)
     first, second = trade(2, 50, 0), trade(3, 50, 50)
     assert driver(seen(second)) == []
     assert is_watch_open(driver.state)

@@ -102,6 +102,17 @@ def test_a_living_b_s_ledger_comes_first() -> None:
     assert only(driver(driver.peer(driver.ledger(-30))), Place).order.lots == 30
 
 
+def test_an_order_of_b_in_flight_is_waited_for_while_b_works() -> None:
+    """A B that is ready will say soon what is owed; where it is not, A looks at its position."""
+    driver = deserted()
+    shown(driver, None)
+    driver.later(LOOK_EVERY_MS)
+    busy = driver.ledger(-30, inflight=True)
+    assert driver(driver.peer(busy), Tick()) == []
+    assert kinds(driver(driver.peer(busy, ready=False), Tick())) == [LookAtB]
+    assert only(shown(driver, -60), Place).order.lots == 40
+
+
 def test_a_resumption_forgets_the_look() -> None:
     """A person has looked at both accounts: the old look is void."""
     driver = deserted()

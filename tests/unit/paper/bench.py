@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from paper.engine import DEFAULT_MARKETS, Engine, Entry, TxRejected
+from paper.journal import Journal, header_of
 from paper.records import Accepted, EngineEvent, Order, OrderChanged, Quote, Tier, Trade, Tx
 
 DAY_MS = 86_400_000
@@ -146,3 +148,18 @@ class Bench:
         assert before == (self.engine.last_seq, len(self.entries), self.engine.next_due_ms())
         assert nonces == {index: self.nonce(index) for index in (ALICE, BOB, TWIN)}
         return caught.value.code
+
+
+def new_engine(tier: Tier = Tier.STANDARD) -> Engine:
+    """An engine as a journal is restored into: without a clock of its own."""
+    return Engine(DEFAULT_MARKETS, tier, lambda: START_MS, lambda: 1)
+
+
+def journaled(directory: Path) -> tuple[Bench, Journal]:
+    """A bench whose inputs go to a journal as well."""
+    bench = Bench(Tier.STANDARD)
+    journal = Journal(directory, header_of(bench.engine))
+    for entry in bench.entries:
+        journal.append(entry)
+    bench.engine.recorder = journal.append
+    return bench, journal

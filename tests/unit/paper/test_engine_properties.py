@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paper.engine import AdminError, TxRejected
 from paper.records import Tier
+from tests.examples import examples
 from tests.unit.paper.bench import ALICE, BOB, TWIN, USD, Bench
 from tests.unit.paper.checks import (
     check_books,
@@ -169,7 +170,7 @@ def open_positions(bench: Bench) -> None:
     st.sampled_from([100_000 * USD, 1_000 * USD]),
     st.lists(INPUTS, min_size=30, max_size=80),
 )
-@settings(max_examples=100, deadline=None)
+@examples(40)
 def test_any_sequence_of_inputs(
     tier: Tier, ladder: bool, held: bool, collateral: int, inputs: list[tuple[Any, ...]]
 ) -> None:

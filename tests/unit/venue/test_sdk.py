@@ -1,5 +1,6 @@
 """Only the SDK's signer is loaded, and it signs exactly as in the whole SDK."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -31,27 +32,14 @@ print(lighter.SignerClient is sdk._signing.SignerClient, lighter.Account.__modul
 print(lighter.OrderApi(1).api_client, "lighter.models.resp_send_tx" in sys.modules)
 """
 
-AFTER_THE_WHOLE = """
-import sys
-import lighter, pydantic
-before = {name: id(module) for name, module in sys.modules.items()}
-from hedge.exchange.lighter import sdk
-print([name for name, old in before.items() if id(sys.modules.get(name)) != old])
-print(sdk._signing is lighter.signer_client, sdk._signing.lighter is lighter)
-"""
-
-
-def told(code: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
 
 def test_the_daemons_load_the_signer_alone() -> None:
     """Models, calls and the wallet library stay out; another import gets all of them, whole."""
-    assert told(LOADED) == [
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOADED], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
         "[]",
         "1000",
         "eth_account.account False",
@@ -62,7 +50,15 @@ def test_the_daemons_load_the_signer_alone() -> None:
 
 def test_the_signer_leaves_a_whole_sdk_alone() -> None:
     """Where the whole SDK is imported already, every module stays what it was."""
-    assert told(AFTER_THE_WHOLE) == ["[]", "False False"]
+    before = dict(sys.modules)
+    found = importlib.util.spec_from_file_location("second_sdk", sdk.__file__)
+    assert found is not None
+    assert found.loader is not None
+    second = importlib.util.module_from_spec(found)
+    found.loader.exec_module(second)
+    assert sys.modules == before
+    assert second._signing not in (sdk._signing, lighter.signer_client)
+    assert second._signing.lighter is not lighter
 
 
 def clients() -> tuple[Any, Any]:
