@@ -80,4 +80,3 @@ async def test_a_flood_of_fills_is_hedged_exactly(tmp_path: Path) -> None:
         assert result.prefixes > 2000
         assert len(pair.told_on(NAMES.account_a_filled)) == 2000
         assert result.hedges < 1500, "bursts merge"
-        assert pair.memory_mb() < 150
