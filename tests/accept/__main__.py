@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.accept.cases import REGISTERED, Run, chosen, played
 
-MODULES = ("tests.accept.limits", "tests.accept.machines")
+MODULES = ("tests.accept.limits", "tests.accept.chaos_cases", "tests.accept.machines")
 """Where the cases are; they are played in this order."""
 
 BAD_USAGE = 2
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     if options.list:
         for one in REGISTERED.values():
-            print(f"{one.name:13}{one.about}")
+            print(f"{one.name:32}{one.about}")
         return 0
     try:
         cases = chosen(options.cases, REGISTERED)

@@ -67,7 +67,7 @@ class Result:
     def __str__(self) -> str:
         """Write the one line that tells it all."""
         text = ", ".join(map(str, self.figures)) or "nothing was measured"
-        return f"{'ok' if self.is_ok else 'FAILED':7}{self.name:13}{self.error or text}"
+        return f"{'ok' if self.is_ok else 'FAILED':7}{self.name:32}{self.error or text}"
 
 
 REGISTERED: dict[str, Case] = {}

@@ -2,15 +2,12 @@
 
 Each case of `CASES` gets an empty folder, returns one line that says what was seen, and raises
 AssertionError where a promise is broken. `KNOWN` names the counterexample that makes a case fail by
-today's rules. `python -m tests.accept.chaos_cases [NAME ...]` runs them alone.
+today's rules. `python -m tests.accept NAME` runs one alone.
 """
 
 import asyncio
 import contextlib
-import sys
-import tempfile
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from typing import Any
 import redis.asyncio
 
 from hedge.launcher.embedded_redis import LOOPBACK
+from tests.accept.cases import Figure, Run, case
 from tests.fault_helpers import HEDGE, flat, goes_on, hedged_once, sent
 from tests.pair_audit import lots
 from tests.waiting import eventually
@@ -27,7 +25,7 @@ from tests.world.paper import ACCOUNT_B
 from tests.world.proxy import TcpProxy
 from tests.world.sentinels import MASTER, RawRedis, Sentinel, in_sync, role_of
 
-Case = Callable[[Path], Awaitable[str]]
+Hard = Callable[[Path], Awaitable[str]]
 
 FOREIGN_KEYS = 1_000_000
 BATCH = 50_000
@@ -280,7 +278,7 @@ async def parallel_transactions(folder: Path) -> str:
     return "12 foreign nonces beside 4 hedges"
 
 
-CASES: dict[str, Case] = {
+CASES: dict[str, Hard] = {
     "million-foreign-keys": million_foreign_keys,
     "far-sentinels": far_sentinels,
     "pongs-and-no-data": pongs_and_no_data,
@@ -296,27 +294,24 @@ KNOWN: dict[str, int] = {"far-sentinels": 55}
 """Cases that today's rules fail, by the counterexample that they show."""
 
 
-async def run(name: str) -> bool:
-    """Run one case and print a line; whether it went as expected."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+def _registered(name: str, hard: Hard) -> None:
+    """Make it a case of `make accept`: it took so long, and holds, or fails as it is known to."""
+
+    @case(name, (hard.__doc__ or "").splitlines()[0].rstrip("."))
+    async def play(run: Run) -> list[Figure]:
+        began = time.monotonic()
         try:
-            words, held = await CASES[name](Path(folder)), True
+            words = await hard(run.folder)
         except AssertionError as error:
-            words, held = f"{error}".splitlines()[0][:300], False
             if name not in KNOWN:
-                traceback.print_exc()
-    expected = held or name in KNOWN
-    mark = "held" if held else f"fails (counterexample {KNOWN[name]})" if expected else "BROKEN"
-    print(f"{name}: {mark} in {time.monotonic() - began:.0f} s: {words}", flush=True)
-    return expected
+                raise
+            words = f"fails as known (counterexample {KNOWN[name]}): {str(error).splitlines()[0]}"
+        else:
+            held = f"{name} holds now: take it out of KNOWN ({words})"
+            assert name not in KNOWN, held
+        print(f"{name}: {words}", flush=True)
+        return [Figure("took", time.monotonic() - began, "s")]
 
 
-def main(names: list[str]) -> int:
-    """Run the named cases, or all; return 1 unless each went as expected."""
-    results = [asyncio.run(run(name)) for name in names or CASES]
-    return 0 if all(results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+for _name, _hard in CASES.items():
+    _registered(_name, _hard)
