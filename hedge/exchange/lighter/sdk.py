@@ -13,7 +13,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from hedge.errors import AccountKeyError
 
@@ -44,18 +44,6 @@ class SdkClient(Protocol):
         """Compare the key with the venue's by a blocking request: error or None."""
 
 
-class _Absent:
-    """Stands where `signer_client` expects a library; refuses any use of it in words."""
-
-    def __init__(self, name: str) -> None:
-        """Keep the name that the refusal gives."""
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> NoReturn:
-        """Refuse any use."""
-        raise AttributeError(f"{self._name}.{attribute}: only the SDK's signer is loaded")
-
-
 def _nothing(*_args: object, **_kwargs: object) -> None:
     """Stand for what the SDK's constructor makes beside its signer: sessions, calls, nonces."""
 
@@ -65,23 +53,17 @@ def _stand_ins() -> dict[str, Mapping[str, object]]:
     found = importlib.util.find_spec("lighter")
     if found is None:
         raise ModuleNotFoundError("lighter-sdk is not installed", name="lighter")
+    made = dict.fromkeys(("ApiClient", "TransactionApi", "OrderApi"), _nothing)
+    kinds = types.SimpleNamespace(OPTIMISTIC=None)
     return {
-        "lighter": {
-            "__path__": found.submodule_search_locations,
-            "ApiClient": _nothing,
-            "TransactionApi": _nothing,
-            "OrderApi": _nothing,
-        },
+        "lighter": {**made, "__path__": found.submodule_search_locations},
         "lighter.configuration": {"Configuration": _nothing},
         "lighter.models": {"__path__": [], "TxHash": object},
         "lighter.models.resp_send_tx": {"RespSendTx": object},
         "lighter.models.resp_send_tx_batch": {"RespSendTxBatch": object},
-        "lighter.nonce_manager": {
-            "NonceManagerType": types.SimpleNamespace(OPTIMISTIC=None),
-            "nonce_manager_factory": _nothing,
-        },
-        "eth_account": {"Account": _Absent("eth_account.Account")},
-        "eth_account.messages": {"encode_defunct": _Absent("eth_account.messages")},
+        "lighter.nonce_manager": {"NonceManagerType": kinds, "nonce_manager_factory": _nothing},
+        "eth_account": {"Account": None},
+        "eth_account.messages": {"encode_defunct": None},
         "pydantic": {"StrictInt": int},
     }
 

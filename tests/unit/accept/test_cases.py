@@ -28,13 +28,16 @@ def broken(_: Run) -> list[Figure]:
 
 
 PLAYS: dict[str, tuple[Play, str]] = {
-    "kept": (kept, "ok     kept         time 1.5 s (limit 2), trades 7"),
+    "kept": (kept, "ok     kept                            time 1.5 s (limit 2), trades 7"),
     "exceeded": (
         exceeded,
-        "FAILED exceeded     time 1 s (limit 2), memory 80 MB (limit 79.9)",
+        "FAILED exceeded                        time 1 s (limit 2), memory 80 MB (limit 79.9)",
     ),
-    "silent": (silent, "FAILED silent       nothing was measured"),
-    "broken": (broken, "FAILED broken       AssertionError: not within 5 s: a resting order"),
+    "silent": (silent, "FAILED silent                          nothing was measured"),
+    "broken": (
+        broken,
+        "FAILED broken                          AssertionError: not within 5 s: a resting order",
+    ),
 }
 
 
