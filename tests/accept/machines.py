@@ -50,8 +50,9 @@ def soak(run: Run) -> list[Figure]:
     return [exit_code(run, "bench.soak", "--minutes", str(max(1, round(run.minutes))), *where)]
 
 
-@case("properties", "the properties of the unit tests with 2,000 examples each")
+@case("properties", "properties and fuzzing with 2,000 examples each")
 def properties(run: Run) -> list[Figure]:
     """What Hypothesis tries a hundred times in `make test` holds for many more examples."""
     quiet = ("-q", "-p", "no:cacheprovider", "-o", "timeout=0")
-    return [exit_code(run, "pytest", "tests/unit", *quiet, HYPOTHESIS_PROFILE="thorough")]
+    where = ("tests/unit", "tests/integration/paper/test_fuzz.py")
+    return [exit_code(run, "pytest", *where, *quiet, HYPOTHESIS_PROFILE="thorough")]

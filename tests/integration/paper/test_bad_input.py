@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.integration.paper.support import Trader
 from tests.integration.paper.test_admin import steady
 from tests.world.paper import PaperProcess
@@ -116,7 +117,7 @@ async def test_random_fields(trader: Trader) -> None:
     info = await trader.signed(time_in_force=0, price=290_000)
     drawn: list[tuple[str, Any]] = []
 
-    @settings(max_examples=150, database=None)
+    @settings(examples(75), database=None)
     @given(st.sampled_from(sorted(info)), VALUES)
     def draw(name: str, value: Any) -> None:
         drawn.append((name, value))

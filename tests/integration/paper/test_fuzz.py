@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paper.channels import FAMILIES
+from tests.examples import examples
 from tests.integration.paper.support import Socket, Trader
 from tests.integration.paper.test_admin import steady
 from tests.world.paper import PaperProcess
@@ -116,11 +117,11 @@ ADMIN = (
 KINDS = ("subscribe", "unsubscribe", "jsonapi/sendtx", "jsonapi/sendtxbatch", "ping", "pong", "x")
 
 
-def drawn(strategy: st.SearchStrategy[Any], count: int = 60) -> list[Any]:
+def drawn(strategy: st.SearchStrategy[Any], count: int = 30) -> list[Any]:
     """Return `count` different values of a strategy, so that they can be sent on a loop."""
     found: list[Any] = []
 
-    @settings(max_examples=count, database=None, deadline=None)
+    @settings(examples(count), database=None)
     @given(strategy)
     def draw(value: Any) -> None:
         found.append(value)
@@ -172,12 +173,12 @@ async def test_forms(trader: Trader, path: str) -> None:
     headers = {"Authorization": trader.token}
     async with aiohttp.ClientSession(headers=headers) as session:
         forms = drawn(parameters(FORMS[path]))
-        texts = [(name, json.dumps(value)) for name in FORMS[path] for value in drawn(VALUES, 15)]
+        texts = [(name, json.dumps(value)) for name in FORMS[path] for value in drawn(VALUES, 10)]
         bodies = [urlencode(form, errors="surrogatepass").encode() for form in forms]
         bodies += [
             urlencode([pair, ("tx_type", "14"), ("tx_types", "[14]")]).encode() for pair in texts
         ]
-        bodies += drawn(st.binary(max_size=40), 20)
+        bodies += drawn(st.binary(max_size=40), 10)
         for body in bodies:
             for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/x"):
                 url, own = f"{trader.paper.base_url}{API}/{path}", {"Content-Type": kind}
@@ -195,7 +196,7 @@ async def test_transactions(trader: Trader, tx_type: int) -> None:
     info = st.dictionaries(st.sampled_from([*names, "x"]), VALUES, max_size=12)
     url = f"{trader.paper.base_url}{API}"
     async with aiohttp.ClientSession() as session, trader.socket() as socket:
-        for fields in drawn(info, 100):
+        for fields in drawn(info, 50):
             text = json.dumps({"AccountIndex": trader.account, "ApiKeyIndex": 4, **fields})
             one = {"tx_type": tx_type, "tx_info": text}
             many = {"tx_types": f"[{tx_type}]", "tx_infos": json.dumps([text])}
@@ -249,7 +250,7 @@ async def test_frames(paper: PaperProcess) -> None:
     """A frame of anything at all is answered once, the socket stays open, nothing changes."""
     before = await steady(paper)
     async with Socket(paper.ws_url) as socket:
-        for frame in drawn(frames(), 400):
+        for frame in drawn(frames(), 200):
             await socket.send(frame)
             await socket.send({"type": "ping", "last": True})
             answers = [await socket.receive()]
