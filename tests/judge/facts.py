@@ -234,6 +234,10 @@ class Bounds:
     """A decides on no state of B that is older (a heartbeat's life, one lost round trip)."""
     dead_b_s: float = float("inf")
     """How long after the end of the last B a heartbeat of it can still be taken for life."""
+    hears_s: float = 3.0
+    """How long B may not have heard of a trade of A while messages are lost: it reads the key."""
+    smallest_resting_lots: int = 50
+    """A may open beside a smaller position, which no resting order can close."""
     quiet_s: float = 60.0
     """13.20: an A that cannot quote for so long shows why."""
     undone_s: float = 60.0

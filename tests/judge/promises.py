@@ -21,9 +21,6 @@ from tests.judge.facts import (
 )
 from tests.judge.positions import Positions
 
-SMALLEST_RESTING_LOTS = 50
-"""A may open beside a smaller position, which no resting order can close."""
-
 
 def resting_of_a(record: Record) -> list[OrderLife]:
     """Return the pair's own orders of A that were meant to rest, by arrival."""
@@ -157,15 +154,15 @@ def bisect_left_time(positions: Positions, at_s: float) -> int:
 def _neutral_marks(positions: Positions) -> list[tuple[int, int, int]]:
     """Return (state, least owed, most owed) of each neutral moment, the last one first."""
     record = positions.record
-    in_flight, marks = InFlight(hedges_of_b(record)), []
+    hedges = hedges_of_b(record)
+    in_flight, marks = InFlight(hedges), []
     for life in resting_of_a(record):
         number = positions.before_mono(life.received_ns)
         if positions.is_even(number) and not in_flight.at(life.received_ns):
             marks.append((number, positions.owed[number], positions.owed[number]))
     for adopted in record.adopted:
         first, last = positions.during(adopted.at_s - record.bounds.news_s, adopted.at_s)
-        mono = record.legs[last - 1].mono if last else -1
-        if not in_flight.at(mono):
+        if not any(life.received_s <= adopted.at_s < _end(life.ended_s) for life in hedges):
             owed = positions.owed[first : last + 1]
             marks.append((last, min(owed), max(owed)))
     return sorted(marks, key=lambda mark: mark[0], reverse=True)
@@ -329,7 +326,7 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
     A opens only where the exchange has it flat and closes no more than it holds; B sends no more
     than is owed, and in the right direction. News takes time: what B owed at any moment since its
     own newest trade counts as owed, for a person may trade A's account while B's order is on its
-    way.
+    way; and what it owed without A's trades of the last `Bounds.hears_s`.
     """
     record = positions.record
     if not record.knows_first:
@@ -342,7 +339,7 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
         number = positions.before_mono(life.received_ns)
         why = ""
         if life.account == record.account_a:
-            why = _belief_of_a(life, positions.a[number])
+            why = _belief_of_a(life, positions.a[number], record.bounds.smallest_resting_lots)
         elif life.account == record.account_b:
             by_hand = sum(hand.lots for hand in hands if hand.at_s <= life.received_s)
             why = _belief_of_b(life, positions, range(last_b[number], number + 1), by_hand)
@@ -353,16 +350,16 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
 
 
 def _newest_trades_of_b(record: Record) -> list[int]:
-    """Return for each state the one right after B's newest trade."""
+    """Return for each state the one right after the newest trade of B's own orders."""
     found, newest = [0], 0
     for number, leg in enumerate(record.legs, start=1):
-        newest = number if leg.b_lots else newest
+        newest = number if leg.b_lots and not leg.foreign_b else newest
         found.append(newest)
     return found
 
 
-def _belief_of_a(life: OrderLife, a_lots: int) -> str:
-    if not life.is_ask and a_lots >= SMALLEST_RESTING_LOTS and not life.reduce_only:
+def _belief_of_a(life: OrderLife, a_lots: int, smallest_lots: int) -> str:
+    if not life.is_ask and a_lots >= smallest_lots and not life.reduce_only:
         return f"A opened {life.size_lots} while it held {a_lots}"
     if life.is_ask and life.size_lots > max(0, a_lots):
         return f"A's sell of {life.size_lots} is more than the {a_lots} that it held"
@@ -375,11 +372,25 @@ def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: 
     What was published by hand is owed as well, where B has heard of it.
     """
     signed = -life.size_lots if life.is_ask else life.size_lots
-    for state in states:
-        for owed in {positions.owed[state], positions.owed[state] - by_hand}:
-            if signed * owed > 0 and abs(signed) <= abs(owed):
-                return ""
+    all_owed = {positions.owed[state] for state in states} | _unheard_of_a(life, positions, states)
+    for owed in all_owed | {owed - by_hand for owed in all_owed}:
+        if signed * owed > 0 and abs(signed) <= abs(owed):
+            return ""
     return f"B sent {signed:+d} while {positions.owed[states[-1]] - by_hand:+d} was owed"
+
+
+def _unheard_of_a(life: OrderLife, positions: Positions, states: range) -> set[int]:
+    """Return what was owed without A's newest trades, of which B need not have heard."""
+    signed_s = life.received_s if life.signed_s is None else life.signed_s
+    since_s = signed_s - positions.record.bounds.hears_s
+    owed, found = positions.owed[states[-1]], set()
+    for number in range(states[-1] - 1, -1, -1):
+        leg = positions.record.legs[number]
+        if leg.at_s <= since_s:
+            break
+        owed += leg.a_lots
+        found.add(owed)
+    return found
 
 
 # --- what was said ----------------------------------------------------------------------------

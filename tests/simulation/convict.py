@@ -48,8 +48,6 @@ class Story:
     """When each kind was injected, and met."""
     turns: tuple[Turn, ...]
     """What became of the processes."""
-    is_signed: bool = False
-    """Whether the pair has a shared secret."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +179,9 @@ def stuck(case: Case) -> bool:
 
 
 def misled(case: Case) -> bool:
-    """What is only in the book of a process keeps it from trading, or lets it place too early."""
-    return stuck(case) or case.violation.kind in ("beside", "not covered")
+    """What is only in the book of a process keeps it from trading, or lets its order rest."""
+    leaves = case.is_end and case.who.startswith("A") and case.fault == "resting"
+    return stuck(case) or leaves or case.violation.kind in ("beside", "not covered")
 
 
 def naked_or_stuck(case: Case) -> bool:
@@ -235,9 +234,14 @@ def unreleased(case: Case) -> bool:
     return case.violation.kind in ("halt unreleased", "halted")
 
 
-def replayed(case: Case) -> bool:
-    """What was true once is believed, though nobody without the secret can have written it."""
-    return case.story.is_signed
+def restored_by_hand(case: Case) -> bool:
+    """What was published by hand comes back with an old file, or an old ledger."""
+    return wrong(case) and case.came(*OLD)
+
+
+def halted_elsewhere(case: Case) -> bool:
+    """B's own halt stood behind another one, on the host of that B alone: the next B trades."""
+    return unreleased(case) or (doubled(case) and case.came(*STRANGE) and case.came(*OTHER_B))
 
 
 def closes_alone(case: Case) -> bool:
@@ -258,7 +262,7 @@ def says_neutral(case: Case) -> bool:
 
 def page_too_short(case: Case) -> bool:
     """A public answer that does not reach back is taken for A's newest state."""
-    return lost(case) and case.met("busy market")
+    return wrong(case) and case.met("busy market")
 
 
 def a_died_just_then(case: Case) -> bool:
@@ -298,7 +302,9 @@ OWN_LIES = (
     "own rows lie until reconnect",
     "trade under another id",
 )
-LATE = ("rows listed late", "trades listed late", "transactions listed late", "replica stuck")
+OLD = ("files restored", "old dump restored", "redis rolled back", "fail-over split")
+STRANGE = ("foreign nonce", "B traded by hand", "B liquidated")
+OTHER_B = ("standby", "disk lost", "files restored")
 TAGGED = ("A traded with our tag", "B traded with our tag")
 
 LIES = tuple(dict.fromkeys((*ID_LIES, *OWN_LIES, "public position lies", "margin lies")))
@@ -317,7 +323,8 @@ ROWS: tuple[Row, ...] = (
     Row(29, "a halted pair needs no B", EVIDENCE, (), no_way_out, muted=KILLS),
     Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
-    Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, replayed),
+    Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
+    Row(43, "a file of this host is true", EVIDENCE, ("fill by hand",), restored_by_hand),
     Row(36, "what the stream said stays in the book", ORIGIN, OWN_LIES, misled),
     Row(34, "the highest trade id is the newest truth", ORIGIN, ID_LIES, stuck),
     Row(35, "a size that agrees with the sum is true", ORIGIN, LIES, wrong),
@@ -326,7 +333,7 @@ ROWS: tuple[Row, ...] = (
     Row(56, "B is covered, so it may end with 0", EVIDENCE, (), leaves_naked, muted=STOPS),
     Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
     Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
-    Row(32, "the newest halt is the halt", ORIGIN, (), unreleased),
+    Row(32, "the newest halt is the halt", ORIGIN, (), halted_elsewhere),
 )
 """The more particular ones first."""
 

@@ -226,23 +226,30 @@ HANDS = (
     "foreign nonce",
     "fill by hand",
 )
+MEANS = ("A out of margin", "B out of margin", "A liquidated", "B liquidated", "margin fraction")
 RULES = (
-    "A out of margin",
-    "B out of margin",
-    "A liquidated",
-    "B liquidated",
     "standard limits",
     "quota spent",
     "reduce-only",
     "market inactive",
     "minimums raised",
     "quote limit",
-    "margin fraction",
     "decimals changed",
     "price halves",
     "price falls",
     "price runs",
 )
+FORGERIES = frozenset(
+    {
+        "value forged",
+        "answer forged",
+        "value under another name",
+        "value of another pair",
+        "position under a forged lease",
+        "beat of the dead kept",
+    }
+)
+"""Attacks against which nothing is promised without a secret: who writes to Redis is believed."""
 SERVERS = (
     "channel stops",
     "handshake refused",
@@ -262,7 +269,7 @@ class Family:
     """About so many of its kinds are in a schedule that has the family."""
 
     def draw(self, dice: Random) -> list[str]:
-        """Return the kinds of one schedule; uses as much chance whatever it returns."""
+        """Return the kinds of one schedule."""
         there, chance = dice.random() < self.share, min(1.0, self.about / len(self.kinds))
         drawn = [(kind, dice.random()) for kind in self.kinds]
         return [kind for kind, roll in drawn if there and roll < chance]
@@ -280,6 +287,7 @@ FAMILIES: dict[str, Family] = {
     "late": Family(LATE, 0.25, 1.5),
     "lies": Family(LIES, 0.3, 1.5),
     "hands": Family(HANDS, 0.2, 1.5),
+    "means": Family(MEANS, 0.25, 2.0),
     "rules": Family(RULES, 0.25, 1.5),
     "attacker": Family(tuple(ATTACKS), 0.25, 2.0),
     "servers": Family(SERVERS, 0.25, 1.5),

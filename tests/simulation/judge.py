@@ -5,6 +5,7 @@ Only a translation: what is promised stands in `tests/judge`. It listens at the 
 """
 
 import json
+import sys
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -251,6 +252,11 @@ class Judge:
             )
         )
 
+    def _smallest_resting_lots(self) -> int:
+        """Return what A can close by an order that rests; nothing, where the minimums rose."""
+        rose = self._world.tally.injected["minimums raised"]
+        return sys.maxsize if rose else Bounds().smallest_resting_lots
+
     # --- judging --------------------------------------------------------------------------------
 
     def audit(self) -> Audit:
@@ -266,7 +272,11 @@ class Judge:
             offset_lots=world.settings.offset_lots,
             first_lots=(first[A], first[B]),
             bounds=Bounds(
-                dust_lots=self.dust_lots, news_s=NEWS_S, told_s=TOLD_S, dead_b_s=DEAD_B_S
+                dust_lots=self.dust_lots,
+                news_s=NEWS_S,
+                told_s=TOLD_S,
+                dead_b_s=DEAD_B_S,
+                smallest_resting_lots=self._smallest_resting_lots(),
             ),
         )
         self.record = record

@@ -28,6 +28,8 @@ from tests.simulation.venue import DUST_LOTS
 
 HEAL_S = 90.0
 """Longest wait for a healed pair; the longest honest one is a book that cannot be proven."""
+RESUMES = 5
+"""How often a person resumes the pair before giving up."""
 LOOKS_S = 20.0
 """After this a person looks at a halt that says that the positions are not explained."""
 POLL_S = 0.5
@@ -43,6 +45,7 @@ FORCED = frozenset(
         "foreign_trade_on_b",
         "liquidation_on_b",
         "drift",
+        "unreadable_halt",
     }
 )
 """Halts for which a person looks at both positions, and adopts them."""
@@ -286,7 +289,12 @@ class Stage:
         """Return the kinds of this schedule."""
         plan, profile = self.plan, self.profile
         if profile.mix:
-            drawn = [kind for family in faults.FAMILIES.values() for kind in family.draw(plan)]
+            seed = self.result.seed  # one family's luck does not change another's
+            drawn = [
+                kind
+                for name, family in faults.FAMILIES.items()
+                for kind in family.draw(Random(f"{seed} {name}"))
+            ]
         else:
             drawn = [name for name in profile.faults if plan.random() < profile.share]
         chosen = list(dict.fromkeys((*profile.always, *drawn)))
@@ -303,6 +311,8 @@ class Stage:
                 self._strike(name, dice)
 
     def _strike(self, name: str, dice: Random) -> None:
+        if name in faults.FORGERIES and self.world.settings.secret is None:
+            return
         self.world.tally.inject(name)
         self.say(f"fault: {name}")
         faults.KNOWN_BLOWS[name](self, dice)
@@ -350,8 +360,8 @@ class Stage:
     async def _recover(self) -> None:
         """Wait until the pair is whole and trades; resume what had to be halted."""
         await bus_kinds.clear_hand(self)
-        for _ in range(3):
-            whole = await self.until_whole(HEAL_S)
+        for _ in range(RESUMES):
+            whole = await self.until_whole(self._heal_s)
             halt = self.halt()
             if not whole and not self._is_forced():
                 net = max(self._nets(), key=abs)
@@ -368,7 +378,7 @@ class Stage:
         if self.world.exchange.take(100, A):
             self.say("the last fill")
             await asyncio.sleep(1)
-            if not await self._until(self._is_whole, 30):
+            if not await self._until(self._is_whole, self._heal_s):
                 self._break("live", "last fill", "the last fill")
 
     async def resume(self, halt: Halt) -> None:
@@ -379,7 +389,7 @@ class Stage:
             detail=halt.detail,
             timestamp=halt.timestamp,
             resumed=(START_MS + round(self.loop.time() * 1000)) // 1000 + 5,
-            forced=halt.reason in FORCED,
+            forced=self._is_forced(),
         )
         self.world.notes.releases(self.loop.time(), halt.id, forced=record.forced)
         self.world.redis.set(NAMES.halt, record.to_json(secret=self.world.settings.secret))
@@ -402,9 +412,22 @@ class Stage:
         await self._until(is_over, seconds)
         return self._is_whole()
 
+    @property
+    def _heal_s(self) -> float:
+        """Return how long a healed pair may take; longer where requests are few."""
+        return HEAL_S if self.world.exchange.front.limits is None else 2 * HEAL_S
+
     def _is_forced(self) -> bool:
+        """Whether a halt waits for a person who looks at both positions.
+
+        Also one behind which B, that trades nothing, waits with another of its own.
+        """
         halt = self.halt()
-        return halt is not None and halt.reason in FORCED
+        if halt is None:
+            return False
+        hedgers = [one for one in (self.b, self.standby) if one.is_running]
+        stopped = any(one.manager.state.phase is hedger.Phase.HALTED for one in hedgers)
+        return halt.reason in FORCED or stopped
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         end = self.loop.time() + seconds
@@ -476,7 +499,6 @@ class Stage:
             Positions(self.judge.record),
             tuple(world.tally.moments),
             tuple(world.turns),
-            is_signed=world.settings.secret is not None,
         )
         bugs = [Violation("bug", "bug", self.loop.time(), text, {}) for text in world.bugs]
         return [

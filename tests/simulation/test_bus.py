@@ -52,7 +52,7 @@ def test_what_is_remembered_of_a_text_is_what_the_readers_make_of_it(
 def test_a_kind_is_met_by_a_living_process(kind: str) -> None:
     """No kind is dead: within a few schedules of its own a process reads its effect."""
     for number in range(5):
-        tally = play(SPREAD + number, Profile(faults=(), always=(kind,))).tally
+        tally = play(SPREAD + number, Profile(faults=(), always=(kind,), secret=1.0)).tally
         assert tally.injected[kind]
         if tally.reached[kind]:
             return

@@ -25,19 +25,12 @@ def test_every_kind_is_in_one_family() -> None:
     assert set(faults.CALM) <= set(faults.ALL)
 
 
-def test_a_family_uses_as_much_chance_whatever_it_draws() -> None:
-    """So that one family's luck does not change another's."""
+def test_a_family_is_there_or_not_and_gives_some_of_its_kinds() -> None:
+    """In its share of the schedules, about so many kinds; each of them sometimes."""
     family = faults.Family(("one", "two", "three"), 0.5, 1.5)
-    drawn, states = [], set()
-    for seed in range(40):
-        dice = Random(seed)
-        drawn.append(family.draw(dice))
-        other = Random(seed)
-        for _ in range(4):
-            other.random()
-        states.add(dice.getstate() == other.getstate())
-    assert states == {True}
-    assert [] in drawn
+    drawn = [family.draw(Random(seed)) for seed in range(400)]
+    assert 100 < sum(1 for kinds in drawn if kinds) < 200
+    assert set().union(*drawn) == {"one", "two", "three"}
     assert any(len(kinds) > 1 for kinds in drawn)
 
 
@@ -110,16 +103,6 @@ def test_a_violation_of_no_kind_is_on_no_list() -> None:
     """Neither is a bug."""
     assert number_of(case_of(Violation("I2", "twice", 9.0, "", {}))) is None
     assert number_of(case_of(Violation("bug", "bug", 9.0, "", {}))) is None
-
-
-def test_replays_are_a_counterexample_only_where_there_is_a_secret() -> None:
-    """Without one whoever writes to Redis is believed."""
-    halted = Violation("I2", "twice", 9.0, "", {})
-    moments = (Moment(8.0, "value replayed", met=True),)
-    positions = Positions(Record(account_a=1, account_b=2))
-    for is_signed, number in ((True, 31), (False, None)):
-        story = Story(positions, moments, (), is_signed=is_signed)
-        assert convict.find(story, halted).number == number
 
 
 def result_of(seed: int, *numbers: int | None) -> Result:

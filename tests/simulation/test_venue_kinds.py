@@ -1,9 +1,11 @@
 """Every kind of the exchange reaches a process, upsets nothing of the simulator, and replays."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation import faults, venue_kinds
-from tests.simulation.schedule import Profile, Result, play
+from tests.simulation.schedule import GENERAL, Profile, Result, play
 
 SEED = 2_000_006
 WITHIN = 12
@@ -54,8 +56,9 @@ def signature(result: Result) -> tuple[object, ...]:
 
 def test_schedules_with_every_kind_replay_exactly() -> None:
     """Lies, lags, strangers and limits draw from the seed alone."""
+    profile = replace(GENERAL, mix=False, faults=faults.ALL)
     for number in range(4):
-        assert signature(play(SEED + number)) == signature(play(SEED + number))
+        assert signature(play(SEED + number, profile)) == signature(play(SEED + number, profile))
 
 
 def test_every_kind_has_its_words() -> None:
@@ -63,3 +66,4 @@ def test_every_kind_has_its_words() -> None:
     names = [*venue_kinds.WEATHER, *venue_kinds.BLOWS]
     assert len(set(names)) == len(names)
     assert set(names) <= set(faults.ALL)
+    assert set(names).isdisjoint(faults.CALM)
