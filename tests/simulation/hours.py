@@ -114,7 +114,7 @@ def sizes_of(*roots: Any) -> Sizes:
             continue
         else:
             continue
-        sizes.lengths[where] = max(sizes.lengths[where], len(parts))
+        sizes.lengths[where] = max(sizes.lengths[where], len(one))
         if where not in LIMITS:
             waiting.extend((part, where) for part in parts)
     return sizes
