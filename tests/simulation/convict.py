@@ -219,11 +219,6 @@ def leaves_naked(case: Case) -> bool:
     return case.is_end and case.who.startswith("B") and case.fault == "open"
 
 
-def a_leaves_naked(case: Case) -> bool:
-    """A ends with 0 while something is open."""
-    return case.is_end and case.who.startswith("A") and case.fault == "open"
-
-
 def is_elsewhere(case: Case) -> bool:
     """The pair has been started for another market, and what was open before is nobody's."""
     return case.markets > 1
@@ -257,7 +252,9 @@ def no_way_out(case: Case) -> bool:
 
 def says_neutral(case: Case) -> bool:
     """What B answers, or a command or a script says of it, is taken for both positions."""
-    return case.violation.promise == "said" and not (case.is_end and case.who[:1] in "AB")
+    of_daemon = case.is_end and case.who[:1] in "AB"
+    a_leaves = case.is_end and case.who.startswith("A") and case.fault in ("open", "by hand")
+    return case.violation.promise == "said" and (a_leaves or not of_daemon)
 
 
 def page_too_short(case: Case) -> bool:
