@@ -278,7 +278,8 @@ class AccountAManager(Shell):
         if not self.state.redis_up:
             self._publish_position()
             self.post(RedisChanged(up=True))
-        peer = statements.peer_of(snapshot, statements.beat_of(self.parts, self.state))
+        own = statements.beat_of(self.parts, self.state)
+        peer = statements.peer_of(snapshot, own, self.parts.names, self.origin.fresh_until)
         if peer.reasons != self._shown:
             self._shown = peer.reasons
             word = "b_ready" if peer.ready else "b_not_ready"
@@ -296,7 +297,10 @@ class AccountAManager(Shell):
         self._rounds.filled(effect.seq, self._frame_ns, fill.published_ns or self._frame_ns)
 
         async def publish() -> None:
-            self._judge(await self.parts.messenger.publish_fill(position, fill))
+            names, seq = self.parts.names, effect.seq
+            stated = self.origin.stamped(names.position_a, position, seq)
+            said = self.origin.stamped(names.account_a_filled, fill, seq)
+            self._judge(await self.parts.messenger.publish_fill(stated, said))
 
         self.outbox.put(publish)
 
@@ -310,6 +314,7 @@ class AccountAManager(Shell):
         state = self.state
         if state.seq and state.net_lots is not None:
             position = self._position(state.seq, state.net_lots)
+            position = self.origin.stamped(self.parts.names.position_a, position, state.seq)
             self._judge(await self.parts.messenger.write_position(position))
 
     def _position(self, seq: int, position_lots: int) -> PositionState:
@@ -339,7 +344,8 @@ class AccountAManager(Shell):
         self._log_waiting()
         if self.outbox.is_empty:  # guarded by the lease, so that no heartbeat outlives it
             await self._write_position()
-        await self.parts.messenger.beat(statements.beat_of(self.parts, self.state))
+        beat = self.origin.stamped_beat(statements.beat_of(self.parts, self.state))
+        await self.parts.messenger.beat(beat)
 
     def _log_waiting(self) -> None:
         """Say why nothing rests, once per reason."""

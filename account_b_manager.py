@@ -81,10 +81,12 @@ class AccountBManager(Shell):
         self._hand = ByHand(parts)
         self.state = self._hand.restored(HedgerState(config))
         self._courses = Courses(parts)
-        self._answers = Answering(parts, self.lease, self.outbox, self._courses, self._source())
+        self._answers = Answering(
+            parts, self.lease, self.outbox, self.origin, self._courses, self._source()
+        )
         self._hearing_ns = 0
         self._ear = Ear(parts, self._hand, self._ear_handlers())
-        self._standing = Standing(parts, self.lease, self.outbox)
+        self._standing = Standing(parts, self.lease, self.outbox, self.origin)
         self._catcher = Catcher(
             self.books,
             self.spawn,
@@ -97,7 +99,9 @@ class AccountBManager(Shell):
 
     def _ear_handlers(self) -> EarHandlers:
         return EarHandlers(
+            is_fresh=self._is_fresh,
             target=self._on_target,
+            stale=self.look_now,
             hand=self._on_hand,
             say=self.voice.say,
             too_large=lambda detail: self.post(HaltRaised("position_limit", detail)),
@@ -190,6 +194,9 @@ class AccountBManager(Shell):
         if fill is not None:
             self.spawn("by-hand", self._ear.take_by_hand(text, fill))
 
+    def _is_fresh(self, fill: AFilled) -> bool:
+        return self.origin.is_fresh(self.parts.names.account_a_filled, fill)
+
     def _on_target(self, fill: AFilled, target: ATarget) -> None:
         known, named = self.state.a, self._named(target.instance)
         if not named and (known is None or known.instance != target.instance):
@@ -221,7 +228,10 @@ class AccountBManager(Shell):
 
     def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
         """Read A's state from its key; with Redis down go on with what is known."""
-        self._a_lives = snapshot is not None and snapshot.ready_a is not None
+        names = self.parts.names
+        self._a_lives = snapshot is not None and self.origin.is_fresh(
+            names.ready_a, snapshot.ready_a
+        )
         if snapshot is None:
             return
         if not self.lease.held:
@@ -234,14 +244,16 @@ class AccountBManager(Shell):
             self.post(HaltRaised("position_limit", "A's stored position is beyond the limit"))
         self._compare(snapshot)
         seen = snapshot.position_a
-        if seen is not None:
+        if seen is not None and self.origin.is_fresh(names.position_a, seen):
             self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
 
     async def _read_baseline(self) -> None:
         snapshot = await self.read_until_answered()
         book = self.books.book
         if book is not None:
-            self.post(baseline_of(snapshot, self.state.a, book.base().floor_ms))
+            is_fresh = self.origin.is_fresh(self.parts.names.position_a, snapshot.position_a)
+            newest_ms = book.base().floor_ms
+            self.post(baseline_of(snapshot, self.state.a, newest_ms, is_fresh=is_fresh))
 
     def _compare(self, snapshot: StateSnapshot) -> None:
         """Wait where A runs with another chain, account, market or offset than ours."""
@@ -375,10 +387,11 @@ class AccountBManager(Shell):
 
     def _publish_failure(self, effect: PublishFailure) -> None:
         message = answers.failure_of(self.parts, self.state, effect)
+        name = self.parts.names.account_b_hedge_failed
         halt = self.halts.raise_halt(message.reason, message.detail)
 
         async def publish() -> None:
-            await self.parts.messenger.publish_failure(message, halt)
+            await self.parts.messenger.publish_failure(self.origin.stamped(name, message), halt)
 
         self.outbox.put(publish)
 

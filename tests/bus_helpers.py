@@ -9,6 +9,7 @@ from hedge.bus.port import PairScope
 from hedge.config.schema import RedisConfig
 from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.launcher.embedded_redis import LOOPBACK
+from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed
 from hedge.wire.names import LeaseKey
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
@@ -19,6 +20,7 @@ CHAIN, ACCOUNT_A, ACCOUNT_B = 304, 280459, 280458
 SCOPE = PairScope(CHAIN, ACCOUNT_A, ACCOUNT_B, SPEC)
 LEASE_A, LEASE_B = LeaseKey(CHAIN, ACCOUNT_A, 4), LeaseKey(CHAIN, ACCOUNT_B, 5)
 INSTANCE_A, INSTANCE_B = "aaaaaaaaaaa1", "bbbbbbbbbbb2"
+EPOCH_A = "a" * 16
 
 Make = Callable[..., RedisMessenger]
 """Makes a bound messenger; see the fixture `make`."""
@@ -132,6 +134,7 @@ def a_filled(seq: int, lots: int = 100) -> AFilled:
         chain_id=CHAIN,
         trade_id=seq,
         client_order_index=3,
+        envelope=Envelope("", EPOCH_A, seq),
     )
 
 

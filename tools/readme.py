@@ -17,8 +17,9 @@ from hedge.config import meanings_zh as config_zh
 from hedge.config.load import markdown_table
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
-from hedge.wire.kinds import PLACES
+from hedge.wire.kinds import PLACES, Place
 from hedge.wire.record import Declared, declared_fields
+from hedge.wire.state import RestingOrder
 from tools import wire_zh
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,8 +102,10 @@ def wire_tables(*, chinese: bool = False) -> str:
 
     titles = ("field", "type", "unit", "missing or null", "since v", "meaning")
     lines = []
-    for place in PLACES:
-        lines += [f"## {', '.join(f'`{name}`' for name in place.names)}", ""]
+    resting = Place(RestingOrder, (words("one order of `resting`"),))
+    for place in (*PLACES, resting):
+        named = place.names if place is resting else [f"`{name}`" for name in place.names]
+        lines += [f"## {', '.join(named)}", ""]
         lines += [_row(words(title) for title in titles), _row("---" for _ in titles)]
         lines += [
             _row(

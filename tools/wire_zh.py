@@ -7,9 +7,40 @@ WORDS = {
     "missing or null": "可缺失或为 null",
     "since v": "自 v",
     "meaning": "含义",
+    "one order of `resting`": "`resting` 中的一笔委托",
 }
 
 MEANINGS = {
+    "A's orders that rest or may rest": "A 正在挂着、或可能挂着的委托",
+    "A's position as B covers it; null for A, or while unknown": (
+        "B 所对冲的 A 的持仓；A 一侧、或未知时为 null"
+    ),
+    "epoch of the other side that counts; null before one does": (
+        "被承认的对方 epoch；还没有时为 null"
+    ),
+    "how long an order of A may rest; null for B": "A 的委托最多挂多久；B 为 null",
+    "its price": "委托价格",
+    "number of this heartbeat within the epoch": "该 epoch 内的心跳序号",
+    "our id of the order": "我们给该委托的编号",
+    "our ids of the orders whose fate is open": "结果不明的委托在我们这边的编号",
+    "size of A's opening orders; null for B": "A 开仓委托的数量；B 为 null",
+    "the side's own position; null while unknown": "本侧自己的持仓；未知时为 null",
+    "the state of A that this speaks of; null while unknown": "所指的 A 的状态序号；未知时为 null",
+    "what A would do": "A 的买卖方向",
+    "what became of each command that was heard, by its id": "收到的每条命令的结果，按命令编号",
+    "what of it can still fill": "其中还能成交的数量",
+    "when the exchange ends it, epoch ms of the exchange's clock": (
+        "交易所何时让它失效，交易所时间的 epoch 毫秒"
+    ),
+    "whether it was asked to stop": "是否已被要求停止",
+    "whether nothing of it can happen any more: its last word": (
+        "本侧是否已不会再有任何动作：最后一条心跳"
+    ),
+    "whether the own book is evidence at this moment": "此刻自己的账目是否可以作为依据",
+    "whether the own book was proven after this epoch's fence": (
+        "自己的账目是否已在本 epoch 的标记单之后核对过"
+    ),
+    "whether the side was asked to stop and starts nothing new": "本侧是否已被要求停止、不再开新单",
     '"a" or "b"': "“a” 或 “b”",
     '"a" or "b", null for both': "“a” 或 “b”；null 表示两侧",
     '"a" or "b", or empty': "“a” 或 “b”，或为空",

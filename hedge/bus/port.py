@@ -26,7 +26,7 @@ LinkHandler = Callable[[bool], None]
 class PairScope:
     """Whose state this is: what stored values and messages must agree with.
 
-    Limits are in lots, None where there is none.
+    Limits are in lots, None where there is none; `pair` is its name.
     """
 
     chain_id: int
@@ -36,6 +36,7 @@ class PairScope:
     max_fill_lots: int | None = None
     max_position_lots: int | None = None
     secret: bytes | None = None
+    pair: str = ""
 
     @property
     def limits_a(self) -> WireLimits:
@@ -47,12 +48,18 @@ class PairScope:
             max_fill_lots=self.max_fill_lots,
             max_position_lots=self.max_position_lots,
             secret=self.secret,
+            pair=self.pair,
         )
 
     @property
     def limits_b(self) -> WireLimits:
         """What must hold for a message or a value about account B; its size is A's business."""
-        return WireLimits(chain_id=self.chain_id, account_index=self.account_b, secret=self.secret)
+        return WireLimits(
+            chain_id=self.chain_id,
+            account_index=self.account_b,
+            secret=self.secret,
+            pair=self.pair,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,12 +244,12 @@ class TimingConfig:
 
     tick_s: float = setting("how often the managers look around", "s", 0.2, check=positive)
     beat_s: float = setting("heartbeat and state are written this often", "s", 1.0, check=positive)
-    ready_ttl_s: float = setting("a heartbeat lives this long", "s", 3.0, check=positive)
+    ready_ttl_s: float = setting("a heartbeat lives this long", "s", 4.0, check=positive)
     lease_ttl_s: float = setting("a lease lives this long", "s", 10.0, check=positive)
     lease_renew_s: float = setting("a lease is renewed this often", "s", 3.0, check=positive)
     redis_timeout_s: float = setting("longest wait for Redis", "s", 2.0, check=positive)
     redis_down_s: float = setting(
-        "A cancels what rests when Redis is away this long", "s", 3.0, check=positive
+        "A cancels what rests when Redis is away this long", "s", 4.0, check=positive
     )
     redis_retry_min_s: float = setting("first pause before Redis again", "s", 0.1, check=positive)
     redis_retry_max_s: float = setting("longest pause before Redis again", "s", 5.0, check=positive)

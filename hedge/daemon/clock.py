@@ -1,6 +1,7 @@
 """The real clock; the program never reads time any other way, so that a simulator can own it."""
 
 import asyncio
+import sys
 import time
 
 _NS_PER_MS = 1_000_000
@@ -9,12 +10,24 @@ CLOCK_SLACK_MS = 2000
 """How far the clock of a host and the venue's may differ unnoticed."""
 
 
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def _monotonic_ns() -> int:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+else:
+    _monotonic_ns = time.monotonic_ns
+
+
 class SystemClock:
     """Time of this host; implements `hedge.exchange.port.Clock`."""
 
+    counts_sleep = hasattr(time, "CLOCK_BOOTTIME") or sys.platform == "win32"
+    """Whether `now_ms` goes on while the host sleeps."""
+
     def now_ms(self) -> int:
         """Return monotonic milliseconds, for deadlines and durations."""
-        return time.monotonic_ns() // _NS_PER_MS
+        return _monotonic_ns() // _NS_PER_MS
 
     def epoch_ms(self) -> int:
         """Return wall-clock epoch milliseconds, for messages and tokens only."""

@@ -1,6 +1,8 @@
 """What a manager is made of: everything that a main opened for it."""
 
 import enum
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hedge.bus.port import Messenger, PairScope
@@ -33,6 +35,7 @@ class Parts:
     instance: str
     version: str
     peer: PeerVenue | None = None  # None: `lighter.peer_watch` is off
+    new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
 
     @property
     def spec(self) -> MarketSpec:

@@ -21,6 +21,7 @@ from hedge.daemon.event_log import Voice
 from hedge.daemon.halt import HaltKeeper
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
 from hedge.daemon.market_facts import facts_of
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.daemon.position_check import DriftHandlers, DriftKeeper
 from hedge.daemon.proof import Proven
@@ -52,12 +53,13 @@ class Shell(ABC):
         self.parts = parts
         self.log = parts.log
         self.outbox = Outbox(parts)
-        self.voice = Voice(parts, self.side, self.outbox, self.state_word)
+        self.origin = OriginKeeper(parts, self.side)
+        self.voice = Voice(parts, self.side, self.outbox, self.origin, self.state_word)
         self.sending = Sending()
         self.lease = LeaseKeeper(
             parts,
             self.side,
-            LeaseHandlers(self.on_lease_taken, self.on_lease_lost, self.on_lease_refused),
+            LeaseHandlers(self._on_lease_taken, self.on_lease_lost, self.on_lease_refused),
         )
         self.books = Bookkeeper(
             parts,
@@ -312,28 +314,27 @@ class Shell(ABC):
         self._look.set()
 
     async def _keep_state(self) -> None:
-        """Write own state every beat, read all state every beat and whenever asked to."""
+        """Write own state every beat, read all state every beat and whenever asked to.
+
+        Read first: what the other side forbids binds before a beat that echoes it is written.
+        """
         clock, beat_ms = self.parts.clock, round(self.parts.config.timing.beat_s * 1000)
         written_ms, answered_ms, is_up = clock.now_ms() - beat_ms, clock.now_ms(), True
         while True:
             try:
+                snapshot = await self.parts.messenger.read_state()
+                self._take_snapshot(snapshot, is_back=not is_up)
+                answered_ms, is_up = clock.now_ms(), True
                 if self._speak or clock.now_ms() - written_ms >= beat_ms:
                     written_ms, self._speak = clock.now_ms(), False
                     await self.write_state()
                     self.books.save()
-                snapshot = await self.parts.messenger.read_state()
             except RedisUnreachableError as error:
                 down_ms = clock.now_ms() - answered_ms
                 if is_up and down_ms >= self.parts.config.timing.redis_down_s * 1000:
                     self.log.warning("redis_down", reason=error)
                     is_up = False
                     self.on_snapshot(None)
-            else:
-                answered_ms = clock.now_ms()
-                if not is_up:
-                    self.log.info("redis_back")
-                is_up = True
-                self._take_snapshot(snapshot)
             await self._until_look(max(0, written_ms + beat_ms - clock.now_ms()) / 1000)
 
     async def read_until_answered(self) -> StateSnapshot:
@@ -354,8 +355,17 @@ class Shell(ABC):
             return
         self._look.clear()
 
-    def _take_snapshot(self, snapshot: StateSnapshot) -> None:
+    def _on_lease_taken(self, answer: LeaseAnswer) -> None:
+        """Begin an epoch: what was said and heard before is past."""
+        self.origin.renew()
+        self.on_lease_taken(answer)
+
+    def _take_snapshot(self, snapshot: StateSnapshot, *, is_back: bool) -> None:
+        if is_back:
+            self.log.info("redis_back")
         self.books.snapshot = snapshot
+        if self.origin.hear(snapshot):
+            self._speak = True  # the other side can act on what echoes its new epoch only
         for problem in snapshot.problems:
             self.log.warning("state_refused", detail=problem)
         self.halts.follow(snapshot.halt)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from hedge.daemon.context import Parts
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.wire.messages import EventMessage
 
@@ -12,12 +13,18 @@ class Voice:
     """Logs, and publishes on the events channel what others should see."""
 
     def __init__(
-        self, parts: Parts, side: str, outbox: Outbox, state_word: Callable[[], str]
+        self,
+        parts: Parts,
+        side: str,
+        outbox: Outbox,
+        origin: OriginKeeper,
+        state_word: Callable[[], str],
     ) -> None:
         """Have said nothing yet."""
         self._parts = parts
         self._side = side
         self._outbox = outbox
+        self._origin = origin
         self._state_word = state_word
         self._moves: list[tuple[str, str]] = []
 
@@ -33,7 +40,8 @@ class Voice:
         )
 
         async def publish() -> None:
-            await self._parts.messenger.publish_event(message)
+            stamped = self._origin.stamped(self._parts.names.events, message)
+            await self._parts.messenger.publish_event(stamped)
 
         self._outbox.put_event(publish)
 

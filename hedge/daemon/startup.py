@@ -280,6 +280,7 @@ def _parts(
         max_fill_lots=lots_of(venue.spec, config, "safety", "max_fill_base_amount"),
         max_position_lots=lots_of(venue.spec, config, "safety", "max_position_base_amount"),
         secret=config.secret,
+        pair=config.pair,
     )
     lease = LeaseKey(chain_id, own.account_index, own.api_key_index)
     other = LeaseKey(chain_id, peer.account_index, peer.api_key_index)

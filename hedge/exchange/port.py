@@ -17,6 +17,10 @@ from hedge.core.records import Depth, OrderRow, Trade
 class Clock(Protocol):
     """Time as the program sees it; handed in, so that a simulator can own it."""
 
+    @property
+    def counts_sleep(self) -> bool:
+        """Whether `now_ms` goes on while the host sleeps."""
+
     def now_ms(self) -> int:
         """Return monotonic milliseconds, for deadlines and durations."""
 

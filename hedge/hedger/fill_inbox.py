@@ -20,12 +20,15 @@ _NOT_OURS = frozenset({RefusalCause.OTHER_ACCOUNT, RefusalCause.OTHER_MARKET})
 class EarHandlers:
     """What the manager does.
 
-    `target` gets a state of A. `hand` gets signed lots of a fill published by hand and answers
-    with the state after it, None if it was not taken. `say` publishes an event (event, reason,
-    detail), `too_large` halts.
+    `is_fresh` says whether a message answers one of our newest heartbeats; `target` gets such a
+    state of A, `stale` hears of any other. `hand` gets signed lots of a fill published by hand and
+    answers with the state after it, None if it was not taken. `say` publishes an event (event,
+    reason, detail), `too_large` halts.
     """
 
+    is_fresh: Callable[[AFilled], bool]
     target: Callable[[AFilled, ATarget], None]
+    stale: Callable[[], None]
     hand: Callable[[int], HedgerState | None]
     say: Callable[[str, str, str], None]
     too_large: Callable[[str], None]
@@ -50,7 +53,11 @@ class Ear:
             return None
         if fill.by_hand:
             return fill
-        self._handlers.target(fill, target_of_fill(fill))
+        if self._handlers.is_fresh(fill):
+            self._handlers.target(fill, target_of_fill(fill))
+        else:
+            self._parts.log.debug("stale_message", instance=fill.instance, seq=fill.seq)
+            self._handlers.stale()
         return None
 
     def _refuse(self, error: MessageRefusedError) -> None:
@@ -116,16 +123,18 @@ def target_of_key(position: PositionState) -> ATarget:
     )
 
 
-def baseline_of(snapshot: StateSnapshot, known: ATarget | None, newest_ms: int) -> BaselineRead:
+def baseline_of(
+    snapshot: StateSnapshot, known: ATarget | None, newest_ms: int, *, is_fresh: bool
+) -> BaselineRead:
     """Return what Redis holds of A right after B's book was proven.
 
-    `newest_ms` is when B's newest trade happened (epoch ms): a state that A wrote later is fresh.
-    Where nobody holds A's lease, a dead A's last state counts too.
+    `newest_ms` is when B's newest trade happened (epoch ms): a state that A wrote later is news.
+    What stands there counts only where it answers one of our newest heartbeats (`is_fresh`).
     """
     seen, lease = snapshot.position_a, snapshot.lease_a
     if seen is None:
         return BaselineRead(None)
     same = known is None or known.instance == seen.instance
-    named = same if lease is None else lease.instance == seen.instance
+    named = is_fresh and (same if lease is None else lease.instance == seen.instance)
     fresh = seen.timestamp * 1000 > newest_ms + CLOCK_SLACK_MS
     return BaselineRead(target_of_key(seen), named=named, fresh=fresh)

@@ -7,6 +7,7 @@ from hedge.core.book import Book
 from hedge.core.hedger.state import HedgerState
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.hedger import statements as answers
 from hedge.hedger.hedge_record import Courses
@@ -28,10 +29,17 @@ class Answering:
     """Writes while the lease is ours; a standby writes nothing."""
 
     def __init__(
-        self, parts: Parts, lease: LeaseKeeper, outbox: Outbox, courses: Courses, now: AnswerSource
+        self,
+        parts: Parts,
+        lease: LeaseKeeper,
+        outbox: Outbox,
+        origin: OriginKeeper,
+        courses: Courses,
+        now: AnswerSource,
     ) -> None:
         """Have said nothing yet."""
         self._parts = parts
+        self._origin = origin
         self._lease = lease
         self._outbox = outbox
         self._courses = courses
@@ -80,7 +88,8 @@ class Answering:
             return
         state, spec = self._now.state(), self._parts.spec
         room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
-        await self._parts.messenger.beat(answers.beat_of(self._parts, state, reasons, room))
+        beat = answers.beat_of(self._parts, state, reasons, room)
+        await self._parts.messenger.beat(self._origin.stamped_beat(beat))
 
     async def _write_guarded(self) -> bool:
         """Write ledger and position; return whether the lease is still ours."""
@@ -94,8 +103,13 @@ class Answering:
     ) -> None:
         neutral = answers.neutral_of(self._parts, self._now.state())
         self.neutral.note(neutral)
+        stamped, names = self._origin.stamped, self._parts.names
         answer = await self._parts.messenger.write_ledger(
-            ledger, results, neutral=neutral, position_b=position, take_free=False
+            stamped(names.ledger, ledger),
+            [stamped(names.account_b_filled, result) for result in results],
+            neutral=neutral and stamped(names.neutral, neutral),
+            position_b=position and stamped(names.position_b, position),
+            take_free=False,
         )
         self._lease.judge(answer)
 

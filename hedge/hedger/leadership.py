@@ -12,6 +12,7 @@ from hedge.core import ids
 from hedge.core.records import OrderRow, Trade
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.exchange.fence import Fenced
 from hedge.hedger import statements as answers
@@ -52,9 +53,12 @@ class TwinWatch:
 class Standing:
     """One B among several: says that it waits, and puts its lease in doubt where a twin signs."""
 
-    def __init__(self, parts: Parts, lease: LeaseKeeper, outbox: Outbox) -> None:
+    def __init__(
+        self, parts: Parts, lease: LeaseKeeper, outbox: Outbox, origin: OriginKeeper
+    ) -> None:
         """Wait for nothing yet."""
         self._parts = parts
+        self._origin = origin
         self._outbox = outbox
         self._lease = lease
         self._twins = TwinWatch(parts.instance)
@@ -81,7 +85,9 @@ class Standing:
 
     async def announce(self, *, warm: bool) -> None:
         """Say in Redis that we wait; `warm`: with our streams up."""
-        await self._parts.messenger.stand_by(answers.standby_of(self._parts, warm=warm))
+        name = self._parts.names.standby("b", self._parts.instance)
+        waits = self._origin.stamped(name, answers.standby_of(self._parts, warm=warm))
+        await self._parts.messenger.stand_by(waits)
 
     def is_led(self, snapshot: StateSnapshot) -> bool:
         """Whether another B leads and has proven its book: its heartbeat says that it is ready."""

@@ -1,11 +1,15 @@
 """What A says of itself in Redis, and how it reads B's answers."""
 
+from collections.abc import Callable
+
 from hedge.bus.port import StateSnapshot
 from hedge.core import pricing
 from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.wire.messages import AFilled
+from hedge.wire.names import Names
+from hedge.wire.record import Record
 from hedge.wire.state import PositionState, Ready
 
 
@@ -91,15 +95,29 @@ def beat_of(parts: Parts, state: MakerState) -> Ready:
     )
 
 
-def peer_of(snapshot: StateSnapshot, own: Ready) -> Peer:
-    """Return B as Redis shows it: a mismatch of the two configurations is not ready."""
+def peer_of(
+    snapshot: StateSnapshot,
+    own: Ready,
+    names: Names,
+    fresh_until: Callable[[str, Record | None], int | None],
+) -> Peer:
+    """Return B as Redis shows it: a mismatch of the two configurations is not ready.
+
+    Nor is a heartbeat that does not answer one of ours of the last seconds. `fresh_until` says
+    until when (monotonic ms) a value under a name is fresh, None where it is not.
+    """
     beat, ledger = snapshot.ready_b, snapshot.ledger
+    beat_until_ms = fresh_until(names.ready_b, beat)
+    ledger_until_ms = fresh_until(names.ledger, ledger)
     if beat is None:
         reasons: tuple[str, ...] = ("no heartbeat of B",)
     else:
         reasons = own.disagreements(beat) or (() if beat.ready else beat.reasons)
+        if not reasons and beat_until_ms is None:
+            reasons = ("B does not answer our heartbeats yet",)
     answers = (
         ledger is not None
+        and ledger_until_ms is not None
         and not (beat is not None and own.disagreements(beat))  # it counts to another sum
         and ledger.a_instance is not None
         and ledger.a_seq is not None
@@ -115,13 +133,15 @@ def peer_of(snapshot: StateSnapshot, own: Ready) -> Peer:
             owed_lots=ledger.owed_lots or 0,
             dust_lots=ledger.dust_lots,
             inflight=ledger.inflight,
+            fresh_until_ms=ledger_until_ms,
         )
     return Peer(
         ready=not reasons,
         reasons=reasons,
         can_hedge_lots=beat.can_hedge_lots if beat else None,
-        alive=beat is not None,
+        alive=beat_until_ms is not None,
         ledger=view,
+        fresh_until_ms=beat_until_ms,
     )
 
 

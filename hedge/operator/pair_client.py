@@ -64,6 +64,7 @@ class PairState:
             account_b=accounts.account_b.account_index,
             spec=spec,
             secret=self.config.secret,
+            pair=self.config.pair,
         )
         leases = [
             LeaseKey(chain_id, account.account_index, account.api_key_index)

@@ -19,7 +19,7 @@ from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side, fro
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 MAX_INTEGER = 2**63 - 1
 MAX_TEXT = 65_536
 """Longest message read, in characters; ours are below 2,000."""
@@ -31,6 +31,7 @@ _DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"(-?[0-9]{1,15})(?:\.([0-9]{1,12}))?")
 _NON_FINITE = re.compile(r"[+-]?(?:s?nan|inf|infinity)", re.IGNORECASE)
 _INSTANCE = re.compile(r"[0-9a-f]{1,32}")
+_EPOCH = re.compile(r"[0-9a-f]{16}")
 _MAX_DIGITS = 28  # one more and decimal arithmetic would round
 
 
@@ -51,6 +52,7 @@ class RefusalCause(enum.Enum):
     BAD_SIGNATURE = "bad_signature"
     OTHER_ACCOUNT = "other_account"
     OTHER_MARKET = "other_market"
+    OTHER_PAIR = "other_pair"
 
     @property
     def is_fault(self) -> bool:
@@ -77,7 +79,7 @@ class WireLimits:
 
     `account_index` is the account the message must speak of, `other_account_index` the second one
     where it speaks of both; amounts are in lots; with `secret` every message must carry a valid
-    `sig`.
+    `sig`; `pair` is the name that an envelope must bear.
     """
 
     chain_id: int
@@ -86,6 +88,7 @@ class WireLimits:
     max_fill_lots: int | None = None
     max_position_lots: int | None = None
     secret: bytes | None = None
+    pair: str | None = None
 
 
 NO_MARKET = MarketSpec(
@@ -233,6 +236,35 @@ class Fields:
             self._wrong(name, "hexadecimal text")
         return value
 
+    def epoch(self, name: str) -> str:
+        """Read an epoch: 16 hexadecimal digits."""
+        value = self.text(name)
+        if not _EPOCH.fullmatch(value):
+            self._wrong(name, "16 hexadecimal digits")
+        return value
+
+    def pair(self, name: str, expected: str | None) -> str:
+        """Read the name of a pair; another pair's value is refused."""
+        found = self.text(name)
+        if expected is not None and found != expected:
+            refuse(RefusalCause.OTHER_PAIR, f"{name} is {found[:64]!r}, ours is {expected!r}")
+        return found
+
+    def echo(self, name: str) -> dict[str, tuple[str, int]]:
+        """Read the beats of each side that the writer had read: epoch and number by side."""
+        value = self._required(name)
+        if type(value) is not dict:
+            self._wrong(name, "an object of beats")
+        found = {}
+        for side, beat in value.items():
+            if side not in ("a", "b") or beat is None:
+                continue
+            if type(beat) is not list or len(beat) != len(("epoch", "number")):
+                self._wrong(name, "an object of beats")
+            inner = Fields({"epoch": beat[0], "beat": beat[1]}, self._spec)
+            found[side] = (inner.epoch("epoch"), inner.integer("beat"))
+        return found
+
     def flag(self, name: str) -> bool:
         """Read true or false."""
         value = self._required(name)
@@ -272,6 +304,23 @@ class Fields:
             self._wrong(name, "an object")
         inner = Fields(value, self._spec)
         return tuple((key, inner.integer(key)) for key in value)
+
+    def outcomes(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Read an object of texts."""
+        value = self._required(name)
+        if type(value) is not dict:
+            self._wrong(name, "an object")
+        inner = Fields(value, self._spec)
+        return tuple((key, inner.text(key)) for key in value)
+
+    def objects(self, name: str) -> tuple["Fields", ...]:
+        """Read a list of objects."""
+        found = []
+        for value in self._list(name):
+            if type(value) is not dict:
+                self._wrong(name, "a list of objects")
+            found.append(Fields(value, self._spec))
+        return tuple(found)
 
     def lots(self, name: str) -> int:
         """Read a signed amount of the base asset in lots."""

@@ -3,17 +3,19 @@
 A kind is a frozen dataclass whose fields are declared with `wire`: how the value is written and
 read (`Sort`), its name on the wire, what stands there while it is unknown, since which version it
 exists, and what it means. `Record` does the rest. In JSON the eight names that the users' tools
-know come first, then `v`, then ours; readers ignore the order and every field they do not know.
+know come first, then `v` and the envelope, then ours; readers ignore the order and every field
+that they do not know.
 """
 
 import dataclasses
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from hedge.core.amounts import MarketSpec, quote_text
 from hedge.wire.codec import NO_MARKET, VERSION, Fields, WireLimits, dump, price_text
+from hedge.wire.envelope import Envelope
 
 _KEY = "wire"
 NO_LIMITS = WireLimits(chain_id=0)
@@ -68,12 +70,26 @@ TRADE_ID = _whole("trade id")
 EPOCH_S = _whole("epoch s")
 MONO_NS = _whole("monotonic ns")
 MS = _whole("ms")
+SECONDS = _whole("s")
 TEXT = Sort("string", "", lambda f, n, _: f.text(n), wrong=_NOT_TEXT)
 INSTANCE = Sort(
     "string",
     "1 to 32 hex digits",
     lambda f, n, _: f.instance(n),
     wrong=(*_NOT_TEXT, "", "not hex", "0" * 33),
+)
+EPOCH = Sort(
+    "string",
+    "16 hex digits",
+    lambda f, n, _: f.epoch(n),
+    wrong=(*_NOT_TEXT, "", "0123456789abcde", "0123456789ABCDEF"),
+)
+OUTCOMES = Sort(
+    "object of strings",
+    "",
+    lambda f, n, _: f.outcomes(n),
+    lambda value, _: dict(value),
+    wrong=(5, "x", ["x"], {"x": 5}, {"x": None}),
 )
 FLAG = Sort("true or false", "", lambda f, n, _: f.flag(n), wrong=(1, "true", [True]))
 SIDE = Sort(
@@ -97,6 +113,7 @@ TRADE_IDS = Sort(
     lambda value, _: list(value),
     wrong=(5, ["5"], [-1], [1.5], [True], {"x": 1}),
 )
+INDEXES = replace(TRADE_IDS, unit="indexes")
 STAMPS = Sort(
     "object of numbers",
     "monotonic ns",
@@ -225,11 +242,23 @@ def wire(
     return dataclasses.field(default=default, metadata={_KEY: declared})
 
 
+def records_of(kind: "type[Record]") -> Sort:
+    """Return the sort of a list of objects of one plain kind."""
+    return Sort(
+        "list of objects",
+        "",
+        lambda f, n, limits: tuple(kind.from_fields(one, limits) for one in f.objects(n)),
+        lambda values, spec: [value.values(spec) for value in values],
+        wrong=(5, "x", [5], ["x"], [None], {"x": 1}),
+    )
+
+
 def declared_fields(kind: "type[Record]") -> tuple[Declared, ...]:
-    """Return the fields of a kind in their order on the wire, without `v` and `sig`."""
+    """Return the fields of a kind in their order on the wire; `v`, envelope and `sig` aside."""
     found = _DECLARED.get(kind)
     if found is None:
-        ordered = sorted(map(_declared, dataclasses.fields(kind)), key=kind.is_ours)
+        own = [field for field in dataclasses.fields(kind) if _KEY in field.metadata]
+        ordered = sorted(map(_declared, own), key=kind.is_ours)
         found = _DECLARED[kind] = tuple(ordered)
     return found
 
@@ -249,9 +278,13 @@ def _declared(field: "dataclasses.Field[Any]") -> Declared:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A JSON object of one kind: `to_json` writes it, `from_json` judges and reads it."""
+    """A JSON object of one kind: `to_json` writes it, `from_json` judges and reads it.
+
+    `envelope` says of a value that was read whose it is and how fresh; two values that differ in
+    nothing else are equal.
+    """
 
     USERS_NAMES: ClassVar[frozenset[str]] = frozenset()
     """The fields that the users' tools know; they stand first."""
@@ -262,17 +295,31 @@ class Record:
     PLAIN: ClassVar[bool] = False
     """Whether it bears neither a version nor a signature."""
 
-    def to_json(self, spec: MarketSpec = NO_MARKET, secret: bytes | None = None) -> str:
-        """Write the object, signed when there is a secret."""
+    envelope: Envelope | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def to_json(
+        self,
+        spec: MarketSpec = NO_MARKET,
+        secret: bytes | None = None,
+        envelope: Envelope | None = None,
+    ) -> str:
+        """Write the object, signed when there is a secret, in `envelope` or else its own."""
+        values = self.values(spec, envelope or self.envelope)
+        return dump(values, None if self.PLAIN else secret)
+
+    def values(self, spec: MarketSpec, origin: Envelope | None = None) -> dict[str, object]:
+        """Return what stands on the wire, by name; the signature aside."""
         values: dict[str, object] = {}
         version_due = not self.PLAIN and not self._is_by_hand
         for one in declared_fields(type(self)):
             if version_due and self.is_ours(one):
                 values["v"], version_due = VERSION, False
+                if origin is not None:
+                    values.update(origin.values())
             value = getattr(self, one.attribute)
             if one.is_written(self, value):
                 values[one.name] = None if value is None else one.sort.write(value, spec)
-        return dump(values, None if self.PLAIN else secret)
+        return values
 
     @property
     def _is_by_hand(self) -> bool:
@@ -295,23 +342,36 @@ class Record:
             MessageRefusedError: it is not acted on, with the cause.
 
         """
-        fields = Fields.parse(text, spec)
+        return cls.from_fields(Fields.parse(text, spec), limits)
+
+    @classmethod
+    def from_fields(cls, fields: Fields, limits: WireLimits) -> Self:
+        """Judge and read what was parsed. Raises MessageRefusedError."""
         found = {one.attribute: one.default for one in declared_fields(cls)}
-        due = [one for one in declared_fields(cls) if one.is_due(fields)]
+        due = [one for one in declared_fields(cls) if cls._is_due(one, fields)]
         for one in due:
             if one.sort.turn is Turn.OURS:
                 found[one.attribute] = one.sort.read(fields, one.name, limits)
         if not cls.PLAIN:
             cls._check(fields, limits)
+        origin = None if cls.PLAIN else Envelope.read(fields, limits.pair)
         for one in due:
             if one.sort.turn is not Turn.OURS:
                 found[one.attribute] = one.sort.read(fields, one.name, limits)
-        return cls(**found)
+        return cls(**found, envelope=origin)
+
+    @classmethod
+    def _is_due(cls, one: Declared, fields: Fields) -> bool:
+        """Whether a field is read; of what a person published, only what a person may write is."""
+        by_hand = bool(cls.BY_DAEMON) and not fields.has("epoch")
+        if by_hand and cls.BY_DAEMON in (one.attribute, one.beside):
+            return False
+        return one.is_due(fields)
 
     @classmethod
     def _check(cls, fields: Fields, limits: WireLimits) -> None:
         """Judge version, chain and signature; what a person may leave out must be right if said."""
-        if not cls.BY_DAEMON or fields.has(cls.BY_DAEMON) or fields.has("v"):
+        if not cls.BY_DAEMON or fields.has("epoch") or fields.has("v"):
             fields.check_version()
         for one in declared_fields(cls):
             if one.sort.turn is Turn.CHAIN and (one.is_due(fields) or fields.has(one.name)):

@@ -4,8 +4,12 @@ The same rules as for messages: frozen, `to_json` writes, `from_json` judges and
 `MessageRefusedError`. A reader treats a refused value as absent, which is unknown, never zero.
 """
 
-from dataclasses import dataclass
+# ruff: noqa: RUF009 (wire() returns dataclasses.field)
 
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hedge.core.amounts import Side
 from hedge.wire import record
 from hedge.wire.record import Absent, Record, wire
 
@@ -93,9 +97,28 @@ class Neutral(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestingOrder(Record):
+    """One order of A that rests, or may rest, in the book."""
+
+    PLAIN: ClassVar[bool] = True
+
+    client_order_index: int = wire(record.INDEX, "our id of the order")
+    side: Side = wire(record.SIDE, "what A would do")
+    price_micros: int = wire(record.PRICE, "its price", name="price")
+    remaining_lots: int = wire(
+        record.AMOUNT, "what of it can still fill", name="remaining_base_amount"
+    )
+    ends_at: int = wire(record.MS, "when the exchange ends it, epoch ms of the exchange's clock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready(Record):
     """One side's heartbeat; that the key exists says that the side lives.
 
+    `beat` numbers the heartbeats of the envelope's epoch; the other side's values echo it.
+    `position_lots`, `a_position_lots` and `seq` are None while unknown. `proven` says that the
+    book was proven after this epoch's own fence, `shown` that it is evidence at this moment.
+    A side that `leaving` starts nothing new; with `left` nothing of it can happen any more.
     `can_hedge_lots` is what B could hedge with its margin, None for A or while unknown.
     `offset_lots` is the configured sum of both positions: both sides must agree on it. A wrong
     chain or account is not refused but kept for `disagreements`; another market is refused, for
@@ -122,6 +145,103 @@ class Ready(Record):
         record.AMOUNT, "configured sum of both positions", name="offset_base_amount"
     )
     timestamp: int = wire(record.EPOCH_S, "when it was written")
+    beat: int = wire(
+        record.COUNT, "number of this heartbeat within the epoch", since=2, lenient=True, default=0
+    )
+    heard: str | None = wire(
+        record.EPOCH,
+        "epoch of the other side that counts; null before one does",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    position_lots: int | None = wire(
+        record.AMOUNT,
+        "the side's own position; null while unknown",
+        name="position_base_amount",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    a_position_lots: int | None = wire(
+        record.AMOUNT,
+        "A's position as B covers it; null for A, or while unknown",
+        name="a_position_base_amount",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    seq: int | None = wire(
+        record.COUNT,
+        "the state of A that this speaks of; null while unknown",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    proven: bool = wire(
+        record.FLAG,
+        "whether the own book was proven after this epoch's fence",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    shown: bool = wire(
+        record.FLAG,
+        "whether the own book is evidence at this moment",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    leaving: bool = wire(
+        record.FLAG,
+        "whether the side was asked to stop and starts nothing new",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    left: bool = wire(
+        record.FLAG,
+        "whether nothing of it can happen any more: its last word",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    resting: tuple[RestingOrder, ...] = wire(
+        record.records_of(RestingOrder),
+        "A's orders that rest or may rest",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
+    unanswered: tuple[int, ...] = wire(
+        record.INDEXES,
+        "our ids of the orders whose fate is open",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
+    quantity_lots: int | None = wire(
+        record.AMOUNT,
+        "size of A's opening orders; null for B",
+        name="quantity_base_amount",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    order_life_s: int | None = wire(
+        record.SECONDS,
+        "how long an order of A may rest; null for B",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    acks: tuple[tuple[str, str], ...] = wire(
+        record.OUTCOMES,
+        "what became of each command that was heard, by its id",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
 
     def disagreements(self, other: "Ready") -> tuple[str, ...]:
         """Return what the two sides' configurations disagree on, in words; empty is agreement."""
@@ -143,7 +263,7 @@ class Ready(Record):
 class Standby(Record):
     """A process that waits for the lease of its side; that the key exists says that it lives.
 
-    `warm` says that its streams are up: it could lead at once.
+    `warm` says that its streams are up: it could lead at once; `leaving` that it was asked to stop.
     """
 
     side: str = wire(record.TEXT, '"a" or "b"')
@@ -152,3 +272,6 @@ class Standby(Record):
     warm: bool = wire(record.FLAG, "whether its streams are up, so that it could lead at once")
     version: str = wire(record.TEXT, "version of the program")
     timestamp: int = wire(record.EPOCH_S, "when it was written")
+    leaving: bool = wire(
+        record.FLAG, "whether it was asked to stop", since=2, lenient=True, default=False
+    )

@@ -6,4 +6,16 @@ as it was must leave this list.
 
 from tests.public.compare import Change
 
-CHANGES: tuple[Change, ...] = ()
+_FRESH = (
+    "Freshness decides who lives; one lost round trip of 2 s must neither cancel nor stop a hedge."
+)
+
+CHANGES: tuple[Change, ...] = (
+    Change("* | v", "= 2", "Every value of a daemon bears an envelope: origin and freshness."),
+    Change("config | timing.ready_ttl_s | default", "4", _FRESH),
+    Change("config | timing.ready_ttl_s | loaded for *", "4.0", _FRESH),
+    Change("config | timing.redis_down_s | default", "4", _FRESH),
+    Change("config | timing.redis_down_s | loaded for *", "4.0", _FRESH),
+    Change("key | *:ready:? | life in s", 4, _FRESH),
+    Change("key | *:standby:* | life in s", 4, _FRESH),
+)

@@ -333,7 +333,7 @@ def forge_value(attacker: Attacker) -> None:
         return
     for _ in range(dice.choice((1, 1, 2))):
         _edit(values, dice)
-    if "seq" in values:
+    if isinstance(values.get("seq"), int):
         values["seq"] += dice.choice((0, 1, 5))
     attacker.put(key, json.dumps(values))
 

@@ -47,7 +47,7 @@ from tests.simulation.venue import SimVenue
 TIMING = TimingConfig(
     tick_s=0.5,
     beat_s=1.0,
-    ready_ttl_s=3.0,
+    ready_ttl_s=4.0,
     lease_ttl_s=5.0,
     lease_renew_s=1.5,
     redis_timeout_s=1.0,
@@ -343,6 +343,7 @@ class Daemon:
             instance=instance,
             version="simulated",
             peer=peer if settings.peer_watch else None,
+            new_epoch=lambda: f"{world.dice.getrandbits(64):016x}",
         )
         return world.tools.parts(parts, world)
 

@@ -134,6 +134,8 @@ class SimHostState:
 class SimClock:
     """The time of one host; implements `hedge.exchange.port.Clock`."""
 
+    counts_sleep = True
+
     def __init__(self, loop: VirtualLoop, host: Host) -> None:
         self._loop, self._host = loop, host
 

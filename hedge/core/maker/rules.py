@@ -37,6 +37,19 @@ def advance(state: MakerState, facts: Facts) -> Step:
     return state, effects
 
 
+def _expire(state: MakerState, facts: Facts) -> Step:
+    """Let go of what B said once it is not fresh any more: it is asked at every use."""
+    peer = state.peer
+    if peer.fresh_until_ms is not None and facts.now_ms > peer.fresh_until_ms:
+        reasons = ("B does not answer our heartbeats any more",)
+        peer = replace(peer, ready=False, alive=False, reasons=reasons, fresh_until_ms=None)
+    ledger = peer.ledger
+    until_ms = ledger.fresh_until_ms if ledger is not None else None
+    if until_ms is not None and facts.now_ms > until_ms:
+        peer = replace(peer, ledger=None)
+    return (state if peer is state.peer else replace(state, peer=peer)), ()
+
+
 # --- the order's life ------------------------------------------------------------------------
 
 
@@ -278,6 +291,7 @@ def _stop(state: MakerState, facts: Facts) -> Step:
 
 
 _RULES = (
+    _expire,
     _note_row,
     _end_order,
     _deadlines,

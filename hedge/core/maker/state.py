@@ -139,7 +139,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """B's answer: the state of A it speaks of, and what it still owes for it, in lots."""
+    """B's answer: the state of A it speaks of, and what it still owes for it, in lots.
+
+    After `fresh_until_ms` it says nothing any more; None: it does not grow old.
+    """
 
     a_instance: str
     a_seq: int
@@ -147,17 +150,22 @@ class LedgerView:
     owed_lots: int
     dust_lots: int
     inflight: bool
+    fresh_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """B as seen from here: alive and able to hedge, and its newest answer."""
+    """B as seen from here: alive and able to hedge, and its newest answer.
+
+    After `fresh_until_ms` it is neither; None: it does not grow old.
+    """
 
     ready: bool
     reasons: tuple[str, ...] = ()
     can_hedge_lots: int | None = None
     alive: bool = False
     ledger: LedgerView | None = None
+    fresh_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ async def test_an_empty_redis_is_unknown(make: Make) -> None:
         ({"chain_id": 300}, "wrong_chain"),
         ({"account_index": 5}, "other_account"),
         ({"market_index": 1}, "other_market"),
-        ({"v": 2}, "unknown_version"),
+        ({"v": 1}, "unknown_version"),
         ({"position_base_amount": "0.00001"}, "not_whole_lots"),
         ({"seq": None}, "missing_field"),
     ],

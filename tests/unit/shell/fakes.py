@@ -31,8 +31,10 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import AccountView, TradePages, Venue, VenueError
 from hedge.exchange.sender import Sender
 from hedge.wire.control import Halt, Lease
+from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey, Names
+from hedge.wire.record import Record
 from hedge.wire.state import Ledger, Neutral, PositionState, Standby
 from tests.unit.venue.fakes import ETH, FakeClock, ScriptVenue
 
@@ -40,6 +42,9 @@ CHAIN, ACCOUNT_A, ACCOUNT_B, API_KEY = 304, 101, 102, 5
 KEPT_TRADES = 3000
 PAGE = 100
 A_INSTANCE = "a" * 12
+EPOCH_A = "a" * 16
+FOREVER_MS = 10**12
+NAMES = Names()
 PRICE = 300_000
 
 
@@ -374,6 +379,11 @@ async def running(work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Task[
             await task
 
 
+def always_fresh(_name: str, record: Record | None) -> int | None:
+    """Take every value as one that answers our newest heartbeat."""
+    return None if record is None else FOREVER_MS
+
+
 def fill_message(lots: int, seq: int, position: int, **changes: Any) -> AFilled:
     """Return one fill as A publishes it."""
     values: dict[str, Any] = {
@@ -391,6 +401,7 @@ def fill_message(lots: int, seq: int, position: int, **changes: Any) -> AFilled:
         "chain_id": CHAIN,
         "trade_id": seq,
         "client_order_index": 3,
+        "envelope": Envelope("", EPOCH_A, seq),
     }
     return AFilled(**{**values, **changes})
 

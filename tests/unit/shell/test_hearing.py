@@ -38,13 +38,21 @@ class Hearing:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.targets, self.said, self.too_large = Calls(), Calls(), Calls()
+        self.is_fresh, self.stale = True, Calls()
         self.is_ready = True
         self.hand = ByHand(bench.parts)
         self.state = self.hand.restored(HedgerState(HedgerConfig(ETH, bench.parts.instance)))
         self.ear = Ear(
             bench.parts,
             self.hand,
-            EarHandlers(self.targets, self._take, self.said, self.too_large),
+            EarHandlers(
+                is_fresh=lambda _: self.is_fresh,
+                target=self.targets,
+                stale=self.stale,
+                hand=self._take,
+                say=self.said,
+                too_large=self.too_large,
+            ),
         )
 
     def _take(self, signed_lots: int) -> HedgerState | None:
@@ -118,7 +126,7 @@ def test_another_pairs_fill_is_nobodys_error(heard: Hearing, changes: dict[str, 
 REFUSED: dict[RefusalCause, Callable[[], str]] = {
     RefusalCause.NOT_JSON: lambda: text_of(GOOD)[:-1],
     RefusalCause.NOT_OBJECT: lambda: "[1, 2]",
-    RefusalCause.UNKNOWN_VERSION: lambda: text_of(GOOD, v=2),
+    RefusalCause.UNKNOWN_VERSION: lambda: text_of(GOOD, v=1),
     RefusalCause.MISSING_FIELD: lambda: text_of(GOOD, order_index=...),
     RefusalCause.WRONG_TYPE: lambda: text_of(GOOD, side="up"),
     RefusalCause.NON_FINITE: lambda: text_of(GOOD, filled_base_amount="NaN"),
@@ -332,7 +340,7 @@ def test_a_trade_that_is_said_late_does_not_make_the_position_old() -> None:
 
 def test_a_missing_key_is_unknown() -> None:
     """After a wipe B knows nothing of A; that is never read as flat."""
-    read = baseline_of(StateSnapshot(lease_a=LEASE_OF_A), None, 0)
+    read = baseline_of(StateSnapshot(lease_a=LEASE_OF_A), None, 0, is_fresh=True)
     assert (read.target, read.named, read.fresh) == (None, False, False)
 
 
@@ -342,7 +350,7 @@ def test_a_missing_key_is_unknown() -> None:
 def test_only_a_state_later_than_our_newest_trade_is_fresh(stamp_s: int, fresh: bool) -> None:
     """A rolled back Redis shows a state that our own hedge has answered already."""
     snapshot = StateSnapshot(position_a=key_of_a(stamp_s), lease_a=LEASE_OF_A)
-    assert baseline_of(snapshot, None, newest_ms=100_000).fresh is fresh
+    assert baseline_of(snapshot, None, newest_ms=100_000, is_fresh=True).fresh is fresh
 
 
 @pytest.mark.parametrize(
@@ -364,4 +372,4 @@ def test_whose_state_it_is_decides_the_lease_and_without_one_what_was_known(
         lease_a=Lease(instance=lease, host="ahost") if lease else None,
     )
     target = replace(target_of_key(key_of_a(1)), instance=known) if known else None
-    assert baseline_of(snapshot, target, 0).named is named
+    assert baseline_of(snapshot, target, 0, is_fresh=True).named is named

@@ -9,6 +9,7 @@ from hedge.core import ids
 from hedge.core.hedger.state import HedgerConfig, HedgerState
 from hedge.core.records import OrderRow
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.errors import AlreadyRunningError
 from hedge.exchange.fence import Fenced
@@ -91,7 +92,9 @@ class Stand:
         handlers = LeaseHandlers(Calls(), self.lost, Calls())
         self.lease = LeaseKeeper(bench.parts, "b", handlers)
         self.outbox = Outbox(bench.parts)
-        self.standing = Standing(bench.parts, self.lease, self.outbox)
+        self.standing = Standing(
+            bench.parts, self.lease, self.outbox, OriginKeeper(bench.parts, "b")
+        )
         self.lease.held = True
         bench.bus.reachable = False
 

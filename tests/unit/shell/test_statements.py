@@ -20,7 +20,17 @@ from hedge.core.maker.state import (
 from hedge.daemon.context import Parts
 from hedge.maker import statements
 from hedge.wire.state import Ledger, Ready
-from tests.unit.shell.fakes import ACCOUNT_A, ACCOUNT_B, CHAIN, PRICE, Bench, trade
+from tests.unit.shell.fakes import (
+    ACCOUNT_A,
+    ACCOUNT_B,
+    CHAIN,
+    FOREVER_MS,
+    NAMES,
+    PRICE,
+    Bench,
+    always_fresh,
+    trade,
+)
 from tests.unit.venue.fakes import ETH
 
 
@@ -71,7 +81,7 @@ def ledger_of_b(**changes: Any) -> Ledger:
 
 def read(parts: Parts, beat: Ready | None, ledger: Ledger | None = None) -> Peer:
     own = statements.beat_of(parts, state_of(parts))
-    return statements.peer_of(StateSnapshot(ready_b=beat, ledger=ledger), own)
+    return statements.peer_of(StateSnapshot(ready_b=beat, ledger=ledger), own, NAMES, always_fresh)
 
 
 # --- what A says -----------------------------------------------------------------------------
@@ -146,7 +156,7 @@ def test_the_offset_of_the_configuration_is_in_the_heartbeat(bench_a: Bench) -> 
 def test_a_ready_b_is_read_as_it_is(parts: Parts) -> None:
     """Alive, ready, and with the room that its margin gives."""
     peer = read(parts, beat_of_b(parts))
-    assert peer == Peer(ready=True, reasons=(), can_hedge_lots=700, alive=True, ledger=None)
+    assert peer == Peer(ready=True, can_hedge_lots=700, alive=True, fresh_until_ms=FOREVER_MS)
 
 
 def test_without_a_heartbeat_b_is_unknown(parts: Parts) -> None:
@@ -185,7 +195,9 @@ def test_a_b_of_another_configuration_is_not_ready(parts: Parts, field: str, val
 def test_an_answer_is_read_field_by_field(parts: Parts) -> None:
     """Which state of A it answers, what is owed, and whether an order is under way."""
     peer = read(parts, beat_of_b(parts), ledger_of_b())
-    assert peer.ledger == LedgerView("a" * 12, 3, 100, owed_lots=-40, dust_lots=-2, inflight=True)
+    assert peer.ledger == LedgerView(
+        "a" * 12, 3, 100, owed_lots=-40, dust_lots=-2, inflight=True, fresh_until_ms=FOREVER_MS
+    )
 
 
 def test_zeros_in_an_answer_are_answers(parts: Parts) -> None:

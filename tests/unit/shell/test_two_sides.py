@@ -16,7 +16,7 @@ from hedge.hedger import statements as answers
 from hedge.maker import statements
 from hedge.wire.control import Halt
 from tests.unit.core.kit import Hedger, Maker, kinds
-from tests.unit.shell.fakes import Bench, Calls
+from tests.unit.shell.fakes import NAMES, Bench, Calls, always_fresh
 
 SECOND = 1000
 OTHER_OFFSET = "offset in lots: side b has -100, side a has 0"
@@ -45,7 +45,7 @@ def placed_within(bench: Bench, a: Maker, seen: StateSnapshot, seconds: int = 70
     effects = []
     for _ in range(seconds):
         own = statements.beat_of(bench.parts, a.state)
-        effects += a(PeerSeen(statements.peer_of(seen, own)), Tick())
+        effects += a(PeerSeen(statements.peer_of(seen, own, NAMES, always_fresh)), Tick())
         a.later(SECOND)
     return Place in kinds(effects)
 
@@ -86,9 +86,9 @@ def test_an_older_ledger_of_a_misconfigured_b_says_nothing_either(
     seen = seen_of(bench_b, b)
     assert seen.ready_b is not None
     own = statements.beat_of(bench_a.parts, Maker().ready().state)
-    assert statements.peer_of(seen, own).ledger is not None
+    assert statements.peer_of(seen, own, NAMES, always_fresh).ledger is not None
     other = replace(seen, ready_b=replace(seen.ready_b, offset_lots=-100))
-    assert statements.peer_of(other, own).ledger is None
+    assert statements.peer_of(other, own, NAMES, always_fresh).ledger is None
 
 
 def test_a_mismatch_stands_while_a_says_nothing(sides: tuple[Bench, Bench]) -> None:

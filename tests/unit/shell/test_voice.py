@@ -5,6 +5,7 @@ import enum
 import pytest
 
 from hedge.daemon.event_log import Voice
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from tests.unit.shell.fakes import Bench, running
 from tests.waiting import eventually
@@ -27,7 +28,9 @@ class Speaker:
     def __init__(self, bench: Bench) -> None:
         self.bus = bench.bus
         self.outbox = Outbox(bench.parts)
-        self.voice = Voice(bench.parts, "b", self.outbox, lambda: "idle")
+        self.voice = Voice(
+            bench.parts, "b", self.outbox, OriginKeeper(bench.parts, "b"), lambda: "idle"
+        )
 
     async def events(self, count: int) -> list[tuple[str, str, str]]:
         """Return what was published, once that is so many events."""

@@ -30,6 +30,8 @@ class FakeClock:
         self._ms = start_ms
         self.slept_s: list[float] = []
 
+    counts_sleep = True
+
     def now_ms(self) -> int:
         return self._ms
 

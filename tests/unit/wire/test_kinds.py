@@ -10,16 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import MICROS, MarketSpec, Side
+from hedge.core.freshness import BeatId
 from hedge.wire import record
 from hedge.wire.codec import VERSION, MessageRefusedError, RefusalCause, WireLimits
+from hedge.wire.envelope import Envelope
 from hedge.wire.kinds import PLACES
 from hedge.wire.record import Absent, Declared, Record, Sort, declared_fields
+from hedge.wire.state import Ready, RestingOrder
 from tools import wire_zh
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 CHAIN, ACCOUNT, OTHER = 304, 7, 8
 LIMITS = WireLimits(CHAIN, ACCOUNT, OTHER)
 SECRET = b"a shared secret"
+RESTING = RestingOrder(
+    client_order_index=5, side=Side.BUY, price_micros=5, remaining_lots=5, ends_at=5
+)
 KINDS = [place.kind for place in PLACES]
 COUNTS = st.integers(0, 2**63 - 1)
 LOTS = st.integers(-(10**12), 10**12)
@@ -32,7 +38,16 @@ VALUES: list[tuple[Sort, st.SearchStrategy[Any]]] = [
     (record.FLAG, st.booleans()),
     (record.SIDE, st.sampled_from(Side)),
     (record.TEXTS, st.lists(TEXTS, max_size=3).map(tuple)),
-    (record.TRADE_IDS, st.lists(COUNTS, max_size=3).map(tuple)),
+    *(
+        (sort, st.lists(COUNTS, max_size=3).map(tuple))
+        for sort in (record.TRADE_IDS, record.INDEXES)
+    ),
+    (record.SECONDS, COUNTS),
+    (record.EPOCH, st.from_regex(r"[0-9a-f]{16}", fullmatch=True)),
+    (
+        record.OUTCOMES,
+        st.dictionaries(TEXTS, TEXTS, max_size=3).map(lambda found: tuple(found.items())),
+    ),
     (
         record.STAMPS,
         st.dictionaries(st.text(min_size=1, max_size=9), COUNTS, max_size=3).map(
@@ -55,7 +70,20 @@ VALUES: list[tuple[Sort, st.SearchStrategy[Any]]] = [
 
 def strategy(sort: Sort) -> st.SearchStrategy[Any]:
     """Return values of a sort; a sort without any is a fault of this table."""
+    if sort is declared(Ready, "resting").sort:
+        return st.lists(records(RestingOrder), max_size=3).map(tuple)
     return next(values for known, values in VALUES if known is sort)
+
+
+def declared(kind: type[Record], attribute: str) -> Declared:
+    return next(one for one in declared_fields(kind) if one.attribute == attribute)
+
+
+def envelopes() -> st.SearchStrategy[Envelope]:
+    """Return origins of a value of a daemon."""
+    epochs = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
+    beats = st.none() | st.builds(BeatId, epochs, COUNTS)
+    return st.builds(Envelope, st.sampled_from(("", "night")), epochs, COUNTS, beats, beats)
 
 
 @st.composite
@@ -69,7 +97,8 @@ def records(draw: st.DrawFn, kind: type[Record], *, whole: bool = False) -> Reco
             drawn[one.attribute] = one.default
         else:
             drawn[one.attribute] = draw(strategy(one.sort))
-    return kind(**drawn)
+    by_hand = bool(kind.BY_DAEMON) and drawn[kind.BY_DAEMON] is None
+    return kind(**drawn, envelope=None if kind.PLAIN or by_hand else draw(envelopes()))
 
 
 def example(kind: type[Record]) -> dict[str, Any]:
@@ -86,6 +115,10 @@ def example(kind: type[Record]) -> dict[str, Any]:
                 (record.SIDE, Side.BUY),
                 (record.TEXTS, ("x",)),
                 (record.TRADE_IDS, (5,)),
+                (record.INDEXES, (5,)),
+                (record.EPOCH, "0123456789abcdef"),
+                (record.OUTCOMES, (("x", "x"),)),
+                (declared(Ready, "resting").sort, (RESTING,)),
                 (record.STAMPS, (("x", 5),)),
                 (record.ACCOUNT, ACCOUNT),
                 (record.OTHER_ACCOUNT, OTHER),
@@ -95,7 +128,8 @@ def example(kind: type[Record]) -> dict[str, Any]:
             )
             if sort is one.sort
         )
-    found: dict[str, Any] = json.loads(kind(**fixed).to_json(SPEC))
+    origin = None if kind.PLAIN else Envelope("", "0123456789abcdef", 5)
+    found: dict[str, Any] = json.loads(kind(**fixed, envelope=origin).to_json(SPEC))
     return found
 
 
@@ -123,7 +157,8 @@ def test_what_is_written_is_read_back_equal(kind: type[Record], data: st.DataObj
     value = data.draw(records(kind))
     secret = data.draw(st.sampled_from((None, SECRET)))
     limits = WireLimits(CHAIN, ACCOUNT, OTHER, secret=secret)
-    assert kind.from_json(value.to_json(SPEC, secret), SPEC, limits) == value
+    found = kind.from_json(value.to_json(SPEC, secret), SPEC, limits)
+    assert (found, found.envelope) == (value, value.envelope)
 
 
 @EACH_FIELD
@@ -205,7 +240,8 @@ def test_fields_that_nobody_declared_are_ignored(kind: type[Record]) -> None:
 
 def test_every_meaning_has_its_chinese() -> None:
     """The Chinese table has every meaning, and no other."""
-    assert {one.meaning for _, one in FIELDS} == set(wire_zh.MEANINGS)
+    resting = {one.meaning for one in declared_fields(RestingOrder)}
+    assert resting | {one.meaning for _, one in FIELDS} == set(wire_zh.MEANINGS)
 
 
 def test_every_kind_has_one_place() -> None:

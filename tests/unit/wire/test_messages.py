@@ -7,14 +7,16 @@ import pytest
 from hypothesis import strategies as st
 
 from hedge.core.amounts import MICROS, MarketSpec, Side
+from hedge.core.freshness import BeatId
 from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
 from hedge.wire.control import Halt, Lease
+from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled
 from hedge.wire.state import Ledger, Ready
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 CHAIN, ACCOUNT_A, ACCOUNT_B = 304, 280459, 280458
-LIMITS = WireLimits(CHAIN, ACCOUNT_A, max_fill_lots=10_000, max_position_lots=50_000)
+LIMITS = WireLimits(CHAIN, ACCOUNT_A, max_fill_lots=10_000, max_position_lots=50_000, pair="night")
 SECRET = b"a shared secret"
 
 COUNTS = st.integers(0, 2**63 - 1)
@@ -38,6 +40,7 @@ A_FILLED = AFilled(
     chain_id=CHAIN,
     trade_id=991,
     client_order_index=123,
+    envelope=Envelope("night", "0123456789abcdef", 5, None, BeatId("fedcba9876543210", 42)),
 )
 WIRE: dict[str, Any] = json.loads(A_FILLED.to_json(SPEC))
 BY_HAND = {
@@ -67,7 +70,11 @@ def test_the_fields_on_the_wire_are_the_documented_ones() -> None:
         "avg_price": "3012.00",
         "timestamp": 1_790_000_000,
         "side": "buy",
-        "v": 1,
+        "v": 2,
+        "pair": "night",
+        "epoch": "0123456789abcdef",
+        "n": 5,
+        "echo": {"b": ["fedcba9876543210", 42]},
         "trade_id": 991,
         "client_order_index": 123,
         "instance": "00aa11bb22cc",
@@ -82,7 +89,15 @@ def test_the_fields_on_the_wire_are_the_documented_ones() -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        ({"v": 2}, RefusalCause.UNKNOWN_VERSION),
+        ({"v": 1}, RefusalCause.UNKNOWN_VERSION),
+        ({"epoch": "0123456789abcde"}, RefusalCause.WRONG_TYPE),
+        ({"n": None}, RefusalCause.MISSING_FIELD),
+        ({"n": -1}, RefusalCause.WRONG_TYPE),
+        ({"echo": None}, RefusalCause.MISSING_FIELD),
+        ({"echo": {"b": ["fedcba9876543210"]}}, RefusalCause.WRONG_TYPE),
+        ({"echo": {"b": ["fedcba9876543210", "42"]}}, RefusalCause.WRONG_TYPE),
+        ({"pair": "day"}, RefusalCause.OTHER_PAIR),
+        ({"pair": None}, RefusalCause.MISSING_FIELD),
         ({"v": None}, RefusalCause.UNKNOWN_VERSION),
         ({"seq": None}, RefusalCause.MISSING_FIELD),
         ({"trade_id": None}, RefusalCause.MISSING_FIELD),
@@ -150,7 +165,7 @@ def test_by_hand_needs_each_of_the_eight(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        ({"v": 2}, RefusalCause.UNKNOWN_VERSION),
+        ({"v": 1}, RefusalCause.UNKNOWN_VERSION),
         ({"chain_id": 300}, RefusalCause.WRONG_CHAIN),
         ({"filled_base_amount": "2"}, RefusalCause.TOO_LARGE),
     ],
@@ -160,7 +175,7 @@ def test_by_hand_is_judged_by_what_it_says(change: dict[str, Any], cause: Refusa
     with pytest.raises(MessageRefusedError) as refused:
         read({**BY_HAND, **change})
     assert refused.value.cause is cause
-    assert read({**BY_HAND, "v": 1, "chain_id": 304}).by_hand
+    assert read({**BY_HAND, "v": 2, "chain_id": 304}).by_hand
 
 
 def test_with_a_secret_nothing_unsigned_passes() -> None:

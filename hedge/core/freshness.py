@@ -1,0 +1,147 @@
+"""How fresh the other side's values are: beats, and who has heard which.
+
+Two clocks on two hosts cannot be compared, and whatever stands in Redis may be yesterday's. So
+each side numbers its heartbeats within an epoch, and everything that it writes echoes the newest
+beat of the other side that it has read. A value is fresh while it echoes a beat that this process
+sent within the last `FRESH_MS`: then it was written after that beat, by a process that hears us.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+FRESH_MS = 8000
+"""How long after one of our beats a value that echoes it counts."""
+
+MISHEARD_MS = 5000
+"""After so long of fresh beats that count another epoch of ours, a new one is taken."""
+
+_KEPT_BEATS = 64
+_KEPT_EPOCHS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class BeatId:
+    """One heartbeat of one side: its epoch, and its number within that."""
+
+    epoch: str
+    number: int
+
+
+class Origin(Protocol):
+    """What a value says of its own origin."""
+
+    @property
+    def epoch(self) -> str:
+        """Return the epoch of its writer."""
+
+    @property
+    def n(self) -> int:
+        """Return its number within the epoch and its name."""
+
+    def echo(self, side: str) -> BeatId | None:
+        """Return the beat of side "a" or "b" that its writer had read last."""
+
+
+class Freshness:
+    """What one process has sent and heard; `side` "a" or "b" is its own. Times are ms.
+
+    A new epoch of the other side counts only by a beat that echoes one that we sent after we last
+    took a beat of the epoch before; one that was replaced never counts again. A number never goes
+    back. What a value forbids needs no freshness; what it allows is asked at every use.
+    """
+
+    def __init__(self, side: str, epoch: str) -> None:
+        """Begin an epoch of 16 hexadecimal digits; nothing is sent, nothing heard."""
+        self.side = side
+        self.other = "b" if side == "a" else "a"
+        self.epoch = epoch
+        self.number = 0
+        self.heard: str | None = None
+        self._sent_ms: dict[int, int] = {}
+        self._read: dict[str, BeatId] = {}
+        self._replaced: dict[str, None] = {}
+        self._accepted_ms: int | None = None
+        self._highest: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        self._misheard_ms: int | None = None
+
+    # --- what we send
+
+    def renew(self, epoch: str) -> None:
+        """Begin another epoch: what was heard in the former one is fresh no more."""
+        self.epoch, self.number, self._misheard_ms = epoch, 0, None
+        self._sent_ms.clear()
+        self._numbers.clear()
+
+    def beats(self, now_ms: int) -> int:
+        """Number the heartbeat that is about to be sent."""
+        self.number += 1
+        self._sent_ms[self.number] = now_ms
+        self._sent_ms.pop(self.number - _KEPT_BEATS, None)
+        return self.number
+
+    def next_n(self, name: str) -> int:
+        """Number a value that is about to be written under a name."""
+        self._numbers[name] = self._numbers.get(name, 0) + 1
+        return self._numbers[name]
+
+    def echo(self, side: str) -> BeatId | None:
+        """Return the beat of a side that was read last, counted or not."""
+        return self._read.get(side)
+
+    def forget_sent(self) -> None:
+        """Let nothing be fresh until it echoes a later beat: the clock may have stood still."""
+        self._sent_ms.clear()
+
+    # --- what we hear
+
+    def hear(self, side: str, beat: BeatId, origin: Origin, now_ms: int) -> bool:
+        """Take the beat that stands under a side's key; whether a new epoch begins to count."""
+        self._read[side] = beat
+        if side != self.other or beat.epoch in self._replaced:
+            return False
+        echoed_ms = self._echoed_ms(origin)
+        if beat.epoch == self.heard:
+            if echoed_ms is not None:
+                self._accepted_ms = now_ms
+            return False
+        if echoed_ms is None or now_ms > echoed_ms + FRESH_MS:
+            return False
+        if self._accepted_ms is not None and echoed_ms < self._accepted_ms:
+            return False
+        if self.heard is not None:
+            self._replaced[self.heard] = None
+            for old in list(self._replaced)[:-_KEPT_EPOCHS]:
+                del self._replaced[old]
+        self.heard, self._accepted_ms = beat.epoch, now_ms
+        self._highest.clear()
+        return True
+
+    def is_misheard(self, heard: str | None, origin: Origin, now_ms: int) -> bool:
+        """Whether the other side's fresh beats have counted another epoch of ours for too long."""
+        if heard is None or heard == self.epoch or self._fresh_until(origin, now_ms) is None:
+            self._misheard_ms = None
+            return False
+        if self._misheard_ms is None:
+            self._misheard_ms = now_ms
+        return now_ms >= self._misheard_ms + MISHEARD_MS
+
+    def fresh_until(self, name: str, origin: Origin | None, now_ms: int) -> int | None:
+        """Return until when (ms) a value under a name is fresh; None: it is not, or never was."""
+        if origin is None or origin.epoch != self.heard:
+            return None
+        if origin.n < self._highest.get(name, 0):
+            return None
+        until = self._fresh_until(origin, now_ms)
+        if until is not None:
+            self._highest[name] = origin.n
+        return until
+
+    def _fresh_until(self, origin: Origin, now_ms: int) -> int | None:
+        sent_ms = self._echoed_ms(origin)
+        return None if sent_ms is None or now_ms > sent_ms + FRESH_MS else sent_ms + FRESH_MS
+
+    def _echoed_ms(self, origin: Origin) -> int | None:
+        """Return when we sent the beat that a value echoes, None where it echoes none of ours."""
+        beat = origin.echo(self.side)
+        return None if beat is None or beat.epoch != self.epoch else self._sent_ms.get(beat.number)
