@@ -89,17 +89,26 @@ class _Task(asyncio.Task[Any]):
         return self._number
 
 
-class _Timer(events.TimerHandle):
-    """A timer that falls due in the order of the calls, where the moment is the same."""
+class _Call(events.TimerHandle):
+    """A callback and when it is due; there is no debug mode that would keep where it comes from."""
 
-    __slots__ = ("_rank",)
+    __slots__ = ()
+    _repr = None
+    _source_traceback = None
 
-    def __init__(self, rank: int, *args: Any) -> None:
-        super().__init__(*args)
-        self._rank = (self._when, rank)
+    def __init__(
+        self, callback: Any, args: tuple[Any, ...], context: contextvars.Context, when: float
+    ) -> None:
+        self._callback: Any = callback
+        self._args: Any = args
+        self._context = context
+        self._when = when
+        self._cancelled = False
 
-    def __lt__(self, other: "_Timer") -> bool:  # type: ignore[override]
-        return self._rank < other._rank
+    def cancel(self) -> None:
+        """Be skipped when the moment comes."""
+        self._cancelled = True
+        self._callback = self._args = None
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -111,6 +120,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock_resolution = 1e-9
         self.callbacks = 0
         self._timers = 0
+        self._due: list[tuple[float, int, _Call]] = []
         self.world = contextvars.Context()
         self.broken: list[BaseException] = []
         """What went wrong in the simulation itself."""
@@ -121,18 +131,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._now
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> events.Handle:
-        handle = events.Handle(callback, args, self, context)
-        self._ready.append(handle)  # type: ignore[attr-defined]
-        return handle
+        if context is None:
+            context = contextvars.copy_context()
+        call = _Call(callback, args, context, self._now)
+        self._ready.append(call)  # type: ignore[attr-defined]
+        return call
 
     def call_at(
         self, when: float, callback: Any, *args: Any, context: Any = None
     ) -> events.TimerHandle:
-        self._timers += 1
-        timer = _Timer(self._timers, when, callback, args, self, context)
-        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True
-        return timer
+        if context is None:
+            context = contextvars.copy_context()
+        call = _Call(callback, args, context, when)
+        self._timers += 1  # what is due at one moment is called in the order of asking
+        heapq.heappush(self._due, (when, self._timers, call))
+        return call
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Any = None
+    ) -> events.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def world_at(self, when: float, callback: Any, *args: Any) -> events.Handle:
         """Call at a moment, as the world: whatever becomes of the process that asks for it."""
@@ -147,34 +165,39 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._ready.extend(handles)  # type: ignore[attr-defined]
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if not ready:
-            while timers and timers[0]._cancelled:
-                heapq.heappop(timers)._scheduled = False
-            if not timers:
-                raise DeadlockError
-            self._now = max(self._now, timers[0]._when)
-        while timers and timers[0]._when <= self._now:
-            timer = heapq.heappop(timers)
-            timer._scheduled = False
-            ready.append(timer)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            self.callbacks += 1
-            process = handle._context.get(PROCESS)
-            if process is None or process.admits(handle):
-                handle._run()
+        """Run turn after turn until the loop is stopped."""
+        ready, due = self._ready, self._due  # type: ignore[attr-defined]
+        while True:
+            if not ready:
+                while due and due[0][2]._cancelled:
+                    heapq.heappop(due)
+                if not due:
+                    raise DeadlockError
+                self._now = max(self._now, due[0][0])
+            while due and due[0][0] <= self._now:
+                ready.append(heapq.heappop(due)[2])
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if call._cancelled:
+                    continue
+                self.callbacks += 1
+                context = call._context
+                process = context.get(PROCESS)
+                if process is None or process.admits(call):
+                    try:
+                        context.run(call._callback, *call._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001  those of a loop's callbacks
+                        self.broken.append(error)
+            if self._stopping:  # type: ignore[attr-defined]
+                return
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Remember an error in a callback; those of a killed process's tasks mean nothing."""
         error = context.get("exception")
         if "handle" in context and isinstance(error, BaseException):
             self.broken.append(error)
-
-    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
-        """It is skipped when its moment comes."""
 
     def _process_events(self, event_list: object) -> None:
         """There are none."""
