@@ -49,6 +49,7 @@ from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import STOPS_B
 from hedge.daemon.host_store import UNREADABLE_HALT
+from hedge.daemon.market_facts import mark_ticks_of
 from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import Watcher, WatchHandlers
@@ -111,7 +112,7 @@ class AccountBManager(Shell):
         return AnswerSource(
             state=lambda: self.state,
             book=lambda: self.books.book,
-            mark_ticks=lambda: self.facts().mark_ticks,
+            mark_ticks=lambda: mark_ticks_of(self.parts),
             available_micros=lambda: self.available_micros,
         )
 

@@ -20,7 +20,7 @@ from hedge.daemon.context import Ending, Parts
 from hedge.daemon.event_log import Voice
 from hedge.daemon.halt import HaltKeeper
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
-from hedge.daemon.market_facts import facts_of
+from hedge.daemon.market_facts import facts_of, mark_ticks_of
 from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.daemon.position_check import DriftHandlers, DriftKeeper
@@ -80,7 +80,7 @@ class Shell(ABC):
             DriftHandlers(
                 book=lambda: self.books.book,
                 is_quiet=lambda: self.streams_up and self.is_quiet(),
-                mark_ticks=lambda: self.facts().mark_ticks,
+                mark_ticks=lambda: mark_ticks_of(parts),
                 limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
                 differs=self.on_drift,
                 say=self.voice.say,

@@ -2,6 +2,7 @@
 
 from hedge.core import pricing
 from hedge.core.amounts import Side
+from hedge.core.records import Depth
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 
@@ -12,12 +13,21 @@ CROWDED = 0.5
 def facts_of(parts: Parts) -> Facts:
     """Return what is true outside now."""
     depth, level = parts.venue.depth(), parts.config.strategy.depth
-    mark = depth.mark_ticks or pricing.reference_ticks(depth, Side.BUY)
     return Facts(
         now_ms=parts.clock.now_ms(),
         bid_ticks=pricing.level_ticks(depth, Side.BUY, level),
         ask_ticks=pricing.level_ticks(depth, Side.SELL, level),
-        mark_ticks=mark or pricing.reference_ticks(depth, Side.SELL),
+        mark_ticks=_mark_of(depth),
         room=parts.budget.has_room,
         crowded=parts.budget.used_fraction >= CROWDED,
     )
+
+
+def mark_ticks_of(parts: Parts) -> int | None:
+    """Return the price by which exposure is valued, None while the market is unknown."""
+    return _mark_of(parts.venue.depth())
+
+
+def _mark_of(depth: Depth) -> int | None:
+    mark = depth.mark_ticks or pricing.reference_ticks(depth, Side.BUY)
+    return mark or pricing.reference_ticks(depth, Side.SELL)

@@ -45,6 +45,7 @@ class Answering:
         self._courses = courses
         self._now = now
         self._said: Ledger | None = None
+        self._said_of: HedgerState | None = None
         self._shown: tuple[str, ...] | None = None
         self._seq = 0
         self.neutral = answers.NeutralKeeper(parts)
@@ -61,11 +62,14 @@ class Answering:
         """Write the ledger when what it says has changed, with the results that came."""
         if not self._lease.held:
             return
-        ledger = self._ledger()
-        same = self._said is not None and replace(ledger, timestamp=0) == self._said
-        if same and not self._courses.has_results:
+        state, said, has_results = self._now.state(), self._said, self._courses.has_results
+        same = said is not None and state is self._said_of and said.reasons == self._reasons()
+        if same and not has_results:
             return
-        self._said = replace(ledger, timestamp=0)
+        ledger = self._ledger()
+        self._said, self._said_of = replace(ledger, timestamp=0), state
+        if self._said == said and not has_results:
+            return
         results, position = self._courses.take(), self._position()
 
         async def write() -> None:

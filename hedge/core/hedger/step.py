@@ -230,9 +230,12 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     fresh = fresh or state.a_fresh
     # From here on A's state is the base of what is published by hand; the old one is past.
     base = None if fresh else state.hand_base_lots
-    if state.watched:
+    if state.watched and state.watched[0].trade_id <= new.last_trade_id:
         state = replace(state, watched=merged(state.watched, (), new.last_trade_id))
-    return replace(follow(state, new), a_fresh=fresh, hand_base_lots=base), ()
+    state = follow(state, new)
+    if (state.a_fresh, state.hand_base_lots) != (fresh, base):
+        state = replace(state, a_fresh=fresh, hand_base_lots=base)
+    return state, ()
 
 
 def _is_news(baseline: ATarget | None, new: ATarget) -> bool:

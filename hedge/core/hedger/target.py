@@ -75,6 +75,8 @@ def beyond(state: HedgerState, lots: int) -> Step:
 def follow(state: HedgerState, new: ATarget) -> HedgerState:
     """Take a state of A; remember the last one of an instance that A has left for another."""
     known = state.a
+    if new == known:
+        return state
     if known is None or known.instance == new.instance:
         return replace(state, a=new)
     others = [old for old in state.left if old.instance not in (known.instance, new.instance)]

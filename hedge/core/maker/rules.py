@@ -192,7 +192,8 @@ def _release(state: MakerState, _facts: Facts) -> Step:
     had_fill = state.uncovered_ms is not None
     net_lots = state.net_lots
     covered = (net_lots, state.last_trade_id)
-    state = replace(state, uncovered_ms=None, alerted=False, covered=covered)
+    if had_fill or state.alerted or state.covered != covered:
+        state = replace(state, uncovered_ms=None, alerted=False, covered=covered)
     if state.closing is Closing.UNHEDGED:
         state = replace(state, closing=None)
     effects: tuple[MakerEffect, ...] = ()

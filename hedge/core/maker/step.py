@@ -212,7 +212,7 @@ def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal
 
 
 def _on_peer(state: MakerState, event: PeerSeen, _facts: Facts) -> Step:
-    return replace(state, peer=event.peer), ()
+    return (state if event.peer == state.peer else replace(state, peer=event.peer)), ()
 
 
 def _on_b_shown(state: MakerState, event: BShown, _facts: Facts) -> Step:
