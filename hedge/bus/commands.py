@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -42,10 +43,13 @@ class CommandLink:
         self._scripts = scripts
         self._settings = settings
         self._timeout_s = timeout_s
-        self._pool = async_pool(settings, timeout_s)
         self._connection: AbstractConnection | None = None
         self._connecting = asyncio.Lock()
         self._last_turn: asyncio.Event | None = None
+
+    @cached_property
+    def _pool(self) -> redis.asyncio.ConnectionPool:
+        return async_pool(self._settings, self._timeout_s)
 
     async def call(self, *command: str | int, fits: Fits = is_anything) -> Any:
         """Run one command and return its answer.

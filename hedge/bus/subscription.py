@@ -3,8 +3,10 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
+from functools import cached_property
 from typing import Any
 
+import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
 from hedge.bus.commands import CommandLink
@@ -53,7 +55,6 @@ class Listener:
         self._probe_channel = probe_channel
         self._sleep = sleep
         self._chance = chance or random.Random()  # noqa: S311 (jitter, no secret)
-        self._pool = async_pool(settings, timing.redis_timeout_s)
         self._handlers: dict[str, list[TextHandler]] = {}
         self._watchers: list[LinkHandler] = []
         self._complaint: Callable[[str], None] | None = None
@@ -62,6 +63,10 @@ class Listener:
         self._subscribed: asyncio.Future[int] | None = None
         self._heard: asyncio.Future[str] | None = None
         self._round = 0
+
+    @cached_property
+    def _pool(self) -> redis.asyncio.ConnectionPool:
+        return async_pool(self._settings, self._timing.redis_timeout_s)
 
     @property
     def is_up(self) -> bool:

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar, cast
 
@@ -65,6 +66,15 @@ class HandFill:
     signed_lots: int
     text: str
     counts: bool
+
+
+@lru_cache(maxsize=64)
+def halt_of(text: str, scope: PairScope) -> Halt:
+    """Return the halt that a text is to the pair."""
+    try:
+        return Halt.from_json(text, scope.spec, scope.limits_a)
+    except MessageRefusedError as error:
+        return unreadable_halt(str(error))
 
 
 class SimRedis:
@@ -166,12 +176,7 @@ class SimRedis:
     def halt_of(self, scope: PairScope) -> Halt | None:
         """Return the halt record as the pair reads it, None where there is none."""
         text = self.get(NAMES.halt)
-        if text is None:
-            return None
-        try:
-            return Halt.from_json(text, scope.spec, scope.limits_a)
-        except MessageRefusedError as error:
-            return unreadable_halt(str(error))
+        return None if text is None else halt_of(text, scope)
 
     # --- between server and clients -----------------------------------------------------------
 

@@ -34,6 +34,7 @@ from tests.judge.notes import Notes
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
 from tests.simulation.exchange import SPARE_KEY, START_MS, A, B, Logged
+from tests.simulation.redis_server import Unwritten
 
 TOLD_S = TIMING.redis_down_s + 2 * TIMING.redis_timeout_s + TIMING.beat_s + TIMING.tick_s
 """A decides on nothing older; longer silence means that B is unknown."""
@@ -51,6 +52,7 @@ KEY_S = TIMING.beat_s + TIMING.tick_s
 """Where a message is lost, what A states is read from its key this much later."""
 LOOKS_S = TIMING.beat_s
 """How long ago it was looked last, at most: a blindness may have begun right after."""
+BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
 ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 
 
@@ -166,13 +168,17 @@ class Judge:
 
     def _answers_newest(self, ledger: Ledger) -> bool:
         """Whether a reader of Redis takes the ledger for an answer to A's newest state."""
+        answered = ledger.a_instance, ledger.a_seq
+        held = self._world.redis.master.held(NAMES.position_a)
+        if isinstance(held, Unwritten):
+            return (held.value.instance, held.value.seq) == answered
         try:
-            position = json.loads(self._world.redis.get(NAMES.position_a) or "null")
+            position = json.loads(held or "null")
         except ValueError:
             return False
-        return isinstance(position, dict) and (position.get("instance"), position.get("seq")) == (
-            ledger.a_instance,
-            ledger.a_seq,
+        return isinstance(position, dict) and answered == (
+            position.get("instance"),
+            position.get("seq"),
         )
 
     def _on_ledger(
@@ -302,7 +308,7 @@ class _Path:
                 self._known_s = max(self._known_s, now - LOOKS_S)
                 self._settle_s = SETTLE_S
             self._open_s = None
-            self._settle_s = Bounds().lost_s if lossy else self._settle_s
+            self._settle_s = LOST_S if lossy else self._settle_s
             return self._known_s
         if self._open_s is None:
             self._open_s = now
@@ -326,53 +332,36 @@ class _Sight:
     def known_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which the pair could not but know, as of now."""
         now = self._world.loop.time()
-        hedgers = [one for one in daemons if one.side == "b" and _works(one)]
+        working = [one for one in daemons if _works(one)]
+        hedgers = [one for one in working if one.side == "b"]
+        stating = [
+            one for one in working if one.side == "a" and _is_proven(one) and _reaches_redis(one)
+        ]
         sees_own = any(_hears(one, 0) for one in hedgers)
         watches = sees_own and any(_hears(one, 1) for one in hedgers)
-        told = sees_own and self._is_told(hedgers, daemons)
+        told = sees_own and self._is_told(hedgers, stating)
         own = any(_loses(one, 0) for one in daemons)
         public = own or any(_loses(one, 1) for one in hedgers)
+        # How old the evidence may be that a word rests on while nothing new comes. A proven A that
+        # reaches Redis may miss what its live socket lost. One that states nothing that counts
+        # leaves B with what it stated last; after that the word is unknown (13.1).
+        evidence_s = BLIND_S if stating else FRESH_S + SETTLE_S
         return max(
             self._watch.known_s(now, 0.0 if watches else None, lossy=public),
             self._key.known_s(now, KEY_S if told else None, lossy=own),
-            now - self._evidence_s(daemons),
+            now - evidence_s,
         )
 
-    def _is_told(self, hedgers: list[Daemon], daemons: list[Daemon]) -> bool:
+    def _is_told(self, hedgers: list[Daemon], stating: list[Daemon]) -> bool:
         """Whether what A states of its book reaches B by Redis."""
         if self._world.redis.down or not any(_reaches_redis(one) for one in hedgers):
             return False
-        makers = [one for one in daemons if one.side == "a" and _works(one)]
-        return any(_hears(one, 0) and _is_proven(one) and _reaches_redis(one) for one in makers)
-
-    def _evidence_s(self, daemons: list[Daemon]) -> float:
-        """Return how old the evidence may be that a word rests on while nothing new comes.
-
-        A proven A that reaches Redis may miss what its live socket lost. One that states nothing
-        that counts leaves B with what it stated last; after that the word is unknown (13.1).
-        """
-        states = any(
-            one.side == "a" and _works(one) and _is_proven(one) and _reaches_redis(one)
-            for one in daemons
-        )
-        return Bounds().blind_s if states else FRESH_S + SETTLE_S
-
-    def _slack_s(self, daemons: list[Daemon]) -> float | None:
-        """Return how long news may be on its way now, None while it may not come at all."""
-        hedgers = [one for one in daemons if one.side == "b" and _works(one)]
-        if not any(_hears(one, 0) for one in hedgers):
-            return None
-        if any(_hears(one, 1) for one in hedgers):
-            return 0.0
-        if self._world.redis.down or not any(_reaches_redis(one) for one in hedgers):
-            return None
-        makers = [one for one in daemons if one.side == "a" and _works(one)]
-        told = any(_hears(one, 0) and _is_proven(one) and _reaches_redis(one) for one in makers)
-        return KEY_S if told else None
+        return any(_hears(one, 0) for one in stating)
 
 
 def _works(daemon: Daemon) -> bool:
-    return daemon.is_running and not daemon.is_frozen
+    process = daemon.process
+    return process is not None and not (process.dead or process.frozen)
 
 
 def _is_proven(maker: Daemon) -> bool:

@@ -179,14 +179,13 @@ def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
         return state, ()
     if order.client_order_index != event.client_order_index:
         return state, ()
+    if outcome.verdict is Verdict.ACCEPTED:
+        if event.pending is Pending.PLACE:
+            order = replace(order, copies=outcome.copies)
+        return replace(state, pending=None, nonce=(state.nonce or 0) + 1, order=order), ()
     state = replace(state, pending=None)
     if outcome.verdict is Verdict.UNKNOWN:
         return fence(state, f"{event.pending.value} has no clear answer: {outcome.reason}")
-    if outcome.verdict is Verdict.ACCEPTED:
-        state = replace(state, nonce=(state.nonce or 0) + 1)
-        if event.pending is Pending.PLACE:
-            order = replace(order, copies=outcome.copies)
-        return replace(state, order=order), ()
     if event.pending is Pending.PLACE and (order.row is not None or order.filled_lots):
         return fence(state, f"refused ({outcome.code}), yet the venue shows the order")
     note = Note(f"{event.pending.value}_refused", f"{outcome.code} {outcome.reason}", loud=True)
