@@ -56,8 +56,11 @@ class RequestBudget:
     @property
     def has_room(self) -> bool:
         """Whether a NORMAL request would be let through now."""
-        self._forget(self._clock.now_ms())
-        return not self.is_silenced and len(self._taken) < self._limit - self._reserve
+        now_ms, silent_until = self._clock.now_ms(), self._silent_until_ms
+        self._forget(now_ms)
+        if silent_until is not None and now_ms < silent_until:
+            return False
+        return len(self._taken) < self._limit - self._reserve
 
     async def take(self, priority: Priority = Priority.NORMAL) -> None:
         """Take one request. URGENT waits for a slot where none is left.

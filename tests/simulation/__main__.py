@@ -28,8 +28,8 @@ SPREAD = 1_000_003
 CHUNK = 25
 MOST = 20_000
 SHOWN = 20
-LITTER = 50_000
-"""A schedule's rubbish is collected in few large sweeps."""
+LITTER = 10_000
+"""Rubbish is swept seldom, yet before it has driven what is used out of the processor's cache."""
 COMMAND = ".venv/bin/python -m tests.simulation"
 
 

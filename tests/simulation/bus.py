@@ -28,7 +28,7 @@ from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.errors import RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, RefusalCause
 from hedge.wire.control import Halt, Lease
-from hedge.wire.messages import AFilled, BFilled
+from hedge.wire.messages import AFilled, BFilled, EventMessage
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 from redis_messenger import RedisMessenger
@@ -183,14 +183,14 @@ class SimRedis:
     def parsed(self, scope: PairScope) -> Parsed:
         return self._parsed.setdefault(scope, {})
 
-    def _carry_from_master(self, channel: str, text: str, mark: str = "") -> None:
+    def _carry_from_master(self, channel: str, text: str | Unwritten, mark: str = "") -> None:
         self._carry(self.master, channel, text, mark)
 
-    def _carry_from_deposed(self, channel: str, text: str, mark: str = "") -> None:
+    def _carry_from_deposed(self, channel: str, text: str | Unwritten, mark: str = "") -> None:
         if self.deposed is not None:
             self._carry(self.deposed, channel, text, mark)
 
-    def _carry(self, server: Server, channel: str, text: str, mark: str) -> None:
+    def _carry(self, server: Server, channel: str, text: str | Unwritten, mark: str) -> None:
         if PROBE not in channel:
             self._note(channel, text)
         for client in self.clients:
@@ -367,7 +367,7 @@ class SimConnection:
             at = loop.time() + self._messenger.weather.latency_s
             loop.world_at(at, self.feed, item, mark)
 
-    def offer(self, channel: str, text: str, mark: str) -> None:
+    def offer(self, channel: str, text: str | Unwritten, mark: str) -> None:
         """Carry one message to this process, or lose it."""
         if channel not in self._channels:
             return
@@ -379,7 +379,7 @@ class SimConnection:
                 tally.reach(messenger.unheard)
                 messenger.unheard = ""
             return
-        item = ["message", channel, text]
+        item = ["message", channel, str(text)]
         if PROBE in channel:
             self._later(item, mark)
             return
@@ -614,6 +614,9 @@ class SimMessenger(RedisMessenger):
             take_free=take_free,
         )
 
+    async def publish_event(self, event: EventMessage) -> None:
+        await super().publish_event(self._written(self.names.events, event))
+
     async def beat(self, ready: Ready) -> None:
         await super().beat(self._written(self.names.ready(ready.side), ready))
 
@@ -648,7 +651,7 @@ class SimMessenger(RedisMessenger):
             self.misses = kind
             self.redis.tally.reach(kind)
 
-    def offer(self, channel: str, text: str, mark: str) -> None:
+    def offer(self, channel: str, text: str | Unwritten, mark: str) -> None:
         if self.connection is not None:
             self.connection.offer(channel, text, mark)
 

@@ -126,6 +126,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """What went wrong in the simulation itself."""
         self.set_task_factory(_new_task)
 
+    get_debug = staticmethod(bool)
+    """Never; every future asks for it, and a function of ours would cost as much as the future."""
+
     def time(self) -> float:
         """Return virtual seconds since the start."""
         return self._now

@@ -84,7 +84,7 @@ def table_of(text: str) -> Table | None:
     )
 
 
-Publish = Callable[[str, str, str], None]
+Publish = Callable[[str, str | Unwritten, str], None]
 """Carries a message (channel, text, mark) to who subscribed."""
 
 
@@ -255,7 +255,7 @@ class Server:
         self.drop(key)
         return int(was)
 
-    def _publish(self, channel: str, text: str) -> int:
+    def _publish(self, channel: str, text: str | Unwritten) -> int:
         self.publish(channel, text, "")
         return 0  # how many heard it: we do not ask
 
