@@ -20,6 +20,7 @@ from functools import partial
 from tests.simulation import convict, hours, search
 from tests.simulation.convict import Finding
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.quick import hasten
 from tests.simulation.report import Totals, kinds
 from tests.simulation.schedule import GENERAL, Profile, Result, play
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
@@ -41,6 +42,7 @@ def seeds_of(seed: int, runs: int) -> list[list[int]]:
 
 def quiet() -> None:
     """Let the product's modules write nothing; a killed process leaves coroutines unawaited."""
+    hasten()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore", RuntimeWarning)
     gc.freeze()
