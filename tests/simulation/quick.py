@@ -33,7 +33,7 @@ def _fits(kind: type) -> bool:
     return (
         len(fields) >= FEWEST_FIELDS
         and tuple(own) == tuple(one.name for one in fields)
-        and all(one.init and not one.kw_only for one in fields)
+        and all(one.init for one in fields)
         and all(one.default_factory is dataclasses.MISSING for one in fields)
     )
 
@@ -46,13 +46,16 @@ def _quick_init(kind: type) -> Any:
         "_twin": type(kind.__name__, kind.__bases__, body),
         "_set": object.__setattr__,
     }
-    asked = []
+    by_place, by_name = ["self"], ["*"]
     for one in dataclasses.fields(kind):
         has_default = one.default is not dataclasses.MISSING
         scope[f"_default_{one.name}"] = one.default
-        asked.append(f"{one.name}=_default_{one.name}" if has_default else one.name)
+        asked = f"{one.name}=_default_{one.name}" if has_default else one.name
+        (by_name if one.kw_only else by_place).append(asked)
+    if len(by_name) > 1:
+        by_place += by_name
     lines = [
-        f"def __init__(self, {', '.join(asked)}):",
+        f"def __init__({', '.join(by_place)}):",
         '    _set(self, "__class__", _twin)',
         *(f"    self.{name} = {name}" for name in names),
         "    self.__class__ = _frozen",
