@@ -12,6 +12,7 @@ from hedge.daemon.context import Parts
 from hedge.daemon.startup import lots_of, run, usd_to_micros
 from hedge.errors import ConfigError
 
+gc.freeze()
 gc.enable()
 
 REQUOTE_SHARE_MS = 240_000

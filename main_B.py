@@ -10,6 +10,7 @@ from hedge.core.hedger.state import HedgerConfig
 from hedge.daemon.context import Parts
 from hedge.daemon.startup import lots_of, run, usd_to_micros
 
+gc.freeze()
 gc.enable()
 
 

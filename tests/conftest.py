@@ -24,6 +24,10 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "pair"))
 
+# No test speaks to anything but this machine, and no process that a test starts: reading the
+# system's certificates, which clients do at import and once more each, costs more than most tests.
+os.environ["SSL_CERT_FILE"] = os.devnull
+
 GRACE_S = 3.0
 RECURSION_LIMIT = sys.getrecursionlimit()
 

@@ -1,6 +1,9 @@
 """`python -m hedge.launcher`: what ./start_hedge.sh and ./stop_hedge.sh call."""
 
+import gc
 import sys
+
+gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth of the start
 
 from hedge.daemon import host_os
 from hedge.errors import ConfigError, HedgeError
@@ -10,6 +13,9 @@ from hedge.launcher.pair import StoppedEarlyError
 from hedge.launcher.paper_run import run_paper
 from hedge.launcher.processes import ChildDiedError, StopNow, StopSignals, Supervisor, Terminal
 from hedge.launcher.real_run import run_real, stop_real
+
+gc.freeze()
+gc.enable()
 
 
 def main(arguments: list[str] | None = None) -> int:
