@@ -8,6 +8,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.world.forked import start_forking, stop_forking
 from tests.world.processes import kept_processes
 
 # Shared machines are slow at random moments: a deadline per example says nothing about our code.
@@ -39,6 +40,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests in the opposite order: none may depend on it",
     )
+
+
+def pytest_configure() -> None:
+    """Let worlds be made of copies of one process that has imported the program."""
+    start_forking()
+
+
+def pytest_unconfigure() -> None:
+    """End that process."""
+    stop_forking()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from tests.public import seen
 from tests.public.programs import Programs, ended, name_of
 from tests.public.shapes import Entries, fields_of, joined, type_of
-from tests.public.warm import Command
 from tests.public.world import Place, Script, Watch, own_files, until, write_config
+from tests.world.warm import Command
 
 REASON = "looked at both"
 NAME, SECRET = "other", "a-shared-secret"

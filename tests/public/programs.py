@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from tests.public.shapes import joined
-from tests.public.warm import Command, Result, Warm
 from tests.public.world import until
+from tests.world.warm import Command, Result, Warm
 
 _EXEC = re.compile(r'^exec \.venv/bin/python (-m .*) "\$@"$', re.MULTILINE)
 

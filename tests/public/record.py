@@ -17,8 +17,8 @@ from tests.public import exits, helptexts, seen
 from tests.public.pairs import OtherPair, StartedPair
 from tests.public.programs import Programs, name_of
 from tests.public.shapes import Entries, joined
-from tests.public.warm import Warm
 from tests.public.world import Place, Script, Watch, closed_port, linked, read_config, until
+from tests.world.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("probe.py")

@@ -22,8 +22,8 @@ import yaml
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.public.warm import environment
 from tests.waiting import eventually_sync
+from tests.world.warm import environment
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,12 @@ from hedge.launcher.world import (
     open_account,
     pair_values,
     put,
-    spawn_daemon,
     write_config,
 )
 from hedge.wire.names import Names
 from tests.pair_audit import Audit, OrderLife, audit, lives_of, lots
 from tests.waiting import eventually
+from tests.world import forked
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B, ROOT, PaperProcess
 from tests.world.proxy import TcpProxy
 
@@ -98,7 +99,7 @@ class Daemon:
 
     def __init__(self, side: str, config: Path, output: Path, extra: Iterable[str] = ()) -> None:
         self.side = side
-        self.child = spawn_daemon(side, config, output, extra)
+        self.child = forked.daemon(side, config, output, extra)
 
     @property
     def pid(self) -> int:
@@ -612,9 +613,12 @@ async def run_command(*arguments: str, timeout_s: float = COMMAND_S) -> tuple[in
     """Run Python with these arguments; return the exit code and all it printed.
 
     Raises:
-        TimeoutError: it did not end in time, and was killed.
+        TimeoutError, AssertionError: it did not end in time, and was killed.
 
     """
+    source = forked.warm()
+    if source is not None:
+        return await _run_copy(source, arguments, timeout_s)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -631,6 +635,18 @@ async def run_command(*arguments: str, timeout_s: float = COMMAND_S) -> tuple[in
             await process.wait()
     assert process.returncode is not None
     return process.returncode, output.decode("utf-8", "replace")
+
+
+async def _run_copy(
+    source: forked.Warm, arguments: tuple[str, ...], timeout_s: float
+) -> tuple[int, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        child = forked.Copy(arguments[0], source, arguments, Path(folder) / "output")
+        try:
+            await eventually(lambda: child.poll() is not None, timeout_s, " ".join(arguments))
+        finally:
+            child.kill()
+        return child.poll() or 0, child.output.read_text(encoding="utf-8", errors="replace")
 
 
 def _client_of(port: int) -> redis.asyncio.Redis:

@@ -19,8 +19,9 @@ from typing import Any, Self
 import aiohttp
 
 from hedge.exchange.lighter.sdk import new_api_key as new_key
-from hedge.launcher.processes import ROOT
+from hedge.launcher.processes import ROOT, Child
 from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, PaperExchange
+from tests.world import forked
 
 __all__ = ["ACCOUNT_A", "ACCOUNT_B", "ROOT", "PaperError", "PaperProcess", "new_key"]
 
@@ -70,6 +71,15 @@ class PaperProcess(PaperExchange):
             state_dir=state_dir,
             extra=extra,
         )
+
+    def spawn(self) -> Child:
+        """Start the process without waiting."""
+        source = forked.warm()
+        if source is None:
+            return super().spawn()
+        command = ["-m", "paper", "--port", str(self.port), *self._arguments]
+        self.child = forked.Copy("paper", source, command, self.output)
+        return self.child
 
     def errors(self) -> str:
         """Return what the process has printed beside its ready line."""

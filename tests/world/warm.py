@@ -1,6 +1,6 @@
 """Run the entry points of a checkout in copies of one process that has imported them.
 
-Importing `main_A` takes a second, and the surface is looked at by thirty commands. So one process
+Importing `main_A` takes most of a second, and the tests start hundreds of processes. So one process
 imports the entry points once and then forks for every command: the copy runs the script as
 `python SCRIPT ARGUMENTS` would, from its first line, in a process of its own with its own exit
 code. This file is both the client and, run as a script, the process that forks.
@@ -18,18 +18,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 ENTRY_POINTS = ("main_A", "main_B", "hedgectl", "typer.rich_utils")
 """What is imported beforehand; the last one is what a help text of `hedgectl.py` needs."""
 
 WIDE = "500"
 _PR_SET_PDEATHSIG = 1
+_BEGIN_S = 60.0
 _STOP_S = 20.0
+_POLL_S = 0.001
 
 
 def environment() -> dict[str, str]:
@@ -73,6 +77,16 @@ class Command:
         code = self.code
         return None if code is None else Result(code, self._read("out"), self._read("err"))
 
+    def begun(self) -> int:
+        """Wait until it has begun, and return its process id."""
+        deadline = time.monotonic() + _BEGIN_S
+        while (pid := self.pid) is None:
+            if time.monotonic() > deadline:
+                msg = f"no process within {_BEGIN_S:g} s"
+                raise TimeoutError(msg)
+            time.sleep(_POLL_S)
+        return pid
+
     def stop(self) -> None:
         """Ask it to stop (SIGTERM)."""
         pid = self.pid
@@ -90,8 +104,17 @@ class Command:
 class Warm:
     """The process that has imported the entry points of the checkout at `root`."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        modules: Sequence[str] = ENTRY_POINTS,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """`variables` is its environment, `environment()` by default; `folder` is its own."""
         self._root = root
+        self._modules = modules
+        self._variables = environment() if variables is None else variables
         self._folder = folder
         self._count = 0
         self._lock = threading.Lock()
@@ -100,12 +123,13 @@ class Warm:
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *ENTRY_POINTS],
+            [sys.executable, __file__, *self._modules],
             cwd=self._root,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env=environment(),
+            env=self._variables,
             text=True,
+            start_new_session=True,  # Ctrl-C is for the tests, which end it
         )
         return self
 
@@ -125,15 +149,35 @@ class Warm:
             self._process.kill()
             self._process.wait()
 
-    def start(self, *arguments: str | Path) -> Command:
-        """Start `python ARGUMENTS` in the checkout: a script or -m MODULE first."""
+    @property
+    def pid(self) -> int:
+        """The process that forks."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(
+        self,
+        *arguments: str | Path,
+        output: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Command:
+        """Start `python ARGUMENTS` in the checkout: a script or -m MODULE first.
+
+        `output` gets all that it prints, in the place of the result; `variables` is its
+        environment in the place of the one that the modules were imported in.
+        """
         assert self._process is not None
         assert self._process.stdin is not None
         with self._lock:
             self._count += 1
             folder = self._folder / str(self._count)
             folder.mkdir()
-            order = {"folder": str(folder), "arguments": [str(item) for item in arguments]}
+            order = {
+                "folder": str(folder),
+                "arguments": [str(item) for item in arguments],
+                "output": None if output is None else str(output),
+                "variables": None if variables is None else dict(variables),
+            }
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
         return Command(folder)
@@ -141,35 +185,60 @@ class Warm:
 
 # --- the process that forks
 
+_running: dict[int, Path] = {}
+"""The folder of each process that has not ended yet."""
+
 
 def _serve() -> None:
     sys.path[0] = str(Path.cwd())
     for name in sys.argv[1:]:
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    signal.signal(signal.SIGCHLD, _on_end)
     gc.collect()
     gc.freeze()  # a copy that looks through all of it would have to copy all of it
     for line in sys.stdin:
         order = json.loads(line)
-        if os.fork() == 0:
-            _run(Path(order["folder"]), order["arguments"])
+        folder = Path(order["folder"])
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # it may end at once
+        pid = os.fork()
+        if pid == 0:
+            _run(folder, order)
+        _running[pid] = folder
+        _write(folder, "pid", pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
-def _run(folder: Path, arguments: list[str]) -> NoReturn:
-    """Fork once more: the child runs the script, the parent keeps its process id and exit code."""
+def _on_end(*_: object) -> None:
+    """Tell the exit code of what has ended, and only then free its process id."""
+    with contextlib.suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            killed = ended.si_code != os.CLD_EXITED
+            code = -ended.si_status if killed else ended.si_status
+            _write(_running.pop(ended.si_pid), "code", code)
+            os.waitpid(ended.si_pid, 0)
+
+
+def _run(folder: Path, order: dict[str, Any]) -> NoReturn:
+    """Be the process that was asked for."""
     _die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if pid:
-        _write(folder, "pid", pid)
-        _, status = os.waitpid(pid, 0)
-        _write(folder, "code", os.waitstatus_to_exitcode(status))
-        os._exit(0)
-    _die_with_parent()
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY, 0o600), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    os.setsid()
+    if order["variables"] is not None:
+        os.environ.clear()
+        os.environ.update(order["variables"])
+    _redirect(folder, order["output"])
+    os._exit(_main(order["arguments"]))
+
+
+def _redirect(folder: Path, output: str | None) -> None:
+    """Write where we are told to: both into one file, or each into its own."""
+    flags = os.O_CREAT | os.O_WRONLY
+    out = os.open(folder / "out" if output is None else output, flags, 0o600)
+    err = os.open(folder / "err", flags, 0o600) if output is None else out
+    os.dup2(out, 1)
+    os.dup2(err, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os._exit(_main(arguments))
 
 
 def _main(arguments: list[str]) -> int:
