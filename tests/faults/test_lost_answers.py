@@ -211,11 +211,11 @@ async def test_the_answer_to_an_order_of_a_is_lost(pair: Pair, link_a: TcpProxy)
 async def test_links_break_at_random_while_a_fills(pair: Pair) -> None:
     """Cuts at random moments on both links, fills all the time: net zero, never twice."""
     rng = random.Random(7)
-    cuts = 0
+    cuts = fills = 0
 
     async def breaking() -> None:
         nonlocal cuts
-        while cuts < 14:
+        while cuts < 14 or fills < 12:
             await asyncio.sleep(rng.uniform(0.2, 1.0))
             rng.choice(list(pair.proxies.values())).cut()
             cuts += 1
@@ -225,7 +225,7 @@ async def test_links_break_at_random_while_a_fills(pair: Pair) -> None:
         breaker = group.create_task(breaking())
         while not breaker.done():
             if await pair.resting():
-                await pair.fill_a(f"{rng.randint(1, 60) / 1000:.4f}")
+                fills += await pair.fill_a(f"{rng.randint(1, 60) / 1000:.4f}") != 0
             await asyncio.sleep(rng.uniform(0.0, 0.2))
     await pair.until_neutral(40.0)
     await pair.until_resting()

@@ -117,7 +117,7 @@ ADMIN = (
 KINDS = ("subscribe", "unsubscribe", "jsonapi/sendtx", "jsonapi/sendtxbatch", "ping", "pong", "x")
 
 
-def drawn(strategy: st.SearchStrategy[Any], count: int = 30) -> list[Any]:
+def drawn(strategy: st.SearchStrategy[Any], count: int = 12) -> list[Any]:
     """Return `count` different values of a strategy, so that they can be sent on a loop."""
     found: list[Any] = []
 
@@ -196,7 +196,7 @@ async def test_transactions(trader: Trader, tx_type: int) -> None:
     info = st.dictionaries(st.sampled_from([*names, "x"]), VALUES, max_size=12)
     url = f"{trader.paper.base_url}{API}"
     async with aiohttp.ClientSession() as session, trader.socket() as socket:
-        for fields in drawn(info, 50):
+        for fields in drawn(info, 20):
             text = json.dumps({"AccountIndex": trader.account, "ApiKeyIndex": 4, **fields})
             one = {"tx_type": tx_type, "tx_info": text}
             many = {"tx_types": f"[{tx_type}]", "tx_infos": json.dumps([text])}
@@ -250,7 +250,7 @@ async def test_frames(paper: PaperProcess) -> None:
     """A frame of anything at all is answered once, the socket stays open, nothing changes."""
     before = await steady(paper)
     async with Socket(paper.ws_url) as socket:
-        for frame in drawn(frames(), 200):
+        for frame in drawn(frames(), 80):
             await socket.send(frame)
             await socket.send({"type": "ping", "last": True})
             answers = [await socket.receive()]

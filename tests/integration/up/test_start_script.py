@@ -17,8 +17,9 @@ import pytest
 import redis
 import yaml
 
-from hedge.launcher.embedded_redis import EmbeddedRedis
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.launcher.paper_admin import PaperAdmin
+from hedge.launcher.world import open_account, pair_values, write_config
 from tests.waiting import eventually_sync
 
 pytestmark = [
@@ -209,11 +210,26 @@ def test_a_daemon_that_dies_ends_the_run(tmp_path: Path) -> None:
     assert "main_B ended with exit code -9" in run.text
 
 
+def left_by_an_earlier_run(run_dir: Path, **sections: object) -> None:
+    """Make a directory that `--keep` goes on with: exchange, keys, and a changed configuration."""
+    from tests.world.paper import PaperProcess  # noqa: PLC0415  imports the SDK
+
+    with PaperProcess(market=True, state_dir=run_dir / "exchange") as paper:
+        a, b = (open_account(paper.admin, index) for index in (ACCOUNT_A, ACCOUNT_B))
+    nowhere = {"redis": {"host": LOOPBACK, "port": 1}, "base_url": "", "ws_url": ""}
+    values = pair_values(a, b, folder=run_dir, **nowhere)
+    values["lighter"] |= {"tier": "premium", "requests_per_minute": 24_000}
+    write_config(run_dir / "config.yaml", {**values, **sections})
+    (run_dir / ".paper-run").touch()
+
+
 def test_a_halt_ends_a_run_of_cycles(tmp_path: Path) -> None:
     """With B's API key gone the pair halts; the run says why and exits with 5."""
-    with script("--paper", "--cycles", "1000", "--run-dir", str(tmp_path)) as run:
+    left_by_an_earlier_run(tmp_path, timing={"stop_timeout_s": 1.0})
+    with script("--paper", "--keep", "--cycles", "1000", "--run-dir", str(tmp_path)) as run:
         run.says("place ")
         config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        assert config["timing"] == {"stop_timeout_s": 1.0}
         PaperAdmin(config["lighter"]["base_url"]).delete_key(ACCOUNT_B, 4)
         assert run.ends() == 5, run.text
     assert "HALTED since" in run.text
