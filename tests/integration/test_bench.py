@@ -1,16 +1,14 @@
 """The bench runs end to end, and says in a sentence why it cannot."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.world.paper import ROOT
+from tests.world import forked
 
 pytestmark = pytest.mark.integration
 
@@ -21,14 +19,7 @@ def run(
     *arguments: str, module: str = "bench", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the bench and return what it printed."""
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
+    return forked.run("-m", module, *arguments, timeout_s=110.0, **environment)
 
 
 @pytest.mark.timeout(120)

@@ -9,6 +9,8 @@ pytest, they are started as users start them. The tests of the scripts start new
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -16,11 +18,11 @@ from pathlib import Path
 
 from hedge.launcher.processes import ROOT, Child
 from hedge.launcher.world import spawn_daemon
+from tests.waiting import POLL_S
 from tests.world.processes import keep_process
 from tests.world.warm import ENTRY_POINTS, Warm
 
 MODULES = (*ENTRY_POINTS, "paper.server", "uvloop")
-_POLL_S = 0.001
 
 _state = contextlib.ExitStack()
 _warm: list[Warm] = []
@@ -82,7 +84,7 @@ class Copy(Child):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
         while self.poll() is None:
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
 
 
 def daemon(side: str, config: Path, output: Path, extra: Iterable[str] = ()) -> Child:
@@ -92,3 +94,29 @@ def daemon(side: str, config: Path, output: Path, extra: Iterable[str] = ()) -> 
         return spawn_daemon(side, config, output, extra)
     name = f"main_{side.upper()}"
     return Copy(name, source, [f"{name}.py", "--config", str(config), *extra], output)
+
+
+def run(*arguments: str, timeout_s: float, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python ARGUMENTS` in the program's directory, and return its exit code and output.
+
+    `environment` is added to ours. Raises subprocess.TimeoutExpired, and ends it then.
+    """
+    source, variables = warm(), {**os.environ, **environment}
+    if source is None:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+    command = source.start(*arguments, variables=variables)
+    pid = command.begun()
+    deadline = time.monotonic() + timeout_s
+    while (result := command.result) is None:
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(arguments, timeout_s)
+        time.sleep(POLL_S)
+    return subprocess.CompletedProcess(arguments, result.code, result.out, result.err)
