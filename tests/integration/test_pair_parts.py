@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fault_helpers import flat
+from tests.pair_audit import OrderLife
 from tests.world.pair import NAMES, Pair
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
@@ -60,8 +61,12 @@ async def test_the_remainder_is_cancelled_by_default(tmp_path: Path) -> None:
         await pair.start()
         await pair.fill_a("0.0123")
         await pair.until_position_b("-0.0123")
-        order = await pair.until_resting()
-        assert (order.is_ask, order.size_lots) == (True, 123)
+
+        async def asks() -> list[OrderLife]:
+            return [order for order in await pair.resting() if order.is_ask]
+
+        (order,) = await pair.until(asks, "an order that closes what was filled")
+        assert order.size_lots == 123
         await pair.fill_a()
         await pair.until_position_b("0")
         await pair.check()
