@@ -2,8 +2,9 @@
 
 A new interpreter spends most of a second on imports before the first line that a test is about.
 Once `start_forking` was called, daemons, exchanges and commands are copies of a process that has
-the imports behind it (`tests.world.warm`); before that, and for whoever starts worlds without
-pytest, they are started as users start them. The tests of the scripts start new interpreters.
+the imports behind it (`tests.world.warm`): processes of their own, but for the imports. Without it,
+as in chaos, the bench and the acceptance run, they are started as users start them. The tests of
+the scripts start new interpreters.
 """
 
 import contextlib
@@ -116,7 +117,8 @@ def run(*arguments: str, timeout_s: float, **environment: str) -> subprocess.Com
     deadline = time.monotonic() + timeout_s
     while (result := command.result) is None:
         if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             raise subprocess.TimeoutExpired(arguments, timeout_s)
         time.sleep(POLL_S)
     return subprocess.CompletedProcess(arguments, result.code, result.out, result.err)

@@ -117,7 +117,8 @@ class Daemon:
     def send(self, number: int) -> None:
         """Send a signal."""
         if self.code is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it at once (SIGKILL), also where it is stopped."""

@@ -209,13 +209,11 @@ def _serve() -> None:
 
 
 def _on_end(*_: object) -> None:
-    """Tell the exit code of what has ended, and only then free its process id."""
+    """Tell the exit codes of what has ended."""
     with contextlib.suppress(ChildProcessError):
-        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            killed = ended.si_code != os.CLD_EXITED
-            code = -ended.si_status if killed else ended.si_status
-            _write(_running.pop(ended.si_pid), "code", code)
-            os.waitpid(ended.si_pid, 0)
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            pid, status = ended
+            _write(_running.pop(pid), "code", os.waitstatus_to_exitcode(status))
 
 
 def _run(folder: Path, order: dict[str, Any]) -> NoReturn:
