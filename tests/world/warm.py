@@ -188,6 +188,9 @@ class Warm:
 _running: dict[int, Path] = {}
 """The folder of each process that has not ended yet."""
 
+_ended_early: dict[int, int] = {}
+"""The exit code of one that has ended before it was noted as running."""
+
 
 def _serve() -> None:
     sys.path[0] = str(Path.cwd())
@@ -199,28 +202,31 @@ def _serve() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         folder = Path(order["folder"])
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # it may end at once
         pid = os.fork()
         if pid == 0:
             _run(folder, order)
         _running[pid] = folder
         _write(folder, "pid", pid)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        if pid in _ended_early:
+            _write(_running.pop(pid), "code", _ended_early.pop(pid))
 
 
 def _on_end(*_: object) -> None:
-    """Tell the exit codes of what has ended."""
+    """Tell the exit codes of what has ended; this runs between any two lines of `_serve`."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             pid, status = ended
-            _write(_running.pop(pid), "code", os.waitstatus_to_exitcode(status))
+            code = os.waitstatus_to_exitcode(status)
+            if pid in _running:
+                _write(_running.pop(pid), "code", code)
+            else:
+                _ended_early[pid] = code
 
 
 def _run(folder: Path, order: dict[str, Any]) -> NoReturn:
     """Be the process that was asked for."""
     _die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     os.setsid()
     if order["variables"] is not None:
         os.environ.clear()
