@@ -83,6 +83,7 @@ class AccountAManager(Shell):
         self._frame_ns = 0
         self._as_of_s = 0
         self._rounds = Rounds(self.log)
+        self._proven_epoch = ""
         self._shown: tuple[str, ...] | None = None
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
@@ -135,9 +136,9 @@ class AccountAManager(Shell):
         B may have hedged by its watch before it heard A's message: then no result announces the
         ledger that answers A, so whoever waits for one looks for it.
         """
-        if self.state.phase is Phase.AWAITING_HEDGE:
-            self.look_now()
-        return Tick()
+        if self.state.phase in (Phase.AWAITING_HEDGE, Phase.STOPPING):
+            self.look_now(speak=self.state.phase is Phase.STOPPING)
+        return Tick(own_shown=self.is_own_shown())
 
     def stop_event(self) -> StopRequested:
         """Return the maker's request to stop."""
@@ -231,6 +232,7 @@ class AccountAManager(Shell):
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
         """Hand the proven book to the maker."""
+        self._proven_epoch = self.origin.epoch
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
 
     def on_book_not_proven(self, detail: str) -> None:
@@ -335,6 +337,7 @@ class AccountAManager(Shell):
         """Take the lease's answer to a write; a lease that had lapsed calls for a fence."""
         self.lease.judge(answer)
         if answer.held and answer.was_free:
+            self.origin.renew()
             self.post(FenceNeeded("the lease had lapsed"))
 
     async def write_state(self) -> None:
@@ -344,8 +347,11 @@ class AccountAManager(Shell):
         self._log_waiting()
         if self.outbox.is_empty:  # guarded by the lease, so that no heartbeat outlives it
             await self._write_position()
-        beat = self.origin.stamped_beat(statements.beat_of(self.parts, self.state))
-        await self.parts.messenger.beat(beat)
+        is_proven = self._proven_epoch == self.origin.epoch
+        beat = statements.beat_of(
+            self.parts, self.state, is_proven=is_proven, has_left=self.has_left
+        )
+        await self.parts.messenger.beat(self.origin.stamped_beat(beat))
 
     def _log_waiting(self) -> None:
         """Say why nothing rests, once per reason."""

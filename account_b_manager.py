@@ -9,6 +9,7 @@ from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core.hedger import step as hedger
+from hedge.core.hedger.departure import MakerBeat, MakerSeen, MakerStated
 from hedge.core.hedger.state import (
     PROVEN_PHASES,
     ATarget,
@@ -67,6 +68,7 @@ from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause
 from hedge.wire.control import Halt
 from hedge.wire.messages import AFilled
+from hedge.wire.state import Ready
 
 _ROUTINE = frozenset({Phase.IDLE, Phase.SENDING, Phase.SETTLING})
 
@@ -75,6 +77,7 @@ class AccountBManager(Shell):
     """Runs account B until stopped."""
 
     side = "b"
+    is_last = True
 
     def __init__(self, parts: Parts, config: HedgerConfig) -> None:
         """Prepare; `run` starts."""
@@ -114,6 +117,7 @@ class AccountBManager(Shell):
             book=lambda: self.books.book,
             mark_ticks=lambda: mark_ticks_of(self.parts),
             available_micros=lambda: self.available_micros,
+            has_left=lambda: self.has_left,
         )
 
     def _watch_handlers(self) -> WatchHandlers:
@@ -158,8 +162,10 @@ class AccountBManager(Shell):
         return self.state.phase.value
 
     def tick_event(self) -> Tick:
-        """Return the hedger's tick."""
-        return Tick()
+        """Return the hedger's tick; one that leaves looks more often for A's last word."""
+        if self.state.stop_by_ms is not None:
+            self.look_now(speak=True)
+        return Tick(own_shown=self.is_own_shown())
 
     def stop_event(self) -> StopRequested:
         """Return the hedger's request to stop."""
@@ -213,7 +219,7 @@ class AccountBManager(Shell):
             owed=self.parts.base(hedger.owed_lots(self.state)),
         )
 
-    def _on_watch(self, event: PeerTraded | PeerAnswered, received_ns: int) -> None:
+    def _on_watch(self, event: PeerTraded | PeerAnswered | MakerStated, received_ns: int) -> None:
         self._courses.heard(received_ns)
         self.post(event)
 
@@ -244,9 +250,32 @@ class AccountBManager(Shell):
         if snapshot.refused.get(self.parts.names.position_a) is RefusalCause.POSITION_LIMIT:
             self.post(HaltRaised("position_limit", "A's stored position is beyond the limit"))
         self._compare(snapshot)
+        self._see_maker(snapshot.ready_a)
         seen = snapshot.position_a
         if seen is not None and self.origin.is_fresh(names.position_a, seen):
             self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
+
+    def _see_maker(self, ready: Ready | None) -> None:
+        """Turn A's heartbeat into what it says of A's end."""
+        until_ms = self.origin.fresh_until(self.parts.names.ready_a, ready)
+        epoch = ready.envelope.epoch if ready is not None and ready.envelope is not None else None
+        if ready is None or epoch is None or until_ms is None:
+            self.post(MakerSeen(None, epoch))
+            return
+        life_s = ready.order_life_s
+        beat = MakerBeat(
+            epoch=epoch,
+            fresh_until_ms=until_ms,
+            answers_leaving=self.origin.answers_leaving(ready),
+            proven=ready.proven,
+            left=ready.left,
+            seq=ready.seq,
+            position_lots=ready.position_lots,
+            orders=len({one.client_order_index for one in ready.resting} | {*ready.unanswered}),
+            unanswered=len(ready.unanswered),
+            order_life_ms=None if life_s is None else life_s * 1000,
+        )
+        self.post(MakerSeen(beat, epoch))
 
     async def _read_baseline(self) -> None:
         snapshot = await self.read_until_answered()

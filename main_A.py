@@ -47,6 +47,7 @@ def build(parts: Parts) -> AccountAManager:
             retry_delay_ms=round(strategy.retry_delay_s * 1000),
             requote_pause_ms=max(1000, REQUOTE_SHARE_MS // requests),
             stop_deadline_ms=round(timing.stop_timeout_s * 1000),
+            view_lag_ms=round(timing.view_lag_s * 1000),
             max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
             max_position_lots=parts.scope.max_position_lots,
             offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,

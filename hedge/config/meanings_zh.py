@@ -75,6 +75,7 @@ MEANINGS: dict[str, str] = {
     "timing.compare_s": "每一方每隔多久把自己的账与交易所的账户核对一次",
     "timing.quiet_after_429_s": "被限流后的静默时间",
     "timing.stop_timeout_s": "正常停止最多用多久",
+    "timing.view_lag_s": "交易所查询结果最多可能滞后多久",
     "timing.start_timeout_s": "等待交易所首批数据的时间",
     "state.dir": "存放锁、账本和停机文件的目录",
     "logging.dir": "main_A.log 和 main_B.log 所在目录",

@@ -275,7 +275,10 @@ class TimingConfig:
         check=positive,
     )
     quiet_after_429_s: float = setting("silence after a rate limit", "s", 60.0, check=positive)
-    stop_timeout_s: float = setting("a clean stop takes at most", "s", 30.0, check=positive)
+    stop_timeout_s: float = setting("a clean stop takes at most", "s", 60.0, check=positive)
+    view_lag_s: float = setting(
+        "the most that an answer of the exchange is believed to lag", "s", 15.0, check=positive
+    )
     start_timeout_s: float = setting("the exchange's first frames", "s", 30.0, check=positive)
 
 

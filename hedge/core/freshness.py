@@ -137,6 +137,11 @@ class Freshness:
             self._highest[name] = origin.n
         return until
 
+    def answers(self, origin: Origin | None, number: int) -> bool:
+        """Whether a value was written after our beat of this number, or a later one, was read."""
+        beat = None if origin is None else origin.echo(self.side)
+        return beat is not None and beat.epoch == self.epoch and beat.number >= number
+
     def _fresh_until(self, origin: Origin, now_ms: int) -> int | None:
         sent_ms = self._echoed_ms(origin)
         return None if sent_ms is None or now_ms > sent_ms + FRESH_MS else sent_ms + FRESH_MS

@@ -42,11 +42,18 @@ from hedge.exchange.port import (
 )
 from hedge.wire.control import Halt
 
+_LAST_WORD_MS = 5000
+"""So long is the last word repeated where nobody answers it."""
+_HEARD_MS = 10_000
+"""Our own book is evidence while its stream was heard within this time."""
+
 
 class Shell(ABC):
     """The part of a manager that does not depend on its side."""
 
     side = ""
+    is_last = False
+    """Whether this side leaves last, so that a silent other side need not answer."""
 
     def __init__(self, parts: Parts) -> None:
         """Keep the parts; nothing runs before `run`."""
@@ -88,6 +95,7 @@ class Shell(ABC):
         )
         self.halts = HaltKeeper(parts, self.side, self.outbox, self.on_halt, self.on_resumed)
         self.streams_up = False
+        self.has_left = False
         self.available_micros: int | None = None
         self._events: deque[Any] = deque()
         self._stepping = False
@@ -223,14 +231,41 @@ class Shell(ABC):
         self.post(self.stop_event())
 
     def end(self, *, neutral: bool) -> None:
-        """End the run."""
+        """End the run; a side that leads and is done says so as its last word first."""
+        if neutral and self.lease.held:
+            self.spawn("last-word", self._say_left())
+        else:
+            self._finish(neutral=neutral)
+
+    async def _say_left(self) -> None:
+        """Write that we left until the other side answers that, or has left too, at most 5 s."""
+        clock = self.parts.clock
+        until_ms = clock.now_ms() + _LAST_WORD_MS
+        self.has_left = True
+        self.look_now(speak=True)
+        while clock.now_ms() < until_ms and not self._is_left_heard():
+            await clock.sleep(self.parts.config.timing.tick_s)
+            self.look_now(speak=True)
+        self._finish(neutral=True)
+
+    def _is_left_heard(self) -> bool:
+        """Whether nobody has to hear our last word any more."""
+        snapshot = self.books.snapshot
+        if snapshot is None or not self.origin.has_said_left:
+            return False
+        other = snapshot.ready_b if self.side == "a" else snapshot.ready_a
+        if other is None or not self.origin.is_fresh(self.parts.names.ready(other.side), other):
+            return self.is_last
+        return other.left or self.origin.answers_left(other)
+
+    def _finish(self, *, neutral: bool) -> None:
         self.log.info("stopped", neutral=neutral)
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(Ending.NEUTRAL if neutral else Ending.NOT_NEUTRAL)
 
     async def _leave(self) -> None:
         self.books.save()
-        await self.lease.release()
+        await self.lease.release(has_left=self.has_left)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run one effect's work as a named task of the process's group."""
@@ -265,6 +300,11 @@ class Shell(ABC):
         finally:
             self._stepping = False
             self._events.clear()
+
+    def is_own_shown(self) -> bool:
+        """Whether the exchange was heard on our private stream within the last seconds."""
+        heard_ms = self.parts.venue.heard_ms
+        return heard_ms is not None and self.parts.clock.now_ms() - heard_ms <= _HEARD_MS
 
     def facts(self) -> Facts:
         """Return what is true outside now."""

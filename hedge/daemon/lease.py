@@ -93,12 +93,16 @@ class LeaseKeeper:
         """Take note that another process signs with our key; `check` settles who leads."""
         self._doubted = True
 
-    async def release(self) -> None:
-        """Take back at a clean stop what Redis says of us: heartbeat and lease, or our waiting."""
+    async def release(self, *, has_left: bool = False) -> None:
+        """Take back at a stop what Redis says of us: heartbeat and lease, or our waiting.
+
+        The heartbeat that says that we left stays until it dies.
+        """
         messenger = self._parts.messenger
         try:
             if self.held:
-                await messenger.clear_beat(self._side)
+                if not has_left:
+                    await messenger.clear_beat(self._side)
                 await messenger.release_lease(self._parts.lease)
             else:
                 await messenger.clear_standby(self._side)

@@ -5,10 +5,17 @@ from hedge.core.hedger.state import InFlight
 from hedge.core.maker.state import Order
 from hedge.daemon.context import Parts
 from hedge.errors import ConfigError
-from hedge.exchange.port import ORDER_LIFE_S, OrderKind, OrderRequest, TimeInForce
+from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce
 
-_SPARE_S = 300
-"""An order outlives the time at which A itself replaces it by at least this."""
+_SHORTEST_LIFE_S = 330
+"""The exchange takes no shorter one than 5 minutes; beyond it a little for the clocks."""
+_SPARE_S = 60
+"""An order outlives the time at which A itself replaces it by this."""
+
+
+def order_life_s(parts: Parts) -> int:
+    """Return how long an order of A rests before the exchange ends it."""
+    return max(_SHORTEST_LIFE_S, round(parts.config.lighter.maker_order_time_out) + _SPARE_S)
 
 
 def hedge_request(parts: Parts, order: InFlight) -> OrderRequest | None:
@@ -51,7 +58,7 @@ def maker_request(parts: Parts, order: Order) -> OrderRequest:
         kind=kind,
         time_in_force=tif,
         reduce_only=order.reduce_only,
-        life_s=max(ORDER_LIFE_S, round(parts.config.lighter.maker_order_time_out) + _SPARE_S),
+        life_s=order_life_s(parts),
     )
 
 

@@ -25,6 +25,8 @@ class OriginKeeper:
         self._names = parts.names
         self._state = Freshness(side, parts.new_epoch())
         self._wall_ahead_ms = self._wall_ahead()
+        self._leaving_from: int | None = None
+        self._left_from: int | None = None
 
     @property
     def epoch(self) -> str:
@@ -39,6 +41,7 @@ class OriginKeeper:
     def renew(self) -> None:
         """Begin another epoch, as at every taking of the lease."""
         self._state.renew(self._parts.new_epoch())
+        self._leaving_from = self._left_from = None
 
     def stamped(self, name: str, record: R, n: int | None = None) -> R:
         """Return the record as it is to be written now under this name.
@@ -51,6 +54,10 @@ class OriginKeeper:
     def stamped_beat(self, ready: Ready) -> Ready:
         """Return a heartbeat that is to be written now, with its number."""
         number = self._state.beats(self._parts.clock.now_ms())
+        if ready.leaving and self._leaving_from is None:
+            self._leaving_from = number
+        if ready.left and self._left_from is None:
+            self._left_from = number
         envelope = self._envelope(number)
         return replace(ready, beat=number, heard=self._state.heard, envelope=envelope)
 
@@ -78,6 +85,24 @@ class OriginKeeper:
     def is_fresh(self, name: str, record: Record | None) -> bool:
         """Whether a value was written after one of our newest beats, by the epoch that counts."""
         return self.fresh_until(name, record) is not None
+
+    @property
+    def has_said_left(self) -> bool:
+        """Whether a heartbeat of ours said that we left."""
+        return self._left_from is not None
+
+    def answers_leaving(self, record: Record | None) -> bool:
+        """Whether a value was written by one that had read that we leave."""
+        return self._answers(record, self._leaving_from)
+
+    def answers_left(self, record: Record | None) -> bool:
+        """Whether a value was written by one that had read that we left."""
+        return self._answers(record, self._left_from)
+
+    def _answers(self, record: Record | None, number: int | None) -> bool:
+        if record is None or number is None:
+            return False
+        return self._state.answers(record.envelope, number)
 
     def _envelope(self, n: int) -> Envelope:
         state = self._state

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedge.core.hedger import step as hedger
+from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
 from hedge.daemon.context import Parts
@@ -20,7 +21,6 @@ POLL_MS = 10_000
 """While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
 PAUSE_MIN_MS = 1000
 PAUSE_MAX_MS = 10_000
-BETWEEN_LOOKS_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class WatchHandlers:
     state: Callable[[], HedgerState]
     a_lives: Callable[[], bool]
     bases: Callable[[], tuple[Stand, ...]]
-    post: Callable[[PeerTraded | PeerAnswered, int], None]
+    post: Callable[[PeerTraded | PeerAnswered | MakerStated, int], None]
 
 
 class Watcher:
@@ -50,7 +50,11 @@ class Watcher:
         peer = self._parts.peer
         if peer is None:
             return ()
-        return (("watch", peer.run(self._heard)), ("watch-ask", self._ask_when_needed(peer)))
+        return (
+            ("watch", peer.run(self._heard)),
+            ("watch-ask", self._ask_when_needed(peer)),
+            ("watch-state", self._ask_what_is_stated(peer)),
+        )
 
     def _heard(self, event: PeerEvent) -> None:
         match event:
@@ -62,7 +66,7 @@ class Watcher:
             case PeerDown(reason):
                 self._parts.log.warning("watch_down", reason=reason)
 
-    def _post(self, event: PeerTraded | PeerAnswered, received_ns: int) -> None:
+    def _post(self, event: PeerTraded | PeerAnswered | MakerStated, received_ns: int) -> None:
         """Hand an event on; log where it tells of A what A has not said yet."""
         before = hedger.a_view(self._do.state())
         self._do.post(event, received_ns)
@@ -102,6 +106,35 @@ class Watcher:
         waited_ms = now_ms - self._asked_ms
         return waited_ms >= self._pause_ms if urgent else gone and waited_ms >= POLL_MS
 
+    async def _ask_what_is_stated(self, peer: PeerVenue) -> None:
+        """While A is silent ask what the exchange states of its position and its orders.
+
+        Every `view_lag_s`, three times as often while B's view of A is not known to be current.
+        """
+        clock, timing = self._parts.clock, self._parts.config.timing
+        asked_ms: int | None = None
+        while True:
+            await clock.sleep(timing.beat_s / 2)
+            state = self._do.state()
+            if self._do.a_lives() or state.phase not in PROVEN_PHASES:
+                continue
+            pause_s = timing.view_lag_s / (1 if state.a_fresh else 3)
+            now_ms = clock.now_ms()
+            is_due = asked_ms is None or now_ms >= asked_ms + pause_s * 1000
+            if is_due and self._parts.budget.has_room:
+                asked_ms = now_ms
+                await self._state_of(peer, now_ms)
+
+    async def _state_of(self, peer: PeerVenue, asked_ms: int) -> None:
+        try:
+            newest = 0 if self._do.state().a_fresh else (await peer.recent()).highest_id
+            stated = await peer.stated()
+        except VenueError as error:
+            self._parts.log.warning("watch_unanswered", reason=error)
+            return
+        event = MakerStated(stated.position_lots, stated.open_orders, asked_ms, newest)
+        self._post(event, self._parts.clock.mono_ns())
+
     async def _ask(self, peer: PeerVenue) -> None:
         self._asked_ms = self._parts.clock.now_ms()
         self._pause_ms = min(self._pause_ms * 2, PAUSE_MAX_MS)
@@ -118,15 +151,16 @@ class Watcher:
 
 
 async def seen_twice(parts: Parts) -> int | None:
-    """Return the peer's public position if two answers a second apart agree, else None.
+    """Return the peer's public position if two answers agree, else None.
 
-    One copy of the venue may lag for a moment; what cannot be read is unknown, never flat.
+    They are a third of `timing.view_lag_s` apart: a copy of the venue may lag. What cannot be read
+    is unknown, never flat.
     """
     if parts.peer is None:
         return None
     try:
         first = await parts.peer.position_lots()
-        await parts.clock.sleep(BETWEEN_LOOKS_S)
+        await parts.clock.sleep(parts.config.timing.view_lag_s / 3)
         return first if await parts.peer.position_lots() == first else None
     except VenueError as error:
         parts.log.warning("peer_not_visible", reason=error)

@@ -37,6 +37,17 @@ PeerEvent = PeerUp | PeerDown | PeerShown
 PeerHandler = Callable[[PeerEvent], None]
 
 
+@dataclass(frozen=True, slots=True)
+class PeerStated:
+    """One public answer of the account query: the position in our market (lots), open orders.
+
+    `open_orders` is None where the answer does not tell.
+    """
+
+    position_lots: int
+    open_orders: int | None
+
+
 class PeerVenue(Protocol):
     """The peer's account in our market. Queries raise VenueError where they give no answer."""
 
@@ -45,6 +56,9 @@ class PeerVenue(Protocol):
 
     async def recent(self) -> Recent:
         """Return one public answer of the market's newest trades, with the peer's legs."""
+
+    async def stated(self) -> PeerStated:
+        """Return what one public answer of the account query states of the peer."""
 
     async def position_lots(self) -> int:
         """Return the peer's position as one public answer of the account query states it."""

@@ -228,6 +228,10 @@ class Venue(Protocol):
     async def run_streams(self, handler: VenueHandler) -> None:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""
 
+    @property
+    def heard_ms(self) -> int | None:
+        """When the private stream carried its newest frame, a pong too (monotonic ms), or None."""
+
     def depth(self) -> Depth:
         """Return the public book as last seen; empty while unknown or stale."""
 

@@ -23,6 +23,7 @@ class AnswerSource:
     book: Callable[[], Book | None]
     mark_ticks: Callable[[], int | None]
     available_micros: Callable[[], int | None]
+    has_left: Callable[[], bool] = lambda: False
 
 
 class Answering:
@@ -92,7 +93,7 @@ class Answering:
             return
         state, spec = self._now.state(), self._parts.spec
         room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
-        beat = answers.beat_of(self._parts, state, reasons, room)
+        beat = answers.beat_of(self._parts, state, reasons, room, has_left=self._now.has_left())
         await self._parts.messenger.beat(self._origin.stamped_beat(beat))
 
     async def _write_guarded(self) -> bool:

@@ -23,7 +23,7 @@ def why_unready(state: HedgerState, mark_ticks: int | None) -> tuple[str, ...]:
     reasons = []
     if state.halt_reason:
         reasons.append(f"halted: {state.halt_reason}")
-    elif state.phase is Phase.STOPPING:
+    elif state.phase is Phase.STOPPING or state.stop_by_ms is not None:
         reasons.append("stopping")
     elif state.phase not in PROVEN_PHASES:
         reasons.append("own book not proven yet")
@@ -73,9 +73,16 @@ def ledger_of(parts: Parts, state: HedgerState, reasons: tuple[str, ...]) -> Led
 
 
 def beat_of(
-    parts: Parts, state: HedgerState, reasons: tuple[str, ...], can_hedge_lots: int | None
+    parts: Parts,
+    state: HedgerState,
+    reasons: tuple[str, ...],
+    can_hedge_lots: int | None,
+    *,
+    has_left: bool = False,
 ) -> Ready:
-    """Return B's heartbeat."""
+    """Return B's heartbeat; `has_left`: this is its last word."""
+    known = hedger.a_view(state) if hedger.target_known(state) else None
+    is_proven = state.phase in PROVEN_PHASES or has_left
     return Ready(
         side="b",
         ready=not reasons,
@@ -90,7 +97,24 @@ def beat_of(
         market_index=parts.spec.market_index,
         offset_lots=state.config.offset_lots,
         timestamp=parts.epoch_s,
+        position_lots=state.net_lots,
+        a_position_lots=known.position_lots if known else covered_by_stop(state, has_left),
+        seq=known.seq if known and known.instance else None,
+        proven=is_proven,
+        shown=is_proven and state.streams_up and state.own_shown and state.consistent,
+        leaving=state.stop_by_ms is not None,
+        left=has_left,
     )
+
+
+def covered_by_stop(state: HedgerState, has_left: bool) -> int | None:  # noqa: FBT001
+    """Return A's position that a B which has left covers, None before that, or where unknown.
+
+    A B that has left answers A's last position by its own.
+    """
+    if not has_left or state.net_lots is None:
+        return None
+    return state.config.offset_lots - state.net_lots - state.dust_lots
 
 
 def mismatch_of(parts: Parts, state: HedgerState, ready_a: Ready | None) -> str:

@@ -45,6 +45,7 @@ _WRITTEN = (
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 _PATIENCE_S = 10.0  # the real thing waits longer for a hedge that fails
+_VIEW_LAG_S = 1.0  # the paper exchange's answers do not lag
 
 Json = dict[str, Any]
 
@@ -199,7 +200,7 @@ class PaperRun:
             "quantity": str(options.quantity or DEFAULT_QUANTITY),
             "depth": options.depth or 1,
         }
-        values["timing"] = {"stop_timeout_s": _PATIENCE_S}
+        values["timing"] = {"stop_timeout_s": _PATIENCE_S, "view_lag_s": _VIEW_LAG_S}
         values["logging"]["dir"] = str(self.log_dir)
         return values
 

@@ -7,10 +7,11 @@ from hedge.core import pricing
 from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
+from hedge.daemon.order_requests import order_life_s
 from hedge.wire.messages import AFilled
 from hedge.wire.names import Names
 from hedge.wire.record import Record
-from hedge.wire.state import PositionState, Ready
+from hedge.wire.state import PositionState, Ready, RestingOrder
 
 
 def is_current(state: MakerState) -> bool:
@@ -69,8 +70,13 @@ def fill_of(parts: Parts, effect: PublishFill, last_trade_id: int, frame_ns: int
     )
 
 
-def beat_of(parts: Parts, state: MakerState) -> Ready:
-    """Return A's heartbeat."""
+def beat_of(
+    parts: Parts, state: MakerState, *, is_proven: bool = False, has_left: bool = False
+) -> Ready:
+    """Return A's heartbeat.
+
+    `is_proven`: the book was proven after this epoch's fence; `has_left`: this is its last word.
+    """
     reasons = [] if state.nonce is not None else ["book not proven yet"]
     if state.halt_reason:
         reasons.append(f"halted: {state.halt_reason}")
@@ -92,7 +98,40 @@ def beat_of(parts: Parts, state: MakerState) -> Ready:
         market_index=parts.spec.market_index,
         offset_lots=parts.spec.lots(parts.config.strategy.offset_base_amount),
         timestamp=parts.epoch_s,
+        position_lots=state.net_lots,
+        seq=state.seq if state.net_lots is not None else None,
+        proven=is_proven,
+        shown=is_proven and is_current(state) and state.own_shown,
+        leaving=state.stop_by_ms is not None,
+        left=has_left,
+        resting=resting_of(parts, state),
+        unanswered=unanswered_of(state),
+        quantity_lots=state.config.quantity_lots,
+        order_life_s=order_life_s(parts),
     )
+
+
+def resting_of(parts: Parts, state: MakerState) -> tuple[RestingOrder, ...]:
+    """Return the order that rests, or that ended while its trades are not all known."""
+    order = state.order
+    if order is None:
+        return ()
+    age_ms = parts.clock.now_ms() - order.sent_ms
+    return (
+        RestingOrder(
+            client_order_index=order.client_order_index,
+            side=order.side,
+            price_micros=pricing.ticks_to_micros(order.price_ticks, parts.spec),
+            remaining_lots=max(0, order.lots - order.filled_lots),
+            ends_at=max(0, parts.clock.epoch_ms() - age_ms + order_life_s(parts) * 1000),
+        ),
+    )
+
+
+def unanswered_of(state: MakerState) -> tuple[int, ...]:
+    """Return the order of which the exchange has shown nothing yet."""
+    order = state.order
+    return (order.client_order_index,) if order is not None and order.row is None else ()
 
 
 def peer_of(
@@ -142,6 +181,7 @@ def peer_of(
         alive=beat_until_ms is not None,
         ledger=view,
         fresh_until_ms=beat_until_ms,
+        left_covering_lots=beat.a_position_lots if beat_until_ms and beat and beat.left else None,
     )
 
 

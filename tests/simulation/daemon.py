@@ -43,6 +43,7 @@ from tests.simulation.peer import SimPeer
 from tests.simulation.socket import Socket
 from tests.simulation.tally import Tally
 from tests.simulation.venue import SimVenue
+from tests.simulation.weather import VIEW_LAG_S
 
 TIMING = TimingConfig(
     tick_s=0.5,
@@ -62,6 +63,8 @@ TIMING = TimingConfig(
     retry_max_s=6.0,
     ws_retry_max_s=2.0,
     quiet_after_429_s=5.0,
+    stop_timeout_s=30.0,
+    view_lag_s=VIEW_LAG_S,
 )
 """Shorter than the product's own where nothing but waiting would be simulated."""
 EXCHANGE_START_S = 7.0

@@ -6,7 +6,7 @@ from typing import Any
 from hedge.core.hedger.watch import Recent
 from hedge.core.records import Depth
 from hedge.exchange.budget import RequestBudget
-from hedge.exchange.peer import PeerDown, PeerHandler, PeerShown, PeerUp
+from hedge.exchange.peer import PeerDown, PeerHandler, PeerShown, PeerStated, PeerUp
 from tests.simulation.exchange import ETH, Frame, SimExchange
 from tests.simulation.host import Host, SimClock
 from tests.simulation.loop import Process
@@ -85,6 +85,12 @@ class SimPeer(Socket):
     def _note_unlisted(self, at_ms: int) -> None:
         if self.market.history[self._account].trades.unlisted(at_ms):
             self.reach("trades listed late")
+
+    async def stated(self) -> PeerStated:
+        position_lots = await self.position_lots()
+        resting = self.exchange.engine.active_orders(self._account)
+        open_orders = sum(order.market_id == self.market.index for order in resting)
+        return PeerStated(position_lots, open_orders)
 
     async def position_lots(self) -> int:
         at_ms = await read_at(self, "account")

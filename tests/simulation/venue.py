@@ -97,6 +97,7 @@ class SimVenue(Socket):
         self.key = key
         self._handler: VenueHandler | None = None
         self._depth = Depth()
+        self._heard_ms: int | None = None
         self.signed_nonce = -1
         self.on_order: Callable[[OrderRequest], None] = lambda order: None
         """Hears every order before it is signed."""
@@ -173,6 +174,13 @@ class SimVenue(Socket):
                 row.client_order_index
             ):
                 self.reach("thin book")
+
+    @property
+    def heard_ms(self) -> int | None:
+        """A socket that lives answers pings; one that is cut or silent was last heard before."""
+        if self.is_up and not self.host.venue.cut and self._loop.time() >= self._silent_until:
+            self._heard_ms = self.clock.now_ms()
+        return self._heard_ms
 
     def depth(self) -> Depth:
         return self._depth

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 from paper.limits import RequestLimits
 from tests.simulation import lies
 from tests.simulation.exchange import BTC, ETH, KEY, USD, A, B
+from tests.simulation.weather import VIEW_LAG_S
 
 if TYPE_CHECKING:
     from tests.simulation.daemon import Daemon
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 Blow = Callable[["Stage", Random], None]
 
-VIEW_LAG_S = 15.0
-"""The most that an answer is believed to lag."""
 ORDER_TAG_BITS = 44
 BOTH = {"A": A, "B": B}
 

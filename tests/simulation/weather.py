@@ -6,6 +6,9 @@ Chances are per transaction, read, frame, call or message.
 from dataclasses import dataclass
 from random import Random
 
+VIEW_LAG_S = 15.0
+"""The most that an answer is believed to lag."""
+
 
 @dataclass
 class VenueWeather:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
+from hedge.core.hedger.departure import SAY_OPEN_MS, is_heard, shown_gone
 from hedge.core.hedger.state import (
     IN_FLIGHT,
     PROVEN_PHASES,
@@ -262,7 +263,9 @@ def unsure(state: HedgerState) -> HedgerState:
     With a watch that takes one public answer too: an earlier process, or this one, may have hedged
     what it saw there before A knew of it.
     """
-    return replace(state, a_fresh=False, baseline=None, looked=not state.config.peer_watch)
+    return replace(
+        state, a_fresh=False, baseline=None, adopted=None, looked=not state.config.peer_watch
+    )
 
 
 def halt(state: HedgerState, reason: str, detail: str) -> Step:
@@ -274,20 +277,75 @@ def halt(state: HedgerState, reason: str, detail: str) -> Step:
 
 
 def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
-    idle = state.phase in (Phase.STANDBY, Phase.HALTED, Phase.RECONCILING)
-    late = state.stop_by_ms is not None and facts.now_ms >= state.stop_by_ms
-    if state.phase in IN_FLIGHT and not late:
-        return state, ()
+    """End where B may leave, or its time is over; say once what it waits for."""
+    if state.phase is Phase.STANDBY:
+        # A standby owes nothing: what it last knew of A is for the process that leads to answer.
+        return move(state, Trigger.STOP), (Stopped(state.manual_lots == 0),)
+    asked_ms = (state.stop_by_ms or 0) - state.config.stop_deadline_ms
+    waited_ms = facts.now_ms - asked_ms
+    why = why_stays(state, facts.now_ms)
+    if not why:
+        return move(state, Trigger.STOP), (Stopped(neutral=True),)
+    # No waiting helps where a person must act first.
+    hopeless = state.phase is Phase.HALTED and waited_ms >= SAY_OPEN_MS
+    by_hand = state.manual_lots and not _why_not_covered(replace(state, manual_lots=0))
+    if hopeless or by_hand or facts.now_ms >= (state.stop_by_ms or 0):
+        return move(state, Trigger.STOP), (Note("left_open", why, loud=True), Stopped(False))
+    if waited_ms >= SAY_OPEN_MS and not state.said_open:
+        return replace(state, said_open=True), (Note("stop_waits", why, loud=True),)
+    return state, ()
+
+
+def why_stays(state: HedgerState, now_ms: int) -> str:
+    """Return what B, asked to stop, still has to wait for; "" where it may leave.
+
+    It leaves last: when it covers A, and nothing of A can fill any more.
+    """
+    why = _why_not_covered(state)
+    if why:
+        return why
+    maker, beat = state.maker, state.maker.beat
+    has_said = beat is not None and is_heard(maker, now_ms) and beat.answers_leaving and beat.proven
+    if beat is not None and has_said and not beat.orders:
+        if _is_covering(state, beat.position_lots):
+            return ""
+        return "A's newest position is not covered yet"
+    if _is_covering(state, maker.left_lots):
+        return ""
+    gone_lots = shown_gone(maker, state.config.view_lag_ms, now_ms)
+    if _is_covering(state, gone_lots):
+        return ""
+    if beat is not None and is_heard(maker, now_ms):
+        if beat.orders:
+            return f"A has {beat.orders} order(s) in the book or without a clear answer"
+        return "A has not shown yet that nothing of it can fill"
+    life_s = maker.order_life_ms / 1000
+    return f"A is silent, and an order of A that is not known could fill for {life_s:g} s more"
+
+
+def _is_covering(state: HedgerState, a_lots: int | None) -> bool:
+    """Whether B's position answers this position of A, dust aside."""
+    if a_lots is None or state.net_lots is None:
+        return False
+    owed = state.config.offset_lots - a_lots - state.net_lots
+    return owed in (0, state.dust_lots)
+
+
+def _why_not_covered(state: HedgerState) -> str:
+    """Return why B's own position is not what it should be, as far as it knows."""
+    spec = state.config.spec
+    if state.phase in IN_FLIGHT or state.inflight is not None:
+        return "an order of B is not settled"
+    if state.net_lots is None or state.phase is Phase.RECONCILING:
+        return "B's book is not proven yet"
+    if not (state.streams_up and state.own_shown and state.consistent):
+        return "B has heard nothing of the exchange for too long"
+    if state.manual_lots:
+        return f"{spec.base(state.manual_lots)} {spec.symbol} published by hand is still open"
     owed = owed_lots(state)
-    alone = state.a is None and state.net_lots == state.config.offset_lots
-    nothing_to_do = owed is None and alone and state.manual_lots == 0
-    # A standby owes nothing: what it last knew of A is for the process that leads to answer.
-    stands_by = state.phase is Phase.STANDBY and state.manual_lots == 0
-    done = is_covered(state) or nothing_to_do or stands_by
-    if not (done or owed is None or late or idle):
-        return state, ()
-    neutral = state.phase not in IN_FLIGHT and state.inflight is None and done
-    return move(state, Trigger.STOP), (Stopped(neutral),)
+    if owed is not None and owed not in (0, state.dust_lots):
+        return f"B owes {spec.base(owed)} {spec.symbol}"
+    return ""
 
 
 # --- small parts -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
+from hedge.core.hedger.departure import Maker, MakerSeen, MakerStated
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
 from hedge.core.records import OrderRow, Trade
 from hedge.core.refusal import Refusal
@@ -90,6 +91,10 @@ IN_FLIGHT = frozenset({Phase.SENDING, Phase.SETTLING, Phase.UNKNOWN})
 PROVEN_PHASES = frozenset({Phase.IDLE, Phase.FAILED, *IN_FLIGHT})
 
 
+UNHEARD = Maker()
+"""Nothing of A was ever heard."""
+
+
 @dataclass(frozen=True, slots=True)
 class HedgerConfig:
     """The hedger's settings; times in ms, sizes in lots, money in micros of the quote asset."""
@@ -103,7 +108,8 @@ class HedgerConfig:
     backoff_max_ms: int = 30000
     settle_timeout_ms: int = 5000
     merge_wait_ms: int = 2000
-    stop_deadline_ms: int = 15000
+    stop_deadline_ms: int = 60000
+    view_lag_ms: int = 15000
     max_drift_micros: int = 1_000_000_000
     max_position_lots: int | None = None
     peer_watch: bool = False
@@ -163,6 +169,7 @@ class HedgerState:
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
     shown: Stand | None = None  # the newest position that A's public trades have carried
     shown_lots: int | None = None  # A's position as the venue shows it to everybody
+    adopted: Stand | None = None  # what the exchange itself stated, where nothing else was known
     manual_lots: int = 0
     hand_base_lots: int | None = None
     hand_restored: bool = False
@@ -175,7 +182,11 @@ class HedgerState:
     dust_lots: int = 0
     halt_reason: str = ""
     mismatch: str = ""
+    maker: Maker = UNHEARD
+    own_traded_ms: int = 0  # when our newest trade was heard, or our book proven
+    own_shown: bool = True  # our private stream was heard within the last seconds
     stop_by_ms: int | None = None
+    said_open: bool = False  # what a stop waits for has been said
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +322,12 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Look again: time has passed or the market has moved."""
+    """Look again: time has passed or the market has moved.
+
+    `own_shown`: our private stream was heard within the last seconds.
+    """
+
+    own_shown: bool = True
 
 
 HedgerEvent = (
@@ -327,6 +343,8 @@ HedgerEvent = (
     | PeerAnswered
     | ProofNeeded
     | PeerConfigured
+    | MakerSeen
+    | MakerStated
     | HandPublished
     | HandCleared
     | Sent

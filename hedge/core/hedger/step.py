@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hedge.core.hedger.departure import Maker, MakerSeen, MakerStated
 from hedge.core.hedger.rules import (
     Step,
     a_view,
@@ -64,6 +65,7 @@ from hedge.core.hedger.state import (
     Trigger,
 )
 from hedge.core.hedger.target import (
+    adopt_stated,
     beyond,
     follow,
     is_beyond,
@@ -109,11 +111,13 @@ def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
 # --- events ----------------------------------------------------------------------------------
 
 
-def _on_lease(state: HedgerState, event: LeaseChanged, _facts: Facts) -> Step:
+def _on_lease(state: HedgerState, event: LeaseChanged, facts: Facts) -> Step:
     if event.held:
         if state.phase is not Phase.STANDBY:
             return state, ()
-        return move(state, Trigger.LEASE), (Fence(),)
+        life_ms = state.maker.order_life_ms
+        maker = Maker(silent_ms=facts.now_ms, order_life_ms=life_ms)
+        return replace(move(state, Trigger.LEASE), maker=maker), (Fence(),)
     if state.phase in (Phase.STANDBY, Phase.STOPPING):
         # The fence of a leader that is ready has decided our order; its book counts what it did.
         return (replace(state, inflight=None) if event.led else state), ()
@@ -133,6 +137,8 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
         # Our count had run ahead (a nonce was handed back): the order's turn is still to come.
         detail = f"order {order.nonce} could still execute after {event.nonce - 1}"
         return state, (Note("fence_again", detail), Fence())
+    if event.view.last_trade_id != state.last_trade_id:
+        state = replace(state, own_traded_ms=facts.now_ms)
     state = replace(
         state,
         nonce=event.nonce,
@@ -175,7 +181,9 @@ def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) ->
     return state, (PublishFailure(failure, state.attempts, owed_lots(state)),)
 
 
-def _on_book(state: HedgerState, event: OwnBook, _facts: Facts) -> Step:
+def _on_book(state: HedgerState, event: OwnBook, facts: Facts) -> Step:
+    if event.view.last_trade_id != state.last_trade_id:
+        state = replace(state, own_traded_ms=facts.now_ms)
     state = with_view(state, event.view)
     if event.foreign:
         ids = list(event.foreign)
@@ -224,7 +232,17 @@ def _on_target(state: HedgerState, event: TargetSeen, _facts: Facts) -> Step:
 
 
 def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
-    """Take a state of A as the newest, unless it is beyond the limit."""
+    """Take a state of A as the newest, unless it is beyond the limit.
+
+    One that lacks what the exchange itself has stated is not: A may be deaf (it says so, or proves
+    its book again); nothing that was adopted is taken back by it.
+    """
+    adopted = state.adopted
+    if adopted is not None:
+        lacks = new.last_trade_id <= adopted.last_trade_id
+        if lacks and new.position_lots != adopted.position_lots:
+            return state, ()
+        state = replace(state, adopted=None)
     if is_beyond(state, new.position_lots):
         return beyond(state, new.position_lots)
     fresh = fresh or state.a_fresh
@@ -319,13 +337,40 @@ def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
     return unsure(replace(move(state, Trigger.RESUME), halt_reason="")), ()
 
 
+def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
+    maker, beat = state.maker, event.beat
+    if event.epoch is not None and event.epoch != maker.left_epoch:
+        maker = replace(maker, left_epoch="", left_lots=None)
+    if beat is None:
+        return (state if maker is state.maker else replace(state, maker=maker)), ()
+    maker = replace(
+        maker,
+        beat=beat,
+        silent_ms=facts.now_ms,
+        had_unanswered=beat.unanswered > 0,
+        order_life_ms=max(beat.order_life_ms or 0, maker.order_life_ms),
+        stated=None,
+        empty_ms=None,
+        is_empty_twice=False,
+    )
+    if beat.left and beat.position_lots is not None:
+        maker = replace(maker, left_epoch=beat.epoch, left_lots=beat.position_lots)
+    return replace(state, maker=maker), ()
+
+
+def _on_maker_stated(state: HedgerState, event: MakerStated, _facts: Facts) -> Step:
+    return adopt_stated(state, event)
+
+
 def _on_stop(state: HedgerState, _event: StopRequested, facts: Facts) -> Step:
     if state.stop_by_ms is not None:
         return state, ()
     return replace(state, stop_by_ms=facts.now_ms + state.config.stop_deadline_ms), ()
 
 
-def _on_tick(state: HedgerState, _event: Tick, _facts: Facts) -> Step:
+def _on_tick(state: HedgerState, event: Tick, _facts: Facts) -> Step:
+    if event.own_shown != state.own_shown:
+        state = replace(state, own_shown=event.own_shown)
     return state, ()
 
 
@@ -342,6 +387,8 @@ _HANDLERS: dict[type, Callable[[HedgerState, Any, Facts], Step]] = {
     PeerAnswered: on_peer_answered,
     ProofNeeded: _on_proof_needed,
     PeerConfigured: _on_peer,
+    MakerSeen: _on_maker_seen,
+    MakerStated: _on_maker_stated,
     HandPublished: _on_hand,
     HandCleared: _on_hand_cleared,
     Sent: _on_sent,

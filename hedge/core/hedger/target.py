@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from hedge.core.freshness import FRESH_MS
+from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.rules import Step, a_view, halt
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand, found, merged
@@ -56,6 +58,52 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> 
         loud=True,
     )
     return replace(state, a_fresh=True, hand_base_lots=None), (*effects, note)
+
+
+def adopt_stated(state: HedgerState, event: MakerStated) -> Step:
+    """Take the exchange's own statement of A's position.
+
+    It counts only where it was asked for `view_lag_s` after B's newest trade, and two statements
+    agree, the later one asked for no sooner than a third of that after the former. Where B's view
+    of A is not known to be current it becomes the view: it contains every trade before it.
+    """
+    maker, lag_ms = state.maker, state.config.view_lag_ms
+    before = maker.stated
+    is_empty = event.open_orders == 0
+    since_ms = maker.silent_ms + FRESH_MS + lag_ms
+    empty_ms = maker.empty_ms if is_empty else None
+    if is_empty and empty_ms is None and event.asked_ms >= since_ms:
+        empty_ms = event.asked_ms
+    twice = is_empty and empty_ms is not None and event.asked_ms >= empty_ms + lag_ms
+    maker = replace(maker, stated=event, empty_ms=empty_ms, is_empty_twice=twice)
+    state = replace(state, maker=maker)
+    agree = (
+        before is not None
+        and before.position_lots == event.position_lots
+        and event.asked_ms >= before.asked_ms + lag_ms // 3
+    )
+    settled_ms = state.own_traded_ms + lag_ms
+    reaches = before is not None and before.asked_ms >= settled_ms
+    if state.a_fresh or state.phase not in PROVEN_PHASES or not (agree and reaches):
+        return state, ()
+    if is_beyond(state, event.position_lots):
+        return beyond(state, event.position_lots)
+    stand = Stand(event.position_lots, event.newest_trade_id)
+    state = follow(state, ATarget("", 0, stand.position_lots, stand.last_trade_id, 0))
+    watched = merged(state.watched, (), stand.last_trade_id)
+    state = replace(
+        state,
+        watched=watched,
+        shown=None,
+        adopted=stand,
+        a_fresh=True,
+        looked=True,
+        hand_base_lots=None,
+    )
+    size = state.config.spec.base(event.position_lots)
+    return state, (
+        Note("position_stated", f"the exchange states twice: A holds {size}", loud=True),
+    )
 
 
 def is_beyond(state: HedgerState, lots: int) -> bool:

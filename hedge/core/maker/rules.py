@@ -18,8 +18,11 @@ from hedge.core.maker.state import (
     Stopped,
     Trigger,
 )
-from hedge.core.maker.unwinding import NAKED, close, time_outs
+from hedge.core.maker.unwinding import NAKED, close, look, time_outs
 from hedge.core.transitions import Facts
+
+SAY_OPEN_MS = 8000
+"""After this long a side that was asked to stop says what is open."""
 
 
 def is_covered(state: MakerState) -> bool:
@@ -278,17 +281,60 @@ def _peer_can_take(state: MakerState, position_lots: int) -> bool:
 
 
 def _stop(state: MakerState, facts: Facts) -> Step:
+    """End once nothing rests and B covers it all, or when the time is over; say what is open."""
     if state.stop_by_ms is None or state.stopped:
         return state, ()
-    late = facts.now_ms >= state.stop_by_ms
-    covered = state.uncovered_ms is None
-    gone = state.order is None and state.pending is None and not state.unsaid
-    # That no fill is known to be uncovered is not enough: B must have answered this state, which
-    # is waited for where B can.
-    known = is_covered(state) or state.covered == (state.net_lots, state.last_trade_id)
-    if late or (gone and covered and (known or not state.peer.ready)):
-        return replace(state, stopped=True), (Stopped(neutral=gone and covered and known),)
-    return state, ()
+    asked_ms = state.stop_by_ms - state.config.stop_deadline_ms
+    why = why_stays(state)
+    if not why:
+        return replace(state, stopped=True), (Stopped(neutral=True),)
+    if facts.now_ms >= state.stop_by_ms:
+        note = Note("left_open", why, loud=True)
+        return replace(state, stopped=True), (note, Stopped(neutral=False))
+    effects: tuple[MakerEffect, ...] = ()
+    if facts.now_ms >= asked_ms + SAY_OPEN_MS and not state.said_open:
+        state, effects = replace(state, said_open=True), (Note("stop_waits", why, loud=True),)
+    is_settled = facts.now_ms >= state.settled_ms + state.config.view_lag_ms
+    if is_settled and not state.peer.alive and not _why_may_fill(state):
+        state, more = look(state, facts)
+        return state, (*effects, *more)
+    return state, effects
+
+
+def why_stays(state: MakerState) -> str:
+    """Return what A, asked to stop, still has to wait for; "" where it may leave.
+
+    Nothing of it can fill any more, and its last state is covered: by B's fresh ledger, by B's last
+    word, or by the exchange's own statement of B's position where B is silent.
+    """
+    may_fill = _why_may_fill(state)
+    if may_fill:
+        return may_fill
+    net = state.net_lots or 0
+    looked = state.looked
+    states_b = looked is not None and looked.seq == state.seq and not state.peer.alive
+    if is_covered(state) or state.b_left == (state.seq, net):
+        return ""
+    if states_b and looked is not None and looked.position_lots is not None:
+        owed = state.config.offset_lots - net - looked.position_lots
+        if owed == 0:
+            return ""
+    return f"B has not covered A's {state.config.spec.base(net)} {state.config.spec.symbol}"
+
+
+def _why_may_fill(state: MakerState) -> str:
+    """Return why something of A could still fill, or is not known yet."""
+    order = state.order
+    if order is not None:
+        size = state.config.spec.base(order.lots - order.filled_lots)
+        return f"an order over {size} {state.config.spec.symbol} has not ended yet"
+    if state.pending is not None or state.nonce is None:
+        return "A's book is not proven yet"
+    if state.unsaid or not state.consistent:
+        return "a trade of A is missing or not published yet"
+    if not (state.streams_up and state.own_shown):
+        return "A has heard nothing of the exchange for too long"
+    return ""
 
 
 _RULES = (

@@ -106,7 +106,8 @@ class MakerConfig:
     deadline_ms: int = 10000
     retry_delay_ms: int = 1000
     requote_pause_ms: int = 1000
-    stop_deadline_ms: int = 15000
+    stop_deadline_ms: int = 60000
+    view_lag_ms: int = 15000
     max_drift_micros: int = 1_000_000_000
     max_position_lots: int | None = None
     offset_lots: int = 0
@@ -157,7 +158,8 @@ class LedgerView:
 class Peer:
     """B as seen from here: alive and able to hedge, and its newest answer.
 
-    After `fresh_until_ms` it is neither; None: it does not grow old.
+    After `fresh_until_ms` it is neither; None: it does not grow old. `left_covering_lots`: its last
+    word, read fresh, is that it left while it covered this position of ours.
     """
 
     ready: bool
@@ -166,6 +168,7 @@ class Peer:
     alive: bool = False
     ledger: LedgerView | None = None
     fresh_until_ms: int | None = None
+    left_covering_lots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,11 @@ class MakerState:
     halt_reason: str = ""
     adopted: bool = False
     caught_up_ms: int | None = None
+    settled_ms: int = 0  # when our newest trade was heard, or our book proven
+    b_left: tuple[int, int] | None = None  # our seq and position that B covered as it left
+    own_shown: bool = True  # our private stream was heard within the last seconds
     stop_by_ms: int | None = None
+    said_open: bool = False  # what a stop waits for has been said
     stopped: bool = False
 
 
@@ -305,7 +312,12 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Look again: time has passed or the market has moved."""
+    """Look again: time has passed or the market has moved.
+
+    `own_shown`: our private stream was heard within the last seconds.
+    """
+
+    own_shown: bool = True
 
 
 MakerEvent = (

@@ -92,6 +92,7 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
         retry_at_ms=None,
         contradiction_ms=None,
         claimed_lots=None,
+        settled_ms=facts.now_ms,
     )
     state, said = say(move(state, Trigger.PROVEN))
     state = replace(state, seq=state.seq + 1)
@@ -120,7 +121,7 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
     stated = state.net_lots
     state = _believe(state, event.view, facts)
     if event.trades:
-        state = uncover(move(state, Trigger.FILL), facts)
+        state = uncover(move(replace(state, settled_ms=facts.now_ms), Trigger.FILL), facts)
     state, effects = say(state)
     if not effects and state.seq and state.net_lots not in (stated, None):
         state = replace(state, seq=state.seq + 1)  # a change without a fill is a new state too
@@ -211,7 +212,12 @@ def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal
 
 
 def _on_peer(state: MakerState, event: PeerSeen, _facts: Facts) -> Step:
-    return (state if event.peer == state.peer else replace(state, peer=event.peer)), ()
+    if event.peer != state.peer:
+        state = replace(state, peer=event.peer)
+    covered = event.peer.left_covering_lots
+    if covered is not None and covered == state.net_lots:
+        state = replace(state, b_left=(state.seq, covered))
+    return state, ()
 
 
 def _on_b_shown(state: MakerState, event: BShown, _facts: Facts) -> Step:
@@ -258,7 +264,9 @@ def _on_stop(state: MakerState, _event: StopRequested, facts: Facts) -> Step:
     return replace(move(state, Trigger.STOP), stop_by_ms=stop_by_ms), ()
 
 
-def _on_tick(state: MakerState, _event: Tick, _facts: Facts) -> Step:
+def _on_tick(state: MakerState, event: Tick, _facts: Facts) -> Step:
+    if event.own_shown != state.own_shown:
+        state = replace(state, own_shown=event.own_shown)
     return state, ()
 
 

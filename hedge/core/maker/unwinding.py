@@ -53,7 +53,7 @@ def close(state: MakerState, facts: Facts) -> Step:
         return state, ()
     lots = -(state.net_lots or 0) if state.closing is Closing.ALL else _unhedged(state)
     if lots is None:
-        return _look(state, facts)
+        return look(state, facts)
     if lots == 0 and state.closing is Closing.ALL:
         return replace(state, closing=None), (Note("closed", "nothing left to close"),)
     price = facts.bid_ticks if lots < 0 else facts.ask_ticks
@@ -93,7 +93,7 @@ def _reducing(lots: int, net: int) -> int:
     return Side.of(lots).sign * min(abs(lots), abs(net))
 
 
-def _look(state: MakerState, facts: Facts) -> Step:
+def look(state: MakerState, facts: Facts) -> Step:
     """Ask what B holds, if the watch is on; again after a while where nothing came of it."""
     looked = state.looked
     recently = looked is not None and facts.now_ms < looked.asked_ms + LOOK_EVERY_MS

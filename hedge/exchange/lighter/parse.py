@@ -192,21 +192,33 @@ def account_view(body: Json, spec: MarketSpec, account_index: int) -> AccountVie
     Size is sign times position, because a flat market is shown with sign 1. A missing market row
     is flat only where the list of positions is there. Raises VenueParseError.
     """
-    row = next(
-        (
-            account
-            for account in _rows(body.get("accounts"), "accounts")
-            if account.get("account_index", account.get("index")) == account_index
-        ),
-        None,
-    )
-    if row is None:
-        raise VenueParseError("accounts", "our account is not in the answer")
+    row = _account_row(body, account_index)
     return AccountView(
         available_micros=floor_micros(row.get("available_balance"), "available_balance"),
         collateral_micros=floor_micros(row.get("collateral"), "collateral"),
         position_lots=position_of(row.get("positions"), spec) or 0,
     )
+
+
+def _account_row(body: Json, account_index: int) -> Json:
+    for account in _rows(body.get("accounts"), "accounts"):
+        if account.get("account_index", account.get("index")) == account_index:
+            return account
+    raise VenueParseError("accounts", "our account is not in the answer")
+
+
+def open_orders_of(body: Json, spec: MarketSpec, account_index: int) -> int | None:
+    """Return how many orders rest in our market by one `account` answer, None where it is silent.
+
+    The market's own row counts (`open_order_count`); without one the whole account's count does
+    where that is 0 (lighter-api.md, DetailedAccount and AccountPosition). Raises VenueParseError.
+    """
+    row = _account_row(body, account_index)
+    for position in _rows(row.get("positions"), "positions"):
+        if _integer(position, "market_id") == spec.market_index:
+            found = position.get("open_order_count")
+            return found if type(found) is int else None
+    return 0 if row.get("total_order_count") == 0 else None
 
 
 def position_of(container: object, spec: MarketSpec) -> int | None:

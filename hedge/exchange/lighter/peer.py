@@ -6,7 +6,7 @@ from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.rest import RestClient
 from hedge.exchange.lighter.streams.connection import Delays, Link, LinkTimes
 from hedge.exchange.lighter.streams.peer_channel import PeerTalk
-from hedge.exchange.peer import PeerEvent, PeerHandler
+from hedge.exchange.peer import PeerEvent, PeerHandler, PeerStated
 from hedge.exchange.port import Clock
 
 PAGE = 100
@@ -60,6 +60,17 @@ class LighterPeer:
             ids = [parse.integer_of(row, "trade_id") for row in rows]
         ordered = tuple(sorted(legs, key=lambda leg: (leg.trade_id, leg.side.sign)))
         return Recent(ordered, min(ids, default=0), max(ids, default=0))
+
+    async def stated(self) -> PeerStated:
+        """Return what one public answer of the account query states of the peer.
+
+        Raises VenueUnavailableError, VenueRefusedError.
+        """
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
+            view = parse.account_view(body, self._spec, self._account_index)
+            open_orders = parse.open_orders_of(body, self._spec, self._account_index)
+        return PeerStated(view.position_lots, open_orders)
 
     async def position_lots(self) -> int:
         """Return the peer's position as one public answer of the account query states it.

@@ -157,6 +157,11 @@ class LighterVenue:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""
         await self._feed.run(handler)
 
+    @property
+    def heard_ms(self) -> int | None:
+        """When the private stream carried its newest frame, a pong too (monotonic ms), or None."""
+        return self._feed.heard_ms
+
     def depth(self) -> Depth:
         """Return the public book as last seen; empty while unknown or stale."""
         return self._feed.depth()

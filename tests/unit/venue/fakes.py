@@ -92,6 +92,10 @@ class ScriptVenue:
     async def run_streams(self, handler: VenueHandler) -> None:
         await asyncio.Event().wait()
 
+    @property
+    def heard_ms(self) -> int | None:
+        return self.silent_since_ms if self.silent_since_ms is not None else self.clock.now_ms()
+
     def depth(self) -> Depth:
         return self.book
 

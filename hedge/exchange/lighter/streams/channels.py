@@ -170,7 +170,7 @@ class PrivateTalk(StreamTalk):
 
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Turn a frame into events. Raises LinkLostError for trades or orders it cannot read."""
-        self.last_data_ms = received_ns // 1_000_000
+        self.last_data_ms = self._clock.now_ms()
         family, events = self._read(frame, received_ns)
         for event in events:
             self._emit(event)
@@ -283,9 +283,9 @@ class PublicTalk(StreamTalk):
             raise LinkLostError("no new snapshot of the order book")
         return _NOTHING
 
-    def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
+    def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:  # noqa: ARG002
         """Mirror the frame; a gap or an unreadable book asks for a new snapshot."""
-        self._heard_ms = received_ns // 1_000_000
+        self._heard_ms = self._clock.now_ms()
         family, answers = self._read(frame, self._heard_ms)
         if family:
             if family != BOOK or self._mirror.is_synced:

@@ -70,13 +70,14 @@ class LinkTimes:
 
     A first frame that is required must come within `ready_s`, one that is optional is waited for
     `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
-    for our load nothing is tried for `quiet_s`.
+    for our load nothing is tried for `quiet_s`. After `hush_s` without any frame a ping is due.
     """
 
     open_s: float = 10.0
     ready_s: float = 15.0
     grace_s: float = 5.0
     ping_s: float = 20.0
+    hush_s: float = 5.0
     silence_s: float = 90.0
     pong_s: float = 10.0
     stale_s: float = 30.0
@@ -144,6 +145,11 @@ class Link:
         self._answers_pings = False
         self._wire_log = logging.getLogger(f"{__name__}.{name}")
         self._wire_log.setLevel(logging.WARNING)  # DEBUG would write tokens into the log
+
+    @property
+    def heard_ms(self) -> int | None:
+        """When the open socket carried its newest frame (monotonic ms), None before the first."""
+        return self._heard_ms or None
 
     async def send(self, text: str) -> int:
         """Hand one frame to the open socket; return when it left (monotonic ns).
@@ -245,7 +251,7 @@ class Link:
         while True:
             text = await socket.recv()
             received_ns = clock.mono_ns()
-            self._heard_ms = received_ns // 1_000_000
+            self._heard_ms = self._clock.now_ms()
             frame = _frame(text)
             kind = frame.get("type")
             if kind == "ping":
@@ -280,7 +286,9 @@ class Link:
             if now_ms - self._pinged_ms >= self._times.pong_s * 1000:
                 raise LinkLostError(f"no pong within {self._times.pong_s:g} s")
             return
-        if now_ms - self._pinged_ms >= self._times.ping_s * 1000:
+        hushed_ms = now_ms - max(self._heard_ms, self._pinged_ms)
+        is_due = now_ms - self._pinged_ms >= self._times.ping_s * 1000
+        if is_due or hushed_ms >= self._times.hush_s * 1000:
             self._pinged_ms = now_ms
             await self.send(PING)
         for text in self._talk.tick(now_ms):

@@ -68,6 +68,11 @@ class Feed:
             self._handler = None
             self._is_up = False
 
+    @property
+    def heard_ms(self) -> int | None:
+        """When the private socket carried its newest frame (monotonic ms), None before any."""
+        return self._links[0].heard_ms
+
     def depth(self) -> Depth:
         """Return the public book; empty while it is not known."""
         return self._public.depth()

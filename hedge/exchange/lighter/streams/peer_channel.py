@@ -72,7 +72,7 @@ class PeerTalk:
 
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Turn a frame into events. Raises LinkLostError for trades that it cannot read."""
-        self.last_data_ms = received_ns // 1_000_000
+        self.last_data_ms = self._clock.now_ms()
         shown, answers = self._read(frame, received_ns)
         if shown is None:
             return answers
