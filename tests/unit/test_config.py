@@ -194,7 +194,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("safety.max_drift_usd", -1, "at least 0"),
         ("timing.tick_s", 0, "more than 0"),
         ("timing.lease_renew_s", 10, "less than timing.lease_ttl_s"),
-        ("timing.beat_s", 3, "less than timing.ready_ttl_s"),
+        ("timing.beat_s", 4, "less than timing.ready_ttl_s"),
         ("logging.level", "LOUD", "DEBUG, INFO"),
         ("pair", "a:b", "letters"),
         ("market", "", "symbol"),

@@ -280,7 +280,8 @@ def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
     """End where B may leave, or its time is over; say once what it waits for."""
     if state.phase is Phase.STANDBY:
         # A standby owes nothing: what it last knew of A is for the process that leads to answer.
-        return move(state, Trigger.STOP), (Stopped(state.manual_lots == 0),)
+        is_clean = state.manual_lots == 0 and state.inflight is None
+        return move(state, Trigger.STOP), (Stopped(is_clean),)
     asked_ms = (state.stop_by_ms or 0) - state.config.stop_deadline_ms
     waited_ms = facts.now_ms - asked_ms
     why = why_stays(state, facts.now_ms)
@@ -288,7 +289,7 @@ def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
         return move(state, Trigger.STOP), (Stopped(neutral=True),)
     # No waiting helps where a person must act first.
     hopeless = state.phase is Phase.HALTED and waited_ms >= SAY_OPEN_MS
-    by_hand = state.manual_lots and not _why_not_covered(replace(state, manual_lots=0))
+    by_hand = bool(state.manual_lots) and why == _by_hand(state)
     if hopeless or by_hand or facts.now_ms >= (state.stop_by_ms or 0):
         return move(state, Trigger.STOP), (Note("left_open", why, loud=True), Stopped(False))
     if waited_ms >= SAY_OPEN_MS and not state.said_open:
@@ -340,12 +341,15 @@ def _why_not_covered(state: HedgerState) -> str:
         return "B's book is not proven yet"
     if not (state.streams_up and state.own_shown and state.consistent):
         return "B has heard nothing of the exchange for too long"
-    if state.manual_lots:
-        return f"{spec.base(state.manual_lots)} {spec.symbol} published by hand is still open"
     owed = owed_lots(state)
     if owed is not None and owed not in (0, state.dust_lots):
         return f"B owes {spec.base(owed)} {spec.symbol}"
-    return ""
+    return _by_hand(state) if state.manual_lots else ""
+
+
+def _by_hand(state: HedgerState) -> str:
+    spec = state.config.spec
+    return f"{spec.base(state.manual_lots)} {spec.symbol} published by hand is still open"
 
 
 # --- small parts -----------------------------------------------------------------------------

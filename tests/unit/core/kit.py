@@ -9,6 +9,7 @@ from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger import state as hedger_state
 from hedge.core.hedger import step as hedger
+from hedge.core.hedger.departure import MakerBeat, MakerSeen
 from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState, InFlight
 from hedge.core.maker import state as maker_state
 from hedge.core.maker import step as maker
@@ -20,6 +21,7 @@ from hedge.exchange.error_codes import refusal_of
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 BID, ASK, MARK = 299_990, 300_010, 300_000
 A_INSTANCE, B_INSTANCE = "a" * 12, "b" * 12
+A_EPOCH = "a" * 16
 
 ACCEPTED = Outcome(Verdict.ACCEPTED)
 UNKNOWN = Outcome(Verdict.UNKNOWN, code=0, reason="no answer")
@@ -295,7 +297,19 @@ class Hedger(Driver):
         assert self.state.phase is hedger.Phase.HALTED
         return self
 
+    def a_left(self, lots: int | None = None) -> "Hedger":
+        """A's last word is that nothing of it can happen any more."""
+        left = lots if lots is not None else self.a_lots
+        beat = self.beat(left=True, position_lots=left)
+        self(MakerSeen(beat, beat.epoch))
+        return self
+
     # events
+
+    def beat(self, **changes: Any) -> MakerBeat:
+        """Return A's heartbeat, fresh until long from now."""
+        values: dict[str, Any] = {"position_lots": self.a_lots, "seq": self.a_seq, "proven": True}
+        return MakerBeat(**{"epoch": A_EPOCH, "fresh_until_ms": 10**9, **values, **changes})
 
     def view(self, *, consistent: bool = True) -> BookView:
         return BookView(self.net, self.last_id, consistent, dict(self.fills))

@@ -6,6 +6,7 @@ import pytest
 
 from hedge.core import ids
 from hedge.core.amounts import Side
+from hedge.core.hedger.departure import MakerSeen
 from hedge.core.hedger.state import (
     Failure,
     Fence,
@@ -419,16 +420,16 @@ def test_a_stop_finishes_what_is_in_flight_and_owed() -> None:
     done = driver.execute()
     assert kinds(done) == [Report, SendHedge]
     driver(driver.answer())
-    done = driver.execute()
-    assert kinds(done) == [Report, Stopped]
-    assert only(done, Stopped).neutral is True
+    assert kinds(driver.execute()) == [Report]  # A has not left yet
+    beat = driver.beat(left=True)
+    assert only(driver(MakerSeen(beat, beat.epoch)), Stopped).neutral is True
 
 
 def test_a_stop_does_not_wait_for_ever() -> None:
     """At the deadline B ends, says that it is not neutral, and sends nothing in that moment."""
     driver = Hedger().failed()
     driver(StopRequested())
-    driver.later(14_999)
+    driver.later(59_999)
     driver.state = replace(driver.state, retry_at_ms=None, attempts=0)
     driver.later(1)
     done = driver(Tick())
@@ -440,16 +441,16 @@ def test_a_stop_with_an_open_fate_is_not_neutral() -> None:
     """An order in doubt at the deadline may still have executed."""
     driver = Hedger().unknown()
     driver(StopRequested())
-    driver.later(15_000)
+    driver.later(60_000)
     assert only(driver(Tick()), Stopped).neutral is False
 
 
 @pytest.mark.parametrize("what", ["standby", "halted"])
 def test_a_stop_of_a_b_at_rest_is_immediate(what: str) -> None:
-    """Where B may trade nothing anyway there is nothing to wait for."""
+    """Where B may trade nothing anyway, and A has left, there is nothing to wait for."""
     driver = {
         "standby": Hedger,
-        "halted": lambda: Hedger().halted(),
+        "halted": lambda: Hedger().halted().a_left(),
     }[what]()
     assert only(driver(StopRequested()), Stopped).neutral is True
     assert driver(HaltSeen("late"), HaltRaised("late", ""), LeaseChanged(held=False), Tick()) == []
@@ -457,7 +458,10 @@ def test_a_stop_of_a_b_at_rest_is_immediate(what: str) -> None:
 
 def test_a_stop_before_the_first_proof_is_not_neutral() -> None:
     """What an earlier process left behind is not known yet, and unknown is not flat."""
-    assert only(Hedger().reconciling()(StopRequested()), Stopped).neutral is False
+    driver = Hedger().reconciling()
+    assert driver(StopRequested()) == []
+    driver.later(60_000)
+    assert only(driver(Tick()), Stopped).neutral is False
 
 
 def test_a_restored_hand_made_debt_is_judged_before_it_is_traded() -> None:

@@ -89,7 +89,7 @@ def always(
         (phase, Trigger.LOST): (lambda: (build(), LOST), []),
         (phase, Trigger.HALT): (lambda: (build(), HALT), [HaltPair]),
         (phase, Trigger.STOP): (
-            (lambda: late_stop(build())) if in_flight else (lambda: (build(), STOP)),
+            (lambda: late_stop(build())) if in_flight else (lambda: (build().a_left(), STOP)),
             [Stopped],
         ),
     }
@@ -99,7 +99,7 @@ ROWS: dict[tuple[Phase, Trigger], tuple[Situation, list[type]]] = {
     (Phase.STANDBY, Trigger.LEASE): (lambda: (Hedger(), HELD), [Fence]),
     (Phase.STANDBY, Trigger.HALT): (lambda: (Hedger(), HALT), [HaltPair]),
     (Phase.STANDBY, Trigger.STOP): (lambda: (Hedger(), STOP), [Stopped]),
-    **always(Phase.RECONCILING, lambda: Hedger().reconciling()),
+    **always(Phase.RECONCILING, lambda: Hedger().reconciling(), in_flight=True),
     (Phase.RECONCILING, Trigger.PROVEN): (
         lambda: (Hedger().reconciling(), fence_of(Hedger())),
         [ReadBaseline],
@@ -125,7 +125,7 @@ ROWS: dict[tuple[Phase, Trigger], tuple[Situation, list[type]]] = {
         lambda: (driver := Hedger().sending(), driver.answer(UNKNOWN)),
         [Fence],
     ),
-    **always(Phase.SETTLING, lambda: Hedger(settle_timeout_ms=60_000).settling(), in_flight=True),
+    **always(Phase.SETTLING, lambda: Hedger(settle_timeout_ms=99_000).settling(), in_flight=True),
     (Phase.SETTLING, Trigger.FENCE): (lambda: twin(Hedger().settling()), [Fence]),
     (Phase.SETTLING, Trigger.SETTLED): (settled, [Report]),
     (Phase.SETTLING, Trigger.DOUBT): (
@@ -149,7 +149,7 @@ ROWS: dict[tuple[Phase, Trigger], tuple[Situation, list[type]]] = {
     (Phase.FAILED, Trigger.COVERED): (no_longer_owed, []),
     (Phase.HALTED, Trigger.LOST): (lambda: (Hedger().halted(), LOST), []),
     (Phase.HALTED, Trigger.RESUME): (lambda: (Hedger().halted(), Resumed(force=False)), []),
-    (Phase.HALTED, Trigger.STOP): (lambda: (Hedger().halted(), STOP), [Stopped]),
+    (Phase.HALTED, Trigger.STOP): (lambda: (Hedger().halted().a_left(), STOP), [Stopped]),
 }
 
 PAIRS = [(phase, trigger) for phase in Phase for trigger in Trigger]

@@ -246,6 +246,8 @@ def test_an_impossible_position_halts(lots: int) -> None:
     assert only(driver(driver.says(lots)), HaltPair).reason == "position_limit"
     assert driver(driver.says(lots)) == []
     driver(StopRequested())
+    driver.later(60_000)
+    driver(Tick())
     assert driver.state.phase is Phase.STOPPING
     assert driver(driver.says(lots)) == []
 
@@ -309,10 +311,10 @@ def test_a_foreign_trade_on_b_halts_and_is_not_countered() -> None:
 
 def test_a_foreign_trade_does_not_disturb_the_end() -> None:
     """While the process is ending it is said, and nothing more."""
-    driver = Hedger().idle()
+    driver = Hedger().idle().a_left()
     driver(StopRequested())
-    assert driver(driver.trade(30, foreign=(77,))) == []
     assert driver.state.phase is Phase.STOPPING
+    assert driver(driver.trade(30, foreign=(77,))) == []
 
 
 # --- published by hand -----------------------------------------------------------------------

@@ -329,7 +329,7 @@ def test_a_debt_without_a_fill_of_ours_starts_the_clock() -> None:
     driver(Tick())
     assert driver.notes(loud=True) == ["hedge_confirm_timeout"]
     driver(StopRequested())
-    driver.later(15_000)
+    driver.later(60_000)
     assert only(driver(Tick()), Stopped).neutral is False
 
 
@@ -586,8 +586,8 @@ def test_a_stop_does_not_wait_for_ever() -> None:
     """At the deadline the process ends and says that it is not neutral."""
     driver = filled()
     driver(StopRequested())
-    driver.later(14_999)
-    assert driver(Tick()) == []
+    driver.later(59_999)
+    assert Stopped not in kinds(driver(Tick()))
     driver.later(1)
     assert only(driver(Tick()), Stopped).neutral is False
 

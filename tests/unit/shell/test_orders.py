@@ -141,7 +141,7 @@ def test_a_closing_order_without_a_book_keeps_the_cores_price(parts: Parts, benc
     assert request.price_ticks == BID
 
 
-@pytest.mark.parametrize(("time_out_s", "life_s"), [(30, 600), (300, 600), (1000, 1300)])
+@pytest.mark.parametrize(("time_out_s", "life_s"), [(30, 330), (300, 360), (1000, 1060)])
 def test_an_order_of_a_outlives_its_own_time_out_and_little_more(
     bench: Bench, time_out_s: int, life_s: int
 ) -> None:

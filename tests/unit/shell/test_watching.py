@@ -77,7 +77,8 @@ class Watch:
         """Watch for a while of the bench's clock; return when it asked, in ms from its begin."""
         since_ms = self.bench.clock.now_ms()
         until_ms = since_ms + wait_ms
-        (_, listen), (_, ask) = self.watcher.loops()
+        (_, listen), (_, ask), (_, state) = self.watcher.loops()
+        state.close()
         async with running(listen), running(ask):
             await eventually(lambda: self.bench.clock.now_ms() >= until_ms)
         return [at - since_ms for at in self.asked_ms if since_ms <= at <= until_ms]
@@ -152,8 +153,9 @@ async def test_a_spent_budget_is_not_overdrawn(watch: Watch) -> None:
 
 async def test_a_lost_stream_is_only_logged(watch: Watch) -> None:
     """Down is no statement about A."""
-    (_, listen), (_, ask) = watch.watcher.loops()
+    (_, listen), (_, ask), (_, state) = watch.watcher.loops()
     ask.close()
+    state.close()
     async with running(listen):
         await eventually(lambda: watch.peer.handler is not None)
         watch.hear(PeerDown("cut"))
