@@ -18,6 +18,7 @@ _ADVICE: Mapping[str, str] = {
     "position_limit": "Check A's position against `safety.max_position_base_amount`",
     "unexpected_short": "Check on Lighter why account A is short, and close that",
     "unexplained_position": "Compare both positions on Lighter with what the pair should hold",
+    "views_differ": "Compare account A's position on Lighter with both numbers",
     "unreadable_halt": "Look at the halt record in Redis and in the state directory",
 }
 _DEFAULT_ADVICE = "Check both accounts' positions and orders on Lighter"

@@ -20,6 +20,7 @@ STOPS_B = frozenset(
         "unexplained_position",
         "position_limit",
         "book_not_proven",
+        "views_differ",
     }
 )
 """Halts of B's own after which it trades nothing; after any other it follows its target."""

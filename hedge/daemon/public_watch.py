@@ -118,7 +118,8 @@ class Watcher:
             state = self._do.state()
             if self._do.a_lives() or state.phase not in PROVEN_PHASES:
                 continue
-            pause_s = timing.view_lag_s / (1 if state.a_fresh else 3)
+            is_settled = state.a_fresh and state.differs is None
+            pause_s = timing.view_lag_s / (1 if is_settled else 3)
             now_ms = clock.now_ms()
             is_due = asked_ms is None or now_ms >= asked_ms + pause_s * 1000
             if is_due and self._parts.budget.has_room:

@@ -75,6 +75,15 @@ class Maker:
     is_empty_twice: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """How long (from `since_ms`, monotonic) and how often the exchange stated another position."""
+
+    position_lots: int
+    since_ms: int
+    answers: int = 1
+
+
 def is_heard(maker: Maker, now_ms: int) -> bool:
     """Whether A's newest heartbeat is fresh."""
     return maker.beat is not None and now_ms <= maker.beat.fresh_until_ms

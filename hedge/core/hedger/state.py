@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
-from hedge.core.hedger.departure import Maker, MakerSeen, MakerStated
+from hedge.core.hedger.departure import Differs, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
 from hedge.core.records import OrderRow, Trade
 from hedge.core.refusal import Refusal
@@ -183,6 +183,8 @@ class HedgerState:
     halt_reason: str = ""
     mismatch: str = ""
     maker: Maker = UNHEARD
+    view_ms: int = 0  # when what is known of A changed last
+    differs: Differs | None = None  # the exchange states another position of A than the view
     own_traded_ms: int = 0  # when our newest trade was heard, or our book proven
     own_shown: bool = True  # our private stream was heard within the last seconds
     stop_by_ms: int | None = None

@@ -65,13 +65,13 @@ from hedge.core.hedger.state import (
     Trigger,
 )
 from hedge.core.hedger.target import (
-    adopt_stated,
     beyond,
     follow,
     is_beyond,
     is_left,
     on_peer_answered,
     on_peer_traded,
+    on_stated,
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
 from hedge.core.records import OrderStatus
@@ -104,7 +104,10 @@ def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
     Raises IllegalTransitionError for an event that the state table has no row for; the caller's
     state is unchanged then.
     """
+    known = state.a, state.watched, state.shown
     state, effects = _HANDLERS[type(event)](state, event, facts)
+    if (state.a, state.watched, state.shown) != known:
+        state = replace(state, view_ms=facts.now_ms)
     return advance(state, effects, facts)
 
 
@@ -359,7 +362,7 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
 
 
 def _on_maker_stated(state: HedgerState, event: MakerStated, _facts: Facts) -> Step:
-    return adopt_stated(state, event)
+    return on_stated(state, event)
 
 
 def _on_stop(state: HedgerState, _event: StopRequested, facts: Facts) -> Step:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hedge.core.freshness import FRESH_MS
-from hedge.core.hedger.departure import MakerStated
+from hedge.core.hedger.departure import Differs, Maker, MakerStated
 from hedge.core.hedger.rules import Step, a_view, halt
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand, found, merged
@@ -12,6 +12,9 @@ from hedge.core.transitions import Facts
 
 _KEPT_INSTANCES = 16
 """As many of A's earlier instances are told from a new one."""
+DIFFER_MS = 60_000
+DIFFER_ANSWERS = 4
+"""So long, and so many answers, may the exchange contradict trades of A that B saw itself."""
 
 
 def on_peer_traded(state: HedgerState, event: PeerTraded, _facts: Facts) -> Step:
@@ -60,50 +63,86 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> 
     return replace(state, a_fresh=True, hand_base_lots=None), (*effects, note)
 
 
-def adopt_stated(state: HedgerState, event: MakerStated) -> Step:
-    """Take the exchange's own statement of A's position.
+def on_stated(state: HedgerState, event: MakerStated) -> Step:
+    """Take the exchange's own statement of A's position, asked for while A is silent.
 
-    It counts only where it was asked for `view_lag_s` after B's newest trade, and two statements
-    agree, the later one asked for no sooner than a third of that after the former. Where B's view
-    of A is not known to be current it becomes the view: it contains every trade before it.
+    Where B's view of A is not known to be current, two equal statements become the view: both asked
+    for `view_lag_s` after B's newest trade, a third of that apart. Else they are compared.
     """
-    maker, lag_ms = state.maker, state.config.view_lag_ms
-    before = maker.stated
-    is_empty = event.open_orders == 0
-    since_ms = maker.silent_ms + FRESH_MS + lag_ms
-    empty_ms = maker.empty_ms if is_empty else None
-    if is_empty and empty_ms is None and event.asked_ms >= since_ms:
-        empty_ms = event.asked_ms
-    twice = is_empty and empty_ms is not None and event.asked_ms >= empty_ms + lag_ms
-    maker = replace(maker, stated=event, empty_ms=empty_ms, is_empty_twice=twice)
-    state = replace(state, maker=maker)
-    agree = (
-        before is not None
-        and before.position_lots == event.position_lots
-        and event.asked_ms >= before.asked_ms + lag_ms // 3
-    )
-    settled_ms = state.own_traded_ms + lag_ms
-    reaches = before is not None and before.asked_ms >= settled_ms
-    if state.a_fresh or state.phase not in PROVEN_PHASES or not (agree and reaches):
+    before = state.maker.stated
+    state = replace(state, maker=_noted(state, event))
+    if state.phase not in PROVEN_PHASES or event.asked_ms < state.own_traded_ms + _lag_ms(state):
+        return replace(state, differs=None), ()
+    if state.a_fresh:
+        return _compare(state, event)
+    agree = before is not None and before.position_lots == event.position_lots
+    if before is None or not agree or before.asked_ms < state.own_traded_ms + _lag_ms(state):
         return state, ()
+    if event.asked_ms < before.asked_ms + _lag_ms(state) // 3:
+        return state, ()
+    return _adopt(state, event)
+
+
+def _lag_ms(state: HedgerState) -> int:
+    return state.config.view_lag_ms
+
+
+def _noted(state: HedgerState, event: MakerStated) -> Maker:
+    """Return what is known of A's end with this statement: since when it has had no order."""
+    maker, lag_ms = state.maker, _lag_ms(state)
+    since_ms = maker.silent_ms + FRESH_MS + lag_ms
+    empty_ms = maker.empty_ms if event.open_orders == 0 else None
+    if event.open_orders == 0 and empty_ms is None and event.asked_ms >= since_ms:
+        empty_ms = event.asked_ms
+    is_twice = empty_ms is not None and event.asked_ms >= empty_ms + lag_ms
+    return replace(maker, stated=event, empty_ms=empty_ms, is_empty_twice=is_twice)
+
+
+def _adopt(state: HedgerState, event: MakerStated) -> Step:
+    """Let the exchange's statement be the view of A: it contains every trade before it."""
     if is_beyond(state, event.position_lots):
         return beyond(state, event.position_lots)
     stand = Stand(event.position_lots, event.newest_trade_id)
     state = follow(state, ATarget("", 0, stand.position_lots, stand.last_trade_id, 0))
-    watched = merged(state.watched, (), stand.last_trade_id)
     state = replace(
         state,
-        watched=watched,
+        watched=merged(state.watched, (), stand.last_trade_id),
         shown=None,
         adopted=stand,
+        differs=None,
         a_fresh=True,
         looked=True,
         hand_base_lots=None,
     )
     size = state.config.spec.base(event.position_lots)
-    return state, (
-        Note("position_stated", f"the exchange states twice: A holds {size}", loud=True),
-    )
+    note = Note("position_stated", f"the exchange states twice that A holds {size}", loud=True)
+    return state, (note,)
+
+
+def _compare(state: HedgerState, event: MakerStated) -> Step:
+    """Compare the exchange's statement with the view of A.
+
+    One that A stated, or the exchange before, gives way to statements that stay equal over
+    `view_lag_s`; one that B carried on by trades which it saw itself never does: there both stand
+    against each other, and after a minute the pair halts.
+    """
+    view, lag_ms = a_view(state), _lag_ms(state)
+    early = event.asked_ms < state.view_ms + lag_ms
+    if view is None or early or event.position_lots == view.position_lots:
+        return (replace(state, differs=None) if state.differs is not None else state), ()
+    known, base = state.differs, state.config.spec.base
+    what = f"A holds {base(view.position_lots)} by B's view, {base(event.position_lots)} by Lighter"
+    if known is None or known.position_lots != event.position_lots:
+        state = replace(state, differs=Differs(event.position_lots, event.asked_ms))
+        return state, (Note("views_differ", what, loud=True),)
+    known = replace(known, answers=known.answers + 1)
+    state = replace(state, differs=known)
+    lasted_ms = event.asked_ms - known.since_ms
+    if view is state.a and lasted_ms >= lag_ms:
+        return _adopt(state, event)
+    if lasted_ms >= DIFFER_MS and known.answers >= DIFFER_ANSWERS:
+        return halt(state, "views_differ", what)
+    return state, ()
 
 
 def is_beyond(state: HedgerState, lots: int) -> bool:

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
+from hedge.core.amounts import Side
+from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import MakerSeen, MakerStated
-from hedge.core.hedger.state import BaselineRead, HaltSeen, HandPublished
+from hedge.core.hedger.state import BaselineRead, HaltPair, HaltSeen, HandPublished, SendHedge
 from hedge.core.hedger.state import Stopped as HedgerStopped
 from hedge.core.hedger.state import StopRequested as StopOfB
 from hedge.core.hedger.state import Tick as TickOfB
+from hedge.core.hedger.watch import PeerTraded
 from hedge.core.maker.closing import BShown, LookAtB
 from hedge.core.maker.state import PeerSeen, Phase, Stopped, StopRequested, Tick
-from tests.unit.core.kit import Hedger, Maker, kinds, only
+from tests.unit.core.kit import Hedger, Maker, kinds, only, trade
 
 LAG_MS, FRESH_MS, LIFE_MS = 15_000, 8_000, 330_000
 
@@ -86,7 +89,9 @@ def silent(wait_ms: int) -> Hedger:
     """A was heard last when B took the lease, so many ms ago."""
     driver = stopping()
     driver.state = replace(driver.state, stop_by_ms=10**9)
-    driver.state = replace(driver.state, maker=replace(driver.state.maker, silent_ms=driver.now.now_ms))
+    driver.state = replace(
+        driver.state, maker=replace(driver.state.maker, silent_ms=driver.now.now_ms)
+    )
     driver.later(wait_ms)
     return driver
 
@@ -220,7 +225,7 @@ def test_a_leaves_on_b_s_last_word_of_the_same_state() -> None:
 
 
 @pytest.mark.parametrize(("shown", "neutral"), [(-100, True), (0, None), (None, None)])
-def test_a_without_b_asks_the_exchange_what_b_holds(shown: int | None, neutral: bool) -> None:  # noqa: FBT001
+def test_a_without_b_asks_the_exchange_what_b_holds(shown: int | None, neutral: bool) -> None:
     """Only once REST cannot lag behind A's newest trade any more, and only two equal answers."""
     driver = without_b(covered_a())
     assert LookAtB not in kinds(driver(StopRequested()))
@@ -272,3 +277,83 @@ def test_what_b_said_is_dropped_when_it_is_fresh_no_more() -> None:
     driver(Tick())
     assert (driver.state.peer.ready, driver.state.peer.alive) == (False, False)
     assert driver.state.peer.ledger is None
+
+
+# --- B's view of a silent A -------------------------------------------------------------------
+
+
+def restarted(net: int = 0) -> Hedger:
+    """B has proven its book again; nothing of A is known to be current."""
+    driver = Hedger(peer_watch=True).reconciling().proven(net)
+    driver(BaselineRead(None))
+    driver.later(LAG_MS)
+    return driver
+
+
+def test_two_equal_statements_of_the_exchange_are_the_view_of_a_silent_a() -> None:
+    """A filled and died, B restarted, and the market's newest trades do not reach back."""
+    driver = restarted()
+    driver(stated(driver))
+    assert hedger.owed_lots(driver.state) is None
+    driver.later(LAG_MS // 3)
+    order = only(driver(stated(driver)), SendHedge).order
+    assert (order.side, order.lots) == (Side.SELL, 100)
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "second"), [(LAG_MS // 3 - 1, 100), (LAG_MS // 3, 130)], ids=["one", "unequal"]
+)
+def test_one_statement_is_not_two(pause_ms: int, second: int) -> None:
+    """Two answers within one lag may come from one stale copy; two different ones prove nothing."""
+    driver = restarted()
+    driver(stated(driver))
+    driver.later(pause_ms)
+    assert driver(stated(driver, second)) == []
+    assert hedger.owed_lots(driver.state) is None
+
+
+def test_statements_right_after_b_s_own_trade_count_for_nothing() -> None:
+    """They may be older than what B has hedged already."""
+    driver = Hedger(peer_watch=True).reconciling().proven(-100)
+    driver(BaselineRead(None))
+    for _ in range(2):
+        driver(stated(driver, 0))
+        driver.later(LAG_MS // 3)
+    assert hedger.owed_lots(driver.state) is None
+
+
+def test_what_a_stated_gives_way_to_statements_that_stay_equal() -> None:
+    """A trade that no stream carried and no page reaches back to, of an A that is gone."""
+    driver = Hedger().idle()
+    driver.later(LAG_MS)
+    assert driver(stated(driver)) == []
+    assert driver.notes(loud=True) == ["views_differ"]
+    driver.later(LAG_MS)
+    assert only(driver(stated(driver)), SendHedge).order.lots == 100
+
+
+def test_trades_that_b_saw_do_not_give_way() -> None:
+    """Both stand against each other; after a minute B trades neither way and says both numbers."""
+    driver = Hedger().idle()
+    driver(PeerTraded((trade(50, 100, before=0),)))
+    driver(driver.answer())
+    driver.execute()
+    driver.later(LAG_MS)
+    for _ in range(4):
+        assert driver(stated(driver, 0)) == []
+        driver.later(LAG_MS)
+    assert only(driver(stated(driver, 0)), HaltPair).reason == "views_differ"
+
+
+def test_an_adopted_position_is_not_taken_back_by_a_deaf_a() -> None:
+    """A comes back, restates what it knew, and proves its book only later."""
+    driver = restarted()
+    for _ in range(2):
+        driver(MakerStated(100, 0, driver.now.now_ms, newest_trade_id=90))
+        driver.later(LAG_MS // 3)
+    driver(driver.answer())
+    driver.execute()
+    assert driver(driver.says(0, last_trade_id=80)) == []
+    assert hedger.owed_lots(driver.state) == 0
+    driver(driver.says(100, last_trade_id=85))
+    assert hedger.answerable(driver.state) is not None
