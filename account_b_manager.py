@@ -9,7 +9,7 @@ from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core.hedger import step as hedger
-from hedge.core.hedger.departure import MakerBeat, MakerSeen, MakerStated
+from hedge.core.hedger.departure import LeaderSeen, MakerBeat, MakerSeen, MakerStated
 from hedge.core.hedger.state import (
     PROVEN_PHASES,
     ATarget,
@@ -243,6 +243,7 @@ class AccountBManager(Shell):
             return
         if not self.lease.held:
             self._answers.neutral.note(snapshot.neutral)  # kept also where Redis forgets it
+            self._see_leader(snapshot.ready_b)
             if self._standing.is_led(snapshot):
                 self.post(LeaseChanged(held=False, led=True))
         if self.lease.held and self.streams_up:
@@ -254,6 +255,12 @@ class AccountBManager(Shell):
         seen = snapshot.position_a
         if seen is not None and self.origin.is_fresh(names.position_a, seen):
             self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
+
+    def _see_leader(self, ready: Ready | None) -> None:
+        """Tell a standby of each heartbeat of the B that leads."""
+        if ready is None or ready.instance == self.parts.instance or ready.envelope is None:
+            return
+        self.post(LeaderSeen(ready.envelope.epoch, ready.beat))
 
     def _see_maker(self, ready: Ready | None) -> None:
         """Turn A's heartbeat into what it says of A's end."""

@@ -27,6 +27,10 @@ USERS_FIELDS = {
     "side",
 }
 OUR_FIELDS_A = {
+    "pair",
+    "epoch",
+    "n",
+    "echo",
     "v",
     "trade_id",
     "client_order_index",
@@ -37,6 +41,10 @@ OUR_FIELDS_A = {
     "chain_id",
 }
 OUR_FIELDS_B = {
+    "pair",
+    "epoch",
+    "n",
+    "echo",
     "v",
     "client_order_index",
     "trade_ids",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from hedge.core.freshness import FRESH_MS
 
+LEADER_BEATS = 2
+"""So many heartbeats of the leader, after it was asked to stop, let a standby go."""
 SAY_OPEN_MS = 8000
 """After this long a side that was asked to stop says what is open."""
 
@@ -53,6 +55,14 @@ class MakerStated:
     open_orders: int | None
     asked_ms: int
     newest_trade_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderSeen:
+    """Event for a standby: the heartbeat of the B that leads, by its epoch and number."""
+
+    epoch: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
-from hedge.core.hedger.departure import SAY_OPEN_MS, is_heard, shown_gone
+from hedge.core.hedger.departure import LEADER_BEATS, SAY_OPEN_MS, is_heard, shown_gone
 from hedge.core.hedger.state import (
     IN_FLIGHT,
     PROVEN_PHASES,
@@ -278,7 +278,7 @@ def halt(state: HedgerState, reason: str, detail: str) -> Step:
 
 def _stop_if_done(state: HedgerState, facts: Facts) -> Step:
     """End where B may leave, or its time is over; say once what it waits for."""
-    if state.phase is Phase.STANDBY:
+    if state.phase is Phase.STANDBY and state.leader_beats >= LEADER_BEATS:
         # A standby owes nothing: what it last knew of A is for the process that leads to answer.
         is_clean = state.manual_lots == 0 and state.inflight is None
         return move(state, Trigger.STOP), (Stopped(is_clean),)
@@ -335,6 +335,8 @@ def _is_covering(state: HedgerState, a_lots: int | None) -> bool:
 def _why_not_covered(state: HedgerState) -> str:
     """Return why B's own position is not what it should be, as far as it knows."""
     spec = state.config.spec
+    if state.phase is Phase.STANDBY:
+        return "no other B leads that is heard"
     if state.phase in IN_FLIGHT or state.inflight is not None:
         return "an order of B is not settled"
     if state.net_lots is None or state.phase is Phase.RECONCILING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
-from hedge.core.hedger.departure import Differs, Maker, MakerSeen, MakerStated
+from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
 from hedge.core.records import OrderRow, Trade
 from hedge.core.refusal import Refusal
@@ -189,6 +189,8 @@ class HedgerState:
     own_shown: bool = True  # our private stream was heard within the last seconds
     stop_by_ms: int | None = None
     said_open: bool = False  # what a stop waits for has been said
+    leader: LeaderSeen | None = None  # the newest heartbeat of the B that leads
+    leader_beats: int = 0  # how many of those came since we were asked to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +347,7 @@ HedgerEvent = (
     | PeerAnswered
     | ProofNeeded
     | PeerConfigured
+    | LeaderSeen
     | MakerSeen
     | MakerStated
     | HandPublished

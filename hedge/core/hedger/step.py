@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hedge.core.hedger.departure import Maker, MakerSeen, MakerStated
+from hedge.core.hedger.departure import LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.rules import (
     Step,
     a_view,
@@ -361,6 +361,13 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
     return replace(state, maker=maker), ()
 
 
+def _on_leader(state: HedgerState, event: LeaderSeen, _facts: Facts) -> Step:
+    if event == state.leader:
+        return state, ()
+    beats = state.leader_beats + 1 if state.stop_by_ms is not None and state.leader else 0
+    return replace(state, leader=event, leader_beats=beats), ()
+
+
 def _on_maker_stated(state: HedgerState, event: MakerStated, _facts: Facts) -> Step:
     return on_stated(state, event)
 
@@ -390,6 +397,7 @@ _HANDLERS: dict[type, Callable[[HedgerState, Any, Facts], Step]] = {
     PeerAnswered: on_peer_answered,
     ProofNeeded: _on_proof_needed,
     PeerConfigured: _on_peer,
+    LeaderSeen: _on_leader,
     MakerSeen: _on_maker_seen,
     MakerStated: _on_maker_stated,
     HandPublished: _on_hand,

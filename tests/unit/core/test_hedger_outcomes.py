@@ -6,7 +6,7 @@ import pytest
 
 from hedge.core import ids
 from hedge.core.amounts import Side
-from hedge.core.hedger.departure import MakerSeen
+from hedge.core.hedger.departure import LeaderSeen, MakerSeen
 from hedge.core.hedger.state import (
     Failure,
     Fence,
@@ -412,6 +412,11 @@ def test_resume_without_a_halt_changes_no_phase() -> None:
     assert (driver.state.phase, driver.state.explained) == (Phase.IDLE, True)
 
 
+def leader_beats() -> list[LeaderSeen]:
+    """Return what a standby hears of the B that leads: more than two heartbeats."""
+    return [LeaderSeen("c" * 16, number) for number in range(3)]
+
+
 def test_a_stop_finishes_what_is_in_flight_and_owed() -> None:
     """B ends only when its order is settled and nothing is owed; then it is neutral."""
     driver = Hedger().settling()
@@ -447,12 +452,10 @@ def test_a_stop_with_an_open_fate_is_not_neutral() -> None:
 
 @pytest.mark.parametrize("what", ["standby", "halted"])
 def test_a_stop_of_a_b_at_rest_is_immediate(what: str) -> None:
-    """Where B may trade nothing anyway, and A has left, there is nothing to wait for."""
-    driver = {
-        "standby": Hedger,
-        "halted": lambda: Hedger().halted().a_left(),
-    }[what]()
-    assert only(driver(StopRequested()), Stopped).neutral is True
+    """Where another B leads, or A has left, there is nothing to wait for."""
+    driver = {"standby": Hedger, "halted": lambda: Hedger().halted().a_left()}[what]()
+    done = driver(StopRequested(), *leader_beats())
+    assert only(done, Stopped).neutral is True
     assert driver(HaltSeen("late"), HaltRaised("late", ""), LeaseChanged(held=False), Tick()) == []
 
 
@@ -480,10 +483,25 @@ def test_a_deposed_b_stops_neutral_unless_its_own_order_is_open() -> None:
     """What A holds is the new leader's to answer; an order of its own in doubt is not."""
     driver = Hedger().idle()
     driver(LeaseChanged(held=False), driver.says(100))
-    assert only(driver(StopRequested()), Stopped).neutral is True
+    assert only(driver(StopRequested(), *leader_beats()), Stopped).neutral is True
     driver = Hedger().unknown()
     driver(LeaseChanged(held=False))
-    assert only(driver(StopRequested()), Stopped).neutral is False
+    assert only(driver(StopRequested(), *leader_beats()), Stopped).neutral is False
+
+
+def test_a_standby_beside_nobody_does_not_leave() -> None:
+    """It was started a moment ago, and the lease is free: what A holds is its own to answer."""
+    driver = Hedger()
+    assert driver(StopRequested(), Tick()) == []
+    driver.reconciling()
+    driver.later(60_000)
+    assert only(driver(Tick()), Stopped).neutral is False
+
+
+def test_one_beat_of_a_leader_may_be_its_last() -> None:
+    """It was written before the leader read that this one leaves."""
+    driver = Hedger()
+    assert driver(StopRequested(), *leader_beats()[:2]) == []
 
 
 def test_the_fence_of_a_new_leader_decides_the_order_of_the_old_one() -> None:
@@ -491,7 +509,7 @@ def test_the_fence_of_a_new_leader_decides_the_order_of_the_old_one() -> None:
     driver = Hedger().unknown()
     driver(LeaseChanged(held=False), LeaseChanged(held=False, led=True))
     assert driver.state.inflight is None
-    assert only(driver(StopRequested()), Stopped).neutral is True
+    assert only(driver(StopRequested(), *leader_beats()), Stopped).neutral is True
 
 
 def test_settling_waits_for_an_order_with_a_deadline() -> None:

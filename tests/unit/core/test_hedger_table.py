@@ -98,7 +98,7 @@ def always(
 ROWS: dict[tuple[Phase, Trigger], tuple[Situation, list[type]]] = {
     (Phase.STANDBY, Trigger.LEASE): (lambda: (Hedger(), HELD), [Fence]),
     (Phase.STANDBY, Trigger.HALT): (lambda: (Hedger(), HALT), [HaltPair]),
-    (Phase.STANDBY, Trigger.STOP): (lambda: (Hedger(), STOP), [Stopped]),
+    (Phase.STANDBY, Trigger.STOP): (lambda: late_stop(Hedger()), [Stopped]),
     **always(Phase.RECONCILING, lambda: Hedger().reconciling(), in_flight=True),
     (Phase.RECONCILING, Trigger.PROVEN): (
         lambda: (Hedger().reconciling(), fence_of(Hedger())),

@@ -10,7 +10,6 @@ from hedge.core.hedger.state import (
     LeaseChanged,
     ProofNeeded,
     SendHedge,
-    StopRequested,
     TargetSeen,
 )
 from hedge.core.hedger.step import Phase, a_view, answerable, is_watch_open, owed_lots
@@ -226,8 +225,7 @@ def test_a_lost_lease_forgets_the_lead() -> None:
     driver = Hedger().idle()
     driver(seen(a_trade(driver, 100)), LeaseChanged(held=False))
     assert not driver.state.a_fresh
-    driver(StopRequested())
-    assert driver.state.phase is Phase.STOPPING
+    assert driver.state.phase is Phase.STANDBY
 
 
 def test_a_liquidation_of_b_halts_under_its_own_name() -> None:
