@@ -1,5 +1,6 @@
 """The pair's ordinary life: it trades in cycles, says so in full, and stops cleanly."""
 
+import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -56,7 +57,19 @@ OUR_FIELDS_B = {
 }
 STAMPS_A = {"frame_ns", "published_ns"}
 STAMPS_B = {"stamps"}
-EVENT_FIELDS = {"v", "side", "event", "state", "reason", "detail", "timestamp"}
+EVENT_FIELDS = {
+    "pair",
+    "epoch",
+    "n",
+    "echo",
+    "v",
+    "side",
+    "event",
+    "state",
+    "reason",
+    "detail",
+    "timestamp",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -163,7 +176,7 @@ async def test_the_keys_are_those_documented(pair: Pair) -> None:
 
 
 async def test_a_clean_stop_leaves_nothing_behind(pair: Pair) -> None:
-    """SIGTERM takes A's order off the book and ends both with 0; leases and heartbeats go."""
+    """SIGTERM ends A's order and both with 0; leases go, the last heartbeats say that they left."""
     await pair.until_resting()
     assert await pair.stop_a() == 0
     assert await pair.resting() == []
@@ -171,7 +184,10 @@ async def test_a_clean_stop_leaves_nothing_behind(pair: Pair) -> None:
     result = await pair.audit()
     result.check()
     keys = set(await pair.client.keys("*"))
-    assert not [key for key in keys if key.startswith(("hedge:lease:", "hedge:ready:"))]
+    assert not [key for key in keys if key.startswith("hedge:lease:")]
+    for key in keys & {NAMES.ready_a, NAMES.ready_b}:
+        text = await pair.client.get(key)
+        assert text is None or json.loads(text)["left"] is True
     for event in pair.told_on(NAMES.events):
         assert set(event) == EVENT_FIELDS
 
