@@ -11,20 +11,28 @@ from typing import Any
 Json = dict[str, Any]
 ZERO = Decimal(0)
 _BPS = 10_000
+_FEE_DECIMALS = 6
+"""Fees are whole millionths of a trade's value (lighter-api.md, Trade)."""
 _NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One account's side of one trade. `frame_ns` is when the exchange told the account of it."""
+    """One account's side of one trade. `frame_ns` is when the exchange told the account of it.
+
+    `fee` is what the account paid for it, in the quote asset; `other` is whom it traded with.
+    """
 
     seq: int
+    account: int
     market_id: int
     order_index: int
     signed: Decimal
     quote: Decimal
     before: Decimal
     frame_ns: int | None
+    fee: Decimal = ZERO
+    other: int = -1
 
     @property
     def after(self) -> Decimal:
@@ -48,14 +56,18 @@ def legs_of(rows: Iterable[Json], account: int, market_id: int) -> list[Leg]:
 def _leg(row: Json, account: int, *, is_ask: bool) -> Leg:
     role = "maker" if bool(row["is_maker_ask"]) == is_ask else "taker"
     size = Decimal(row["size"])
+    quote = Decimal(row["usd_amount"])
     return Leg(
         seq=row["seq"],
+        account=account,
         market_id=row["market_id"],
         order_index=row["ask_id"] if is_ask else row["bid_id"],
         signed=-size if is_ask else size,
-        quote=Decimal(row["usd_amount"]),
+        quote=quote,
         before=Decimal(row[f"{role}_position_size_before"]),
         frame_ns=row["frames_sent"].get(str(account)),
+        fee=(quote * row.get(f"{role}_fee", 0)).scaleb(-_FEE_DECIMALS),
+        other=row["bid_account_id"] if is_ask else row["ask_account_id"],
     )
 
 
@@ -85,14 +97,19 @@ class Summary:
     p99_ms: float | None
     net_lots: int
     cost_bps: Decimal | None
+    b_volume_usd: Decimal = ZERO
+    fees_usd: Decimal = ZERO
+    self_trades: int = 0
 
     @property
     def line(self) -> str:
-        """Return the line that scripts look for."""
+        """Return the line that scripts look for; what is new stands at its end."""
         return (
             f"SUMMARY cycles={self.cycles} fills={self.fills} volume_usd={self.volume_usd:.2f}"
             f" hedges={self.hedges} p50_ms={_text(self.p50_ms)} p99_ms={_text(self.p99_ms)}"
             f" net_lots={self.net_lots} cost_bps={_text(self.cost_bps)}"
+            f" b_volume_usd={self.b_volume_usd:.2f} fees_usd={self.fees_usd:.4f}"
+            f" self_trades={self.self_trades}"
         )
 
 
@@ -109,13 +126,20 @@ def summarise(
 ) -> Summary:
     """Tell a run from the legs of both accounts.
 
-    Volume is the value of A's fills. The cost is what both accounts lost to the rest of the
-    market, per volume: with a net of zero that is the cash of all their trades, whether or not
-    each of them is flat. A fill's latency ends with the first executed order of B on the other
-    side that came in after the fill's frame went out.
+    Volume is the value of A's fills, B's stands beside it; trades of the two with each other count
+    for neither, and apart. The cost is what both accounts lost to the rest of the market and to
+    fees, per volume: with a net of zero that is the cash of all their trades, whether or not each
+    of them is flat; with any other net there is none, for what is open has no price yet. A fill's
+    latency ends with the first executed order of B on the other side that came in after the fill's
+    frame went out.
     """
-    volume = sum((leg.quote for leg in a), ZERO)
-    cash = sum((leg.quote if leg.signed < ZERO else -leg.quote for leg in [*a, *b]), ZERO)
+    pair = {leg.account for leg in (*a, *b)}
+    outside_a, outside_b = (
+        [leg for leg in legs if leg.other not in pair - {leg.account}] for legs in (a, b)
+    )
+    volume = sum((leg.quote for leg in outside_a), ZERO)
+    fees = sum((leg.fee for leg in (*a, *b)), ZERO)
+    cash = sum((leg.quote if leg.signed < ZERO else -leg.quote for leg in (*a, *b)), ZERO) - fees
     net = position_of(a) + position_of(b) - offset
     latencies = sorted(latencies_ms(a, b, received_ns))
     return Summary(
@@ -126,7 +150,10 @@ def summarise(
         p50_ms=percentile(latencies, 50),
         p99_ms=percentile(latencies, 99),
         net_lots=int(net.scaleb(size_decimals)),
-        cost_bps=-cash / volume * _BPS if volume else None,
+        cost_bps=-cash / volume * _BPS if volume and net == ZERO else None,
+        b_volume_usd=sum((leg.quote for leg in outside_b), ZERO),
+        fees_usd=fees,
+        self_trades=len(a) - len(outside_a),
     )
 
 

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SUMMARY = re.compile(
     r"SUMMARY cycles=(\d+) fills=(\d+) volume_usd=[\d.]+ hedges=(\d+)"
     r" p50_ms=[\d.]+ p99_ms=[\d.]+ net_lots=(-?\d+) cost_bps=-?[\d.]+"
+    r" b_volume_usd=[\d.]+ fees_usd=[\d.]+ self_trades=\d+"
 )
 ACCOUNT_A, ACCOUNT_B = 280459, 280458
 

@@ -95,7 +95,7 @@ def test_a_round_trip_is_one_cycle_with_its_cost() -> None:
     assert (summary.p50_ms, summary.p99_ms) == (3.0, 5.0)
     assert summary.line == (
         "SUMMARY cycles=1 fills=2 volume_usd=60.01 hedges=2 p50_ms=3.00 p99_ms=5.00"
-        " net_lots=0 cost_bps=3.33"
+        " net_lots=0 cost_bps=3.33 b_volume_usd=60.01 fees_usd=0.0000 self_trades=0"
     )
 
 
@@ -120,6 +120,36 @@ def test_a_missing_hedge_shows_in_the_net() -> None:
     summary = log.summary()
     assert summary.net_lots == 50
     assert summary.cycles == 1
+    assert summary.cost_bps is None  # what is open has no price yet: no gain, no loss
+
+
+def test_one_lot_left_over_makes_no_gain() -> None:
+    """The cash of an open position looks like a profit; it is none."""
+    log = one_cycle()
+    log.trade(B, "-0.0001", "3000", order=23, maker=False)
+    assert log.summary().net_lots == -1
+    assert "cost_bps=none" in log.summary().line
+
+
+def test_fees_are_part_of_the_cost() -> None:
+    """280 millionths for the taker of two trades of 30 USD each."""
+    log = one_cycle()
+    for row in log.trades[1], log.trades[3]:
+        row["taker_fee"] = 280
+    summary = log.summary()
+    fees = (Decimal("29.99") + Decimal("30.02")) * 280 / 1_000_000
+    assert summary.fees_usd == fees
+    assert summary.cost_bps == (Decimal("0.02") + fees) / Decimal("60.01") * 10_000
+
+
+def test_trades_of_the_two_accounts_with_each_other_count_apart() -> None:
+    """A fill of A against B's own hedge moves nothing to or from the market: no volume."""
+    log = one_cycle()
+    log.trade(A, "0.01", "3000", order=30)
+    log.trades[-1] |= {"ask_account_id": B, "ask_id": 31, "taker_position_size_before": "0"}
+    summary = log.summary()
+    assert (summary.self_trades, summary.volume_usd) == (1, Decimal("60.01"))
+    assert (summary.b_volume_usd, summary.net_lots) == (Decimal("60.01"), 0)
 
 
 def test_a_run_without_trades_has_no_latency_and_no_cost() -> None:
@@ -127,7 +157,7 @@ def test_a_run_without_trades_has_no_latency_and_no_cost() -> None:
     line = Log().summary().line
     assert line == (
         "SUMMARY cycles=0 fills=0 volume_usd=0.00 hedges=0 p50_ms=none p99_ms=none"
-        " net_lots=0 cost_bps=none"
+        " net_lots=0 cost_bps=none b_volume_usd=0.00 fees_usd=0.0000 self_trades=0"
     )
 
 
