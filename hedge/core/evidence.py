@@ -1,0 +1,106 @@
+"""What may be called neutral: a statement about evidence, judged in one place.
+
+Both positions must be shown, cancel out up to the offset and to dust, nothing published by hand may
+be open and no order in flight. What is not shown is unknown, never zero.
+"""
+
+import enum
+from dataclasses import dataclass
+
+STARTING_S = 60.0
+"""So long after its start a side that has not proven its book yet is called starting."""
+
+
+class Word(enum.Enum):
+    """What may be said of the pair."""
+
+    NEUTRAL = "neutral"
+    OPEN = "not neutral"
+    UNKNOWN = "unknown"
+    STARTING = "starting"
+
+
+class Source(enum.Enum):
+    """Who showed a position."""
+
+    HEARTBEAT = "its own heartbeat"
+    LEFT = "its last word"
+    EXCHANGE = "the exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One position, who showed it, and how many seconds ago."""
+
+    position_lots: int
+    source: Source
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SideShown:
+    """One side as it is known: `shown` counts, `last_known` does not.
+
+    `missing` says what is missing where nothing is shown. `orders` rest or may rest; `is_starting`:
+    the side has not proven its book yet, and was started a moment ago.
+    """
+
+    name: str
+    shown: Evidence | None = None
+    last_known: Evidence | None = None
+    missing: str = ""
+    orders: int = 0
+    is_starting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The word on the pair, and each reason against "neutral"."""
+
+    word: Word
+    reasons: tuple[str, ...] = ()
+    dust_lots: int = 0
+
+    @property
+    def is_neutral(self) -> bool | None:
+        """Whether the pair is neutral; None where that is not known."""
+        if self.word is Word.NEUTRAL:
+            return True
+        return False if self.word is Word.OPEN else None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What B's answer to A's newest state says, in signed lots; None where it has not answered."""
+
+    owed_lots: int | None
+    dust_lots: int = 0
+    manual_lots: int = 0
+    is_inflight: bool = False
+
+
+def judge(
+    a: SideShown, b: SideShown, owed: Owed, *, offset_lots: int, has_ended: bool = False
+) -> Judgement:
+    """Judge whether the pair may be called neutral.
+
+    `has_ended`: it is said of an end, where a resting order counts as one in flight.
+    """
+    missing = tuple(
+        f"{side.name}: {side.missing or 'not shown'}" for side in (a, b) if side.shown is None
+    )
+    if a.shown is None or b.shown is None:
+        is_starting = any(side.is_starting for side in (a, b) if side.shown is None)
+        return Judgement(Word.STARTING if is_starting else Word.UNKNOWN, missing)
+    reasons = list[str]()
+    differs = a.shown.position_lots + b.shown.position_lots - offset_lots
+    dust = owed.dust_lots if differs == -owed.dust_lots else 0
+    if differs and not dust:
+        reasons.append("A + B is not what it should be")
+    if owed.manual_lots:
+        reasons.append("an amount published by hand is open")
+    if owed.is_inflight:
+        reasons.append("a hedge is in flight")
+    if has_ended and a.orders + b.orders:
+        reasons.append("an order is in the book, or its fate is open")
+    return Judgement(Word.OPEN if reasons else Word.NEUTRAL, tuple(reasons), dust)
