@@ -48,7 +48,7 @@ async def failed(pair: Pair, reason: str, owed: str) -> None:
 
     await pair.until(heard, f"the failure message for {reason}")
     message = pair.told_on(NAMES.account_b_hedge_failed)[-1]
-    assert set(message) == FAILURE_FIELDS
+    assert set(message) == FAILURE_FIELDS | {"pair", "epoch", "n", "echo"}
     assert message["owed_base_amount"] == owed
     assert "python hedgectl.py resume" in message["detail"]
     assert halt["side"] == "b"

@@ -89,12 +89,12 @@ async def test_without_the_watch_a_dead_a_is_not_followed(tmp_path: Path) -> Non
 
 
 async def test_with_both_dead_the_order_ends_by_itself(tmp_path: Path) -> None:
-    """A host that dies leaves an order in the book for ten minutes, not for ever."""
+    """A host that dies leaves an order in the book for five and a half minutes, no longer."""
     async with running_pair(tmp_path) as pair:
         pair.kill_a()
         pair.kill_b()
         order = await pair.until_resting()
-        await pair.paper.move_clock(590_000)
+        await pair.paper.move_clock(320_000)
         assert await pair.resting() != []
         await pair.paper.move_clock(20_000)
         assert await pair.resting() == []

@@ -9,6 +9,7 @@ from tests.public.compare import Change
 _FRESH = (
     "Freshness decides who lives; one lost round trip of 2 s must neither cancel nor stop a hedge."
 )
+_STAYS = "A side that was asked to stop stays while something of the pair could still fill."
 
 CHANGES: tuple[Change, ...] = (
     Change("* | v", "= 2", "Every value of a daemon bears an envelope: origin and freshness."),
@@ -16,6 +17,8 @@ CHANGES: tuple[Change, ...] = (
     Change("config | timing.ready_ttl_s | loaded for *", "4.0", _FRESH),
     Change("config | timing.redis_down_s | default", "4", _FRESH),
     Change("config | timing.redis_down_s | loaded for *", "4.0", _FRESH),
+    Change("config | timing.stop_timeout_s | default", "60", _STAYS),
+    Change("config | timing.stop_timeout_s | loaded for *", "60.0", _STAYS),
     Change("key | *:ready:? | life in s", 4, _FRESH),
     Change("key | *:standby:* | life in s", 4, _FRESH),
 )

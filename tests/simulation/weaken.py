@@ -12,6 +12,14 @@ from typing import Any
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import OTHER_KEY
 from tests.simulation.schedule import Profile
+from tests.simulation.tempting_ends import (
+    any_echo_is_heard,
+    covered_may_stop,
+    everything_is_fresh,
+    live_is_current,
+    no_name_is_no_order,
+    stated_is_current,
+)
 from tests.simulation.tempting_proofs import (
     HastyFence,
     NonceFence,
@@ -44,12 +52,16 @@ from tests.simulation.tempting_views import (
 
 @dataclass(frozen=True)
 class Weakening:
-    """A tempting rule: its row of the counterexamples, how it is injected, what favours it."""
+    """A tempting rule: its row of the counterexamples, how it is injected, what favours it.
+
+    `words`: it loses by what is said, not only by what is done.
+    """
 
     row: int
     rule: str
     tools: Callable[[], Tools]
     profile: Profile = field(default_factory=Profile)
+    words: bool = False
 
 
 LEADING = ("B killed", "B frozen", "standby")
@@ -203,6 +215,45 @@ WEAKENINGS: dict[str, Weakening] = {
         "force-close both accounts to flat",
         lambda: managers(None, close_both),
         _aimed("B frozen", "cut from exchange", "request lost", seconds=(26.0, 32.0)),
+    ),
+    "covered-may-stop": Weakening(
+        26,
+        "B is covered, so B may stop",
+        lambda: managers(None, covered_may_stop),
+        _aimed("ends: TERM to both", "ends: TERM to B first", "ends: TERM to the group"),
+        words=True,
+    ),
+    "everything-is-fresh": Weakening(
+        31,
+        "what stands in Redis is what is so",
+        lambda: managers(everything_is_fresh, everything_is_fresh),
+        _aimed("redis rolled back", "B killed", "A killed", "message replayed", "value replayed"),
+    ),
+    "any-echo-is-heard": Weakening(
+        67,
+        "A names no order, so B may leave, whatever A has heard",
+        lambda: managers(None, any_echo_is_heard),
+        _aimed("ends: TERM to both", "ends: TERM to B first", "redis slow"),
+        words=True,
+    ),
+    "no-name-is-no-order": Weakening(
+        68,
+        "a heartbeat that names no order means that none rests",
+        lambda: managers(None, no_name_is_no_order),
+        _aimed("ends: A killed", "A killed", "ends: TERM to B first"),
+        words=True,
+    ),
+    "live-is-current": Weakening(
+        76,
+        "A lives, so its statement is current",
+        lambda: managers(None, live_is_current),
+        _aimed("socket silent", "cut from exchange", "A frozen", "cut from redis", "B killed"),
+    ),
+    "stated-is-current": Weakening(
+        77,
+        "two equal statements are A's position, however early",
+        lambda: managers(None, stated_is_current),
+        _aimed("position listed late", "B killed", "A killed", "busy market"),
     ),
 }
 

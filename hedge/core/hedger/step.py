@@ -246,6 +246,7 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
         if lacks and new.position_lots != adopted.position_lots:
             return state, ()
         state = replace(state, adopted=None)
+    state = _without_foreign_end(state, new)
     if is_beyond(state, new.position_lots):
         return beyond(state, new.position_lots)
     fresh = fresh or state.a_fresh
@@ -257,6 +258,20 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     if (state.a_fresh, state.hand_base_lots) != (fresh, base):
         state = replace(state, a_fresh=fresh, hand_base_lots=base)
     return state, ()
+
+
+def _without_foreign_end(state: HedgerState, new: ATarget) -> HedgerState:
+    """Let a live A's word be the view again where only a trade of others is newer than it.
+
+    An adopted position bears the id of the market's newest trade. Where no trade of A is known above
+    what A states, and the positions are one, A's statement is no older than that.
+    """
+    shown = state.shown
+    if shown is None or shown.position_lots != new.position_lots:
+        return state
+    if any(trade.trade_id > new.last_trade_id for trade in state.watched):
+        return state
+    return replace(state, shown=None)
 
 
 def _is_news(baseline: ATarget | None, new: ATarget) -> bool:

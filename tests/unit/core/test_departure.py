@@ -12,7 +12,7 @@ from hedge.core.hedger.state import BaselineRead, HaltPair, HaltSeen, HandPublis
 from hedge.core.hedger.state import Stopped as HedgerStopped
 from hedge.core.hedger.state import StopRequested as StopOfB
 from hedge.core.hedger.state import Tick as TickOfB
-from hedge.core.hedger.watch import PeerTraded
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.maker.closing import BShown, LookAtB
 from hedge.core.maker.state import PeerSeen, Phase, Stopped, StopRequested, Tick
 from tests.unit.core.kit import Hedger, Maker, kinds, only, trade
@@ -356,4 +356,13 @@ def test_an_adopted_position_is_not_taken_back_by_a_deaf_a() -> None:
     assert driver(driver.says(0, last_trade_id=80)) == []
     assert hedger.owed_lots(driver.state) == 0
     driver(driver.says(100, last_trade_id=85))
+    assert hedger.answerable(driver.state) is not None
+
+
+def test_a_live_a_is_answered_though_others_traded_after_its_last_trade() -> None:
+    """B took A's position from a public answer, which bears the newest id of the whole market."""
+    driver = restarted()
+    driver(PeerAnswered(Recent((), 1, 90), (Stand(0, 50),)))
+    assert hedger.owed_lots(driver.state) == 0
+    driver(driver.says(0, last_trade_id=7))
     assert hedger.answerable(driver.state) is not None

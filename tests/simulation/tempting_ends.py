@@ -1,0 +1,78 @@
+"""Tempting rules of ends, starts and freshness, wrapped around built managers."""
+
+from dataclasses import replace
+from typing import Any
+
+from hedge.core.hedger import state as b_state
+from hedge.core.hedger.rules import owed_lots
+from tests.simulation.tempting_views import wrap_step
+
+
+def covered_may_stop(manager: Any) -> None:
+    """B leaves as soon as it covers what it knows of A."""
+
+    def before(changed: Any, event: Any) -> Any:
+        state = changed.state
+        if state.stop_by_ms is not None and owed_lots(state) == 0 and state.net_lots is not None:
+            left = state.config.offset_lots - state.net_lots
+            maker = replace(state.maker, left_lots=left)
+            changed.state = replace(state, maker=maker)
+        return event
+
+    wrap_step(manager, before)
+
+
+def no_name_is_no_order(manager: Any) -> None:
+    """A heartbeat that names no order means that none rests, whether its book is proven or not."""
+
+    def before(_: Any, event: Any) -> Any:
+        if isinstance(event, b_state.MakerSeen) and event.beat is not None:
+            return replace(event, beat=replace(event.beat, proven=True))
+        return event
+
+    wrap_step(manager, before)
+
+
+def any_echo_is_heard(manager: Any) -> None:
+    """Whatever A's heartbeat says, it has heard that B leaves."""
+
+    def before(_: Any, event: Any) -> Any:
+        if isinstance(event, b_state.MakerSeen) and event.beat is not None:
+            return replace(event, beat=replace(event.beat, answers_leaving=True))
+        return event
+
+    wrap_step(manager, before)
+
+
+def everything_is_fresh(manager: Any) -> None:
+    """What stands in Redis is what is so, whenever and by whom it was written."""
+    origin = manager.origin
+    now_ms = manager.parts.clock.now_ms
+
+    def fresh_until(_name: str, record: Any) -> int | None:
+        return None if record is None else now_ms() + 8000
+
+    origin.fresh_until = fresh_until
+    origin.is_fresh = lambda name, record: fresh_until(name, record) is not None
+
+
+def live_is_current(manager: Any) -> None:
+    """A lives, so its statement is current, whatever the exchange itself has stated."""
+
+    def before(changed: Any, event: Any) -> Any:
+        if isinstance(event, b_state.TargetSeen):
+            changed.state = replace(changed.state, adopted=None)
+        return event
+
+    wrap_step(manager, before)
+
+
+def stated_is_current(manager: Any) -> None:
+    """Two equal statements are A's position, however soon after B's own trade they were asked."""
+
+    def before(changed: Any, event: Any) -> Any:
+        if isinstance(event, b_state.MakerStated):
+            changed.state = replace(changed.state, own_traded_ms=-(10**9))
+        return event
+
+    wrap_step(manager, before)
