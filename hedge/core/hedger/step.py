@@ -263,8 +263,8 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
 def _without_foreign_end(state: HedgerState, new: ATarget) -> HedgerState:
     """Let a live A's word be the view again where only a trade of others is newer than it.
 
-    An adopted position bears the id of the market's newest trade. Where no trade of A is known above
-    what A states, and the positions are one, A's statement is no older than that.
+    An adopted position bears the id of the market's newest trade. Where no trade of A is known
+    above what A states, and the positions are one, A's statement is no older than that.
     """
     shown = state.shown
     if shown is None or shown.position_lots != new.position_lots:
