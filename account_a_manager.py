@@ -21,6 +21,7 @@ from hedge.core.maker.state import (
     HaltPair,
     HaltRaised,
     HaltSeen,
+    LeaseLost,
     MakerConfig,
     MakerState,
     Note,
@@ -61,8 +62,10 @@ from hedge.exchange.port import (
 from hedge.maker import statements
 from hedge.maker.latency import Rounds
 from hedge.wire.control import Halt
-from hedge.wire.state import PositionState
+from hedge.wire.state import PositionState, Ready
 
+_HOLDER_BEATS = 2
+"""So many new heartbeats of another A, after the first one read, show that it lives."""
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
 
@@ -84,6 +87,8 @@ class AccountAManager(Shell):
         self._as_of_s = 0
         self._rounds = Rounds(self.log)
         self._proven_epoch = ""
+        self._holder: LeaseAnswer | None = None
+        self._holder_beats: set[tuple[str, int]] = set()
         self._shown: tuple[str, ...] | None = None
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
@@ -93,7 +98,7 @@ class AccountAManager(Shell):
         try:
             return await super().run()
         except BaseExceptionGroup:
-            if self.state.order is not None and self.lease.held:
+            if self.state.order is not None:
                 await self._sweep()
             raise
 
@@ -208,19 +213,43 @@ class AccountAManager(Shell):
 
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Start, or prove everything anew where the lease had lapsed."""
+        self._holder = None
         if self._was_leased:
             self.post(FenceNeeded("the lease had lapsed"))
         self._was_leased = True
         self.look_now()
 
     def on_lease_lost(self, answer: LeaseAnswer) -> None:
-        """End if another A has it; a lapsed lease is taken again before anything is placed."""
+        """Cancel what rests; a lapsed lease is taken again before anything is placed.
+
+        Where another name stands in it that is not the last word: a Redis that failed over brings
+        back the lease of a process that is gone.
+        """
         if not answer.was_free:
-            raise self.lease.already_running(answer)
+            self.drop_reconciling()
+            self.post(LeaseLost())
 
     def on_lease_refused(self, answer: LeaseAnswer) -> None:
-        """Refuse to run beside another A."""
-        raise self.lease.already_running(answer)
+        """Wait for the lease; end only beside another A that lives, or another pair's."""
+        if self.lease.is_other_pair(answer):
+            raise self.lease.already_running(answer)
+        if self._holder is None:
+            self.log.warning("waiting_for_lease", reason="another main_A.py holds it, or held it")
+        self._holder = answer
+
+    def _see_holder(self, ready: Ready | None) -> None:
+        """End beside another A that lives: whose heartbeat goes on while it holds the lease.
+
+        What rests of ours is cancelled before that, by us or by its fence.
+        """
+        holder = self._holder
+        if self.lease.held or holder is None or ready is None or ready.envelope is None:
+            self._holder_beats.clear()
+            return
+        if holder.holder is not None and ready.instance == holder.holder.instance:
+            self._holder_beats.add((ready.envelope.epoch, ready.beat))
+        if len(self._holder_beats) > _HOLDER_BEATS:
+            raise self.lease.already_running(holder)
 
     def _maybe_start(self) -> None:
         ready = self.lease.held and self.streams_up and self.books.snapshot is not None
@@ -277,6 +306,7 @@ class AccountAManager(Shell):
         if snapshot is None:
             self.post(RedisChanged(up=False))
             return
+        self._see_holder(snapshot.ready_a)
         if not self.state.redis_up:
             self._publish_position()
             self.post(RedisChanged(up=True))

@@ -136,6 +136,8 @@ def _why_unsafe(state: MakerState, order: Order) -> str:
     """Return why nothing of ours may rest: a fill now could stay unseen or unhedged."""
     if state.phase in QUIET:
         return state.phase.value
+    if not state.leading:
+        return "another process has the lease"
     if not state.streams_up:
         return "own streams are down"
     if not state.redis_up:
@@ -254,6 +256,7 @@ def _place(state: MakerState, facts: Facts) -> Step:
 def _may_place(state: MakerState, facts: Facts) -> bool:
     return (
         state.nonce is not None
+        and state.leading
         and state.adopted
         and state.pending is None
         and state.streams_up
@@ -328,7 +331,7 @@ def _why_may_fill(state: MakerState) -> str:
     if order is not None:
         size = state.config.spec.base(order.lots - order.filled_lots)
         return f"an order over {size} {state.config.spec.symbol} has not ended yet"
-    if state.pending is not None or state.nonce is None:
+    if state.pending is not None or state.nonce is None or not state.leading:
         return "A's book is not proven yet"
     if state.unsaid or not state.consistent:
         return "a trade of A is missing or not published yet"

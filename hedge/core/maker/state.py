@@ -203,6 +203,7 @@ class MakerState:
     settled_ms: int = 0  # when our newest trade was heard, or our book proven
     b_left: tuple[int, int] | None = None  # our seq and position that B covered as it left
     own_shown: bool = True  # our private stream was heard within the last seconds
+    leading: bool = True  # the lease is ours
     stop_by_ms: int | None = None
     said_open: bool = False  # what a stop waits for has been said
     stopped: bool = False
@@ -235,6 +236,11 @@ class FenceNeeded:
     """Something makes what rests and what filled uncertain; `why` says what."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """Another process has the lease: cancel what rests, place nothing, fence nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +331,7 @@ MakerEvent = (
     | StreamsChanged
     | RedisChanged
     | FenceNeeded
+    | LeaseLost
     | Reconciled
     | OwnBook
     | OwnOrder

@@ -20,6 +20,7 @@ from hedge.core.maker.state import (
     FlattenRequested,
     HaltRaised,
     HaltSeen,
+    LeaseLost,
     MakerEffect,
     MakerEvent,
     MakerState,
@@ -73,7 +74,12 @@ def _on_redis(state: MakerState, event: RedisChanged, _facts: Facts) -> Step:
 
 
 def _on_fence_needed(state: MakerState, event: FenceNeeded, _facts: Facts) -> Step:
-    return fence(state, event.why)
+    return fence(replace(state, leading=True), event.why)
+
+
+def _on_lease_lost(state: MakerState, _event: LeaseLost, _facts: Facts) -> Step:
+    note = Note("deposed", "lease lost; fence and book before placing again", loud=True)
+    return replace(state, leading=False), (note,)
 
 
 def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
@@ -275,6 +281,7 @@ _HANDLERS: dict[type, Callable[[MakerState, Any, Facts], Step]] = {
     StreamsChanged: _on_streams,
     RedisChanged: _on_redis,
     FenceNeeded: _on_fence_needed,
+    LeaseLost: _on_lease_lost,
     Reconciled: _on_reconciled,
     OwnBook: _on_book,
     OwnOrder: _on_order,

@@ -44,7 +44,8 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
 
 def close(state: MakerState, facts: Facts) -> Step:
     """Reduce A on its own while halted: only what is proven unhedged, never more than it has."""
-    if state.closing is None or state.phase is not Phase.HALTED or state.nonce is None:
+    may_sign = state.nonce is not None and state.leading
+    if state.closing is None or state.phase is not Phase.HALTED or not may_sign:
         return state, ()
     idle = state.order is None and state.pending is None and state.consistent and state.streams_up
     if not idle or state.unsaid:

@@ -10,10 +10,12 @@ from hedge.core.maker.state import (
     CatchUp,
     Closing,
     Fence,
+    FenceNeeded,
     FlattenRequested,
     HaltPair,
     HaltRaised,
     HaltSeen,
+    LeaseLost,
     LedgerView,
     OwnBook,
     Peer,
@@ -612,3 +614,35 @@ def test_a_stop_while_a_gap_is_open_waits_for_it() -> None:
     driver.net -= 5
     driver(driver.fill(5))
     assert only(driver.cover(), Stopped).neutral is True
+
+
+# --- the lease -------------------------------------------------------------------------------
+
+
+def test_without_the_lease_what_rests_is_cancelled_and_nothing_is_placed() -> None:
+    """A fail-over brought back another holder's name: the nonce lets the cancel harm nothing."""
+    driver = Maker().working()
+    order = driver.order
+    assert only(driver(LeaseLost()), Cancel).order.client_order_index == order.client_order_index
+    driver(driver.answer(pending=Pending.CANCEL), driver.row(OrderStatus.CANCELED))
+    assert driver.state.order is None
+    assert Place not in kinds(driver.cover())
+
+
+def test_a_lease_that_comes_back_begins_with_a_fence() -> None:
+    """Meanwhile another may have signed."""
+    driver = Maker().ready()
+    driver(LeaseLost())
+    assert kinds(driver(FenceNeeded("the lease had lapsed"))) == [Fence]
+    driver.proven(0)
+    driver.facts(room=True)
+    assert Place in kinds(driver.cover())
+
+
+def test_without_the_lease_nothing_is_reduced_either() -> None:
+    """Who leads decides; two would act on one debt."""
+    driver, _ = overdue(-60)
+    driver(LeaseLost())
+    driver(driver.answer(refused()))
+    driver.later(60_000)
+    assert Place not in kinds(driver(Tick()))
