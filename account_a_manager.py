@@ -5,7 +5,7 @@ events and performs its effects.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -52,6 +52,7 @@ from hedge.daemon.order_requests import check_quantity, maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
 from hedge.daemon.send_outcome import outcome_of
+from hedge.errors import ExchangeUnreachableError
 from hedge.exchange.fence import Fenced
 from hedge.exchange.outcome import Outcome
 from hedge.exchange.port import (
@@ -66,6 +67,10 @@ from hedge.wire.state import PositionState, Ready
 
 _HOLDER_BEATS = 2
 """So many new heartbeats of another A, after the first one read, show that it lives."""
+LEAVE_S = 60.0
+"""`--leave` takes at most this long."""
+B_GONE_S = 8.0
+"""`--leave` does not wait longer for a B without a heartbeat."""
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
 
@@ -75,9 +80,10 @@ class AccountAManager(Shell):
 
     side = "a"
 
-    def __init__(self, parts: Parts, config: MakerConfig) -> None:
-        """Prepare; `run` starts."""
+    def __init__(self, parts: Parts, config: MakerConfig, *, leaves: bool = False) -> None:
+        """Prepare; `run` starts. `leaves`: place nothing, and stop once the book is proven."""
         super().__init__(parts)
+        self._leaves = leaves
         self.state = MakerState(config)
         self._started = False
         self._waiting = ""
@@ -101,6 +107,28 @@ class AccountAManager(Shell):
             if self.state.order is not None:
                 await self._sweep()
             raise
+
+    def _loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
+        loops = super()._loops()
+        return (*loops, ("leave", self._leave_in_time())) if self._leaves else loops
+
+    async def _leave_in_time(self) -> None:
+        """End what `--leave` cannot do, or waits for in vain. Raises ExchangeUnreachableError."""
+        clock = self.parts.clock
+        began_ms = alone_ms = clock.now_ms()
+        while clock.now_ms() - began_ms < LEAVE_S * 1000:
+            await clock.sleep(self.parts.config.timing.beat_s)
+            is_done = self.state.stop_by_ms is not None and self.state.pending is None
+            if self.state.peer.alive or not is_done:
+                alone_ms = clock.now_ms()
+            elif clock.now_ms() - alone_ms >= B_GONE_S * 1000:
+                break  # the cancel-all is proven, and no B is there to cover the position
+        if self.state.stop_by_ms is None:
+            raise ExchangeUnreachableError(
+                f"A's cancel-all was not proven within {LEAVE_S:g} s, so an order of it may rest:"
+                f" {'; '.join(self.open_points())}."
+            )
+        self.end(neutral=False)
 
     async def _sweep(self) -> None:
         """Send one cancel-all on the way out; the nonce lets it harm nothing."""
@@ -134,6 +162,10 @@ class AccountAManager(Shell):
     def state_word(self) -> str:
         """Return the maker's phase."""
         return self.state.phase.value
+
+    def open_points(self) -> tuple[str, ...]:
+        """Return what keeps a clean stop waiting."""
+        return statements.open_points(self.parts, self.state)
 
     def tick_event(self) -> Tick:
         """Return the maker's tick.
@@ -256,13 +288,16 @@ class AccountAManager(Shell):
         if self._started or not ready:
             return
         self._started = True
-        check_quantity(self.parts, self.state.config.quantity_lots, self.facts().bid_ticks)
+        if not self._leaves:
+            check_quantity(self.parts, self.state.config.quantity_lots, self.facts().bid_ticks)
         self.post(Started())
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
         """Hand the proven book to the maker."""
         self._proven_epoch = self.origin.epoch
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
+        if self._leaves:
+            self.stop()
 
     def on_book_not_proven(self, detail: str) -> None:
         """Halt: a book without proof is never traded on."""

@@ -161,6 +161,15 @@ class AccountBManager(Shell):
         """Return the hedger's phase."""
         return self.state.phase.value
 
+    def open_points(self) -> tuple[str, ...]:
+        """Return what keeps a clean stop waiting."""
+        state, owed = self.state, hedger.owed_lots(self.state)
+        if state.inflight is not None:
+            return (f"B's order {state.inflight.client_order_index} is not settled",)
+        if owed is None:
+            return ("A's position is not known, so neither is what B owes",)
+        return (f"B owes {self.parts.base(owed)}",) if owed else ("A may still fill",)
+
     def tick_event(self) -> Tick:
         """Return the hedger's tick; one that leaves looks more often for A's last word."""
         if self.state.stop_by_ms is not None:

@@ -1,8 +1,11 @@
 """Account B: hedges every fill of A on Lighter. See README.md."""
 
 import gc
+import signal
 import sys
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while it loads is no traceback
 gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth of the start
 
 from account_b_manager import AccountBManager

@@ -230,6 +230,16 @@ class Shell(ABC):
         self.log.info("stop_requested")
         self.post(self.stop_event())
 
+    def open_points(self) -> tuple[str, ...]:
+        """Return what keeps a clean stop waiting, in words."""
+        return (f"it is {self.state_word()}",)
+
+    def tell_open(self) -> None:
+        """Say in log and event what a clean stop waits for."""
+        detail = "; ".join(self.open_points())
+        self.log.warning("stop_waits", open=detail)
+        self.voice.say("stop_waits", "open", detail)
+
     def end(self, *, neutral: bool) -> None:
         """End the run; a side that leads and is done says so as its last word first."""
         if neutral and self.lease.held:

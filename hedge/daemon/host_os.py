@@ -1,7 +1,7 @@
 """What operating systems offer and others do not, each with the plain way beside it.
 
 `HEDGE_PLAIN=1` forces the plain way everywhere, as a system would that has none of these: no
-uvloop, no signal handlers in the event loop, no prctl, no /proc.
+uvloop, no signal handlers in the event loop, no prctl.
 """
 
 import asyncio
@@ -13,14 +13,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from pathlib import Path
 
 PLAIN = "HEDGE_PLAIN"
 _THREADS = "64"
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _PR_SET_PDEATHSIG = 1
-_QUERY_LIMITED, _STILL_ACTIVE = 0x1000, 259
-"""Windows: the right to ask about a process, and the exit code of one that has not ended."""
 
 
 def is_plain() -> bool:
@@ -111,41 +108,3 @@ def own_group_flags() -> int:
     if sys.platform == "win32":
         return subprocess.CREATE_NEW_PROCESS_GROUP
     return 0
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process of this number lives (or has ended and was not waited for)."""
-    if sys.platform == "win32":  # there os.kill(pid, 0) would send a Ctrl-C
-        return _is_running_on_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-if sys.platform == "win32":
-
-    def _is_running_on_windows(pid: int) -> bool:
-        kernel = ctypes.windll.kernel32
-        handle = kernel.OpenProcess(_QUERY_LIMITED, False, pid)
-        if not handle:
-            return False
-        try:
-            code = ctypes.c_ulong()
-            kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-            return code.value == _STILL_ACTIVE
-        finally:
-            kernel.CloseHandle(handle)
-
-
-def command_line(pid: int) -> str | None:
-    """Return the command line of a process, "" if it has ended; None where the system hides it."""
-    if is_plain() or not Path("/proc/self").exists():
-        return None
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self, TypeGuard
 
 from hedge.core.ids import instance_bits
+from hedge.daemon.file_lock import FileLock, holder_of
 from hedge.errors import AlreadyRunningError, ConfigError
 from hedge.wire.codec import NO_MARKET, MessageRefusedError, WireLimits
 from hedge.wire.control import Halt
@@ -27,6 +28,7 @@ from hedge.wire.control import Halt
 _log = logging.getLogger(__name__)
 
 UNREADABLE_HALT = "unreadable"
+LOCK_FILE = "lock"
 _ID_BYTES = 6
 _MAX_BRACKETS = 20_000
 
@@ -43,7 +45,7 @@ class HostState:
         self.path = Path(root) / f"{chain_id}-{account}-{api_key}"
         self.host_id = ""
         self.instance = ""
-        self._lock: int | None = None
+        self._lock: FileLock | None = None
         self._unkept: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -68,33 +70,29 @@ class HostState:
             ConfigError: the directory cannot be used.
 
         """
+        lock = FileLock(self.path / LOCK_FILE)
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            is_ours = lock.acquire()
         except OSError as error:
             raise ConfigError(
                 f"state.dir: {self.path} cannot be used ({error.strerror}); "
                 "choose another directory, or correct its owner.",
                 "state.dir",
             ) from error
-        if not _try_lock(lock):
-            holder = os.read(lock, 32).decode("ascii", "replace").strip()
-            os.close(lock)
+        if not is_ours:
+            holder = holder_of(lock.path)
             raise AlreadyRunningError(
-                f"another process{f' ({holder})' if holder else ''} of this host already runs "
+                f"another process{f' (pid {holder})' if holder else ''} of this host already runs "
                 f"this account and key ({self.path}); stop it first."
             )
         self._lock = lock
-        with contextlib.suppress(OSError):  # on a full disk the lock holds without a name in it
-            os.ftruncate(lock, 0)
-            os.lseek(lock, 0, os.SEEK_SET)
-            os.write(lock, f"pid {os.getpid()}\n".encode())
         self._identify()
 
     def close(self) -> None:
         """Let the lock go."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     def read(self, name: str) -> dict[str, Any] | None:
@@ -223,32 +221,3 @@ def _is_hex(text: object) -> TypeGuard[str]:
     with contextlib.suppress(ValueError):
         return bytes.fromhex(text) != b""
     return False
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _LOCKED_BYTE = 4096
-    """Beyond what is written, so that the holder's name stays readable."""
-
-    def _try_lock(file: int) -> bool:
-        """Lock the file without waiting; whether that worked."""
-        try:
-            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(file, 0, os.SEEK_SET)
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(file: int) -> bool:
-        """Lock the file without waiting; whether that worked."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -1,5 +1,6 @@
 """The orders of both sides as the venue takes them."""
 
+from hedge.config.schema import Config
 from hedge.core import pricing
 from hedge.core.hedger.state import InFlight
 from hedge.core.maker.state import Order
@@ -13,9 +14,9 @@ _SPARE_S = 60
 """An order outlives the time at which A itself replaces it by this."""
 
 
-def order_life_s(parts: Parts) -> int:
+def order_life_s(config: Config) -> int:
     """Return how long an order of A rests before the exchange ends it."""
-    return max(_SHORTEST_LIFE_S, round(parts.config.lighter.maker_order_time_out) + _SPARE_S)
+    return max(_SHORTEST_LIFE_S, round(config.lighter.maker_order_time_out) + _SPARE_S)
 
 
 def hedge_request(parts: Parts, order: InFlight) -> OrderRequest | None:
@@ -58,7 +59,7 @@ def maker_request(parts: Parts, order: Order) -> OrderRequest:
         kind=kind,
         time_in_force=tif,
         reduce_only=order.reduce_only,
-        life_s=order_life_s(parts),
+        life_s=order_life_s(parts.config),
     )
 
 

@@ -24,12 +24,14 @@ from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
+from hedge.daemon import stop_request
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_os import loop_factory, on_stop_signals, print_any_text
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, setup_logging
+from hedge.daemon.stop_request import Stopper
 from hedge.errors import (
     AccountKeyError,
     ConfigError,
@@ -62,8 +64,11 @@ class CheckRow:
     found: str
 
 
-def run(side: str, argv: Sequence[str], build: Build) -> int:
-    """Run one side until stopped; return the process's exit code."""
+def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None) -> int:
+    """Run one side until stopped; return the process's exit code.
+
+    `leave` builds what `--leave` runs; a side without it knows no such option.
+    """
     print_any_text()
     options = _parser(side).parse_args(argv)
     name = f"main_{side.upper()}"
@@ -71,7 +76,8 @@ def run(side: str, argv: Sequence[str], build: Build) -> int:
         config = _load(side, options)
         _log_to_files(config, name)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(_run(config, build, check=options.check))
+            chosen = leave if leave is not None and options.leave else build
+            return runner.run(_run(config, chosen, check=options.check))
     except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
         known = _first_known(error)
         if known is not None:
@@ -132,7 +138,18 @@ def _parser(side: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="test config, Redis, exchange, key, balance; then exit"
     )
+    parser.add_argument(
+        "--stop-timeout-s",
+        type=float,
+        metavar="S",
+        help="a clean stop takes at most (default: timing.stop_timeout_s)",
+    )
     if maker:
+        parser.add_argument(
+            "--leave",
+            action="store_true",
+            help="trade nothing: cancel what rests, prove the book, state it, and end",
+        )
         parser.add_argument("--quantity", help="size of an opening order in the base asset")
         parser.add_argument("--depth", type=int, help="price level of the orders, 1 = best")
     return parser
@@ -143,6 +160,7 @@ def _load(side: str, options: argparse.Namespace) -> Config:
         "market": options.market,
         "strategy.quantity": getattr(options, "quantity", None),
         "strategy.depth": getattr(options, "depth", None),
+        "timing.stop_timeout_s": options.stop_timeout_s,
     }
     return load_config(Path(options.config), side, overrides)
 
@@ -180,13 +198,31 @@ async def _run(config: Config, build: Build, *, check: bool) -> int:
             pid=os.getpid(),
         )
         _calm_collector()
-        with on_stop_signals(asyncio.get_running_loop(), stopper(manager.stop, _leave)):
-            ending = await manager.run()
+        ending = await _until_stopped(manager, parts.host.path)
     if ending is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
             "stopped, but not everything is covered: see `python hedgectl.py status`."
         )
     return 0
+
+
+async def _until_stopped(manager: Shell, directory: Path) -> Ending:
+    """Run until a signal or the file in the state directory asks for a stop, and that is done."""
+    loop = asyncio.get_running_loop()
+    stopper = Stopper(
+        stop=manager.stop,
+        tell_open=manager.tell_open,
+        leave=_leave,
+        now_s=loop.time,
+        later=loop.call_later,
+    )
+    stop_request.forget_old(directory)
+    with on_stop_signals(loop, stopper.on_signal):
+        following = asyncio.create_task(stop_request.follow(directory, stopper.request))
+        try:
+            return await manager.run()
+        finally:
+            following.cancel()
 
 
 @asynccontextmanager
@@ -338,21 +374,6 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
-
-
-def stopper(stop: Callable[[], None], leave: Callable[[int], None]) -> Callable[[], None]:
-    """Return what a signal does: `stop` cleanly at the first, `leave` with a code at the second."""
-    asked = False
-
-    def on_signal() -> None:
-        nonlocal asked
-        if asked:
-            leave(INTERRUPTED)
-            return
-        asked = True
-        stop()
-
-    return on_signal
 
 
 def _leave(code: int) -> None:

@@ -3,28 +3,62 @@
 The scripts look at the clock, the processes and Redis, post what they see as events, and perform
 the effects in their order. The simulator runs the same decisions on its own clock.
 
-Starting: B, wait until it can hedge, then A; then watch both. Stopping: A, wait until B has
-covered everything, then B. Times are seconds of a clock that never goes back.
+Starting: B, wait until it can hedge, then A; then watch both, and start again what died. Stopping:
+A; where it has not left by itself, `main_A.py --leave`, which cancels what rests and states the
+book; wait until B has covered everything, then B. No daemon is killed that may have an order or a
+debt. Times are seconds of a clock that never goes back.
 """
 
 import enum
 import math
 from dataclasses import dataclass, replace
 
-from hedge.errors import AlreadyRunningError, HedgeError, InternalBugError, NotNeutralError
+from hedge.errors import (
+    AccountKeyError,
+    AlreadyRunningError,
+    ConfigError,
+    HedgeError,
+    InternalBugError,
+    NotNeutralError,
+    UnreachableError,
+)
 from hedge.operator.status import Report
 
 A, B = "main_A", "main_B"
+LEAVE = "main_A --leave"
 SIDES = (A, B)
-KILLED = -9
 LAST_CODE = 6
 READY_TIMEOUT_S = 90.0
 HEARTBEAT_TIMEOUT_S = 90.0
 COVER_TIMEOUT_S = 60.0
+LEAVE_TIMEOUT_S = 90.0
+"""`--leave` ends by itself 60 s after it has begun; its start takes some more."""
 STOP_MARGIN_S = 5.0
 TELL_EVERY_S = 10.0
 LOOK_EVERY_S = 0.5
 POLL_S = 0.05
+AGAIN_S = 2.0
+"""A signal that comes sooner after the first one is the same request once more."""
+TELL_AFTER_S = 1.5
+"""A stop that lasts longer in one phase says what it waits for."""
+TELL_AGAIN_S = 30.0
+RETRY_S = 10.0
+"""So long after a `--leave` that could not, it is tried again."""
+GONE_S, VIEW_LAG_S = 8.0, 15.0
+"""From A's last heartbeat to the moment at which it counts as gone, and what REST may lag."""
+
+BACKOFF_MIN_S, BACKOFF_MAX_S = 1.0, 30.0
+STEADY_S = 60.0
+"""A daemon that lived so long begins its back-off anew."""
+LOOP_DEATHS, LOOP_WINDOW_S = 5, 600.0
+RESTART_LOOP = "restart_loop"
+
+BUG = InternalBugError.exit_code
+UNREACHABLE = UnreachableError.exit_code
+INCURABLE = (ConfigError.exit_code, AccountKeyError.exit_code, AlreadyRunningError.exit_code)
+"""Exit codes that a restart cannot cure."""
+LEFT = (0, NotNeutralError.exit_code)
+"""Exit codes of a daemon that was asked to stop, from anywhere, and did."""
 
 LEFT_AT_ONCE = (
     "Stopped at once: an order of A may still rest, and a fill may be unhedged;"
@@ -41,20 +75,32 @@ class Answer(enum.Enum):
     """What a signal that means "stop" does."""
 
     STOP = "stop in order"
+    SAME = "nothing: it is the same request"
     LEAVE = "leave at once"
 
 
-def answer_to_signal(first_s: float | None) -> Answer:
-    """Return what a signal does; `first_s` is when the first one came, None if this is it."""
-    return Answer.STOP if first_s is None else Answer.LEAVE
+def answer_to_signal(
+    first_s: float | None, now_s: float = math.inf, *, told: bool = True
+) -> Answer:
+    """Return what a signal does.
+
+    `first_s` is when the first one came, None if this is it; `told`: the line is said that names
+    what is open.
+    """
+    if first_s is None:
+        return Answer.STOP
+    return Answer.LEAVE if told and now_s - first_s >= AGAIN_S else Answer.SAME
 
 
-def refusal_to_start(living: dict[str, int]) -> str | None:
+def refusal_to_start(living: dict[str, int | None]) -> str | None:
     """Return why a second start on this host is refused; `living` are the daemons' process ids."""
     if not living:
         return None
-    told = " and ".join(f"{name} (process {pid})" for name, pid in living.items())
-    return f"{told} already run on this host; stop them with ./stop_hedge.sh first."
+    told = " and ".join(
+        f"{name} (process {pid})" if pid is not None else name for name, pid in living.items()
+    )
+    verb = "runs" if len(living) == 1 else "run"
+    return f"{told} already {verb} on this host; stop with ./stop_hedge.sh first."
 
 
 REFUSED = AlreadyRunningError.exit_code
@@ -75,15 +121,20 @@ def death_text(name: str, code: int, last_words: str) -> str:
 class Plan:
     """What a start or stop is to do; what it shows of paths and commands is text already.
 
-    `patience_s` is how long a daemon may need to leave, `cover_timeout_s` how long B may need to
-    cover what A did. `ends_on_halt` ends a run that shall reach something, as cycles.
+    `patience_s` and `patience_b_s` are how long A and B may need to leave, `cover_timeout_s` how
+    long B may need to cover what A did. An order of A can fill until `order_life_s` after A was
+    last heard. `ends_on_halt` ends a run that shall reach something, as cycles. `is_play`: the
+    exchange ends with the run, so nothing that is open outlives it, and a deaf child is killed.
     """
 
     patience_s: float
+    patience_b_s: float = math.inf
     cover_timeout_s: float = COVER_TIMEOUT_S
+    order_life_s: float = 675.0
     detach: bool = False
     only_b: bool = False
     ends_on_halt: bool = False
+    is_play: bool = False
     log_b: str = "main_B.log"
     log_dir: str = "logs"
     config_option: str = ""
@@ -99,8 +150,9 @@ class Phase(enum.Enum):
     WAITING_FOR_A = "waiting for A's heartbeat"
     WATCHING = "watching"
     STOPPING_A = "stopping A"
+    LEAVING = "A's --leave runs"
+    HOLDING = "waiting until no order of A can fill"
     COVERING = "waiting until B covers"
-    LOOKING = "looking once"
     STOPPING_B = "stopping B"
     ENDED = "ended"
 
@@ -109,7 +161,7 @@ class Goal(enum.Enum):
     """What is said at the end."""
 
     JUDGE = "whether all is covered"
-    FAILURE = "why the start failed"
+    FAILURE = "what is left open after a start that failed"
     SCRIPT = "that the stop script is done"
 
 
@@ -117,12 +169,23 @@ class Goal(enum.Enum):
 class Daemon:
     """A daemon of the pair. `code` None: it runs.
 
-    `pid` is that of a daemon which an earlier command started: its exit code is not ours to know.
+    `is_ours` is false for one that an earlier command started: its exit code is not ours to know.
+    `pid` is for showing. It has `worked` once its heartbeat said that it is ready, `beat` once
+    there was one of this process. It is started again at `again_s`, with growing `backoff_s`.
     """
 
     name: str
     pid: int | None = None
     code: int | None = None
+    is_ours: bool = True
+    started_s: float = 0.0
+    instance: str | None = None
+    former: str | None = None
+    worked: bool = False
+    is_asked: bool = False
+    deaths_s: tuple[float, ...] = ()
+    backoff_s: float = 0.0
+    again_s: float = math.inf
 
     @property
     def runs(self) -> bool:
@@ -130,17 +193,19 @@ class Daemon:
         return self.code is None
 
     @property
+    def is_coming(self) -> bool:
+        """Whether it died and is to be started again."""
+        return self.again_s < math.inf
+
+    @property
+    def has_beaten(self) -> bool:
+        """Whether a heartbeat of this process was seen."""
+        return self.instance is not None
+
+    @property
     def left_cleanly(self) -> bool:
         """Whether it is a child that ended with 0, which it does only when all is covered."""
-        return self.pid is None and self.code == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a start ends: lines for the error output, and the exit code."""
-
-    lines: tuple[str, ...]
-    code: int
+        return self.is_ours and self.code == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +213,8 @@ class State:
     """A start or stop. `code` None: it goes on; else the script's exit code.
 
     `report` is the newest one of this phase, None before one was read. A look at Redis is due at
-    `look_at_s`, `deadline_s` ends the phase.
+    `look_at_s`, `deadline_s` ends the phase, at `tell_at_s` it is said what is waited for. `leave`
+    is how the newest `--leave` ended, None before. `is_told`: it is said what is open.
     """
 
     plan: Plan
@@ -156,20 +222,35 @@ class State:
     a: Daemon | None = None
     b: Daemon | None = None
     goal: Goal = Goal.JUDGE
-    failure: Failure = Failure((), InternalBugError.exit_code)
+    failure_code: int = BUG
     death_code: int = 0
     look_at_s: float = math.inf
     deadline_s: float = math.inf
+    tell_at_s: float = math.inf
     waited_s: float = 0.0
     report: Report | None = None
     own_host: str | None = None
     halt_told: str | None = None
+    leave: int | None = None
+    leave_words: str = ""
+    leaves_at_s: float = math.inf
+    hold_until_s: float = math.inf
+    is_leaving: bool = False
+    is_told: bool = False
+    is_looping: bool = False
+    is_running_told: bool = False
     code: int | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
         return self.code is not None
+
+    @property
+    def due_s(self) -> float:
+        """When something is due next."""
+        again = [one.again_s for one in (self.a, self.b) if one is not None]
+        return min(self.look_at_s, self.deadline_s, self.tell_at_s, self.leaves_at_s, *again)
 
 
 # --- events
@@ -208,7 +289,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """The first signal came that means: stop."""
+    """The first signal came that means: stop; or another console asked for it."""
 
     now_s: float
 
@@ -250,7 +331,7 @@ class Complain:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a daemon as a child."""
+    """Start a daemon, or A's `--leave`, as a child."""
 
     name: str
 
@@ -263,15 +344,17 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
-    """End a daemon at once and wait until it is gone."""
+class Halt:
+    """Halt the pair, in the host file of this daemon and in Redis."""
 
     name: str
+    reason: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class KillAll:
-    """End every child at once."""
+    """End every child at once: those of a run whose exchange ends with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,16 +363,18 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """The pair runs; the terminal that waited for it may leave, with this exit code."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Let the children go on by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The stop script stopped everything: forget the process ids."""
-
-
-Effect = Say | Complain | Start | Ask | Kill | KillAll | Started | Release | Stopped
+Effect = Say | Complain | Start | Ask | Halt | KillAll | Started | Running | Release
 Step = tuple[State, tuple[Effect, ...]]
 
 
@@ -301,16 +386,16 @@ def begin_start(plan: Plan, now_s: float) -> Step:
     state = State(
         plan=plan,
         phase=Phase.WAITING_FOR_B,
-        b=Daemon(B),
+        b=Daemon(B, started_s=now_s),
         look_at_s=now_s,
         deadline_s=now_s + TELL_EVERY_S,
     )
     return state, (Say("Starting B (the hedger) ..."), Start(B))
 
 
-def begin_stop(plan: Plan, living: dict[str, int], now_s: float) -> Step:
-    """Begin to stop what an earlier command started; `living` are the daemons' process ids."""
-    a, b = (Daemon(name, living[name]) if name in living else None for name in SIDES)
+def begin_stop(plan: Plan, living: dict[str, int | None], now_s: float) -> Step:
+    """Begin to stop what runs on this host; `living` are the daemons' process ids."""
+    a, b = (Daemon(name, living[name], is_ours=False) if name in living else None for name in SIDES)
     state = State(plan=plan, phase=Phase.WATCHING, a=a, b=b, goal=Goal.SCRIPT)
     return _stop(state, now_s)
 
@@ -332,52 +417,176 @@ def step(state: State, event: Event) -> Step:
         case Broke():
             return _on_broke(state, event)
         case Looked():
-            return _LOOKS[state.phase](state, event)
+            return _LOOKS[state.phase](_seen(state, event), event)
         case Ticked():
-            if event.now_s <= state.deadline_s:
-                return state, ()
-            return _DEADLINES[state.phase](state, event.now_s)
+            return _on_ticked(state, event.now_s)
 
 
 _STARTING = (Phase.WAITING_FOR_B, Phase.WAITING_FOR_A)
 _BEFORE_STOPPING = (*_STARTING, Phase.WATCHING)
-_STOPPING_OF = {A: Phase.STOPPING_A, B: Phase.STOPPING_B}
+
+
+def _on_ticked(state: State, now_s: float) -> Step:
+    state, effects = _start_again(state, now_s)
+    if now_s > state.deadline_s:
+        state, more = _DEADLINES[state.phase](state, now_s)
+        effects += more
+    if now_s >= state.leaves_at_s:
+        beside = state.phase in _BEFORE_STOPPING
+        state, more = _leave_beside(state) if beside else _leave(state, now_s)
+        effects += more
+    if now_s >= state.tell_at_s:
+        state, more = _tell_open(state, now_s)
+        effects += more
+    return state, effects
+
+
+def _seen(state: State, event: Looked) -> State:
+    """Take note of whose heartbeats there are."""
+    if event.report is None:
+        return state
+    for name, view in ((A, event.report.a), (B, event.report.b)):
+        one, beat = _daemon(state, name), view.beat
+        if one is None or beat is None or not one.runs or beat.instance == one.former:
+            continue
+        worked = one.worked or beat.ready
+        state = _with(state, replace(one, instance=beat.instance, worked=worked))
+    return state
 
 
 def _on_ended(state: State, event: Ended) -> Step:
-    state = _with_code(state, event.name, event.code)
+    if event.name == LEAVE:
+        return _on_left(state, event)
+    one = _daemon(state, event.name)
+    if one is None:
+        return _on_other_ended(state, event)
+    state = _with(state, replace(one, code=event.code))
+    if state.phase in _BEFORE_STOPPING:
+        return _on_death(state, one, event)
+    if one.name == A:
+        return _after_a(state, event.now_s) if state.phase is Phase.STOPPING_A else (state, ())
+    return _on_b_ended(state, one, event)
+
+
+def _on_other_ended(state: State, event: Ended) -> Step:
+    """Stop: a child that is no daemon of the pair ended, as an exchange."""
+    if state.phase not in _BEFORE_STOPPING:
+        return state, ()
+    told = _told_death(event)
     if state.phase in _STARTING:
-        told = death_text(event.name, event.code, event.last_words)
-        lines = (told, *(f"    {line}" for line in event.tail[:-1]))
-        return _fail(state, Failure(lines, code_of_death(event.code)), event.now_s)
-    if state.phase is Phase.WATCHING:
-        state, effects = _stop(replace(state, death_code=event.code), event.now_s)
-        return state, (*_told_death(event), *effects)
-    if state.phase is _STOPPING_OF.get(event.name):
-        return _after_stopping(state, event.now_s)
-    return state, ()
+        return _fail(state, tuple(map(Complain, told)), code_of_death(event.code), event.now_s)
+    state, effects = _stop(replace(state, death_code=event.code), event.now_s)
+    return state, (*map(Say, told), *effects)
 
 
-def _told_death(event: Ended) -> tuple[Effect, ...]:
-    if event.code == 0:
-        return (Say(f"{event.name} was stopped from outside."),)
+def _told_death(event: Ended) -> tuple[str, ...]:
     told = death_text(event.name, event.code, event.last_words)
-    return (Say(told), *(Say(f"    {line}") for line in event.tail))
+    return (told, *(f"    {line}" for line in event.tail[:-1]))
+
+
+# --- a death that was not asked for
+
+
+def _on_death(state: State, one: Daemon, event: Ended) -> Step:
+    """Start again what died, unless a restart cannot cure it or it was stopped from outside."""
+    if event.code in LEFT:
+        line = Say(f"{event.name} was stopped from outside (exit code {event.code}).")
+        state, effects = _stop(state, event.now_s)
+        return state, (line, *effects)
+    never_reached = event.code == UNREACHABLE and not one.has_beaten and not one.deaths_s
+    if event.code in INCURABLE or never_reached:
+        return _on_incurable(state, one, event)
+    deaths_s = tuple(at for at in one.deaths_s if event.now_s - at <= LOOP_WINDOW_S)
+    one = replace(one, code=event.code, deaths_s=(*deaths_s, event.now_s))
+    if len(one.deaths_s) >= LOOP_DEATHS:
+        return _on_loop(state, one, event)
+    steady = event.now_s - one.started_s >= STEADY_S
+    pause_s = BACKOFF_MIN_S if steady or not one.backoff_s else 2 * one.backoff_s
+    one = replace(one, backoff_s=min(pause_s, BACKOFF_MAX_S))
+    one = replace(one, again_s=event.now_s + one.backoff_s)
+    told = death_text(one.name, event.code, event.last_words)
+    again = f"{told} Starting it again in {one.backoff_s:g} s ..."
+    return _with(state, one), (Say(again),)
+
+
+def _on_loop(state: State, one: Daemon, event: Ended) -> Step:
+    """Halt the pair; B goes on being started, of A only what cancels and states its book."""
+    told = death_text(one.name, event.code, event.last_words)
+    detail = f"{one.name} died {len(one.deaths_s)} times within ten minutes; {told}"
+    halt = (Halt(one.name, RESTART_LOOP, detail),) if not state.is_looping else ()
+    state = replace(state, is_looping=True)
+    if one.name == B:
+        one = replace(one, backoff_s=BACKOFF_MAX_S, again_s=event.now_s + BACKOFF_MAX_S)
+        told = f"{detail} The pair is halted; starting B again in {BACKOFF_MAX_S:g} s ..."
+        return _with(state, one), (*halt, Say(told))
+    told = (
+        f"{detail} The pair is halted; A only cancels what rests and states its book. Cure what"
+        " ends it, then stop and start the pair, and `python hedgectl.py resume`."
+    )
+    state = replace(_with(state, replace(one, again_s=math.inf)), leaves_at_s=event.now_s)
+    return state, (*halt, Say(told))
+
+
+def _on_incurable(state: State, one: Daemon, event: Ended) -> Step:
+    """End the start; an A that has worked before leaves B hedging alone."""
+    told = _told_death(event)
+    if one.name == A and one.worked:
+        more = (
+            "A is not started again, since that cannot cure it; B goes on hedging. Stop with"
+            f" Ctrl-C or ./stop_hedge.sh{state.plan.config_option}."
+        )
+        return replace(state, leaves_at_s=event.now_s), (*map(Say, told), Say(more))
+    return _fail(state, tuple(map(Complain, told)), code_of_death(event.code), event.now_s)
+
+
+def _start_again(state: State, now_s: float) -> Step:
+    effects: tuple[Effect, ...] = ()
+    for name in SIDES:
+        one = _daemon(state, name)
+        if one is not None and now_s >= one.again_s:
+            state, more = _started_again(state, one, now_s)
+            effects += more
+    return state, effects
+
+
+def _started_again(state: State, one: Daemon, now_s: float) -> Step:
+    anew = replace(
+        one,
+        code=None,
+        is_ours=True,
+        is_asked=False,
+        started_s=now_s,
+        former=one.instance or one.former,
+        instance=None,
+        again_s=math.inf,
+    )
+    return _with(state, anew), (Start(one.name),)
+
+
+# --- signals
 
 
 def _on_signalled(state: State, event: Signalled) -> Step:
-    if state.phase is Phase.WAITING_FOR_B:
-        return _fail(state, Failure((STOPPED_EARLY,), 0), event.now_s)
-    if state.phase in (Phase.WAITING_FOR_A, Phase.WATCHING):
-        return _stop(state, event.now_s)
-    return state, ()
+    return _stop(state, event.now_s) if state.phase in _BEFORE_STOPPING else (state, ())
 
 
 def _on_signalled_again(state: State) -> Step:
-    """Kill also the daemon that is leaving, a child or not."""
-    leaving = {Phase.STOPPING_A: A, Phase.STOPPING_B: B}.get(state.phase)
-    kill = (Kill(leaving),) if leaving is not None else ()
-    return _over(state, LEFT_AT_ONCE_CODE), (*kill, KillAll())
+    """End at once; what runs and may have something open is asked and left."""
+    if state.plan.is_play:
+        return _over(state, LEFT_AT_ONCE_CODE), (KillAll(), Complain(LEFT_AT_ONCE))
+    running = [one for one in (state.a, state.b) if one is not None and one.runs]
+    asks = tuple(Ask(one.name) for one in running if not one.is_asked)
+    lines = tuple(map(Complain, (f"Left before the end: {text}." for text in open_points(state))))
+    told = (Complain(_still_there(state, running)),) if running else ()
+    return _over(state, LEFT_AT_ONCE_CODE), (*asks, Release(), *lines, *told)
+
+
+def _still_there(state: State, running: list[Daemon]) -> str:
+    names = " and ".join(one.name for one in running)
+    return (
+        f"{names} was asked to leave and still runs: it ends once nothing of it is open."
+        f" `python hedgectl.py status{state.plan.config_option}` says how it stands."
+    )
 
 
 def _on_broke(state: State, event: Broke) -> Step:
@@ -399,22 +608,27 @@ def _look_for_b(state: State, event: Looked) -> Step:
         report=report or state.report,
         own_host=event.own_host,
     )
-    if report is None:
+    if report is None or state.b is None or not state.b.runs:
         return state, ()
-    if report.is_halted and report.b.beat is not None:
-        failure = Failure((report.headline,), NotNeutralError.exit_code)
-        return _fail(state, failure, event.now_s)
-    return _b_is_ready(state, report, event.now_s) if report.b.is_ready else (state, ())
+    if report.b.beat is not None and report.is_halted:
+        state, told = _tell_halt(state, event)
+        if state.plan.ends_on_halt:
+            return _fail(state, told, NotNeutralError.exit_code, event.now_s)
+        state, effects = _b_is_there(state, report, event.now_s)
+        return state, (*told, *effects)
+    return _b_is_there(state, report, event.now_s) if report.b.is_ready else (state, ())
 
 
-def _b_is_ready(state: State, report: Report, now_s: float) -> Step:
+def _b_is_there(state: State, report: Report, now_s: float) -> Step:
+    """Start A beside a B that can hedge, or that stands in a halt: a person needs both then."""
     other = _other_leader(report, state.own_host)
     told = (Say(f"{other}, so it is that one that hedges; ours stands by."),) if other else ()
+    can = "is ready to hedge" if report.b.is_ready else "runs"
     if state.plan.only_b:
-        ready = Say("B is ready to hedge what is published by hand.")
+        ready = Say(f"B {can} what is published by hand.")
         return _enter(state, Phase.WATCHING, look_at_s=now_s), (*told, ready, Started())
-    state = replace(state, a=Daemon(A))
-    ready = Say("B is ready to hedge. Starting A (the maker) ...")
+    state = replace(state, a=Daemon(A, started_s=now_s))
+    ready = Say(f"B {can}. Starting A (the maker) ...")
     phase, end_s = Phase.WATCHING, math.inf
     if state.plan.detach:
         phase, end_s = Phase.WAITING_FOR_A, now_s + HEARTBEAT_TIMEOUT_S
@@ -423,20 +637,25 @@ def _b_is_ready(state: State, report: Report, now_s: float) -> Step:
 
 
 def _b_is_late(state: State, now_s: float) -> Step:
-    state = replace(
-        state,
-        waited_s=state.waited_s + TELL_EVERY_S,
-        look_at_s=now_s,
-        deadline_s=now_s + TELL_EVERY_S,
-    )
+    """Say what B waits for; one that has never beaten is given up, any other goes on."""
+    waited_s = state.waited_s + TELL_EVERY_S
+    state = replace(state, waited_s=waited_s, look_at_s=now_s, deadline_s=now_s + TELL_EVERY_S)
     why = _why_b_waits(state)
-    told = Say(f"B is not ready after {state.waited_s:g} s: {why} ...")
-    if state.waited_s < READY_TIMEOUT_S:
+    told = Say(f"B is not ready after {waited_s:g} s: {why} ...")
+    if waited_s < READY_TIMEOUT_S:
         return state, (told,)
+    if state.b is not None and state.b.has_beaten and not state.plan.is_play:
+        state = replace(state, deadline_s=now_s + TELL_AGAIN_S - TELL_EVERY_S)
+        goes_on = Say(
+            "B goes on trying; A is started once B can hedge. What B owes is shown by"
+            f" `python hedgectl.py status{state.plan.config_option}`."
+        )
+        first = () if state.is_running_told else (goes_on, Running(NotNeutralError.exit_code))
+        return replace(state, is_running_told=True), (told, *first)
     sentence = (
         f"B did not become ready within {READY_TIMEOUT_S:g} s: {why}; see {state.plan.log_b}."
     )
-    state, effects = _fail(state, Failure((sentence,), HedgeError.exit_code), now_s)
+    state, effects = _fail(state, (Complain(sentence),), HedgeError.exit_code, now_s)
     return state, (told, *effects)
 
 
@@ -457,29 +676,34 @@ def _other_leader(report: Report, own_host: str | None) -> str:
 
 
 def _look_for_a(state: State, event: Looked) -> Step:
-    if event.report is not None and event.report.a.beat is not None:
-        return _leave_running(state)
+    if state.a is not None and state.a.has_beaten:
+        return _say_running(state, event.now_s)
     return replace(state, look_at_s=event.now_s + POLL_S), ()
 
 
-def _a_is_late(state: State, _now_s: float) -> Step:
+def _a_is_late(state: State, now_s: float) -> Step:
     told = Say(f"A has no heartbeat yet; see {state.plan.log_dir}/main_A.log.")
-    state, effects = _leave_running(state)
+    state, effects = _say_running(state, now_s)
     return state, (told, *effects)
 
 
-def _leave_running(state: State) -> Step:
+def _say_running(state: State, now_s: float) -> Step:
     logs, option = state.plan.log_dir, state.plan.config_option
-    return _over(state, 0), (
-        Release(),
-        Say(f"Both run in the background: tail -f {logs}/main_A.log {logs}/main_B.log"),
+    halted = state.halt_told is not None
+    state = replace(_enter(state, Phase.WATCHING, look_at_s=now_s), is_running_told=True)
+    how = "in the background, halted" if halted else "in the background"
+    return state, (
+        Say(f"Both run {how}: tail -f {logs}/main_A.log {logs}/main_B.log"),
         Say(f"Ask: python hedgectl.py status{option}    Stop: ./stop_hedge.sh{option}"),
+        Running(NotNeutralError.exit_code if halted else 0),
     )
 
 
-def _fail(state: State, failure: Failure, now_s: float) -> Step:
-    """Stop what runs, then say why."""
-    return _stop(replace(state, goal=Goal.FAILURE, failure=failure), now_s)
+def _fail(state: State, lines: tuple[Effect, ...], code: int, now_s: float) -> Step:
+    """Say why at once, then stop what runs."""
+    state = replace(state, goal=Goal.FAILURE, failure_code=code)
+    state, effects = _stop(state, now_s)
+    return state, (*lines, *effects)
 
 
 # --- watching
@@ -507,43 +731,133 @@ def _tell_halt(state: State, event: Looked) -> Step:
     return replace(state, halt_told=halt_id), told
 
 
-# --- stopping
+# --- stopping A
 
 
 def _stop(state: State, now_s: float) -> Step:
-    """Ask A; without one look how things are, for what is said at the end."""
-    if state.a is None:
-        if state.goal is Goal.FAILURE:
-            return _stop_b(state, now_s)
-        return _enter(state, Phase.LOOKING, look_at_s=now_s), ()
-    if not state.a.runs:
+    """Ask A; then see that no order of it is left, and that B covers what it did."""
+    effects: tuple[Effect, ...] = ()
+    b = state.b
+    if b is not None and b.is_coming:  # what it owes is not known before it runs
+        state, effects = _started_again(state, b, now_s)
+    if state.a is not None and state.a.runs:
+        asked = replace(state.a, is_asked=True)
+        end_s = now_s + state.plan.patience_s
+        state = _enter(_with(state, asked), Phase.STOPPING_A, now_s, deadline_s=end_s)
+        return state, (*effects, Ask(A))
+    state, more = _after_a(state, now_s)
+    return state, (*effects, *more)
+
+
+def _after_a(state: State, now_s: float) -> Step:
+    """Go on with B where A has left; else let `--leave` see to what it may have left behind."""
+    if state.a is not None:
+        state = _with(state, replace(state.a, again_s=math.inf))
+    if has_a_left(state):
         return _cover(state, now_s)
-    told = Say("Stopping A: no new orders, resting ones cancelled ...")
-    end_s = now_s + state.plan.patience_s
-    return _enter(state, Phase.STOPPING_A, deadline_s=end_s), (told, Ask(A))
+    if state.a is None and (state.plan.is_play or not _may_b_owe(state)):
+        return _stop_b(state, now_s)
+    if state.a is not None and state.plan.is_play and state.a.code in LEFT:
+        return _cover(state, now_s)
+    return _leave(state, now_s)
 
 
-def _a_does_not_stop(state: State, now_s: float) -> Step:
-    return _kill(state, A, now_s)
+def has_a_left(state: State) -> bool:
+    """Whether it is shown that A has left: nothing of it rests, and its last state is on record.
+
+    The evidence is the exit code 0 of A, or one of its `--leave` that ended in order.
+    """
+    return (state.a is not None and state.a.left_cleanly) or state.leave in LEFT
 
 
-def _b_does_not_stop(state: State, now_s: float) -> Step:
-    return _kill(state, B, now_s)
+def _may_b_owe(state: State) -> bool:
+    """Whether B runs and has led: it may have a debt that only it knows."""
+    b = state.b
+    return b is not None and b.runs and (b.has_beaten or not b.is_ours)
 
 
-def _kill(state: State, name: str, now_s: float) -> Step:
-    told = Say(f"{name} did not stop within {state.plan.patience_s:g} s and was killed.")
-    state, effects = _after_stopping(_with_code(state, name, KILLED), now_s)
-    return state, (Kill(name), told, *effects)
+def _leave_beside(state: State) -> Step:
+    """Run `main_A.py --leave` while B goes on being watched."""
+    return replace(state, leaves_at_s=math.inf, is_leaving=True), (Start(LEAVE),)
 
 
-def _after_stopping(state: State, now_s: float) -> Step:
-    return _cover(state, now_s) if state.phase is Phase.STOPPING_A else _finish(state)
+def _leave(state: State, now_s: float) -> Step:
+    """Run `main_A.py --leave`, unless it runs already, and wait for its end."""
+    start = () if state.is_leaving else (Start(LEAVE),)
+    end_s, was_holding = now_s + LEAVE_TIMEOUT_S, state.phase is Phase.HOLDING
+    state = replace(_enter(state, Phase.LEAVING, now_s, deadline_s=end_s), is_leaving=True)
+    return replace(state, tell_at_s=end_s) if was_holding else state, start
+
+
+def _leave_is_late(state: State, now_s: float) -> Step:
+    return replace(state, deadline_s=now_s + LEAVE_TIMEOUT_S), (Ask(LEAVE),)
+
+
+def _on_left(state: State, event: Ended) -> Step:
+    state = replace(state, is_leaving=False, leave=event.code, leave_words=event.last_words)
+    if state.phase in _BEFORE_STOPPING:
+        if event.code in LEFT or event.code in INCURABLE:
+            return state, ()
+        return replace(state, leaves_at_s=event.now_s + BACKOFF_MAX_S), ()
+    if state.phase is not Phase.LEAVING:
+        return state, ()
+    if has_a_left(state):
+        return _cover(state, event.now_s)
+    return _hold(state, event)
+
+
+def _hold(state: State, event: Ended) -> Step:
+    """Keep B until no order of A can fill; try `--leave` again where that may help."""
+    now_s = event.now_s
+    if event.code == AlreadyRunningError.exit_code and state.goal is Goal.SCRIPT:
+        told = (
+            f"A runs elsewhere ({event.last_words}). Stop it there first, then run"
+            " ./stop_hedge.sh again; B goes on hedging."
+        )
+        return _over(state, NotNeutralError.exit_code), (Complain(told),)
+    if state.plan.is_play or state.b is None or not (state.b.runs or state.b.is_coming):
+        return _cover(state, now_s)
+    again = now_s + RETRY_S if event.code not in INCURABLE[:2] else math.inf
+    first = state.hold_until_s == math.inf
+    until_s = now_s + state.plan.order_life_s if first else state.hold_until_s
+    if event.code == AlreadyRunningError.exit_code:
+        until_s = math.inf  # another A may place orders for as long as it runs
+    state = _enter(state, Phase.HOLDING, now_s, deadline_s=until_s)
+    state = replace(state, hold_until_s=until_s, leaves_at_s=again)
+    if not first:
+        return replace(state, tell_at_s=now_s + TELL_AGAIN_S), ()
+    return _tell_open(state, now_s)
+
+
+def _held_long_enough(state: State, now_s: float) -> Step:
+    return _cover(replace(state, leaves_at_s=math.inf), now_s)
+
+
+def _does_not_stop(state: State, now_s: float) -> Step:
+    """Leave alone what does not end in time: it may have an order or a debt."""
+    if state.plan.is_play:
+        told = Complain(f"{_leaver(state)} did not stop in time and was killed.")
+        return _over(state, NotNeutralError.exit_code), (KillAll(), told)
+    if state.goal is Goal.SCRIPT:
+        told = Complain(
+            f"{_leaver(state)} has not ended yet and goes on, since something is open:"
+            f" {'; '.join(open_points(state))}. Run ./stop_hedge.sh again later."
+        )
+        return _over(state, NotNeutralError.exit_code), (told,)
+    state, effects = _tell_open(state, now_s)
+    return replace(state, deadline_s=math.inf), effects
+
+
+def _leaver(state: State) -> str:
+    return A if state.phase is Phase.STOPPING_A else B
+
+
+# --- waiting for B, and stopping it
 
 
 def _cover(state: State, now_s: float) -> Step:
     end_s = now_s + state.plan.cover_timeout_s
-    return _enter(state, Phase.COVERING, look_at_s=now_s, deadline_s=end_s), ()
+    return _enter(state, Phase.COVERING, now_s, look_at_s=now_s, deadline_s=end_s), ()
 
 
 def _look_whether_covered(state: State, event: Looked) -> Step:
@@ -552,89 +866,151 @@ def _look_whether_covered(state: State, event: Looked) -> Step:
         report=event.report or state.report,
         look_at_s=event.now_s + LOOK_EVERY_S,
     )
-    b_is_gone = state.b is None or not state.b.runs
-    if b_is_gone or (event.report is not None and event.report.is_covered):
-        return _after_covering(state, event.now_s)
+    b = state.b
+    if b is None or not (b.runs or b.is_coming):
+        return _finish(state)
+    report = event.report
+    if report is None or (b.deaths_s and not (b.has_beaten and report.b.is_ready)):
+        return state, ()  # what the ledger says may be of a B that is gone
+    if report.is_covered:
+        return _stop_b(state, event.now_s)
     return state, ()
 
 
 def _not_covered(state: State, now_s: float) -> Step:
-    told = f"Not covered after {state.plan.cover_timeout_s:g} s: {_open_points(state)}."
-    state, effects = _after_covering(state, now_s)
+    """Say it; the stop script leaves B running, a start asks it all the same."""
+    told = f"Not covered after {state.plan.cover_timeout_s:g} s: {_uncovered(state)}."
+    if state.goal is Goal.SCRIPT and state.b is not None and state.b.runs:
+        goes_on = (
+            "B keeps running, since it is not certain that everything is hedged. See"
+            f" `python hedgectl.py status{state.plan.config_option}`, then run ./stop_hedge.sh"
+            " again; a signal to B itself stops it all the same."
+        )
+        return _over(state, NotNeutralError.exit_code), (Say(told), Say(goes_on))
+    state, effects = _stop_b(state, now_s)
     return state, (Say(told), *effects)
 
 
-def _open_points(state: State) -> str:
+def _uncovered(state: State) -> str:
     report = state.report
     return ", ".join(report.uncovered) if report is not None else "Redis does not answer"
 
 
-def _look_once(state: State, event: Looked) -> Step:
-    return _after_covering(replace(state, report=event.report), event.now_s)
+def _stop_b(state: State, now_s: float) -> Step:
+    b = state.b
+    if b is None or not b.runs:
+        return _finish(state)
+    report = state.report
+    state = _with(state, replace(b, is_asked=True))
+    end_s = now_s + min(state.plan.patience_b_s, 10 * state.plan.order_life_s)
+    state = _enter(state, Phase.STOPPING_B, now_s, deadline_s=end_s)
+    return replace(state, report=report), (Ask(B),)
 
 
-def _after_covering(state: State, now_s: float) -> Step:
-    """Stop B; the stop script leaves a B running that may have something to hedge."""
-    b, report = state.b, state.report
-    if state.goal is not Goal.SCRIPT or b is None:
-        return _stop_b(state, now_s)
-    if not b.runs:
-        log = f"{state.plan.log_dir}/main_B.log"
-        told = f"B has ended too; the terminal that shows the pair, or {log}, says how."
-        return _over(state, 0), (Say(told),)
-    if report is None or not report.is_covered:
-        return _over(state, NotNeutralError.exit_code), (Say(_b_goes_on(state, b)),)
-    return _stop_b(state, now_s)
+def _on_b_ended(state: State, one: Daemon, event: Ended) -> Step:
+    """Finish with a B that left; start one again that died, and ask it again."""
+    early = one.is_asked and not one.has_beaten and not one.deaths_s
+    if event.code in (*LEFT, ConfigError.exit_code) or early or not one.is_ours:
+        return _finish(state) if state.phase is Phase.STOPPING_B else (state, ())
+    deaths_s = (*one.deaths_s, event.now_s)
+    if state.plan.is_play or event.code in INCURABLE or len(deaths_s) >= LOOP_DEATHS:
+        return _finish(state) if state.phase is Phase.STOPPING_B else (state, ())
+    told = death_text(B, event.code, event.last_words)
+    pause_s = min(BACKOFF_MIN_S * 2 ** (len(deaths_s) - 1), BACKOFF_MAX_S)
+    again = replace(one, code=event.code, deaths_s=deaths_s, again_s=event.now_s + pause_s)
+    state = _with(state, again)
+    line = Say(f"{told} It may owe something: starting it again in {pause_s:g} s ...")
+    if state.phase is not Phase.STOPPING_B:
+        return state, (line,)
+    state, effects = _cover(state, event.now_s)
+    return state, (line, *effects)
 
 
-def _b_goes_on(state: State, b: Daemon) -> str:
+# --- what is open
+
+
+def open_points(state: State) -> tuple[str, ...]:
+    """Return what a stop still waits for, one sentence each."""
+    found = {
+        Phase.STOPPING_A: "A cancels what rests and waits until that is confirmed and hedged",
+        Phase.LEAVING: "main_A.py --leave makes sure that no order of A rests",
+        Phase.HOLDING: _held(state),
+        Phase.COVERING: f"B is to cover what A did ({_uncovered(state)})",
+        Phase.STOPPING_B: "B makes sure that nothing is left to hedge",
+    }.get(state.phase)
+    points = [found] if found else []
+    if state.b is not None and state.b.is_coming:
+        points.append("B died and is started again")
+    return tuple(points)
+
+
+def _held(state: State) -> str:
+    why = f"main_A.py --leave ended with exit code {state.leave}: {state.leave_words}"
+    if state.hold_until_s == math.inf:
+        return f"another A runs, so B stays ({why})"
     return (
-        f"B keeps running, since it is not certain that everything is hedged: "
-        f"{_open_points(state)}."
-        " See `python hedgectl.py status`, then run ./stop_hedge.sh again;"
-        f" `kill {b.pid}` stops it all the same."
+        f"an order of A may rest, so B stays until it can fill no more,"
+        f" at most {state.plan.order_life_s:g} s from A's end ({why.rstrip('.')})"
     )
 
 
-def _stop_b(state: State, now_s: float) -> Step:
-    if state.b is None or not state.b.runs:
-        return _finish(state)
-    end_s = now_s + state.plan.patience_s
-    state = replace(state, phase=Phase.STOPPING_B, look_at_s=math.inf, deadline_s=end_s)
-    return state, (Say("Stopping B ..."), Ask(B))
+def _tell_open(state: State, now_s: float) -> Step:
+    lines = tuple(Say(f"Waiting: {text}.") for text in open_points(state))
+    return replace(state, tell_at_s=now_s + TELL_AGAIN_S, is_told=True), lines
 
 
 # --- the end
 
 
 def _finish(state: State) -> Step:
+    if state.a is None and state.leave is None and not state.plan.only_b:
+        code = state.failure_code if state.goal is Goal.FAILURE else 0
+        told = () if state.goal is Goal.FAILURE else (Complain(STOPPED_EARLY),)
+        return _over(state, code), told
+    code, lines = _judge(state)
     if state.goal is Goal.FAILURE:
-        return _over(state, state.failure.code), tuple(map(Complain, state.failure.lines))
+        return _over(state, state.failure_code), lines if code else ()
     if state.goal is Goal.SCRIPT:
-        report = state.report
-        told = f"Stopped. {report.balance}" if report is not None else "Stopped."
-        return _over(state, 0), (Stopped(), Say(told))
-    code, effects = _judge(state)
-    return _over(state, max(state.death_code, 1) if state.death_code != 0 else code), effects
+        lines = tuple(Say(f"Stopped. {one.text}") for one in lines)
+    return _over(state, max(state.death_code, 1) if state.death_code != 0 else code), lines
 
 
-def _judge(state: State) -> tuple[int, tuple[Effect, ...]]:
-    """Return 0, or 5 if it is not certain that all is covered and not halted, and what to say.
+def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
+    """Return 0, or 5 if it is not shown that all is covered and not halted, and what to say.
 
-    Without A there is nothing to be covered. After B's end its last ledger answers nothing any
-    more, so two clean endings are the better witness.
+    After B's end its last ledger answers nothing any more, so the endings are the better witness.
     """
-    report = state.report
-    if state.a is None:
+    report, is_shown = state.report, has_a_left(state) and _has_b_left(state)
+    if state.a is None and state.plan.only_b:
         return 0, ()
     if report is None:
         told = Say("Redis does not answer: whether all is hedged is not known.")
         return NotNeutralError.exit_code, (told,)
-    both_left = all(one is not None and one.left_cleanly for one in (state.a, state.b))
-    if not report.is_halted and not report.is_covered and both_left:
+    if report.is_halted:
+        return NotNeutralError.exit_code, (Say(report.headline),)
+    if is_shown and report.is_covered:
+        return 0, (Say(report.balance),)
+    if is_shown and 0 in (state.leave, state.a.code if state.a is not None else None):
         return 0, (Say(f"Both ended neutral; last written: {report.positions_text}."),)
-    code = 0 if report.is_covered and not report.is_halted else NotNeutralError.exit_code
-    return code, (Say(report.headline if report.is_halted else report.balance),)
+    return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
+
+
+def _has_b_left(state: State) -> bool:
+    """Whether B ended in order; of one that is not ours only that it ended is known."""
+    b = state.b
+    return b is None or (not b.runs and (b.code == 0 or not b.is_ours))
+
+
+def _not_shown(state: State, report: Report) -> str:
+    if not report.is_covered:
+        return report.balance
+    codes = [
+        f"{one.name} ended with exit code {one.code}"
+        for one in (state.a, state.b)
+        if one is not None and one.is_ours and one.code not in (0, None)
+    ]
+    why = "; ".join(codes) or "that A has left was not seen"
+    return f"Not known to be neutral: {why}; last written: {report.positions_text}."
 
 
 def code_of_cycles(code: int, *, net_lots: int, reached: bool) -> int:
@@ -652,23 +1028,41 @@ def code_of_cycles(code: int, *, net_lots: int, reached: bool) -> int:
 
 
 def _enter(
-    state: State, phase: Phase, *, look_at_s: float = math.inf, deadline_s: float = math.inf
+    state: State,
+    phase: Phase,
+    now_s: float | None = None,
+    *,
+    look_at_s: float = math.inf,
+    deadline_s: float = math.inf,
 ) -> State:
-    """Enter a phase; what was read before it is old."""
-    return replace(state, phase=phase, report=None, look_at_s=look_at_s, deadline_s=deadline_s)
+    """Enter a phase; what was read before it is old. A stop says before long what it waits for."""
+    return replace(
+        state,
+        phase=phase,
+        report=None,
+        look_at_s=look_at_s,
+        deadline_s=deadline_s,
+        tell_at_s=math.inf if now_s is None else now_s + TELL_AFTER_S,
+        leaves_at_s=math.inf,
+    )
 
 
 def _over(state: State, code: int) -> State:
-    return replace(state, phase=Phase.ENDED, code=code, look_at_s=math.inf, deadline_s=math.inf)
+    return replace(
+        _enter(state, Phase.ENDED),
+        report=state.report,
+        code=code,
+        a=None if state.a is None else replace(state.a, again_s=math.inf),
+        b=None if state.b is None else replace(state.b, again_s=math.inf),
+    )
 
 
-def _with_code(state: State, name: str, code: int) -> State:
-    """Remember that a daemon ended; other children (an exchange) are not the pair's."""
-    if name == A and state.a is not None:
-        return replace(state, a=replace(state.a, code=code))
-    if name == B and state.b is not None:
-        return replace(state, b=replace(state.b, code=code))
-    return state
+def _daemon(state: State, name: str) -> Daemon | None:
+    return {A: state.a, B: state.b}.get(name)
+
+
+def _with(state: State, one: Daemon) -> State:
+    return replace(state, a=one) if one.name == A else replace(state, b=one)
 
 
 def _nothing_to_see(state: State, _event: Looked) -> Step:
@@ -684,16 +1078,18 @@ _LOOKS = {
     Phase.WAITING_FOR_A: _look_for_a,
     Phase.WATCHING: _watch,
     Phase.STOPPING_A: _nothing_to_see,
+    Phase.LEAVING: _nothing_to_see,
+    Phase.HOLDING: _nothing_to_see,
     Phase.COVERING: _look_whether_covered,
-    Phase.LOOKING: _look_once,
     Phase.STOPPING_B: _nothing_to_see,
 }
 _DEADLINES = {
     Phase.WAITING_FOR_B: _b_is_late,
     Phase.WAITING_FOR_A: _a_is_late,
     Phase.WATCHING: _no_deadline,
-    Phase.STOPPING_A: _a_does_not_stop,
+    Phase.STOPPING_A: _does_not_stop,
+    Phase.LEAVING: _leave_is_late,
+    Phase.HOLDING: _held_long_enough,
     Phase.COVERING: _not_covered,
-    Phase.LOOKING: _no_deadline,
-    Phase.STOPPING_B: _b_does_not_stop,
+    Phase.STOPPING_B: _does_not_stop,
 }

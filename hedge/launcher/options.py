@@ -1,6 +1,7 @@
 """The command line of the start and stop scripts."""
 
 import argparse
+import sys
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -25,7 +26,8 @@ Exit codes: 0 done or clean stop, 1 bug, 2 usage or configuration, 3 Redis or ex
 class Options:
     """What the user asked for; `cycles` None runs until Ctrl-C.
 
-    `market`, `quantity` and `depth` None leave what the configuration says.
+    `market`, `quantity` and `depth` None leave what the configuration says. `run` names a launcher
+    in the background, `arguments` are what it is to be started with.
     """
 
     paper: bool
@@ -42,6 +44,8 @@ class Options:
     only_b: bool
     timeout_s: float
     run_dir: Path | None
+    run: str | None = None
+    arguments: tuple[str, ...] = ()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--depth", type=int, help="price level of A's orders, 1 = best (as configured, else 1)")
     add("--config", type=Path, default=Path("config.yaml"), help="configuration (config.yaml)")
     add("--detach", action="store_true", help="leave the daemons running in the background")
+    add("--background", metavar="RUN", help=argparse.SUPPRESS)
     add("--stop", action="store_true", help="stop the pair of this host: A, then B once covered")
     paper = parser.add_argument_group("paper exchange")
     add = paper.add_argument
@@ -84,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def parse(arguments: list[str] | None = None) -> Options:
     """Return the validated options. Raises ConfigError."""
-    values = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    values = _parser().parse_args(given)
     _check_combinations(values)
     return Options(
         paper=values.paper,
@@ -101,6 +107,8 @@ def parse(arguments: list[str] | None = None) -> Options:
         only_b=values.only_b,
         timeout_s=values.timeout_s,
         run_dir=values.run_dir,
+        run=values.background,
+        arguments=tuple(_for_background(values)),
     )
 
 
@@ -119,6 +127,13 @@ def _check_combinations(values: argparse.Namespace) -> None:
         if wrong:
             msg = f"{sentence} (see ./start_hedge.sh --help)"
             raise ConfigError(msg)
+
+
+def _for_background(values: argparse.Namespace) -> list[str]:
+    """Return the arguments of a launcher that does in the background what was asked for."""
+    given = ("market", "quantity", "depth", "config")
+    pairs = ((f"--{name}", getattr(values, name)) for name in given)
+    return [part for name, value in pairs if value is not None for part in (name, str(value))]
 
 
 def _quantity(text: str) -> Decimal:

@@ -1,19 +1,23 @@
 """Both daemons as children: performs what `decisions` decides, and posts what it sees."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
 from hedge.config.schema import Config
 from hedge.daemon.host_store import HostState
-from hedge.errors import UnreachableError
+from hedge.daemon.order_requests import order_life_s
+from hedge.errors import HedgeError, UnreachableError
 from hedge.launcher import decisions
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
 from hedge.launcher.processes import ROOT, Child, Running, StopNow, Supervisor
 from hedge.operator.pair_client import PairReader
 from hedge.operator.status import Report
+from hedge.wire.control import Halt
 
 
 class StoppedEarlyError(Exception):
@@ -22,6 +26,29 @@ class StoppedEarlyError(Exception):
 
 def _nothing() -> None:
     """Do nothing at this moment of a start or stop."""
+
+
+def _with_code(_code: int) -> None:
+    """Do nothing with this exit code."""
+
+
+def _never() -> bool:
+    """Say that no other console asks."""
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a run does at its moments.
+
+    `on_started`: all is started; `on_running`: the pair runs, with this exit code for who waits;
+    `enough`: what the run is for is reached; `asked`: another console asked for a stop.
+    """
+
+    on_started: Callable[[], None] = _nothing
+    on_running: Callable[[int], None] = _with_code
+    enough: Callable[[], bool] | None = None
+    asked: Callable[[], bool] = _never
 
 
 class Pair:
@@ -35,43 +62,51 @@ class Pair:
         config: Config,
         config_path: Path,
         out_dir: Path,
-        cover_timeout_s: float = decisions.COVER_TIMEOUT_S,
+        *,
+        hooks: Hooks | None = None,
+        play_cover_s: float | None = None,
     ) -> None:
-        """`out_dir` gets what the daemons print. Raises RedisUnreachableError."""
+        """`out_dir` gets what the daemons print.
+
+        `play_cover_s` is set where the exchange ends with the run: how long B may need to cover.
+        """
         self.supervisor = supervisor
         self.config = config
         self.daemons: dict[str, Child | Running] = {}
-        self._cover_timeout_s = cover_timeout_s
+        self._hooks = hooks or Hooks()
+        self._play_cover_s = play_cover_s
         self._config_path = config_path
         self._out_dir = out_dir
-        self._reader = PairReader(config)
+        self._reader: PairReader | None = None
         self._arguments: dict[str, list[str]] = {}
         self._detached = False
-        self._enough: Callable[[], bool] | None = None
-        self._on_started = self._on_stopped = _nothing
-        self._told: set[str] = set()
+        self._told: set[int] = set()
         self._is_signalled = False
 
     def close(self) -> None:
         """Close the connection to Redis; the daemons are the supervisor's."""
-        self._reader.close()
+        if self._reader is not None:
+            self._reader.close()
 
     # --- start and stop
 
-    def run(
-        self,
-        options: Options,
-        on_started: Callable[[], None] = _nothing,
-        enough: Callable[[], bool] | None = None,
-    ) -> int:
-        """Start the pair, watch it until a stop request or `enough()`, stop it.
+    def run(self, options: Options) -> int:
+        """Start the pair, watch it until a stop request or enough, stop it; return the exit code.
 
-        Return the exit code; with `--detach` once A lives. Whatever goes wrong meanwhile stops
-        what was started, in order. Raises StopNow.
+        Whatever goes wrong meanwhile stops what was started, in order.
+
+        Raises:
+            RedisUnreachableError: Redis did not answer before anything was started.
+            StopNow: the user asked twice.
+
         """
-        self._on_started, self._enough = on_started, enough
-        self._arguments = {decisions.A: self._maker_arguments(options), decisions.B: []}
-        self._detached = options.detach
+        self._reader = PairReader(self.config)
+        self._arguments = {
+            decisions.A: self._maker_arguments(options),
+            decisions.B: self._hedger_arguments(),
+            decisions.LEAVE: ["--leave"],
+        }
+        self._detached = options.run is not None
         self._state, effects = decisions.begin_start(self._plan(options), time.monotonic())
         try:
             self._perform(effects)
@@ -81,27 +116,42 @@ class Pair:
             self._drive()
             raise
 
-    def stop(self, living: Mapping[str, Running], on_stopped: Callable[[], None]) -> int:
-        """Stop in order what an earlier command started; return the exit code. Raises StopNow."""
+    def stop(self, living: Mapping[str, Running]) -> int:
+        """Stop in order what runs on this host; return the exit code. Raises StopNow."""
         self.daemons.update(living)
-        self._on_stopped = on_stopped
+        self._arguments = {decisions.LEAVE: ["--leave"]}
         pids = {name: one.pid for name, one in living.items()}
         self._state, effects = decisions.begin_stop(self._plan(None), pids, time.monotonic())
         self._perform(effects)
         return self._drive()
 
     def _plan(self, options: Options | None) -> decisions.Plan:
-        config = options.config if options is not None else None
+        config = options.config if options is not None else self._config_path
+        timing = self.config.timing
+        patience_s = timing.stop_timeout_s + decisions.STOP_MARGIN_S
+        cover_s, life_s = self._play_cover_s, order_life_s(self.config)
+        shown = ROOT / "config.yaml"
         return decisions.Plan(
-            patience_s=self.config.timing.stop_timeout_s + decisions.STOP_MARGIN_S,
-            cover_timeout_s=self._cover_timeout_s,
-            detach=options is not None and options.detach,
+            patience_s=patience_s,
+            patience_b_s=(
+                self._b_timeout_s + decisions.STOP_MARGIN_S if cover_s is None else patience_s
+            ),
+            cover_timeout_s=decisions.COVER_TIMEOUT_S if cover_s is None else cover_s,
+            order_life_s=life_s + decisions.GONE_S + decisions.VIEW_LAG_S,
+            detach=self._detached,
             only_b=options is not None and options.only_b,
-            ends_on_halt=self._enough is not None,
+            ends_on_halt=self._hooks.enough is not None,
+            is_play=cover_s is not None,
             log_b=str(self._log(decisions.B)),
             log_dir=self.config.logging.dir,
-            config_option="" if config in (None, Path("config.yaml")) else f" --config {config}",
+            config_option="" if config.resolve() == shown else f" --config {config}",
         )
+
+    @property
+    def _b_timeout_s(self) -> float:
+        """How long B may need to leave: as long as an order of a dead A can fill, and some more."""
+        spare_s = max(decisions.COVER_TIMEOUT_S, self.config.timing.stop_timeout_s)
+        return order_life_s(self.config) + spare_s
 
     # --- what is seen
 
@@ -113,13 +163,17 @@ class Pair:
                 self._see()
                 if self._state.phase is phase:
                     time.sleep(decisions.POLL_S)
-        except StopNow:
+        except StopNow as stop:
             self._post(decisions.SignalledAgain(time.monotonic()))
+            stop.is_told = True
             raise
+        self.supervisor.pump()
         return self._state.code
 
     def _see(self) -> None:
         """Look once at signals, logs, children, Redis and the clock."""
+        if self._hooks.asked():
+            self.supervisor.signals.request()
         if self.supervisor.signals.requested and not self._is_signalled:
             self._is_signalled = True
             self._post(decisions.Signalled(time.monotonic()))
@@ -130,16 +184,17 @@ class Pair:
         if now_s >= self._state.look_at_s:
             self._post(self._look(now_s))
         self._post(decisions.Ticked(now_s))
+        self.supervisor.signals.is_told |= self._state.is_told
 
     def _deaths(self) -> list[decisions.Ended]:
         """Return what ended since the last call: children, and what an earlier command started."""
-        watched = [*self.supervisor.children, *self.daemons.values()]
+        watched = {id(one): one for one in (*self.supervisor.children, *self.daemons.values())}
         found = []
-        for one in watched:
+        for key, one in watched.items():
             code = one.poll()
-            if code is None or one.name in self._told:
+            if code is None or key in self._told:
                 continue
-            self._told.add(one.name)
+            self._told.add(key)
             self.supervisor.pump()
             words = (one.last_words(), tuple(one.tail())) if isinstance(one, Child) else ("", ())
             found.append(decisions.Ended(time.monotonic(), one.name, code, *words))
@@ -152,27 +207,27 @@ class Pair:
             now_s,
             self.report(),
             own_host=self._own_host() if phase is decisions.Phase.WAITING_FOR_B else None,
-            enough=is_watching and self._enough is not None and self._enough(),
+            enough=is_watching and self._hooks.enough is not None and self._hooks.enough(),
         )
 
     def report(self) -> Report | None:
         """Return the pair's state, None while Redis does not answer."""
         try:
+            if self._reader is None:  # a stop goes on without Redis
+                self._reader = PairReader(self.config)
             return self._reader.report()
         except UnreachableError:
             return None
 
     def _own_host(self) -> str | None:
         """Return this host's id as its B keeps it, None before the first start."""
-        config = self.config
-        account = config.accounts.account_b
-        state = HostState(
-            ROOT / config.state.dir,
-            config.lighter.chain_id,
-            account.account_index,
-            account.api_key_index,
-        )
-        return (state.read("host") or {}).get("host_id")
+        return (self._host_state(decisions.B).read("host") or {}).get("host_id")
+
+    def _host_state(self, name: str) -> HostState:
+        config, accounts = self.config, self.config.accounts
+        account = accounts.account_b if name == decisions.B else accounts.account_a
+        root, chain_id = ROOT / config.state.dir, config.lighter.chain_id
+        return HostState(root, chain_id, account.account_index, account.api_key_index)
 
     # --- what is done
 
@@ -190,37 +245,73 @@ class Pair:
                 self.supervisor.pump()
                 self.supervisor.say(text)
             case decisions.Complain(text):
-                print(text, file=sys.stderr)
+                self.supervisor.pump()
+                self.supervisor.terminal.complain(text)
             case decisions.Start(name):
                 self.daemons[name] = self._spawn(name)
             case decisions.Ask(name):
                 self.daemons[name].ask_to_stop()
-            case decisions.Kill(name):
-                self.daemons[name].kill()
+            case decisions.Halt(name, reason, detail):
+                self._halt(name, reason, detail)
             case decisions.KillAll():
                 self.supervisor.kill_all()
             case decisions.Started():
-                self._on_started()
+                self._hooks.on_started()
+            case decisions.Running(code):
+                self._hooks.on_running(code)
             case decisions.Release():
                 self.supervisor.release()
-            case decisions.Stopped():
-                self._on_stopped()
             case _:
                 assert_never(effect)
 
+    def _halt(self, name: str, reason: str, detail: str) -> None:
+        """Halt the pair for a daemon that is dead: in its host file, then in Redis."""
+        now_s = int(time.time())
+        side = name[-1].lower()
+        halt = Halt(
+            id=f"launcher-{os.getpid()}-{now_s}-{reason}",
+            side=side,
+            reason=reason,
+            detail=detail,
+            timestamp=now_s,
+        )
+        try:
+            with self._host_state(name) as host:
+                if not host.exists("halt"):
+                    host.write_halt(halt)
+        except HedgeError as error:
+            self.supervisor.terminal.complain(f"The halt is not in {name}'s host file: {error}")
+        try:
+            if self._reader is not None:
+                self._reader.set_halt(halt)
+        except UnreachableError as error:
+            self.supervisor.terminal.complain(f"The halt is not in Redis yet: {error}")
+
     def _spawn(self, name: str) -> Child:
-        command = [sys.executable, f"{name}.py", "--market", self.config.market]
+        side = decisions.A if name == decisions.LEAVE else name
+        command = [sys.executable, f"{side}.py", "--market", self.config.market]
         command += [*self._arguments[name], "--config", str(self._config_path)]
-        log = self._log(name)
-        self.supervisor.follow(log, self.supervisor.prefix(name[-1]))
+        log = self._log(side)
+        if name not in self.daemons:
+            self.supervisor.follow(log, self.supervisor.prefix(side[-1]))
         child = Child(
             name,
             command,
-            output=self._out_dir / f"{name}.out",
+            output=self._out_dir / f"{name.replace(' --', '-')}.out",
             log=log,
             detached=self._detached,
+            directory=self._host_state(side).path,
+            is_spared=self._play_cover_s is None,
         )
+        former = self.daemons.get(name)
+        if isinstance(former, Child) and former in self.supervisor.children:
+            self.supervisor.children.remove(former)
         return self.supervisor.add(child)
+
+    def _hedger_arguments(self) -> list[str]:
+        if self._play_cover_s is not None:
+            return []
+        return ["--stop-timeout-s", f"{self._b_timeout_s:g}"]
 
     def _maker_arguments(self, options: Options) -> list[str]:
         """Return size and level of A's orders: the command line's, else the configuration's."""

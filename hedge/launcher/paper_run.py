@@ -18,7 +18,7 @@ from hedge.errors import (
 from hedge.launcher import decisions
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
-from hedge.launcher.pair import Pair, StoppedEarlyError
+from hedge.launcher.pair import Hooks, Pair, StoppedEarlyError
 from hedge.launcher.paper_admin import PaperAdmin
 from hedge.launcher.processes import ROOT, Child, ChildDiedError, StopNow, Supervisor
 from hedge.launcher.run_lock import RunLock
@@ -38,7 +38,7 @@ PAPER_PORT = 8790
 _MARK = ".paper-run"
 _WRITTEN = (
     *("config.yaml", "exchange", "logs", "redis", "state"),
-    *("main_A.out", "main_B.out", "paper.out"),
+    *("main_A.out", "main_A-leave.out", "main_B.out", "paper.out"),
 )
 """What a run leaves in its directory."""
 
@@ -123,9 +123,16 @@ class PaperRun:
         config = load_config(config_path, "", {"market": self.options.market})
         market, size_decimals = self._market(admin, config.market)
         after_seq = admin.last_seq()
-        self._pair = Pair(self.supervisor, config, config_path, self.run_dir, _PATIENCE_S)
-        enough = self._enough(admin, market, after_seq)
-        code = self._pair.run(self.options, self._invite, enough)
+        hooks = Hooks(on_started=self._invite, enough=self._enough(admin, market, after_seq))
+        self._pair = Pair(
+            self.supervisor,
+            config,
+            config_path,
+            self.run_dir,
+            hooks=hooks,
+            play_cover_s=_PATIENCE_S,
+        )
+        code = self._pair.run(self.options)
         summary = _summary(admin, market, size_decimals, after_seq)
         self.supervisor.say(summary.line)
         return self._judge(code, summary)

@@ -4,20 +4,25 @@ A child runs in a session of its own, so Ctrl-C reaches this process alone and t
 stopped in the right order. On Linux the kernel ends a child when this process is killed.
 """
 
-import os
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, ClassVar, TextIO
 
-from hedge.daemon import host_os
+from hedge.daemon import host_os, stop_request
+from hedge.daemon.file_lock import holder_of, is_held
+from hedge.daemon.host_store import LOCK_FILE
 from hedge.launcher.decisions import POLL_S, Answer, answer_to_signal, death_text
 
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_LINES = 12
+LARGEST_LOG = 20_000_000
+"""Bytes at which the launcher's log begins anew; the one before is kept."""
 _STAMP_LENGTH = len("2026-11-20 12:00:00.123")
 
 
@@ -42,11 +47,19 @@ class Child:
         output: Path,
         log: Path | None = None,
         detached: bool = False,
+        directory: Path | None = None,
+        is_spared: bool = False,
     ) -> None:
-        """Start `command` in the program's directory; `detached` outlives this process."""
+        """Start `command` in the program's directory; `detached` outlives this process.
+
+        `directory` is a daemon's own, where a request to stop can be left. One that `is_spared`
+        may have an order or a debt: it is asked to leave, and never killed with the rest.
+        """
         self.name = name
         self.output = output
         self.log = log
+        self.is_spared = is_spared
+        self._directory = directory
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("wb") as sink:
             self._process = _spawn(command, sink, detached=detached)
@@ -61,9 +74,15 @@ class Child:
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """Send the signal that means: finish and leave."""
-        if self.poll() is None:
-            ask_to_stop(self.pid)
+        """Ask it to finish and leave; where there is no SIGTERM, by the file that it looks for."""
+        if self.poll() is not None:
+            return
+        if sys.platform != "win32":
+            self._process.terminate()
+        elif self._directory is not None:
+            stop_request.ask(self._directory)
+        else:
+            self._process.send_signal(signal.CTRL_BREAK_EVENT)
 
     def kill(self) -> None:
         """End it at once and wait until it is gone."""
@@ -86,34 +105,29 @@ class Child:
 
 
 class Running:
-    """A process that an earlier command started; its exit code is not ours to know."""
+    """A daemon that an earlier command started; its exit code is not ours to know.
 
-    def __init__(self, name: str, pid: int) -> None:
-        """Speak of process `pid`."""
+    Whether it runs is asked of the lock in its state directory, and it is asked to stop there.
+    """
+
+    def __init__(self, name: str, directory: Path) -> None:
+        """Speak of the daemon whose state directory this is."""
         self.name = name
-        self.pid = pid
+        self._directory = directory
+
+    @property
+    def pid(self) -> int | None:
+        """The process id that it wrote, for showing."""
+        return holder_of(self._directory / LOCK_FILE)
 
     def poll(self) -> int | None:
         """Return None while it runs, 0 once it is gone."""
-        return None if is_alive(self.pid, f"{self.name}.py") else 0
+        return None if is_held(self._directory / LOCK_FILE) else 0
 
     def ask_to_stop(self) -> None:
-        """Send the signal that means: finish and leave."""
+        """Ask it to finish and leave."""
         if self.poll() is None:
-            ask_to_stop(self.pid)
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self.poll() is None:
-            os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def is_alive(pid: int, script: str) -> bool:
-    """Whether process `pid` lives and runs `script`; a number may have gone to another program."""
-    if not host_os.is_running(pid):
-        return False
-    command = host_os.command_line(pid)
-    return command is None or script in command  # where nothing tells, believe the number
+            stop_request.ask(self._directory)
 
 
 def _spawn(
@@ -133,18 +147,6 @@ def _spawn(
         # Only prctl is called between fork and exec, and this process has one thread.
         preexec_fn=None if detached else host_os.die_with_parent(),  # noqa: PLW1509
     )
-
-
-def ask_to_stop(pid: int) -> None:
-    """Ask a process to finish and leave; nothing happens if it is gone."""
-    number = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)  # Windows knows no SIGTERM
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-    except OSError:  # Windows has more than one word for a process that is gone
-        if sys.platform != "win32":
-            raise
 
 
 def _tail(path: Path, count: int) -> list[str]:
@@ -210,17 +212,50 @@ class Terminal:
 
     _COLOURS: ClassVar[dict[str, str]] = {"A": "\x1b[36m", "B": "\x1b[33m"}
 
-    def __init__(self, stream: TextIO) -> None:
-        """Colour the sides if a person is looking."""
+    def __init__(self, stream: TextIO, errors: TextIO | None = None) -> None:
+        """Colour the sides if a person is looking; complaints go to `errors`."""
         self._stream = stream
+        self._errors = errors or stream
         self._coloured = stream.isatty()
+        self._log: Path | None = None
+
+    def keep(self, log: Path) -> None:
+        """Write our own lines into a log too. Raises OSError."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > LARGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
+        log.touch()
+        self._log = log
 
     def say(self, line: str) -> None:
-        """Print one line at once; a reader that went away is no reason to stop hedging."""
+        """Print one line of ours at once."""
+        self._note("INFO", line)
+        self.show(line)
+
+    def complain(self, line: str) -> None:
+        """Print one line of ours that tells a failure."""
+        self._note("ERROR", line)
+        self._print(line, self._errors)
+
+    def show(self, line: str) -> None:
+        """Print one line of a daemon at once."""
+        self._print(line, self._stream)
+
+    @staticmethod
+    def _print(line: str, stream: TextIO) -> None:
+        """Print; a reader that went away is no reason to stop hedging."""
         try:
-            print(line, file=self._stream, flush=True)
+            print(line, file=stream, flush=True)
         except (BrokenPipeError, OSError):
             return
+
+    def _note(self, level: str, line: str) -> None:
+        if self._log is None:
+            return
+        now = datetime.now(UTC).astimezone()
+        stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}{now:%z}"
+        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as file:
+            file.write(f"{stamp} [{level}] {line}\n")
 
     def prefix(self, side: str) -> str:
         """Return what stands before the lines of a side."""
@@ -230,14 +265,20 @@ class Terminal:
 
 
 class StopNow(BaseException):
-    """The user asked a second time: leave at once."""
+    """The user asked a second time: leave at once. `is_told`: what is left is said already."""
+
+    is_told = False
 
 
 class StopSignals:
-    """The user's requests to stop; one that means "at once" raises StopNow wherever we are."""
+    """The user's requests to stop; one that means "at once" raises StopNow wherever we are.
+
+    `is_told` is set once the line is said that names what is open.
+    """
 
     def __init__(self) -> None:
         """Take over SIGINT, SIGTERM and, where there is one, SIGHUP."""
+        self.is_told = False
         self._first_s: float | None = None
         self._numbers = host_os.stop_signals()
         for number in self._numbers:
@@ -248,20 +289,28 @@ class StopSignals:
         """Whether a stop was asked for."""
         return self._first_s is not None
 
+    def request(self) -> None:
+        """Count a request that came another way as the first one."""
+        if self._first_s is None:
+            self._first_s = time.monotonic()
+
     def _on_signal(self, _number: int, _frame: object) -> None:
-        if answer_to_signal(self._first_s) is Answer.LEAVE:
-            for number in self._numbers:
-                signal.signal(number, signal.SIG_IGN)  # killing the children takes no time
-            raise StopNow
-        self._first_s = time.monotonic()
+        match answer_to_signal(self._first_s, time.monotonic(), told=self.is_told):
+            case Answer.STOP:
+                self.request()
+            case Answer.LEAVE:
+                for number in self._numbers:
+                    signal.signal(number, signal.SIG_IGN)  # leaving takes no time
+                raise StopNow
 
 
 class Supervisor:
-    """Owns the children and the terminal: waits while showing the logs and watching everybody."""
+    """Owns the children and the terminal: waits while showing the logs and watching them."""
 
     def __init__(self, signals: StopSignals, terminal: Terminal) -> None:
         """Show everything on `terminal`."""
         self.signals = signals
+        self.terminal = terminal
         self.say = terminal.say
         self.prefix = terminal.prefix
         self.children: list[Child] = []
@@ -273,7 +322,7 @@ class Supervisor:
         return child
 
     def release(self) -> None:
-        """Own nobody any more: what was started goes on by itself."""
+        """Own no child any more: what was started goes on by itself."""
         self.children.clear()
 
     def follow(self, path: Path, prefix: str) -> None:
@@ -284,7 +333,7 @@ class Supervisor:
         """Show new log lines, those of both sides in order of time."""
         lines = [line for follower in self._followers for line in follower.new_lines()]
         for _, line in sorted(lines, key=lambda item: item[0]):
-            self.say(line)
+            self.terminal.show(line)
 
     def check(self) -> None:
         """Raise ChildDiedError if a child ended by itself."""
@@ -330,9 +379,9 @@ class Supervisor:
             time.sleep(POLL_S)
         return False
 
-    def stop(self, child: Child | Running, timeout_s: float) -> int | None:
+    def stop(self, child: Child, timeout_s: float) -> int | None:
         """Ask a process to leave and return its exit code; None if it had to be killed."""
-        if isinstance(child, Child) and child in self.children:
+        if child in self.children:
             self.children.remove(child)
         try:
             child.ask_to_stop()
@@ -344,6 +393,10 @@ class Supervisor:
         return None
 
     def kill_all(self) -> None:
-        """End whatever still runs, newest first."""
+        """End whatever still runs, newest first; a daemon that may have a debt is only asked."""
         while self.children:
-            self.children.pop().kill()
+            child = self.children.pop()
+            if child.is_spared:
+                child.ask_to_stop()
+            else:
+                child.kill()

@@ -1,31 +1,74 @@
-"""The real thing on this host: start in the foreground or detached, and stop by pid files."""
+"""The real thing on this host: start in the foreground or detached, and stop from any console."""
 
-import contextlib
-import json
-import os
+import secrets
+import sys
+import time
 from pathlib import Path
 
 from hedge.config.load import load_config
 from hedge.config.schema import Config
-from hedge.errors import AlreadyRunningError, ConfigError
+from hedge.errors import AlreadyRunningError, ConfigError, NotNeutralError
 from hedge.launcher import decisions
+from hedge.launcher.desk import Desk, Record
 from hedge.launcher.options import Options
-from hedge.launcher.pair import Pair
-from hedge.launcher.processes import ROOT, Running, Supervisor, is_alive
+from hedge.launcher.pair import Hooks, Pair
+from hedge.launcher.processes import Child, Follower, Supervisor
+
+_LEFT_TO_ITSELF = "The launcher goes on by itself; {log} says how it ends."
 
 
 def run_real(options: Options, supervisor: Supervisor) -> int:
-    """Start the pair; return an exit code once it is stopped, or at once when detached."""
+    """Start the pair; return an exit code once it is stopped.
+
+    Detached, a launcher in the background does that: return its exit code, 0 once A lives.
+    """
     config, path = _load(options)
-    state_dir = ROOT / config.state.dir
-    _refuse_second(state_dir)
-    pair = Pair(supervisor, config, path, state_dir)
-    try:
-        return pair.run(options, on_started=lambda: _write_pids(state_dir, pair))
-    finally:
-        pair.close()
-        if not options.detach or not _living(state_dir):
-            _remove_pids(state_dir)
+    desk = Desk(config)
+    if (refusal := desk.refusal()) is not None:
+        raise AlreadyRunningError(refusal)
+    if options.detach:
+        return _detach(options, supervisor, desk)
+    run = options.run or secrets.token_hex(4)
+    with desk:
+        supervisor.terminal.keep(desk.log)
+        record = Record(run)
+        desk.write(record)
+
+        def on_running(code: int) -> None:
+            desk.write(Record(run, running=code))
+
+        hooks = Hooks(asked=desk.taken_request, on_running=on_running)
+        pair = Pair(supervisor, config, path, desk.path, hooks=hooks)
+        code = decisions.LEFT_AT_ONCE_CODE
+        try:
+            code = pair.run(options)
+        finally:
+            desk.write(Record(run, code=code))
+            pair.close()
+    return code
+
+
+def stop_real(options: Options, supervisor: Supervisor) -> int:
+    """Stop the pair of this host in order; B goes on if something is left to hedge.
+
+    A launcher that is at work is asked to; where there is none its work is done here.
+    """
+    config, path = _load(options)
+    desk = Desk(config)
+    while desk.is_taken:
+        code = _stop_by_launcher(desk, supervisor)
+        if code is not None:
+            return code
+    if not desk.living():
+        supervisor.say(decisions.NOTHING_RUNS)
+        return 0
+    with desk:
+        supervisor.terminal.keep(desk.log)
+        pair = Pair(supervisor, config, path, desk.path)
+        try:
+            return pair.stop(desk.living())
+        finally:
+            pair.close()
 
 
 def _load(options: Options) -> tuple[Config, Path]:
@@ -39,55 +82,59 @@ def _load(options: Options) -> tuple[Config, Path]:
     return load_config(path, "", {"market": options.market}), path
 
 
-def stop_real(options: Options, supervisor: Supervisor) -> int:
-    """Stop the pair of this host in order; B goes on if something is left to hedge."""
-    config, path = _load(options)
-    state_dir = ROOT / config.state.dir
-    living = _living(state_dir)
-    if not living:
-        _remove_pids(state_dir)
-        supervisor.say(decisions.NOTHING_RUNS)
-        return 0
-    pair = Pair(supervisor, config, path, state_dir)
-    try:
-        return pair.stop(living, on_stopped=lambda: _remove_pids(state_dir))
-    finally:
-        pair.close()
+# --- the launcher in the background
 
 
-# --- pid files
+def _detach(options: Options, supervisor: Supervisor, desk: Desk) -> int:
+    """Start the launcher in the background, and wait until the pair runs or it has ended."""
+    run = secrets.token_hex(4)
+    desk.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    follower = Follower(desk.log, "")
+    child = Child(
+        "launcher",
+        [sys.executable, "-m", "hedge.launcher", *options.arguments, "--background", run],
+        output=desk.path / "launcher.out",
+        log=desk.log,
+        detached=True,
+    )
+    is_asked = False
+    while child.poll() is None:
+        _show(follower, supervisor)
+        record = desk.read()
+        if record is not None and record.run == run and record.running is not None:
+            return record.running
+        if supervisor.signals.requested and not is_asked:
+            is_asked = True
+            desk.ask()
+            supervisor.signals.is_told = True
+        time.sleep(decisions.POLL_S)
+    if not _show(follower, supervisor):
+        for line in child.tail():
+            supervisor.terminal.complain(line)
+    return child.poll() or 0
 
 
-def _pid_file(state_dir: Path, name: str) -> Path:
-    return state_dir / f"{name}.pid"
+def _stop_by_launcher(desk: Desk, supervisor: Supervisor) -> int | None:
+    """Ask the launcher, show what it says, return its exit code; None where it died instead."""
+    before = desk.read()
+    follower = Follower(desk.log, "")
+    desk.ask()
+    while desk.is_taken:
+        _show(follower, supervisor)
+        if supervisor.signals.requested:
+            supervisor.terminal.complain(_LEFT_TO_ITSELF.format(log=desk.log))
+            return NotNeutralError.exit_code
+        time.sleep(decisions.POLL_S)
+    _show(follower, supervisor)
+    after = desk.read()
+    if before is None or after is None or after.run != before.run:
+        return None
+    return after.code
 
 
-def _write_pids(state_dir: Path, pair: Pair) -> None:
-    for name, child in pair.daemons.items():
-        text = json.dumps({"pid": child.pid, "started_by": os.getpid()})
-        _pid_file(state_dir, name).write_text(text, encoding="utf-8")
-
-
-def _remove_pids(state_dir: Path) -> None:
-    for name in decisions.SIDES:
-        with contextlib.suppress(OSError):  # a directory that cannot be used is said elsewhere
-            _pid_file(state_dir, name).unlink(missing_ok=True)
-
-
-def _living(state_dir: Path) -> dict[str, Running]:
-    """Return the daemons of this host that run, by name."""
-    found: dict[str, Running] = {}
-    for name in decisions.SIDES:
-        try:
-            pid = json.loads(_pid_file(state_dir, name).read_text(encoding="utf-8"))["pid"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if isinstance(pid, int) and is_alive(pid, f"{name}.py"):
-            found[name] = Running(name, pid)
-    return found
-
-
-def _refuse_second(state_dir: Path) -> None:
-    living = {name: one.pid for name, one in _living(state_dir).items()}
-    if refusal := decisions.refusal_to_start(living):
-        raise AlreadyRunningError(refusal)
+def _show(follower: Follower, supervisor: Supervisor) -> int:
+    """Show what the launcher has said since the last call; return the number of lines."""
+    lines = follower.new_lines()
+    for _, line in lines:
+        supervisor.terminal.show(line.partition("] ")[2] or line)
+    return len(lines)

@@ -1,12 +1,10 @@
-"""A lock file that the system forgets by itself when its holder dies."""
+"""A run's right to its directory."""
 
-import contextlib
-import os
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hedge.daemon.file_lock import FileLock
 from hedge.errors import AlreadyRunningError
 
 
@@ -15,19 +13,15 @@ class RunLock:
 
     def __init__(self, path: Path) -> None:
         """Nothing is locked before the block is entered."""
-        self._path = path
-        self._descriptor: int | None = None
+        self._lock = FileLock(path)
 
     def __enter__(self) -> Self:
         """Take the lock. Raises AlreadyRunningError."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(descriptor)
-        except OSError as error:
-            os.close(descriptor)
-            msg = f"Another run uses {self._path.parent}: stop it with Ctrl-C, or use --run-dir."
-            raise AlreadyRunningError(msg) from error
-        self._descriptor = descriptor
+        if not self._lock.acquire():
+            msg = (
+                f"Another run uses {self._lock.path.parent}: stop it with Ctrl-C, or use --run-dir."
+            )
+            raise AlreadyRunningError(msg)
         return self
 
     def __exit__(
@@ -37,18 +31,4 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         """Give the lock back."""
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = None
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415  exists on Windows only
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl  # noqa: PLC0415  exists elsewhere only
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock.release()

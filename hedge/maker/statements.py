@@ -107,7 +107,7 @@ def beat_of(
         resting=resting_of(parts, state),
         unanswered=unanswered_of(state),
         quantity_lots=state.config.quantity_lots,
-        order_life_s=order_life_s(parts),
+        order_life_s=order_life_s(parts.config),
     )
 
 
@@ -123,7 +123,7 @@ def resting_of(parts: Parts, state: MakerState) -> tuple[RestingOrder, ...]:
             side=order.side,
             price_micros=pricing.ticks_to_micros(order.price_ticks, parts.spec),
             remaining_lots=max(0, order.lots - order.filled_lots),
-            ends_at=max(0, parts.clock.epoch_ms() - age_ms + order_life_s(parts) * 1000),
+            ends_at=max(0, parts.clock.epoch_ms() - age_ms + order_life_s(parts.config) * 1000),
         ),
     )
 
@@ -183,6 +183,28 @@ def peer_of(
         fresh_until_ms=beat_until_ms,
         left_covering_lots=beat.a_position_lots if beat_until_ms and beat and beat.left else None,
     )
+
+
+def open_points(parts: Parts, state: MakerState) -> tuple[str, ...]:
+    """Return what a stopping A waits for, in words."""
+    found = []
+    order = state.order
+    if order is not None:
+        size, price = (
+            parts.base(order.lots - order.filled_lots),
+            parts.spec.price(order.price_ticks),
+        )
+        found.append(
+            f"the end of A's order to {order.side.value} {size} at {price} is not confirmed"
+            f" (id {order.client_order_index}): it may still fill"
+        )
+    if state.pending is Pending.FENCE or state.nonce is None:
+        found.append("A's cancel-all and marker are not listed yet: an order of it may rest")
+    if state.unsaid:
+        found.append("a fill of A is not published yet")
+    if state.uncovered_ms is not None:
+        found.append(f"B has not covered A's position of {parts.base(state.net_lots)}")
+    return tuple(found) or ("B has not answered A's newest state yet",)
 
 
 def why_waiting(state: MakerState, facts: Facts) -> str:

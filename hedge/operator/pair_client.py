@@ -21,6 +21,7 @@ from hedge.core.amounts import MarketSpec
 from hedge.errors import RedisUnreachableError
 from hedge.operator.status import Report, report
 from hedge.wire.codec import MessageRefusedError, parse_object
+from hedge.wire.control import Halt
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Standby
 from redis_messenger import RedisMessenger
@@ -144,6 +145,10 @@ class PairReader:
     def report(self) -> Report:
         """Read the pair's state of this moment. Raises RedisUnreachableError."""
         return self._runner.run(self._state.report())
+
+    def set_halt(self, halt: Halt) -> None:
+        """Put a halt into Redis. Raises RedisUnreachableError."""
+        self._runner.run(self._state.messenger.set_halt(halt))
 
     def close(self) -> None:
         """Close the connections."""

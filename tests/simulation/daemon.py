@@ -27,7 +27,8 @@ from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, line
-from hedge.daemon.startup import BUG, exit_code_of, stopper
+from hedge.daemon.startup import BUG, exit_code_of
+from hedge.daemon.stop_request import Stopper
 from hedge.errors import ExchangeUnreachableError, HedgeError, RedisUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
@@ -180,6 +181,7 @@ class Tools:
 
     build_a: Callable[[Parts], Shell] = main_A.build
     build_b: Callable[[Parts], Shell] = main_B.build
+    build_leaving: Callable[[Parts], Shell] = main_A.build_leaving
     parts: Callable[[Parts, "World"], Parts] = lambda parts, world: parts
     standby_key: int = KEY
 
@@ -272,8 +274,8 @@ class Daemon:
     def is_frozen(self) -> bool:
         return self.is_running and self.process is not None and self.process.frozen
 
-    def start(self) -> bool:
-        """Start a new process on this host, unless one runs."""
+    def start(self, *, leaves: bool = False) -> bool:
+        """Start a new process on this host, unless one runs; `leaves`: `main_A.py --leave`."""
         if self.is_running:
             return False
         self.world.starts += 1
@@ -283,7 +285,10 @@ class Daemon:
         self.process = Process(self.name)
         self.process.on_fuse = self.kill
         self.ended = ""
-        build = self.world.tools.build_a if self.side == "a" else self.world.tools.build_b
+        tools = self.world.tools
+        build = tools.build_a if self.side == "a" else tools.build_b
+        if leaves:
+            build = tools.build_leaving
         context = self.process.context
         try:
             self.manager = context.run(build, self._parts(self.process))
@@ -358,7 +363,13 @@ class Daemon:
         outcome: Ending | BaseException
         try:
             await self._open()
-            self._on_signal = stopper(manager.stop, self._leave)
+            self._on_signal = Stopper(
+                stop=manager.stop,
+                tell_open=manager.tell_open,
+                leave=self._leave,
+                now_s=self.world.loop.time,
+                later=self._later,
+            ).on_signal
             outcome = await manager.run()
         except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:  # noqa: BLE001
             outcome = error  # whatever ends a daemon has its exit code
@@ -399,6 +410,17 @@ class Daemon:
     def _leave(self, code: int) -> None:
         """End at once, as `os._exit` does."""
         self.kill(code=code)
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call in this process after a while, if it still runs then."""
+        process = self.process
+        assert process is not None
+
+        def due() -> None:
+            if not process.dead:
+                call()
+
+        self.world.loop.call_later(seconds, due, context=process.context)
 
     def _forget(self) -> None:
         if self.messenger in self.world.redis.clients:

@@ -7,12 +7,14 @@ their own, as one would that works by remote shells.
 """
 
 import asyncio
+import contextlib
 import math
 from typing import Any
 
 from hedge.errors import RedisUnreachableError
 from hedge.launcher import decisions
 from hedge.operator.status import Report, report
+from hedge.wire.control import Halt
 from tests.judge.facts import Claim, Said
 from tests.simulation.bus import SimMessenger
 from tests.simulation.daemon import KILLED, TIMING, Daemon, World, connect
@@ -24,7 +26,7 @@ ALREADY_RUNNING = decisions.REFUSED
 NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "Stopped. Neutral:")
 POLL_S = decisions.POLL_S
 TICK_S = 0.001
-COVER_TIMEOUT_S = 20.0
+COVER_TIMEOUT_S, ORDER_LIFE_S = 20.0, 60.0
 """As much shorter than the product's as the other times of a schedule are."""
 
 
@@ -56,11 +58,6 @@ class Child:
         if self.runs:
             self.daemon.stop()
 
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self.runs:
-            self.daemon.kill()
-
 
 class Script:
     """One run of the start or stop script."""
@@ -78,9 +75,8 @@ class Script:
         self.process = Process(name)
         self.children = children
         self.is_detached = begun[0].plan.detach
-        self.released = False
         self._is_stop = begun[0].goal is decisions.Goal.SCRIPT
-        self._told: set[str] = set()
+        self._told: set[int] = set()
         self._first_s: float | None = None
         self._is_signalled = False
         self._waits: asyncio.Future[None] | None = None
@@ -94,6 +90,13 @@ class Script:
     def is_over(self) -> bool:
         """Whether it has ended, or was killed."""
         return self.process.dead
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it watches a pair of which it does not start one daemon again."""
+        ones = (self.state.a, self.state.b)
+        down = any(one is not None and not (one.runs or one.is_coming) for one in ones)
+        return down and self.state.phase is decisions.Phase.WATCHING and not self.is_over
 
     # --- what is seen
 
@@ -114,8 +117,8 @@ class Script:
             self._is_signalled = True
             self._post(decisions.Signalled(now_s))
         for name, child in list(self.children.items()):
-            if child.code is not None and name not in self._told:
-                self._told.add(name)
+            if child.code is not None and id(child) not in self._told:
+                self._told.add(id(child))
                 self._post(decisions.Ended(now_s, name, child.code, child.daemon.ended))
         if now_s >= self.state.look_at_s:
             self._post(await self._look(now_s))
@@ -131,7 +134,7 @@ class Script:
     async def _doze(self) -> None:
         """Sleep until something is due or happens; the real script looks every POLL_S."""
         loop = self.world.loop
-        due_s = min(self.state.look_at_s, self.state.deadline_s)
+        due_s = self.state.due_s
         self._waits = loop.create_future()
         if due_s < math.inf:
             loop.call_at(max(due_s, loop.time()) + TICK_S, self.wake, context=self.process.context)
@@ -161,20 +164,35 @@ class Script:
                 self._start(name)
             case decisions.Ask(name):
                 self.children[name].ask()
-            case decisions.Kill(name):
-                self.children[name].kill()
+            case decisions.Halt(name, reason, detail):
+                self._halt(name, reason, detail)
+            case decisions.Started() | decisions.Running() | decisions.Release():
+                pass
             case decisions.KillAll():
-                self._kill_all()
-            case decisions.Started():
-                self.launcher.note_pids(self.children)
-            case decisions.Release():
-                self.released = True
-            case decisions.Stopped():
-                self.launcher.forget_pids()
+                raise AssertionError("nothing is killed where the exchange goes on")
+
+    def _halt(self, name: str, reason: str, detail: str) -> None:
+        """Halt the pair in the file of a dead daemon's host, then in Redis."""
+        daemon, now_s = self.launcher.daemons[name], self.world.loop.time()
+        halt = Halt(
+            id=f"{self.name}-{now_s:.3f}-{reason}",
+            side=daemon.side,
+            reason=reason,
+            detail=detail,
+            timestamp=int(now_s),
+        )
+        daemon.host.halts[daemon.side] = daemon.host.halts[daemon.side] or halt
+
+        async def publish() -> None:
+            with contextlib.suppress(RedisUnreachableError):
+                await self.messenger.set_halt(halt)
+
+        self.world.loop.create_task(publish(), context=self.process.context)
 
     def _start(self, name: str) -> None:
-        daemon = self.launcher.daemons[name]
-        process = daemon.process if daemon.start() else None
+        leaves = name == decisions.LEAVE
+        daemon = self.launcher.daemons[decisions.A if leaves else name]
+        process = daemon.process if daemon.start(leaves=leaves) else None
         self.children[name] = Child(daemon, process)
         if process is not None:
             process.on_end.append(self._hear_end)
@@ -183,11 +201,6 @@ class Script:
         """Be woken by the end of a child, a moment later: the real script polls."""
         if not self.process.dead:
             self.world.loop.call_soon(self.wake, context=self.process.context)
-
-    def _kill_all(self) -> None:
-        if not self.released:
-            for child in reversed(list(self.children.values())):
-                child.kill()
 
     def _say(self, text: str) -> None:
         if self.world.say is not None:
@@ -213,13 +226,9 @@ class Script:
     # --- the end
 
     def _finish(self) -> None:
-        """End by itself; what still runs and was not released is killed."""
+        """End by itself; what still runs goes on, or is told by the kernel."""
         assert self.state.code is not None
-        if not self._is_stop:
-            self._kill_all()
-            if not self.is_detached or not self.launcher.living():
-                self.launcher.forget_pids()
-        if self.state.code == 0 and not self.released:
+        if self.state.code == 0:
             self._claim(Claim.LAUNCHER_CODE_0, f"{self.name} ended with 0")
         self._leave(self.state.code)
 
@@ -237,28 +246,40 @@ class Script:
         """SIGTERM or Ctrl-C; whether it was heard."""
         if self.process.dead:
             return False
-        now_s = self.world.loop.time()
-        if decisions.answer_to_signal(self._first_s) is decisions.Answer.LEAVE:
-            self._post(decisions.SignalledAgain(now_s))
-            self._finish()
-        else:
-            self._first_s = now_s
-            self.world.loop.call_soon(self.wake, context=self.process.context)
+        now_s, told = self.world.loop.time(), self.state.is_told
+        match decisions.answer_to_signal(self._first_s, now_s, told=told):
+            case decisions.Answer.LEAVE:
+                self._post(decisions.SignalledAgain(now_s))
+                self._finish()
+                self._tell_orphans()
+            case decisions.Answer.STOP:
+                self.ask()
         return True
+
+    def ask(self) -> None:
+        """Ask it to stop the pair, by a signal or from another console."""
+        if self._first_s is None:
+            self._first_s = self.world.loop.time()
+            self.world.loop.call_soon(self.wake, context=self.process.context)
 
     def kill(self, *, orphans_are_told: bool) -> bool:
         """SIGKILL; on Linux the kernel then sends SIGTERM to every child that was not detached."""
         if self.process.dead:
             return False
         self._leave(KILLED)
-        if orphans_are_told and not (self.is_detached or self._is_stop):
+        if orphans_are_told:
+            self._tell_orphans()
+        return True
+
+    def _tell_orphans(self) -> None:
+        """Let the kernel ask what this script started."""
+        if not (self.is_detached or self._is_stop):
             for child in self.children.values():
                 child.ask()
-        return True
 
 
 class Launcher:
-    """Where the scripts of one pair run: its daemons, their process ids, what was said."""
+    """Where the scripts of one pair run: its daemons, and what was said."""
 
     def __init__(self, world: World, a: Daemon, b: Daemon, host: Host) -> None:
         self.world, self.host = world, host
@@ -266,29 +287,19 @@ class Launcher:
         self.said: list[Said] = []
         """What scripts and tools of this pair claimed."""
         self.runs: list[Script] = []
-        self._pids: dict[str, Process] = {}
 
     def _plan(self, **asked: Any) -> decisions.Plan:
         return decisions.Plan(
             patience_s=TIMING.stop_timeout_s + decisions.STOP_MARGIN_S,
+            patience_b_s=TIMING.stop_timeout_s + decisions.STOP_MARGIN_S,
             cover_timeout_s=COVER_TIMEOUT_S,
+            order_life_s=ORDER_LIFE_S,
             **asked,
         )
 
-    # --- process ids on disk
-
-    def note_pids(self, children: dict[str, Child]) -> None:
-        """Write the process ids of what was started."""
-        started = {name: child.process for name, child in children.items()}
-        self._pids.update({name: one for name, one in started.items() if one is not None})
-
-    def forget_pids(self) -> None:
-        """Remove them."""
-        self._pids.clear()
-
     def living(self) -> dict[str, Child]:
-        """Return the daemons whose process ids are written and that run."""
-        found = {name: Child(self.daemons[name], one) for name, one in self._pids.items()}
+        """Return the daemons whose locks are held."""
+        found = {name: Child(one, one.process) for name, one in self.daemons.items()}
         return {name: child for name, child in found.items() if child.runs}
 
     # --- scripts
@@ -306,24 +317,28 @@ class Launcher:
 
     def start(self, *, detach: bool = False) -> Script | None:
         """Run the start script; None where it refuses, since the pair runs on this host."""
-        pids = {name: number for number, name in enumerate(self.living(), 2)}
-        refusal = decisions.refusal_to_start(pids)
-        if refusal is not None:
-            self._refused("start", refusal)
+        refusal = decisions.refusal_to_start(dict.fromkeys(self.living()))
+        if refusal is not None or self.is_busy:
+            self._refused("start", refusal or "the pair is just being started or stopped")
             return None
         plan, now_s = self._plan(detach=detach), self.world.loop.time()
         return self._add("start", decisions.begin_start(plan, now_s), {})
 
     def stop(self) -> Script | None:
-        """Run the stop script; None where nothing of the pair runs on this host."""
+        """Run the stop script; None where nothing of the pair runs on this host.
+
+        A script that is at work is asked, and does it.
+        """
+        busy = [one for one in self.runs if not one.is_over]
+        if busy:
+            busy[-1].ask()
+            return busy[-1]
         living = self.living()
         if not living:
-            self.forget_pids()
             self._refused("stop", decisions.NOTHING_RUNS)
             return None
-        pids = {name: number for number, name in enumerate(living, 2)}
-        now_s = self.world.loop.time()
-        script = self._add("stop", decisions.begin_stop(self._plan(), pids, now_s), living)
+        begun = decisions.begin_stop(self._plan(), dict.fromkeys(living), self.world.loop.time())
+        script = self._add("stop", begun, living)
         for child in living.values():
             assert child.process is not None
             child.process.on_end.append(script._hear_end)

@@ -221,7 +221,7 @@ class Desk:
         self.launcher = Launcher(world, a, b, b.host)
         self.person = Person(world, dice.choice((a.host, b.host)), self.launcher.said)
         self.dice = dice
-        self._is_resuming = self._is_refused = self._is_left = False
+        self._is_left = False
         self._acts_s = 0.0
 
     @property
@@ -241,11 +241,12 @@ class Desk:
         """Start by script again what has ended, once no script is at work.
 
         A person has nothing but the scripts and the commands, and does what they say: a stop
-        script that leaves B running names `kill`, a start that a halt refuses names `resume`. What
-        runs beside the scripts is stopped.
+        script that leaves B running names a signal to it, a launcher that does not start a daemon
+        again names the stop script. What runs beside the scripts is stopped.
         """
-        now_s = self.world.loop.time()
-        if self.launcher.is_busy or self._is_resuming or now_s < self._acts_s:
+        now_s, running = self.world.loop.time(), self.launcher.running
+        is_stuck = running is not None and running.is_stuck
+        if (self.launcher.is_busy and not is_stuck) or now_s < self._acts_s:
             return
         if self.a.is_running and self.b.is_running:
             return
@@ -253,21 +254,16 @@ class Desk:
         if self._is_left:
             self._is_left = False
             self.b.stop()
-        elif self.launcher.living():
+        elif is_stuck or self.launcher.living():
             self._stop()
         elif self.a.is_running or self.b.is_running:
             self.a.stop()
             self.b.stop()
-        elif self._is_refused:
-            self._is_refused, self._is_resuming = False, True
-            self.person.resume(then=self._on_resumed)
         else:
             self._start()
 
     def _start(self) -> None:
-        script = self.launcher.start(detach=self.detaches)
-        if script is not None:
-            script.process.on_end.append(lambda: self._on_start_over(script))
+        self.launcher.start(detach=self.detaches)
 
     def _stop(self) -> None:
         script = self.launcher.stop()
@@ -276,9 +272,3 @@ class Desk:
 
     def _on_stop_over(self, script: Script) -> None:
         self._is_left = script.state.code == REFUSED
-
-    def _on_start_over(self, script: Script) -> None:
-        self._is_refused = bool(script.state.failure.lines) and script.state.code == REFUSED
-
-    def _on_resumed(self, _told: Told) -> None:
-        self._is_resuming = False

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from hedge.daemon.startup import INTERRUPTED
 from hedge.launcher import decisions
 from tests.judge.facts import Claim
 from tests.simulation import end_kinds
 from tests.simulation.__main__ import SPREAD
-from tests.simulation.daemon import KILLED, Tools
-from tests.simulation.exchange import A
+from tests.simulation.daemon import Tools
+from tests.simulation.exchange import A, B
 from tests.simulation.launcher import Script
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.loop import run as run_loop
@@ -80,27 +79,114 @@ def test_a_signal_to_the_script_ends_the_pair_in_order() -> None:
     on_stage(scene)
 
 
-def test_a_second_signal_to_the_script_kills_both() -> None:
-    """At once, with the exit code of a pair that may not be neutral."""
+def test_a_signal_soon_after_the_first_one_changes_nothing() -> None:
+    """A supervisor that passes it on is no impatient person."""
 
     async def scene(stage: Stage) -> None:
         script = the_script(stage)
         script.signal()
-        await asyncio.sleep(0.06)
-        script.signal()
-        assert script.process.code == decisions.LEFT_AT_ONCE_CODE
-        assert codes(stage) == (KILLED, KILLED)
+        for _ in range(3):
+            await asyncio.sleep(0.06)
+            script.signal()
+        await until(lambda: script.is_over)
+        assert script.process.code == 0
+        assert codes(stage) == (0, 0)
 
     on_stage(scene)
 
 
-def test_a_second_signal_to_a_daemon_ends_it_at_once() -> None:
-    """As the product's mains do, with their exit code."""
+def test_a_second_signal_to_the_script_kills_no_daemon() -> None:
+    """The script ends with the code of a pair that may not be neutral; both end by themselves."""
 
     async def scene(stage: Stage) -> None:
+        script = the_script(stage)
+        stage.a.freeze()
+        script.signal()
+        await asyncio.sleep(decisions.AGAIN_S)
+        script.signal()
+        found = script.process.code, codes(stage)
+        stage.a.thaw()
+        assert found == (decisions.LEFT_AT_ONCE_CODE, (None, None))
+        await until(lambda: not (stage.a.is_running or stage.b.is_running))
+
+    on_stage(scene)
+
+
+def test_a_killed_a_is_started_again() -> None:
+    """B goes on, the launcher starts A again, and the pair trades."""
+
+    async def scene(stage: Stage) -> None:
+        script = the_script(stage)
+        stage.a.kill()
+        await until(lambda: stage.a.is_running)
+        await until(lambda: bool(stage.world.exchange.engine.active_orders(A)))
+        assert stage.b.is_running
+        assert not script.is_over
+
+    on_stage(scene)
+
+
+def test_a_stop_with_a_dead_cancels_what_it_left() -> None:
+    """`main_A.py --leave` does; then B leaves, and neutral was said."""
+
+    async def scene(stage: Stage) -> None:
+        script = the_script(stage)
+        stage.a.kill()
+        assert stage.world.exchange.engine.active_orders(A)
+        script.signal()
+        await until(lambda: script.is_over)
+        assert not stage.world.exchange.engine.active_orders(A)
+        assert codes(stage) == (0, 0)
+        assert script.process.code == 0
+
+    on_stage(scene)
+
+
+def test_b_that_is_killed_while_leaving_is_started_and_asked_again() -> None:
+    """It may have owed something (84)."""
+
+    async def scene(stage: Stage) -> None:
+        script = the_script(stage)
+        stage.world.exchange.take(100, A)
+        script.signal()
+        await until(lambda: stage.a.process is not None and stage.a.process.dead)
+        stage.b.kill()
+        await until(lambda: script.is_over)
+        assert codes(stage)[1] == 0
+        assert stage.world.exchange.lots(A) == -stage.world.exchange.lots(B)
+
+    on_stage(scene)
+
+
+def test_what_dies_again_and_again_halts_the_pair() -> None:
+    """Five deaths within ten minutes: a halt in the host file and in Redis; B goes on."""
+
+    async def scene(stage: Stage) -> None:
+        for _ in range(decisions.LOOP_DEATHS):
+            await until(lambda: stage.a.is_running)
+            stage.a.kill()
+        await until(lambda: stage.halt() is not None)
+        kept = stage.a.host.halts["a"]
+        assert kept is not None
+        assert kept.reason == decisions.RESTART_LOOP
+        assert stage.b.is_running
+        await until(lambda: not stage.world.exchange.engine.active_orders(A))
+
+    on_stage(scene)
+
+
+def test_a_second_signal_to_a_daemon_counts_after_its_line_alone() -> None:
+    """One within 2 s is the same request; a later one lets it say what is open; then it ends."""
+
+    async def scene(stage: Stage) -> None:
+        stage.cut_venue(stage.a.host, 60.0)
         stage.a.stop()
         stage.a.stop()
-        assert codes(stage) == (INTERRUPTED, None)
+        await asyncio.sleep(2.5)
+        stage.a.stop()
+        assert codes(stage) == (None, None)
+        stage.a.stop()
+        assert codes(stage) == (decisions.LEFT_AT_ONCE_CODE, None)
 
     on_stage(scene)
 
@@ -109,7 +195,7 @@ def test_a_signal_before_a_daemon_listens_ends_it() -> None:
     """A main listens to signals once it has opened everything; before, the system's way counts."""
 
     async def scene(stage: Stage) -> None:
-        stage.desk.by_script = False
+        the_script(stage).kill(orphans_are_told=False)
         stage.b.kill()
         stage.b.start()
         stage.b.stop()
@@ -141,13 +227,12 @@ def test_a_killed_script_leaves_children_that_are_told_or_go_on(told: bool) -> N
 
 
 def test_detached_daemons_go_on_until_the_stop_script() -> None:
-    """The start script ends with 0 and nobody owns them; the stop script says neutral."""
+    """The launcher goes on in the background; the stop script asks it, and neutral is said."""
 
     async def scene(stage: Stage) -> None:
-        await until(lambda: stage.desk.launcher.running is None)
         assert stage.desk.said == []
-        assert stage.a.is_running
         stop = stage.desk.launcher.stop()
+        assert stop is stage.desk.launcher.running
         assert stop is not None
         await until(lambda: stop.is_over)
         assert codes(stage) == (0, 0)
@@ -185,7 +270,7 @@ def test_flatten_without_a_is_refused() -> None:
     """Exit code 5, and B is left alone."""
 
     async def scene(stage: Stage) -> None:
-        stage.desk.by_script = False
+        the_script(stage).kill(orphans_are_told=False)
         stage.a.kill()
         await asyncio.sleep(5)
         person = stage.desk.person

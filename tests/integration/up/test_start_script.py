@@ -8,8 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,9 +15,10 @@ import pytest
 import redis
 import yaml
 
-from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.launcher.embedded_redis import LOOPBACK
 from hedge.launcher.paper_admin import PaperAdmin
-from hedge.launcher.world import open_account, pair_values, write_config
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B, open_account, pair_values, write_config
+from tests.integration.up.scripts import all_gone, pid_of, script
 from tests.waiting import eventually_sync
 
 pytestmark = [
@@ -33,82 +32,6 @@ SUMMARY = re.compile(
     r" p50_ms=[\d.]+ p99_ms=[\d.]+ net_lots=(-?\d+) cost_bps=-?[\d.]+"
     r" b_volume_usd=[\d.]+ fees_usd=[\d.]+ self_trades=\d+"
 )
-ACCOUNT_A, ACCOUNT_B = 280459, 280458
-
-
-class Script:
-    """One `python -m hedge.launcher …`, its output read as it comes."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "hedge.launcher", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
-
-    @property
-    def text(self) -> str:
-        """Everything printed so far."""
-        return "\n".join(self.lines)
-
-    def says(self, words: str, timeout_s: float = 60.0) -> None:
-        """Wait until it has printed `words`."""
-        eventually_sync(
-            lambda: words in self.text or self.process.poll() is not None,
-            timeout_s,
-            f"{words!r} in the output",
-        )
-        assert words in self.text, self.text
-
-    def children(self) -> list[psutil.Process]:
-        """Every process under it."""
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def pid_of(self, script: str) -> int:
-        """The process id of one daemon."""
-        return next(child.pid for child in self.children() if script in " ".join(child.cmdline()))
-
-    def ends(self, timeout_s: float = 90.0) -> int:
-        """Wait for its exit code; its output is complete then."""
-        code = self.process.wait(timeout_s)
-        self._reader.join(timeout_s)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
-
-
-@contextlib.contextmanager
-def script(*arguments: str) -> Iterator[Script]:
-    """Run the script; whatever it leaves behind fails the test and is ended."""
-    running = Script(*arguments)
-    family: list[psutil.Process] = []
-    try:
-        yield running
-        running.ends()
-    finally:
-        if running.process.poll() is None:
-            family = running.children()
-            running.process.kill()
-        running.ends()
-        for child in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-
-
-def all_gone(family: list[psutil.Process], timeout_s: float = 20.0) -> bool:
-    """Whether every process of a family ends in time."""
-    _, alive = psutil.wait_procs(family, timeout=timeout_s)
-    return not alive
 
 
 # --- paper
@@ -170,8 +93,9 @@ def test_ctrl_c_stops_a_before_b(tmp_path: Path) -> None:
         run.process.send_signal(signal.SIGINT)
         assert run.ends() == 0, run.text
     assert all_gone(family)
-    stopping = [line for line in run.lines if line.startswith("Stopping")]
-    assert [line[:10] for line in stopping] == ["Stopping A", "Stopping B"]
+    ended = [line[0] for line in run.lines if "stopped neutral=true" in line]
+    assert ended == ["A", "B"]
+    assert [line for line in run.lines if line.startswith("Neutral: ")] == [run.lines[-2]]
     assert "net_lots=0" in run.lines[-1]
 
 
@@ -183,8 +107,14 @@ def test_a_second_ctrl_c_exits_at_once(tmp_path: Path) -> None:
         daemon = run.pid_of("main_B.py")
         os.kill(daemon, signal.SIGSTOP)  # so that the orderly way would take long
         run.process.send_signal(signal.SIGINT)
-        run.says("Stopping A")
-        run.process.send_signal(signal.SIGINT)
+        run.says("Waiting: ")
+
+        def is_over() -> bool:
+            """Ask again; too soon after the first time it is the same request."""
+            run.process.send_signal(signal.SIGINT)
+            return run.process.poll() is not None
+
+        eventually_sync(is_over, 10, "it leaves at once")
         assert run.ends(10) == 5, run.text
     assert all_gone(family)
     assert "Stopped at once" in run.text
@@ -200,15 +130,14 @@ def test_a_killed_script_leaves_nothing_behind(tmp_path: Path) -> None:
     assert all_gone(family)
 
 
-def test_a_daemon_that_dies_ends_the_run(tmp_path: Path) -> None:
-    """When B dies the script says so, stops A and exits non-zero."""
-    with script("--paper", "--run-dir", str(tmp_path)) as run:
+def test_a_daemon_that_dies_is_started_again(tmp_path: Path) -> None:
+    """When B dies in a run of cycles the script says so, and the run reaches its aim."""
+    with script("--paper", "--cycles", "2", "--run-dir", str(tmp_path)) as run:
         run.says("place ")
-        family = run.children()
         os.kill(run.pid_of("main_B.py"), signal.SIGKILL)
-        assert run.ends() != 0, run.text
-    assert all_gone(family)
+        assert run.ends() == 0, run.text
     assert "main_B ended with exit code -9" in run.text
+    assert "net_lots=0" in run.lines[-1]
 
 
 def left_by_an_earlier_run(run_dir: Path, **sections: object) -> None:
@@ -285,46 +214,11 @@ def test_an_unknown_market_is_one_sentence(tmp_path: Path) -> None:
 # --- the real thing, with the paper exchange in the place of the real one
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Path]:
-    """A Redis, an exchange, and the configuration of a pair on this host."""
-    from tests.world.paper import PaperProcess, new_key  # noqa: PLC0415  imports the SDK
-
-    with EmbeddedRedis(tmp_path / "redis") as server, PaperProcess(market=True) as paper:
-        accounts = {}
-        for name, index in (("account_a", ACCOUNT_A), ("account_b", ACCOUNT_B)):
-            private, public = new_key()
-            PaperAdmin(paper.base_url).register_key(index, 4, public)
-            accounts[name] = {
-                "account_index": index,
-                "api_key_index": 4,
-                "api_key_private_key": private,
-            }
-        values = {
-            "accounts": accounts,
-            "redis": {"host": "127.0.0.1", "port": server.port},
-            "lighter": {
-                "base_url": paper.base_url,
-                "ws_url": paper.ws_url,
-                "tier": "premium",
-                "requests_per_minute": 24_000,
-            },
-            "state": {"dir": str(tmp_path / "state")},
-            "logging": {"dir": str(tmp_path / "logs"), "console": False},
-        }
-        config = tmp_path / "config.yaml"
-        config.touch(mode=0o600)
-        config.write_text(yaml.safe_dump(values))
-        yield config
-
-
 def test_detached_daemons_run_until_the_stop_script(host: Path) -> None:
     """`--detach` leaves both running, a second start is refused, `--stop` stops A, then B."""
     with script("--config", str(host), "--detach") as start:
         assert start.ends() == 0, start.text
-    pids = [
-        json.loads((host.parent / "state" / f"main_{side}.pid").read_text())["pid"] for side in "AB"
-    ]
+    pids = [pid_of(host, name) for name in ("main_A.py", "main_B.py", "hedge.launcher")]
     family = [psutil.Process(pid) for pid in pids]
     try:
         with script("--config", str(host)) as second:
@@ -333,7 +227,7 @@ def test_detached_daemons_run_until_the_stop_script(host: Path) -> None:
         with script("--config", str(host), "--stop") as stop:
             assert stop.ends() == 0, stop.text
         assert all_gone(family)
-        assert "Stopped. Neutral:" in stop.lines[-1]
+        assert stop.lines[-1].startswith("Neutral: ")
         with script("--config", str(host), "--stop") as again:
             assert again.ends() == 0
         assert "Nothing of this pair runs" in again.text

@@ -1,22 +1,41 @@
 """What the start and stop scripts decide, event by event, without a process."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from hedge.launcher import decisions
-from hedge.launcher.decisions import A, Ask, B, Complain, Goal, Kill, Phase, Plan, Say, Start
+from hedge.launcher.decisions import (
+    LEAVE,
+    A,
+    Answer,
+    Ask,
+    B,
+    Complain,
+    Goal,
+    Halt,
+    KillAll,
+    Phase,
+    Plan,
+    Release,
+    Say,
+    Start,
+)
 from hedge.operator.status import Report
 from hedge.wire.control import Lease
 from tests.report_kit import HALT, LEDGER, told
 
-PLAN = Plan(patience_s=15.0)
+PLAN = Plan(patience_s=15.0, patience_b_s=400.0, order_life_s=353.0)
+PLAY = replace(PLAN, is_play=True, patience_b_s=15.0)
+OWES = told(ledger=replace(LEDGER, owed_lots=-100))
+SCRIPT_SAYS = (Say, Complain)
 
 
 class Script:
     """A start or stop that is fed with events; remembers every effect."""
 
-    def __init__(self, plan: Plan = PLAN, living: dict[str, int] | None = None) -> None:
+    def __init__(self, plan: Plan = PLAN, living: dict[str, int | None] | None = None) -> None:
         self.now_s = 1000.0
         self.effects: list[decisions.Effect] = []
         begun = (
@@ -49,24 +68,48 @@ class Script:
     def signal(self) -> None:
         self.post(decisions.Signalled(self.now_s))
 
+    def leaves(self, name: str, *codes: int) -> None:
+        """End a daemon; where it has not left by itself, its `--leave` too."""
+        for one, code in zip((name, LEAVE), codes, strict=False):
+            self.ends(one, code)
+
     @property
     def done(self) -> list[decisions.Effect]:
         """What was done, without what was said."""
-        return [one for one in self.effects if not isinstance(one, Say)]
+        return [one for one in self.effects if not isinstance(one, SCRIPT_SAYS)]
+
+    @property
+    def lines(self) -> list[str]:
+        """All that was said."""
+        return [one.text for one in self.effects if isinstance(one, SCRIPT_SAYS)]
 
     @property
     def said(self) -> str:
         """What was said last."""
-        lines = [one.text for one in self.effects if isinstance(one, Say)]
-        return lines[-1]
+        return self.lines[-1]
+
+
+def beating(instance_a: str = "a1", instance_b: str = "b1", **changes: object) -> Report:
+    """A report in which both sides beat, as these processes."""
+    found = told(**changes)
+    beats = {}
+    for name, instance in (("a", instance_a), ("b", instance_b)):
+        view = getattr(found, name)
+        assert view.beat is not None
+        beats[name] = replace(view, beat=replace(view.beat, instance=instance))
+    return replace(found, **beats)
 
 
 def running(plan: Plan = PLAN) -> Script:
-    """A pair that is started."""
+    """A pair that is started and works."""
     script = Script(plan)
-    script.look(told())
+    script.look(beating())
     assert script.done == [Start(B), Start(A), decisions.Started()]
+    script.look(beating())
     return script
+
+
+# --- starting
 
 
 def test_b_starts_first_and_a_once_b_can_hedge() -> None:
@@ -80,30 +123,47 @@ def test_b_starts_first_and_a_once_b_can_hedge() -> None:
     assert script.state.phase is Phase.WATCHING
 
 
-def test_a_b_that_is_not_ready_in_time_is_stopped_and_named() -> None:
+def test_a_b_that_never_beats_is_stopped_and_named() -> None:
     """Every ten seconds the reason is said; at ninety B is asked to leave, exit code 1."""
     script = Script()
     script.look(told(ready_b=None))
     for _ in range(9):
         script.wait(10.1)
-    assert (
-        sum("B is not ready after" in one.text for one in script.effects if type(one) is Say) == 9
-    )
+    assert sum("B is not ready after" in line for line in script.lines) == 9
+    assert "did not become ready within 90 s: B has no heartbeat" in script.said
     assert script.new[-1] == Ask(B)
-    script.ends(B, 0)
+    script.ends(B, -15)
     assert script.state.code == 1
-    assert isinstance(script.new[0], Complain)
-    assert "did not become ready within 90 s: B has no heartbeat" in script.new[0].text
 
 
-def test_a_halted_pair_is_not_started() -> None:
-    """With a B that beats under a halt the start stops B and says the halt, exit code 5."""
-    script = Script()
-    script.look(told(halt=HALT))
-    assert script.done == [Start(B), Ask(B)]
-    script.ends(B, 0)
-    assert script.state.code == 5
-    assert "not_enough_margin" in str(script.new[0])
+def test_a_b_that_beats_is_never_given_up() -> None:
+    """It may owe something: it goes on, and the terminal that waits is told with 5."""
+    script = Script(replace(PLAN, detach=True))
+    waits = beating(ready_b=replace(told().b.beat, ready=False, reasons=("no margin",)))
+    script.look(waits)
+    for _ in range(20):
+        script.wait(10.1)
+    assert [one for one in script.done if isinstance(one, decisions.Running)] == [
+        decisions.Running(5)
+    ]
+    assert Ask(B) not in script.done
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_halted_pair_is_started(ready: bool) -> None:
+    """Also a B that its own halt keeps from hedging: a person needs both to lead it out (29)."""
+    beat = replace(told().b.beat, ready=ready)
+    script = Script(replace(PLAN, detach=True))
+    script.look(beating(ready_b=beat, halt=HALT))
+    assert script.done == [Start(B), Start(A), decisions.Started()]
+    assert "not_enough_margin" in " ".join(script.lines)
+    assert "`python hedgectl.py resume`" in " ".join(script.lines)
+    script.look(beating(halt=HALT))
+    assert script.done[-1] == decisions.Running(5)
+    assert not script.state.is_over
+    script = Script(replace(PLAY, ends_on_halt=True))
+    script.look(beating(halt=HALT))
+    assert script.new[-1] == Ask(B)
 
 
 def test_another_b_that_leads_is_named() -> None:
@@ -113,76 +173,333 @@ def test_another_b_that_leads_is_named() -> None:
     assert "another main_B.py (host id there) leads" in str(script.new[0])
 
 
-@pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 1), (-9, 1), (130, 1)])
-def test_a_child_that_dies_in_a_start_gives_its_code(code: int, exit_code: int) -> None:
-    """Its own code where that has a meaning for a person, else 1; its words go to the errors."""
+@pytest.mark.parametrize("code", [2, 3, 4, 6])
+def test_a_start_ends_with_what_a_restart_cannot_cure(code: int) -> None:
+    """The daemon's code and words, said at once; 3 only before it ever reached both."""
     script = Script()
     script.ends(B, code)
-    assert script.state.code == exit_code
-    assert script.new == (
-        Complain(f"main_B ended with exit code {code}: its last line"),
-        Complain("    one"),
-    )
+    assert script.state.code == code
+    assert script.lines[1:] == [f"main_B ended with exit code {code}: its last line", "    one"]
+
+
+@pytest.mark.parametrize("code", [2, 4])
+def test_an_a_that_cannot_run_says_so_once_and_ends_the_start(code: int) -> None:
+    """Its sentence at once; then `--leave`, so that B may go."""
+    script = running()
+    script = Script()
+    script.look(beating())
+    script.ends(A, code)
+    assert [type(one) for one in script.new] == [Complain, Complain, Start]
+    assert script.new[-1] == Start(LEAVE)
+    script.ends(LEAVE, 0)
+    script.look(beating())
+    script.ends(B, 0)
+    assert script.state.code == code
+    assert sum("main_A ended" in line for line in script.lines) == 1
+
+
+def test_a_detached_start_is_done_once_a_beats() -> None:
+    """The launcher stays; what to ask and how to stop is said."""
+    script = Script(replace(PLAN, detach=True, config_option=" --config x.yaml"))
+    script.look(told(ready_a=None))
+    script.look(told(ready_a=None))
+    assert script.state.phase is Phase.WAITING_FOR_A
+    script.look(told())
+    assert script.new[-1] == decisions.Running(0)
+    assert script.said.endswith("Stop: ./stop_hedge.sh --config x.yaml")
+    assert script.state.phase is Phase.WATCHING
+
+
+# --- what died
+
+
+@pytest.mark.parametrize("name", [A, B])
+@pytest.mark.parametrize("code", [-9, 1, 3, 130])
+def test_what_died_is_started_again_aloud(name: str, code: int) -> None:
+    """After 1, 2, 4 s; nothing is asked to stop (28)."""
+    script = running()
+    for number, pause_s in enumerate((1.0, 2.0, 4.0)):
+        script.ends(name, code)
+        assert f"Starting it again in {pause_s:g} s" in script.said
+        script.wait(pause_s - 0.1)
+        assert script.new == ()
+        script.wait(0.2)
+        assert script.new == (Start(name),)
+        script.look(beating(f"a{number + 2}", f"b{number + 2}"))
+    assert not [one for one in script.done if isinstance(one, Ask)]
+
+
+def test_a_daemon_that_lived_for_long_begins_its_back_off_anew() -> None:
+    """And the pauses never exceed 30 s."""
+    script = running()
+    for _ in range(2):
+        script.ends(B, -9)
+        script.wait(2.1)
+    script.wait(decisions.STEADY_S)
+    script.ends(B, -9)
+    assert "in 1 s" in script.said
+
+
+def test_five_deaths_halt_the_pair() -> None:
+    """B goes on being started, every 30 s."""
+    script = running()
+    for _ in range(decisions.LOOP_DEATHS - 1):
+        script.ends(B, -9)
+        script.wait(31.0)
+    script.ends(B, -9)
+    assert [one.reason for one in script.new if isinstance(one, Halt)] == ["restart_loop"]
+    assert "died 5 times within ten minutes" in script.said
+    script.wait(29.0)
+    assert script.new == ()
+    script.wait(1.1)
+    assert script.new == (Start(B),)
+    script.ends(B, -9)
+    assert not [one for one in script.new if isinstance(one, Halt)]
+
+
+def test_an_a_that_loops_only_cancels_and_states_its_book() -> None:
+    """`--leave` until it has ended in order; B is never stopped for it."""
+    script = running()
+    for _ in range(decisions.LOOP_DEATHS):
+        script.ends(A, 1)
+        script.wait(31.0)
+    assert script.done[-2:] == [
+        Halt(A, "restart_loop", script.done[-2].detail),  # type: ignore[union-attr]
+        Start(LEAVE),
+    ]
+    script.ends(LEAVE, 3)
+    script.wait(30.1)
+    assert script.new == (Start(LEAVE),)
+    script.ends(LEAVE, 0)
+    script.wait(100.0)
+    assert script.new == ()
+    script.signal()
+    script.look(beating())
+    assert script.new == (Ask(B),)
+
+
+def test_deaths_that_are_far_apart_are_no_loop() -> None:
+    """Five in more than ten minutes."""
+    script = running()
+    for _ in range(8):
+        script.ends(B, -9)
+        script.wait(151.0)
+    assert not [one for one in script.done if isinstance(one, Halt)]
+
+
+def test_an_a_that_worked_and_cannot_go_on_leaves_b_hedging() -> None:
+    """Its key was taken away: B stays, `--leave` is tried once, and the way to stop is said."""
+    script = running()
+    script.ends(A, 4)
+    assert "B goes on hedging" in script.said
+    script.wait(0.1)
+    assert script.new == (Start(LEAVE),)
+    script.ends(LEAVE, 4)
+    script.wait(1000.0)
+    assert script.state.phase is Phase.WATCHING
+    assert Ask(B) not in script.done
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_what_was_stopped_from_outside_ends_the_pair(code: int) -> None:
+    """A signal to A alone: B leaves in order too."""
+    script = running()
+    script.leaves(A, code, 0)
+    script.look(beating())
+    script.ends(B, 0)
+    assert "stopped from outside" in " ".join(script.lines)
+    assert script.state.code == 0
+
+
+# --- stopping
 
 
 def test_a_signal_stops_a_then_waits_then_stops_b() -> None:
-    """B is asked only once it has covered everything."""
+    """B is asked only once it has covered everything; one line is said."""
+    script = running()
+    before = len(script.lines)
+    script.signal()
+    assert script.new == (Ask(A),)
+    script.ends(A, 0)
+    script.look(OWES)
+    assert Ask(B) not in script.done
+    script.look(beating())
+    assert script.new == (Ask(B),)
+    script.ends(B, 0)
+    assert script.state.code == 0
+    assert [line[:8] for line in script.lines[before:]] == ["Neutral:"]
+
+
+@pytest.mark.parametrize("code", [-9, -15, 1, 3, 5, 130])
+def test_an_a_that_has_not_left_is_seen_to_by_leave(code: int) -> None:
+    """Killed while it leaves, or before it listened: `--leave`, then B."""
     script = running()
     script.signal()
-    assert script.new[-1] == Ask(A)
-    script.ends(A, 0)
-    script.look(told(ledger=replace(LEDGER, owed_lots=-100)))
-    assert Ask(B) not in script.done
-    script.look(told())
-    assert script.new[-1] == Ask(B)
+    script.ends(A, code)
+    assert script.new == (Start(LEAVE),)
+    script.ends(LEAVE, 0)
+    script.look(beating())
     script.ends(B, 0)
     assert script.state.code == 0
     assert script.said.startswith("Neutral:")
 
 
+def test_b_stays_where_leave_cannot_until_no_order_can_fill() -> None:
+    """It is said at once, `--leave` is tried again, and at the order's end B is asked."""
+    script = running()
+    script.signal()
+    script.ends(A, -9)
+    script.ends(LEAVE, 3)
+    assert "an order of A may rest, so B stays" in script.said
+    assert "353 s" in script.said
+    for _ in range(30):
+        script.wait(decisions.RETRY_S + 0.1)
+        assert script.new[-1] == Start(LEAVE)
+        script.ends(LEAVE, 3)
+        assert Ask(B) not in script.done
+    script.wait(55.0)
+    script.wait(0.0)
+    script.look(beating())
+    assert script.new[-1] == Ask(B)
+    script.ends(B, 0)
+    assert script.state.code == 5
+    assert script.said.startswith("Not known to be neutral: main_A ended with exit code -9")
+
+
+@pytest.mark.parametrize("code", [2, 4])
+def test_a_leave_that_no_retry_can_cure_is_not_tried_again(code: int) -> None:
+    """A key that is gone: B stays until the order's end alone."""
+    script = running()
+    script.signal()
+    script.ends(A, -9)
+    script.ends(LEAVE, code)
+    script.wait(300.0)
+    assert Start(LEAVE) not in script.new
+    script.wait(60.0)
+    assert script.state.phase is Phase.COVERING
+
+
 def test_a_signal_before_the_pair_runs_stops_b() -> None:
-    """An early stop is no failure."""
+    """An early stop is no failure, and is one line."""
     script = Script()
     script.signal()
     assert script.done == [Start(B), Ask(B)]
+    script.ends(B, -15)
+    assert script.state.code == 0
+    assert script.lines[1:] == ["Stopped before the pair was running."]
+
+
+def test_a_b_that_leads_is_not_stopped_before_an_earlier_a_is_seen_to() -> None:
+    """A was never started in this run; what an earlier one left may rest."""
+    script = Script()
+    script.look(beating(ready_b=replace(told().b.beat, ready=False)))
+    script.signal()
+    assert script.new == (Start(LEAVE),)
+    script.ends(LEAVE, 0)
+    script.look(beating())
+    assert script.new == (Ask(B),)
     script.ends(B, 0)
     assert script.state.code == 0
-    assert script.new == (Complain("Stopped before the pair was running."),)
 
 
-def test_the_second_signal_kills_everything_at_once() -> None:
-    """Also the daemon that is just leaving."""
+def test_a_b_killed_while_leaving_is_started_and_asked_again() -> None:
+    """It may have owed something; what the ledger of the dead one says does not count (84)."""
     script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.look(beating())
+    script.ends(B, -9)
+    assert "It may owe something" in script.said
+    script.wait(1.1)
+    assert script.new == (Start(B),)
+    script.look(beating())
+    assert script.new == ()
+    script.look(beating(instance_b="b2"))
+    assert script.new == (Ask(B),)
+    script.ends(B, 0)
+    assert script.state.code == 0
+
+
+def test_a_b_that_waits_for_its_restart_is_started_at_once_by_a_stop() -> None:
+    """What it owes is not known before it runs."""
+    script = running()
+    script.ends(B, -9)
+    script.signal()
+    assert script.new == (Start(B), Ask(A))
+
+
+@pytest.mark.parametrize(
+    ("first_s", "now_s", "told_open", "answer"),
+    [
+        (None, 1000.0, False, Answer.STOP),
+        (1000.0, 1000.05, False, Answer.SAME),
+        (1000.0, 1000.05, True, Answer.SAME),
+        (1000.0, 1001.99, True, Answer.SAME),
+        (1000.0, 1002.0, False, Answer.SAME),
+        (1000.0, 1002.0, True, Answer.LEAVE),
+    ],
+)
+def test_a_second_signal_counts_after_two_seconds_and_the_line(
+    first_s: float | None, now_s: float, told_open: bool, answer: Answer
+) -> None:
+    """A signal that is passed on is the same request once more (27)."""
+    assert decisions.answer_to_signal(first_s, now_s, told=told_open) is answer
+
+
+def test_a_stop_that_lasts_says_what_it_waits_for_within_two_seconds() -> None:
+    """Then a second signal counts."""
+    script = running()
+    script.signal()
+    assert not script.state.is_told
+    script.wait(1.6)
+    assert script.said.startswith("Waiting: A cancels what rests")
+    assert script.state.is_told
+
+
+def test_the_second_signal_kills_no_daemon() -> None:
+    """What runs is asked and left, and what is open is named; exit code 5."""
+    script = running()
+    script.signal()
+    script.wait(2.1)
+    script.post(decisions.SignalledAgain(script.now_s))
+    assert [one for one in script.new if not isinstance(one, Complain)] == [Ask(B), Release()]
+    assert "A cancels what rests" in script.lines[-2]
+    assert "main_A and main_B was asked to leave" in script.said
+    assert script.state.code == 5
+
+
+def test_the_second_signal_ends_a_play_at_once() -> None:
+    """Its exchange ends too, so nothing that is open outlives it."""
+    script = running(PLAY)
     script.signal()
     script.post(decisions.SignalledAgain(script.now_s))
-    assert script.new == (Kill(A), decisions.KillAll())
+    assert script.new[0] == KillAll()
     assert script.state.code == 5
-    assert decisions.answer_to_signal(None) is decisions.Answer.STOP
-    assert decisions.answer_to_signal(1000.0) is decisions.Answer.LEAVE
 
 
-def test_a_daemon_that_does_not_stop_is_killed_and_that_is_said() -> None:
-    """After the patience A is killed; the rest goes on, and nothing is called neutral for it."""
-    script = running()
+@pytest.mark.parametrize("plan", [PLAN, PLAY])
+def test_a_daemon_that_does_not_stop_is_killed_in_a_play_alone(plan: Plan) -> None:
+    """Elsewhere the start goes on waiting, and says so."""
+    script = running(plan)
     script.signal()
     script.wait(15.1)
-    assert script.new == (Kill(A), Say("main_A did not stop within 15 s and was killed."))
-    script.look(told(ledger=replace(LEDGER, owed_lots=-100)))
+    assert (KillAll() in script.new) is plan.is_play
+    assert script.state.is_over is plan.is_play
+    script.wait(1000.0)
+    assert Start(LEAVE) not in script.done
+
+
+def test_not_covered_in_time_is_said_and_b_is_asked() -> None:
+    """It has long to go on trying."""
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.look(OWES)
     script.wait(60.1)
-    assert script.new[0] == Say("Not covered after 60 s: B owes -0.0100 ETH.")
+    assert "Not covered after 60 s: B owes -0.0100 ETH." in script.lines
+    assert script.new[-1] == Ask(B)
     script.ends(B, 5)
     assert script.state.code == 5
-
-
-@pytest.mark.parametrize(("code", "exit_code"), [(-9, 1), (3, 3), (0, 0)])
-def test_a_daemon_that_dies_ends_the_run(code: int, exit_code: int) -> None:
-    """A died: B covers and leaves; the run's exit code is A's where it has one."""
-    script = running()
-    script.ends(A, code)
-    script.look(told())
-    script.ends(B, 0)
-    assert script.done[-1] == Ask(B)
-    assert script.state.code == exit_code
 
 
 def test_two_clean_endings_are_neutral_whatever_the_last_ledger_answers() -> None:
@@ -215,14 +532,14 @@ def test_a_halt_is_told_once_and_ends_a_run_of_cycles() -> None:
     script.look(told(halt=replace(HALT, resumed=5)))
     assert [type(one) for one in script.effects[-2:]] == [Say, Say]
     assert script.said == "Resumed."
-    script = running(replace(PLAN, ends_on_halt=True))
+    script = running(replace(PLAY, ends_on_halt=True))
     script.look(told(halt=HALT))
     assert script.new[-1] == Ask(A)
 
 
 def test_enough_ends_a_run_of_cycles() -> None:
     """What the run is for is reached."""
-    script = running(replace(PLAN, ends_on_halt=True))
+    script = running(replace(PLAY, ends_on_halt=True))
     script.look(told(), enough=True)
     assert script.new[-1] == Ask(A)
     assert decisions.code_of_cycles(0, net_lots=0, reached=True) == 0
@@ -231,25 +548,13 @@ def test_enough_ends_a_run_of_cycles() -> None:
     assert decisions.code_of_cycles(3, net_lots=1, reached=False) == 3
 
 
-def test_a_detached_start_leaves_both_once_a_beats() -> None:
-    """Nothing is stopped; what to ask and how to stop is said."""
-    script = Script(replace(PLAN, detach=True, config_option=" --config x.yaml"))
-    script.look(told(ready_a=None))
-    script.look(told(ready_a=None))
-    assert script.state.phase is Phase.WAITING_FOR_A
-    script.look(told())
-    assert script.new[0] == decisions.Release()
-    assert script.state.code == 0
-    assert script.said.endswith("Stop: ./stop_hedge.sh --config x.yaml")
-
-
 def test_b_alone_is_stopped_without_a_judgement() -> None:
     """Without A there is nothing to be covered."""
-    script = Script(replace(PLAN, only_b=True))
+    script = Script(replace(PLAY, only_b=True))
     script.look(told())
     assert script.done == [Start(B), decisions.Started()]
     script.signal()
-    script.look(None)
+    assert script.new == (Ask(B),)
     script.ends(B, 0)
     assert script.state.code == 0
 
@@ -258,7 +563,10 @@ def test_an_error_of_the_script_stops_what_was_started() -> None:
     """The error itself is said by the one who met it."""
     script = running()
     script.post(decisions.Broke(script.now_s, frozenset({B})))
-    assert script.new[-1] == Ask(B)
+    assert script.new == (Start(LEAVE),)
+    script.ends(LEAVE, 0)
+    script.look(beating())
+    assert script.new == (Ask(B),)
     script.ends(B, 0)
     assert script.state.goal is Goal.FAILURE
     assert script.new == ()
@@ -267,38 +575,73 @@ def test_an_error_of_the_script_stops_what_was_started() -> None:
     assert script.state.is_over
 
 
+def test_another_child_that_dies_ends_the_run() -> None:
+    """An exchange of a play: the pair is stopped, and the code is not 0."""
+    script = running(PLAY)
+    script.ends("paper", -9)
+    assert script.new[-1] == Ask(A)
+    script.ends(A, 5)
+    script.ends(B, 5)
+    script.look(None)
+    assert script.state.code == 1
+
+
 # --- the stop script
 
 
 def test_the_stop_script_stops_a_then_b() -> None:
-    """Both ran: A first, B once all is covered, then the process ids are forgotten."""
+    """Both ran: A first; its code is not known, so `--leave` sees to it; then B."""
     script = Script(living={A: 11, B: 22})
+    assert script.done == [Ask(A)]
     script.ends(A, 0)
+    script.ends(LEAVE, 0)
     script.look(told())
     script.ends(B, 0)
-    assert script.done == [Ask(A), Ask(B), decisions.Stopped()]
+    assert script.done == [Ask(A), Start(LEAVE), Ask(B)]
+    assert script.lines == [script.said]
     assert script.said.startswith("Stopped. Neutral:")
     assert script.state.code == 0
 
 
-def test_the_stop_script_leaves_a_b_that_owes() -> None:
-    """Only B runs and owes: it goes on, and the sentence names the way to stop it all the same."""
+def test_the_stop_script_with_a_dead_never_says_neutral_of_what_may_rest() -> None:
+    """`--leave` could not: B stays, and after all the word is that it is not known."""
     script = Script(living={B: 22})
-    script.look(told(ledger=replace(LEDGER, owed_lots=-100)))
-    assert script.done == []
-    assert script.state.code == 5
-    assert "B owes -0.0100 ETH" in script.said
-    assert "`kill 22`" in script.said
-
-
-def test_the_stop_script_says_that_b_ended_too() -> None:
-    """A B that left meanwhile is not asked; how it ended is said by the terminal that owns it."""
-    script = Script(living={A: 11, B: 22})
-    script.ends(A, 0)
-    script.ends(B, 0)
+    assert script.done == [Start(LEAVE)]
+    script.ends(LEAVE, 4)
+    script.wait(353.1)
     script.look(told())
-    assert script.done == [Ask(A)]
-    assert script.said.startswith("B has ended too")
+    script.ends(B, 0)
+    assert script.state.code == 5
+    assert script.said.startswith("Stopped. Not known to be neutral: that A has left was not seen")
+
+
+def test_the_stop_script_leaves_b_to_an_a_elsewhere() -> None:
+    """Another A holds the lease: it may place orders as long as it runs."""
+    script = Script(living={B: 22})
+    script.ends(LEAVE, 6)
+    assert script.done == [Start(LEAVE)]
+    assert script.state.code == 5
+    assert "A runs elsewhere" in script.said
+
+
+def test_the_stop_script_leaves_a_b_that_owes() -> None:
+    """It goes on, and the sentence names what to do."""
+    script = Script(living={B: 22})
+    script.ends(LEAVE, 5)
+    script.look(OWES)
+    script.wait(60.1)
+    assert Ask(B) not in script.done
+    assert script.state.code == 5
+    assert "B owes -0.0100 ETH" in script.lines[-2]
+    assert "run ./stop_hedge.sh again" in script.said
+
+
+def test_the_stop_script_leaves_alone_what_does_not_end() -> None:
+    """What is open is said; nothing is killed, exit code 5."""
+    script = Script(living={A: 11, B: 22})
+    script.wait(15.1)
+    assert script.state.code == 5
+    assert "main_A has not ended yet and goes on" in script.said
 
 
 def test_a_second_start_is_refused_with_the_process_ids() -> None:
@@ -307,3 +650,17 @@ def test_a_second_start_is_refused_with_the_process_ids() -> None:
     refusal = decisions.refusal_to_start({A: 11, B: 22})
     assert refusal is not None
     assert refusal.startswith("main_A (process 11) and main_B (process 22) already run")
+    assert decisions.refusal_to_start({B: None}) == (
+        "main_B already runs on this host; stop with ./stop_hedge.sh first."
+    )
+
+
+def test_something_is_due_in_every_phase_that_lasts() -> None:
+    """A start or stop never waits for nothing."""
+    script = running()
+    script.signal()
+    assert script.state.due_s < math.inf
+    script.ends(A, -9)
+    assert script.state.due_s < math.inf
+    script.ends(LEAVE, 3)
+    assert script.state.due_s < math.inf

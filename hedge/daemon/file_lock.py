@@ -1,0 +1,104 @@
+"""A lock on a file, which the system gives back when its holder dies, however it dies.
+
+Whether a process of ours runs is asked of its lock: a process number can go to another program.
+"""
+
+import contextlib
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+_HOLDER = re.compile(r"pid (\d+)")
+_HOLDER_BYTES = 32
+_TRIES, _PAUSE_S = 10, 0.02
+"""A process that asks whether a lock is held holds it for a moment: an opening waits that long."""
+
+
+class FileLock:
+    """The right to be the only process behind a file. `pid` in it is for people and scripts."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; nothing is touched before `acquire`."""
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Lock the file, making it if needed; whether that worked. Raises OSError."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        for _ in range(_TRIES):
+            if _try_lock(descriptor):
+                self._descriptor = descriptor
+                _sign(descriptor)
+                return True
+            time.sleep(_PAUSE_S)
+        os.close(descriptor)
+        return False
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens if it is not held."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process has the lock on this file. Raises OSError where that cannot be asked."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def holder_of(path: Path) -> int | None:
+    """Return the process id that the holder wrote, None where it is not held or not written.
+
+    It is for showing. Raises OSError where it cannot be asked.
+    """
+    if not is_held(path):
+        return None
+    with path.open("rb") as file:
+        found = _HOLDER.search(file.read(_HOLDER_BYTES).decode("ascii", "replace"))
+    return int(found[1]) if found is not None else None
+
+
+def _sign(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # on a full disk the lock holds without a name in it
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, f"pid {os.getpid()}\n".encode())
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 4096
+    """Beyond what is written, so that the holder's name stays readable."""
+
+    def _try_lock(file: int) -> bool:
+        """Lock the file without waiting; whether that worked."""
+        try:
+            os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: int) -> bool:
+        """Lock the file without waiting; whether that worked."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,130 @@
+"""The one launcher of a pair on this host: its lock, how it stands, and how it is asked to stop."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hedge.config.schema import AccountConfig, Config
+from hedge.daemon import stop_request
+from hedge.daemon.file_lock import FileLock, holder_of, is_held
+from hedge.daemon.host_store import LOCK_FILE
+from hedge.errors import AlreadyRunningError
+from hedge.launcher import decisions
+from hedge.launcher.processes import ROOT, Running
+
+_RECORD = "launcher.json"
+LOG = "launcher.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a launcher stands: `run` names it, `running` is the exit code of a start that is done.
+
+    `code` is its own exit code, None while it works.
+    """
+
+    run: str
+    running: int | None = None
+    code: int | None = None
+
+
+class Desk:
+    """The directory of one pair's launcher; use it as a context manager to be that launcher."""
+
+    def __init__(self, config: Config) -> None:
+        """Name the directory; nothing is touched before the block is entered."""
+        self._config = config
+        accounts = (config.accounts.account_a, config.accounts.account_b)
+        self._accounts = dict(zip(decisions.SIDES, accounts, strict=True))
+        numbers = "-".join(str(one.account_index) for one in accounts)
+        root = ROOT / config.state.dir
+        self.path = root / f"launcher-{config.lighter.chain_id}-{numbers}"
+        self.log = ROOT / config.logging.dir / LOG
+        self._lock = FileLock(self.path / LOCK_FILE)
+
+    def __enter__(self) -> Self:
+        """Become the launcher. Raises AlreadyRunningError, OSError."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._lock.acquire():
+            raise AlreadyRunningError(
+                self.refusal() or "The pair is just being started or stopped."
+            )
+        stop_request.taken(self.path)  # one that came too late for the launcher before
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Be it no more."""
+        self._lock.release()
+
+    # --- what runs here
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a launcher of this pair is at work."""
+        return is_held(self._lock.path)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id that it wrote, for showing."""
+        return holder_of(self._lock.path)
+
+    def directory_of(self, name: str) -> Path:
+        """Return the state directory of one daemon."""
+        return directory_of(self._config, self._accounts[name])
+
+    def living(self) -> dict[str, Running]:
+        """Return the daemons of this pair that run on this host, by name; also those by hand."""
+        found = {name: Running(name, self.directory_of(name)) for name in decisions.SIDES}
+        return {name: one for name, one in found.items() if one.poll() is None}
+
+    def refusal(self) -> str | None:
+        """Return why a start is refused, None where it is not."""
+        living = {name: one.pid for name, one in self.living().items()}
+        refusal = decisions.refusal_to_start(living)
+        if refusal is None and self.is_taken:
+            return f"The pair is just being started or stopped by process {self.pid}."
+        return refusal
+
+    # --- between launcher and other consoles
+
+    def ask(self) -> None:
+        """Ask the launcher to stop the pair. Raises OSError."""
+        stop_request.ask(self.path)
+
+    def taken_request(self) -> bool:
+        """Whether it was asked since the last call."""
+        return stop_request.taken(self.path)
+
+    def write(self, record: Record) -> None:
+        """Keep how this launcher stands; what reads it does without where the disk is full."""
+        path = self.path / _RECORD
+        temporary = path.with_suffix(".tmp")
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(asdict(record)), encoding="utf-8")
+            temporary.replace(path)
+
+    def read(self) -> Record | None:
+        """Return how the newest launcher stands, or stood; None where that is not known."""
+        try:
+            return Record(**json.loads((self.path / _RECORD).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def directory_of(config: Config, account: AccountConfig) -> Path:
+    """Return the state directory of the daemon that signs for this account."""
+    key = f"{config.lighter.chain_id}-{account.account_index}-{account.api_key_index}"
+    return ROOT / config.state.dir / key
+
+
+Asked = Callable[[], bool]
+"""Whether a stop was asked for by another console since the last call."""

@@ -1,0 +1,209 @@
+"""Ends and starts of a pair on a quiet exchange, judged by the exchange's own positions."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B
+from tests.integration.up.scripts import ROOT, Script, change, pid_of, processes_of, script
+from tests.waiting import eventually_sync
+
+if TYPE_CHECKING:
+    from tests.world.paper import PaperProcess
+
+    Quiet = tuple[Path, PaperProcess]
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+ETH = 0
+
+
+def rests(paper: "PaperProcess") -> bool:
+    """Whether an order of A is in the book."""
+    rows = asyncio.run(paper.orders(account=ACCOUNT_A))
+    newest = {row["client_order_index"]: row for row in rows}
+    return any(order["status"] == "open" for order in newest.values())
+
+
+def take(paper: "PaperProcess") -> None:
+    """Let a stranger take A's order, whatever stands before it."""
+    asyncio.run(paper.take(ETH, "sell", "1000", until_account=ACCOUNT_A))
+
+
+def positions(paper: "PaperProcess") -> tuple[str, str]:
+    """Return both positions as the exchange states them."""
+    a, b = (asyncio.run(paper.position(each, ETH)) for each in (ACCOUNT_A, ACCOUNT_B))
+    return a, b
+
+
+def started(config: Path, paper: "PaperProcess", *arguments: str) -> Script:
+    """Start the pair in the foreground and wait until A's order rests."""
+    running = Script("--config", str(config), *arguments)
+    eventually_sync(lambda: rests(paper), 30, "A's order rests")
+    return running
+
+
+def hedgectl(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the operator's tool."""
+    command = [sys.executable, "hedgectl.py", *arguments, "--config", str(config)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_killed_a_is_started_again_and_b_goes_on(quiet: "Quiet") -> None:
+    """Its order fills while it is away: B hedges it, and one Ctrl-C ends all with 0 (28)."""
+    config, paper = quiet
+    run = started(config, paper)
+    with contextlib.closing(run):
+        former = pid_of(config, "main_A.py")
+        os.kill(former, signal.SIGKILL)
+        take(paper)
+        eventually_sync(lambda: positions(paper) == ("0.0100", "-0.0100"), 20, "B hedges")
+        run.says("Starting it again in 1 s")
+        eventually_sync(lambda: pid_of(config, "main_A.py") != former, 20, "another A")
+        eventually_sync(lambda: rests(paper), 20, "A's closing order rests")
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0, run.text
+    assert run.lines[-1].startswith("Neutral: A +0.0100 ETH, B -0.0100 ETH")
+
+
+def test_a_stop_with_a_dead_cancels_what_it_left(quiet: "Quiet") -> None:
+    """Launcher and A killed while A's order rests: the stop script cancels it, then stops B."""
+    config, paper = quiet
+    with script("--config", str(config), "--detach") as start:
+        assert start.ends() == 0, start.text
+    eventually_sync(lambda: rests(paper), 30, "A's order rests")
+    for process in processes_of(config, "hedge.launcher"):
+        os.kill(process.pid, signal.SIGKILL)
+    os.kill(pid_of(config, "main_A.py"), signal.SIGKILL)
+    with script("--config", str(config), "--stop") as stop:
+        assert stop.ends() == 0, stop.text
+    assert not rests(paper)
+    assert processes_of(config) == []
+    assert stop.lines[-1].startswith("Stopped. Neutral: A 0.0000 ETH, B 0.0000 ETH")
+    with script("--config", str(config), "--stop") as again:
+        assert again.ends() == 0
+    assert "Nothing of this pair runs" in again.text
+
+
+def test_a_halted_pair_is_started_and_has_a_way_out(quiet: "Quiet") -> None:
+    """B away, A filled and halted: a start keeps both running, and what it says leads out (29)."""
+    config, paper = quiet
+    change(config, strategy={"force_close_timeout": 1, "hedge_confirm_timeout_s": 1})
+    change(config, lighter={"peer_watch": False}, timing={"stop_timeout_s": 3})
+    with script("--config", str(config), "--detach") as start:
+        assert start.ends() == 0, start.text
+    eventually_sync(lambda: rests(paper), 30, "A's order rests")
+    for name in ("hedge.launcher", "main_B.py"):
+        for process in processes_of(config, name):
+            os.kill(process.pid, signal.SIGKILL)
+    take(paper)
+    eventually_sync(lambda: "HALTED" in hedgectl(config, "status").stdout, 30, "A halts")
+    with script("--config", str(config), "--stop") as stop:
+        stop.ends()
+    with script("--config", str(config), "--detach") as start:
+        assert start.ends() == 5, start.text
+    assert "`python hedgectl.py resume`" in start.text
+    a, b = positions(paper)
+    eventually_sync(lambda: sum(map(float, positions(paper))) == 0, 20, f"hedged, was {a} {b}")
+    resumed = eventually_sync(
+        lambda: (found := hedgectl(config, "resume")).returncode == 0 and found, 30, "resumed"
+    )
+    assert resumed.stdout.startswith("Resumed: A is ")
+    with script("--config", str(config), "--stop") as stop:
+        assert stop.ends() == 0, stop.text
+    assert "Neutral:" in stop.lines[-1]
+
+
+def test_ctrl_c_right_after_both_run(quiet: "Quiet") -> None:
+    """Nothing was placed: a line or two, neutral, no traceback, nothing left."""
+    config, paper = quiet
+    with script("--config", str(config)) as run:
+        run.says("Starting A")
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0, run.text
+    own = [line for line in run.lines if line[1:2] != "|"]
+    after = own[own.index("B is ready to hedge. Starting A (the maker) ...") + 1 :]
+    assert after[-1] == "Neutral: A 0.0000 ETH, B 0.0000 ETH, nothing owed."
+    assert all(line.startswith("Waiting: ") for line in after[:-1]), after
+    assert not rests(paper)
+    assert processes_of(config) == []
+
+
+def test_a_signal_to_the_whole_group_is_one_request(quiet: "Quiet") -> None:
+    """The script and both daemons get TERM at once, and it is passed on: all end with 0 (27)."""
+    config, paper = quiet
+    run = started(config, paper)
+    with contextlib.closing(run):
+        pids = [pid_of(config, "main_A.py"), pid_of(config, "main_B.py"), run.process.pid]
+        for pid in (*pids, *pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        assert run.ends() == 0, run.text
+    assert not rests(paper)
+    assert processes_of(config) == []
+
+
+def test_a_stale_number_harms_no_other_process(
+    quiet: "Quiet", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing but the number is known, a stop script leaves a stranger alone."""
+    config, _ = quiet
+    monkeypatch.setenv("HEDGE_PLAIN", "1")
+    state = config.parent / "state"
+    state.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
+        text = f'{{"pid": {stranger.pid}, "started_by": 1}}'
+        for name in ("main_A", "main_B"):
+            (state / f"{name}.pid").write_text(text)
+        for account in (ACCOUNT_A, ACCOUNT_B):
+            (state / f"300-{account}-4").mkdir()
+            (state / f"300-{account}-4" / "lock").write_text(f"pid {stranger.pid}\n")
+        with script("--config", str(config), "--stop") as stop:
+            assert stop.ends() == 0, stop.text
+        assert stranger.poll() is None
+        stranger.kill()
+    assert stop.lines == ["Nothing of this pair runs on this host."]
+
+
+def test_a_daemon_started_by_hand_is_known(quiet: "Quiet") -> None:
+    """A start beside it is refused in one sentence; the stop script asks it to leave."""
+    config, _ = quiet
+    command = [sys.executable, "main_B.py", "--config", str(config)]
+    log = config.parent / "logs" / "main_B.log"
+    with subprocess.Popen(command, cwd=ROOT) as by_hand:
+        eventually_sync(lambda: log.exists() and "] ready" in log.read_text(), 30, "B is ready")
+        with script("--config", str(config)) as run:
+            assert run.ends() == 6, run.text
+        number = by_hand.pid
+        told = f"main_B (process {number}) already runs on this host; stop with ./stop_hedge.sh"
+        assert run.lines == [f"{told} first."]
+        with script("--config", str(config), "--stop") as stop:
+            assert stop.ends() == 0, stop.text
+        assert by_hand.wait(20) == 0
+
+
+def test_ctrl_c_at_any_moment_of_the_start(quiet: "Quiet") -> None:
+    """At random moments of the first seconds: few lines, no traceback, nothing left."""
+    config, paper = quiet
+    dice = random.Random(int(os.environ.get("CTRL_C_SEED", "1")))
+    for _ in range(int(os.environ.get("CTRL_C_TIMES", "2"))):
+        after_s = dice.uniform(0.0, 5.0)
+        run = Script("--config", str(config))
+        with contextlib.closing(run):
+            until_s = time.monotonic() + after_s
+            eventually_sync(lambda until_s=until_s: time.monotonic() >= until_s, 10)
+            run.process.send_signal(signal.SIGINT)
+            assert run.ends(60) == 0, f"after {after_s:.2f} s: {run.text}"
+        assert "Traceback" not in run.text, f"after {after_s:.2f} s: {run.text}"
+        assert "NOT COVERED" not in run.text
+        assert processes_of(config) == []
+        assert not rests(paper)
