@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from hedge.launcher.processes import Child, is_alive
+from hedge.daemon.file_lock import holder_of
+from hedge.launcher.processes import Child
 from tests.chaos.kinds import DAEMONS, LAUNCHER, MEMBERS, REPLICA, SENTINEL
-from tests.chaos.world import World
+from tests.chaos.world import ACCOUNTS, World
 from tests.world.pair import Daemon
 
 
@@ -129,20 +129,18 @@ class LauncherSlot(Slot):
 
 
 class MemberSlot(Slot):
-    """A daemon under the launcher, found by the file that the launcher keeps of it."""
+    """A daemon under the launcher, found by the lock that it holds."""
 
     def __init__(self, name: str, world: World) -> None:
         super().__init__(name)
-        self._script = f"main_{name[-1].upper()}"
-        self._file = world.state_dir(LAUNCHER) / f"{self._script}.pid"
+        account = ACCOUNTS["two"]["ab".index(name[-1])]
+        self._locks = f"[0-9]*-{account}-*/lock"
+        self._root = world.state_dir(LAUNCHER)
 
     @property
     def pid(self) -> int | None:
-        try:
-            pid = int(json.loads(self._file.read_text(encoding="utf-8"))["pid"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return pid if is_alive(pid, f"{self._script}.py") else None
+        held = (holder_of(path) for path in self._root.glob(self._locks))
+        return next((pid for pid in held if pid is not None), None)
 
     @property
     def code(self) -> int | None:

@@ -144,9 +144,17 @@ def test_a_signal_to_the_whole_group_is_one_request(quiet: "Quiet") -> None:
     run = started(config, paper)
     with contextlib.closing(run):
         pids = [pid_of(config, "main_A.py"), pid_of(config, "main_B.py"), run.process.pid]
-        for pid in (*pids, *pids):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        sent: list[int] = []
+
+        def is_passed_on() -> bool:
+            """Signal all of them once more, a moment later."""
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            sent.append(len(sent))
+            return len(sent) == 20
+
+        eventually_sync(is_passed_on, 10, "the signal is passed on")
         assert run.ends() == 0, run.text
     assert not rests(paper)
     assert processes_of(config) == []

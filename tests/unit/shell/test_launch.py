@@ -272,12 +272,3 @@ def test_every_outcome_of_a_run_has_its_exit_code(
 ) -> None:
     """An error that a person can act on has its own code, also inside groups; a bug has 1."""
     assert launch.exit_code_of(outcome) == code
-
-
-def test_the_second_signal_leaves_at_once() -> None:
-    """The first one asks for a clean stop, and nothing is asked twice."""
-    calls: list[int | str] = []
-    on_signal = launch.stopper(lambda: calls.append("stop"), calls.append)
-    on_signal()
-    on_signal()
-    assert calls == ["stop", 130]

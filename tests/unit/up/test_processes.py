@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,15 +12,14 @@ import psutil
 import pytest
 
 from hedge.launcher.processes import (
+    LARGEST_LOG,
     Child,
     ChildDiedError,
     Follower,
-    Running,
     StopNow,
     StopSignals,
     Supervisor,
     Terminal,
-    is_alive,
 )
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -132,17 +132,51 @@ def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
     assert not alive
 
 
-def test_a_number_that_went_to_another_program_is_not_ours() -> None:
-    """A pid file of a dead daemon does not point at a stranger."""
-    assert Running("main_A", os.getpid()).poll() == 0
+def test_a_child_that_may_owe_something_is_never_killed_with_the_rest(
+    supervisor: Supervisor, start: Start
+) -> None:
+    """It is asked; any other child is killed."""
+    spared, other = start(DEAF, "spared"), start(DEAF, "other")
+    spared.is_spared = True
+    supervisor.kill_all()
+    assert other.poll() == -signal.SIGKILL
+    assert spared.poll() is None
+    assert supervisor.children == []
+    spared.kill()
 
 
-def test_the_first_signal_asks_and_the_second_one_raises(supervisor: Supervisor) -> None:
-    """One Ctrl-C ends a wait; two end everything at once."""
+def test_the_first_signal_asks_and_a_later_one_raises(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Ctrl-C ends a wait; one at once after it is the same; one after the line raises."""
+    now_s = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
     os.kill(os.getpid(), signal.SIGINT)
-    assert supervisor.wait(lambda: True, 20) is False
+    assert supervisor.signals.requested
+    os.kill(os.getpid(), signal.SIGTERM)
+    now_s += 3.0
+    os.kill(os.getpid(), signal.SIGTERM)
+    supervisor.signals.is_told = True
     with pytest.raises(StopNow):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_what_the_launcher_says_is_in_its_log(tmp_path: Path, ears: Ears) -> None:
+    """Its own lines and complaints with their time, a daemon's lines not; a large log is moved."""
+    log = tmp_path / "logs" / "launcher.log"
+    terminal = Terminal(ears)  # type: ignore[arg-type]
+    terminal.keep(log)
+    terminal.say("one")
+    terminal.show("A| not ours")
+    terminal.complain("two")
+    assert ears.lines == ["one", "A| not ours", "two"]
+    assert [line.split("] ")[-1] for line in log.read_text().splitlines()] == ["one", "two"]
+    assert "[ERROR] two" in log.read_text()
+    with log.open("r+b") as file:
+        file.truncate(LARGEST_LOG + 1)
+    terminal.keep(log)
+    assert log.stat().st_size == 0
+    assert (tmp_path / "logs" / "launcher.log.1").exists()
 
 
 def test_lines_of_both_sides_come_in_order_of_time(
@@ -178,13 +212,3 @@ def test_a_rotated_log_is_followed(tmp_path: Path) -> None:
     assert follower.new_lines() == []
     log.write_text("after\n")
     assert [line for _, line in follower.new_lines()] == ["after"]
-
-
-def test_where_no_system_tells_the_number_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without /proc a living process counts as ours, a dead one never."""
-    assert not is_alive(os.getpid(), "no such script")
-    monkeypatch.setenv("HEDGE_PLAIN", "1")
-    assert is_alive(os.getpid(), "no such script")
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
-        assert not is_alive(ended.pid, "no such script")

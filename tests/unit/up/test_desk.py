@@ -1,0 +1,82 @@
+"""The one launcher of a pair on this host, and how other consoles speak with it."""
+
+from pathlib import Path
+
+import pytest
+
+from hedge.config.schema import AccountConfig, AccountsConfig, Config, LoggingConfig, StateConfig
+from hedge.daemon.file_lock import FileLock
+from hedge.errors import AlreadyRunningError
+from hedge.launcher.decisions import A, B
+from hedge.launcher.desk import Desk, Record
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A pair whose state lies in a directory of the test."""
+    return Config(
+        side="",
+        accounts=AccountsConfig(
+            account_a=AccountConfig(account_index=1, api_key_index=4),
+            account_b=AccountConfig(account_index=2, api_key_index=5),
+        ),
+        state=StateConfig(dir=str(tmp_path / "state")),
+        logging=LoggingConfig(dir=str(tmp_path / "logs")),
+    )
+
+
+def test_a_second_launcher_of_a_pair_is_refused(config: Config) -> None:
+    """In one sentence, with its process; after its end the desk is free."""
+    with Desk(config) as desk:
+        assert desk.is_taken
+        with pytest.raises(AlreadyRunningError, match="just being started or stopped by process"):
+            Desk(config).__enter__()
+    assert not desk.is_taken
+    assert desk.refusal() is None
+
+
+@pytest.mark.parametrize("names", [(A,), (B,), (A, B)])
+def test_daemons_are_known_by_their_locks(config: Config, names: tuple[str, ...]) -> None:
+    """Also those that were started by hand; a lock that is not held is nobody's."""
+    desk = Desk(config)
+    locks = {}
+    for name in (A, B):
+        directory = desk.directory_of(name)
+        directory.mkdir(parents=True)
+        (directory / "lock").write_text("pid 1\n")
+    for name in names:
+        locks[name] = FileLock(desk.directory_of(name) / "lock")
+        assert locks[name].acquire()
+    assert tuple(desk.living()) == names
+    refusal = desk.refusal()
+    assert refusal is not None
+    assert all(name in refusal for name in names)
+    for name, one in desk.living().items():
+        one.ask_to_stop()
+        assert (desk.directory_of(name) / "stop").exists()
+        locks[name].release()
+        assert one.poll() == 0
+    assert desk.living() == {}
+
+
+def test_a_request_to_stop_reaches_the_launcher_once(config: Config) -> None:
+    """One that was left for an earlier launcher does not count."""
+    desk = Desk(config)
+    desk.path.mkdir(parents=True)
+    desk.ask()
+    with desk:
+        assert not desk.taken_request()
+        Desk(config).ask()
+        assert desk.taken_request()
+        assert not desk.taken_request()
+
+
+def test_other_consoles_read_how_it_stands(config: Config) -> None:
+    """None where nothing readable is there."""
+    desk = Desk(config)
+    assert desk.read() is None
+    with desk:
+        desk.write(Record("r1", running=5))
+        assert Desk(config).read() == Record("r1", running=5, code=None)
+        (desk.path / "launcher.json").write_text("{")
+        assert desk.read() is None
