@@ -6,6 +6,7 @@ events and performs its effects.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -45,7 +46,7 @@ from hedge.core.maker.state import (
     Work,
 )
 from hedge.core.records import Trade
-from hedge.core.transitions import Verdict
+from hedge.core.transitions import Facts, Verdict
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.order_requests import check_quantity, maker_request
@@ -84,6 +85,7 @@ class AccountAManager(Shell):
         """Prepare; `run` starts. `leaves`: place nothing, and stop once the book is proven."""
         super().__init__(parts)
         self._leaves = leaves
+        self._proven_ms: int | None = None
         self.state = MakerState(config)
         self._started = False
         self._waiting = ""
@@ -112,12 +114,29 @@ class AccountAManager(Shell):
         loops = super()._loops()
         return (*loops, ("leave", self._leave_in_time())) if self._leaves else loops
 
+    def facts(self) -> Facts:
+        """Return what is true outside now; one that leaves has no room for an order."""
+        facts = super().facts()
+        return replace(facts, room=False) if self._leaves else facts
+
+    def _maybe_leave(self) -> None:
+        """Stop once the book is proven and B can answer it, or has not answered for long."""
+        state = self.state
+        if not self._leaves or state.nonce is None or state.stop_by_ms is not None:
+            return
+        now_ms = self.parts.clock.now_ms()
+        self._proven_ms = now_ms if self._proven_ms is None else self._proven_ms
+        is_late = now_ms - self._proven_ms >= B_GONE_S * 1000
+        if state.peer.ready or is_late:
+            self.stop()
+
     async def _leave_in_time(self) -> None:
         """End what `--leave` cannot do, or waits for in vain. Raises ExchangeUnreachableError."""
         clock = self.parts.clock
         began_ms = alone_ms = clock.now_ms()
         while clock.now_ms() - began_ms < LEAVE_S * 1000:
             await clock.sleep(self.parts.config.timing.beat_s)
+            self._maybe_leave()
             is_done = self.state.stop_by_ms is not None and self.state.pending is None
             if self.state.peer.alive or not is_done:
                 alone_ms = clock.now_ms()
@@ -296,8 +315,7 @@ class AccountAManager(Shell):
         """Hand the proven book to the maker."""
         self._proven_epoch = self.origin.epoch
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
-        if self._leaves:
-            self.stop()
+        self._maybe_leave()
 
     def on_book_not_proven(self, detail: str) -> None:
         """Halt: a book without proof is never traded on."""
@@ -352,6 +370,7 @@ class AccountAManager(Shell):
             word = "b_ready" if peer.ready else "b_not_ready"
             self.log.info(word, reasons=", ".join(peer.reasons))
         self.post(PeerSeen(peer))
+        self._maybe_leave()
         self._maybe_start()
 
     def _on_b(self, _text: str) -> None:

@@ -2,6 +2,7 @@
 rem Start the pair. Finds Python, makes .venv and installs the requirements once; the rest is Python.
 rem   start_hedge.bat --paper
 rem   start_hedge.bat --market ETH --quantity 0.01 --depth 1 --config config.yaml
+rem   start_hedge.bat --detach      in the background; stop_hedge.bat stops it from any console
 setlocal
 cd /d "%~dp0" || exit /b 2
 

@@ -5,6 +5,7 @@
 #   ./start_hedge.sh --help
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+trap 'echo "Stopped before anything was started." >&2; exit 0' INT TERM
 
 usable() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -31,7 +32,7 @@ prepare() {
     fi
     want="$(.venv/bin/python -c 'import hashlib, pathlib
 text = b"".join(pathlib.Path(name).read_bytes() for name in ("requirements.txt", "constraints.txt"))
-print(hashlib.sha256(text).hexdigest())')"
+print(hashlib.sha256(text).hexdigest())' 2>/dev/null)"
     if [ "$(cat "$stamp" 2>/dev/null || true)" != "$want" ]; then
         echo "Installing requirements.txt into .venv (once, about a minute) ..." >&2
         if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2; then
@@ -43,4 +44,9 @@ print(hashlib.sha256(text).hexdigest())')"
 }
 
 prepare
-exec .venv/bin/python -m hedge.launcher "$@"
+# A Ctrl-C while the interpreter loads is held back, where that can be, until the program hears it.
+hold=()
+if env --block-signal=INT true >/dev/null 2>&1; then
+    hold=(env --block-signal=INT,TERM)
+fi
+exec ${hold[@]+"${hold[@]}"} .venv/bin/python -m hedge.launcher "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Stop the pair of this host: A first, then, once everything is hedged, B.
+# Stop the pair of this host: A first, then, once everything is hedged, B. Any console will do: it
+# asks the launcher, in whatever terminal that runs, and does its work where there is none any more.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

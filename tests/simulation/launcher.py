@@ -79,6 +79,7 @@ class Script:
         self._told: set[int] = set()
         self._first_s: float | None = None
         self._is_signalled = False
+        self.last_words = ""
         self._waits: asyncio.Future[None] | None = None
         self.messenger = connect(self.world, launcher.host, self.process, f"{name} tool")
         self.state, effects = begun
@@ -203,6 +204,7 @@ class Script:
             self.world.loop.call_soon(self.wake, context=self.process.context)
 
     def _say(self, text: str) -> None:
+        self.last_words = text
         if self.world.say is not None:
             self.world.say(self.name, text)
         if text.startswith(NEUTRAL_WORDS):

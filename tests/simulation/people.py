@@ -271,4 +271,4 @@ class Desk:
             script.process.on_end.append(lambda: self._on_stop_over(script))
 
     def _on_stop_over(self, script: Script) -> None:
-        self._is_left = script.state.code == REFUSED
+        self._is_left = script.state.code == REFUSED and "a signal to B" in script.last_words
