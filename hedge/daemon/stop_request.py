@@ -24,6 +24,7 @@ TELL_S = 8.0
 
 _log = logging.getLogger(__name__)
 _began_s = time.time()
+"""When this process began to load, which is before anything is asked of it."""
 
 
 class Stopper:

@@ -5,6 +5,7 @@ stopped in the right order. On Linux the kernel ends a child when this process i
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -38,6 +39,9 @@ class ChildDiedError(Exception):
 
 class Child:
     """One process of ours. Its output goes to a file; its log, if any, is followed beside it."""
+
+    is_spared = False
+    _directory: Path | None = None
 
     def __init__(
         self,
@@ -78,7 +82,8 @@ class Child:
         if self.poll() is not None:
             return
         if sys.platform != "win32":
-            self._process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
         elif self._directory is not None:
             stop_request.ask(self._directory)
         else:
