@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
+from hedge.daemon.file_lock import holder_of
 from hedge.launcher.paper_admin import PaperAdmin
 from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B
 from tests.waiting import eventually_sync
@@ -156,8 +157,21 @@ def processes_of(config: Path, script: str = "") -> list[psutil.Process]:
 
 
 def pid_of(config: Path, script: str) -> int:
-    """Return the process id of the daemon of this configuration that runs."""
-    return eventually_sync(lambda: processes_of(config, script), 20, script)[-1].pid
+    """Return the process id of the daemon, or the launcher, of this configuration that runs."""
+    locks = {
+        "main_A.py": f"[0-9]*-{ACCOUNT_A}-4/lock",
+        "main_B.py": f"[0-9]*-{ACCOUNT_B}-4/lock",
+        "hedge.launcher": "launcher-*/lock",
+    }
+
+    def held() -> int | None:
+        """Read the number in the lock, while it is held."""
+        found = map(holder_of, (config.parent / "state").glob(locks[script]))
+        return next((pid for pid in found if pid is not None), None)
+
+    pid = eventually_sync(held, 20, script)
+    assert pid is not None
+    return pid
 
 
 def end_all(config: Path) -> None:

@@ -81,8 +81,7 @@ def test_a_stop_with_a_dead_cancels_what_it_left(quiet: "Quiet") -> None:
     with script("--config", str(config), "--detach") as start:
         assert start.ends() == 0, start.text
     eventually_sync(lambda: rests(paper), 30, "A's order rests")
-    for process in processes_of(config, "hedge.launcher"):
-        os.kill(process.pid, signal.SIGKILL)
+    os.kill(pid_of(config, "hedge.launcher"), signal.SIGKILL)
     os.kill(pid_of(config, "main_A.py"), signal.SIGKILL)
     with script("--config", str(config), "--stop") as stop:
         assert stop.ends() == 0, stop.text
@@ -98,17 +97,16 @@ def test_a_halted_pair_is_started_and_has_a_way_out(quiet: "Quiet") -> None:
     """B away, A filled and halted: a start keeps both running, and what it says leads out (29)."""
     config, paper = quiet
     change(config, strategy={"force_close_timeout": 1, "hedge_confirm_timeout_s": 1})
-    change(config, lighter={"peer_watch": False}, timing={"stop_timeout_s": 3})
+    change(config, lighter={"peer_watch": False})
     with script("--config", str(config), "--detach") as start:
         assert start.ends() == 0, start.text
     eventually_sync(lambda: rests(paper), 30, "A's order rests")
     for name in ("hedge.launcher", "main_B.py"):
-        for process in processes_of(config, name):
-            os.kill(process.pid, signal.SIGKILL)
+        os.kill(pid_of(config, name), signal.SIGKILL)
     take(paper)
-    eventually_sync(lambda: "HALTED" in hedgectl(config, "status").stdout, 30, "A halts")
-    with script("--config", str(config), "--stop") as stop:
-        stop.ends()
+    state = config.parent / "state"
+    eventually_sync(lambda: list(state.glob("*/halt.json")), 30, "A halts")
+    os.kill(pid_of(config, "main_A.py"), signal.SIGKILL)
     with script("--config", str(config), "--detach") as start:
         assert start.ends() == 5, start.text
     assert "`python hedgectl.py resume`" in start.text
@@ -203,7 +201,7 @@ def test_ctrl_c_at_any_moment_of_the_start(quiet: "Quiet") -> None:
     """At random moments of the first seconds: few lines, no traceback, nothing left."""
     config, paper = quiet
     dice = random.Random(int(os.environ.get("CTRL_C_SEED", "1")))
-    for _ in range(int(os.environ.get("CTRL_C_TIMES", "2"))):
+    for _ in range(int(os.environ.get("CTRL_C_TIMES", "1"))):
         after_s = dice.uniform(0.0, 5.0)
         run = Script("--config", str(config))
         with contextlib.closing(run):

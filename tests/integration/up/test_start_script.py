@@ -132,7 +132,7 @@ def test_a_killed_script_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_daemon_that_dies_is_started_again(tmp_path: Path) -> None:
     """When B dies in a run of cycles the script says so, and the run reaches its aim."""
-    with script("--paper", "--cycles", "2", "--run-dir", str(tmp_path)) as run:
+    with script("--paper", "--cycles", "1", "--run-dir", str(tmp_path)) as run:
         run.says("place ")
         os.kill(run.pid_of("main_B.py"), signal.SIGKILL)
         assert run.ends() == 0, run.text
