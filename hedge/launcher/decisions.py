@@ -44,6 +44,8 @@ TELL_AFTER_S = 1.5
 TELL_AGAIN_S = 30.0
 RETRY_S = 10.0
 """So long after a `--leave` that could not, it is tried again."""
+BEAT_LIFE_S = 5.0
+"""A heartbeat that is still there so long after its process is another one's."""
 GONE_S, VIEW_LAG_S = 8.0, 15.0
 """From A's last heartbeat to the moment at which it counts as gone, and what REST may lag."""
 
@@ -810,11 +812,7 @@ def _hold(state: State, event: Ended) -> Step:
     """Keep B until no order of A can fill; try `--leave` again where that may help."""
     now_s = event.now_s
     if event.code == AlreadyRunningError.exit_code and state.goal is Goal.SCRIPT:
-        told = (
-            f"A runs elsewhere ({event.last_words}). Stop it there first, then run"
-            " ./stop_hedge.sh again; B goes on hedging."
-        )
-        return _over(state, NotNeutralError.exit_code), (Complain(told),)
+        return _a_is_elsewhere(state)
     if state.plan.is_play or state.b is None or not (state.b.runs or state.b.is_coming):
         return _cover(state, now_s)
     again = now_s + RETRY_S if event.code not in INCURABLE[:2] else math.inf
@@ -822,11 +820,28 @@ def _hold(state: State, event: Ended) -> Step:
     until_s = now_s + state.plan.order_life_s if first else state.hold_until_s
     if event.code == AlreadyRunningError.exit_code:
         until_s = math.inf  # another A may place orders for as long as it runs
-    state = _enter(state, Phase.HOLDING, now_s, deadline_s=until_s)
+    look_s = now_s + BEAT_LIFE_S if state.goal is Goal.SCRIPT else math.inf
+    state = _enter(state, Phase.HOLDING, now_s, look_at_s=look_s, deadline_s=until_s)
     state = replace(state, hold_until_s=until_s, leaves_at_s=again)
     if not first:
         return replace(state, tell_at_s=now_s + TELL_AGAIN_S), ()
     return _tell_open(state, now_s)
+
+
+def _a_is_elsewhere(state: State) -> Step:
+    """Leave B alone: an A of another host may place orders for as long as it runs."""
+    told = (
+        f"A runs elsewhere ({state.leave_words.rstrip('.')}). Stop it there first, then run"
+        " ./stop_hedge.sh again; B goes on hedging."
+    )
+    return _over(state, NotNeutralError.exit_code), (Complain(told),)
+
+
+def _look_for_an_a_elsewhere(state: State, event: Looked) -> Step:
+    """See whether A beats although none runs on this host, where its key may not even be."""
+    if event.report is not None and event.report.a.beat is not None:
+        return _a_is_elsewhere(state)
+    return replace(state, look_at_s=event.now_s + BEAT_LIFE_S), ()
 
 
 def _held_long_enough(state: State, now_s: float) -> Step:
@@ -1079,7 +1094,7 @@ _LOOKS = {
     Phase.WATCHING: _watch,
     Phase.STOPPING_A: _nothing_to_see,
     Phase.LEAVING: _nothing_to_see,
-    Phase.HOLDING: _nothing_to_see,
+    Phase.HOLDING: _look_for_an_a_elsewhere,
     Phase.COVERING: _look_whether_covered,
     Phase.STOPPING_B: _nothing_to_see,
 }

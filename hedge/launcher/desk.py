@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -124,7 +123,3 @@ def directory_of(config: Config, account: AccountConfig) -> Path:
     """Return the state directory of the daemon that signs for this account."""
     key = f"{config.lighter.chain_id}-{account.account_index}-{account.api_key_index}"
     return ROOT / config.state.dir / key
-
-
-Asked = Callable[[], bool]
-"""Whether a stop was asked for by another console since the last call."""

@@ -244,12 +244,6 @@ def closes_alone(case: Case) -> bool:
     return case.violation.kind == "made naked"
 
 
-def no_way_out(case: Case) -> bool:
-    """A halted pair of which one side has ended comes never to trade again."""
-    text = case.violation.text
-    return stuck(case) and "halt " in text and ("A ended" in text or "B ended" in text)
-
-
 def says_neutral(case: Case) -> bool:
     """What B answers, or a command or a script says of it, is taken for both positions."""
     of_daemon = case.is_end and case.who[:1] in "AB"
@@ -317,7 +311,6 @@ ROWS: tuple[Row, ...] = (
     Row(42, "flatten asks A only", EVIDENCE, (), closes_alone, muted=FLATTENS),
     Row(28, "A died, so stop the pair", EVIDENCE, (), leaves_after_a_died, muted=KILLS),
     Row(26, "B is covered, so B may stop", EVIDENCE, (), leaves_early, muted=STOPS),
-    Row(29, "a halted pair needs no B", EVIDENCE, (), no_way_out, muted=KILLS),
     Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),

@@ -33,6 +33,7 @@ from hedge.errors import ExchangeUnreachableError, HedgeError, RedisUnreachableE
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
 from hedge.exchange.sender import Sender
+from hedge.launcher import decisions
 from hedge.wire.control import Lease
 from hedge.wire.names import LeaseKey, Names
 from tests.judge.notes import Notes
@@ -182,6 +183,7 @@ class Tools:
     build_a: Callable[[Parts], Shell] = main_A.build
     build_b: Callable[[Parts], Shell] = main_B.build
     build_leaving: Callable[[Parts], Shell] = main_A.build_leaving
+    decide: Callable[[decisions.State, decisions.Event], decisions.Step] = decisions.step
     parts: Callable[[Parts, "World"], Parts] = lambda parts, world: parts
     standby_key: int = KEY
 

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from hedge.errors import RedisUnreachableError
+from hedge.exchange.port import ORDER_LIFE_S
 from hedge.launcher import decisions
 from hedge.operator.status import Report, report
 from hedge.wire.control import Halt
@@ -26,7 +27,7 @@ ALREADY_RUNNING = decisions.REFUSED
 NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "Stopped. Neutral:")
 POLL_S = decisions.POLL_S
 TICK_S = 0.001
-COVER_TIMEOUT_S, ORDER_LIFE_S = 20.0, 60.0
+COVER_TIMEOUT_S = 20.0
 """As much shorter than the product's as the other times of a schedule are."""
 
 
@@ -150,7 +151,7 @@ class Script:
     # --- what is done
 
     def _post(self, event: decisions.Event) -> None:
-        self.state, effects = decisions.step(self.state, event)
+        self.state, effects = self.world.tools.decide(self.state, event)
         self._perform(effects)
 
     def _perform(self, effects: tuple[decisions.Effect, ...]) -> None:
@@ -295,7 +296,7 @@ class Launcher:
             patience_s=TIMING.stop_timeout_s + decisions.STOP_MARGIN_S,
             patience_b_s=TIMING.stop_timeout_s + decisions.STOP_MARGIN_S,
             cover_timeout_s=COVER_TIMEOUT_S,
-            order_life_s=ORDER_LIFE_S,
+            order_life_s=ORDER_LIFE_S + decisions.GONE_S + decisions.VIEW_LAG_S,
             **asked,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hedge.errors import ExchangeUnreachableError
 from hedge.launcher import decisions
 from tests.judge.facts import Claim
 from tests.simulation import end_kinds
@@ -138,6 +139,26 @@ def test_a_stop_with_a_dead_cancels_what_it_left() -> None:
         assert not stage.world.exchange.engine.active_orders(A)
         assert codes(stage) == (0, 0)
         assert script.process.code == 0
+
+    on_stage(scene)
+
+
+def test_b_stays_until_leave_can_reach_the_exchange() -> None:
+    """A is dead and its host cut off: `--leave` ends with 3 and is tried until it works."""
+
+    async def scene(stage: Stage) -> None:
+        script = the_script(stage)
+        stage.a.kill()
+        stage.cut_venue(stage.a.host, 75.0)
+        script.signal()
+        await until(lambda: script.state.leave is not None)
+        assert script.state.leave == ExchangeUnreachableError.exit_code
+        assert stage.b.is_running
+        stage.a.host.venue.cut = False
+        await until(lambda: script.is_over)
+        assert not stage.world.exchange.engine.active_orders(A)
+        assert script.state.leave == 0
+        assert codes(stage) == (0, 0)
 
     on_stage(scene)
 

@@ -20,6 +20,7 @@ from tests.simulation.tempting_ends import (
     no_name_is_no_order,
     stated_is_current,
 )
+from tests.simulation.tempting_launcher import halted_needs_no_b, launcher
 from tests.simulation.tempting_proofs import (
     HastyFence,
     NonceFence,
@@ -254,6 +255,12 @@ WEAKENINGS: dict[str, Weakening] = {
         "two equal statements are A's position, however early",
         lambda: managers(None, stated_is_current),
         _aimed("position listed late", "B killed", "A killed", "busy market"),
+    ),
+    "halted-needs-no-b": Weakening(
+        29,
+        "a halted pair needs no B",
+        lambda: launcher(halted_needs_no_b),
+        Profile(faults=(), always=("ends: start after a halt",), scripts=1.0),
     ),
 }
 

@@ -624,6 +624,18 @@ def test_the_stop_script_leaves_b_to_an_a_elsewhere() -> None:
     assert "A runs elsewhere" in script.said
 
 
+def test_the_stop_script_leaves_b_to_an_a_that_beats() -> None:
+    """Its key is on another host, so `--leave` cannot run here."""
+    script = Script(living={B: 22})
+    script.ends(LEAVE, 2)
+    script.look(told(ready_a=None))
+    assert not script.state.is_over
+    script.look(told())
+    assert script.state.code == 5
+    assert Ask(B) not in script.done
+    assert "A runs elsewhere" in script.said
+
+
 def test_the_stop_script_leaves_a_b_that_owes() -> None:
     """It goes on, and the sentence names what to do."""
     script = Script(living={B: 22})
