@@ -45,8 +45,7 @@ print(hashlib.sha256(text).hexdigest())' 2>/dev/null)"
 
 prepare
 # A Ctrl-C while the interpreter loads is held back, where that can be, until the program hears it.
-hold=()
 if env --block-signal=INT true >/dev/null 2>&1; then
-    hold=(env --block-signal=INT,TERM)
+    exec env --block-signal=INT,TERM .venv/bin/python -m hedge.launcher "$@"
 fi
-exec ${hold[@]+"${hold[@]}"} .venv/bin/python -m hedge.launcher "$@"
+exec .venv/bin/python -m hedge.launcher "$@"
