@@ -94,7 +94,23 @@ def load_config(
         config, side=side, lighter=_derived(config.lighter, side), warnings=()
     )
     _cross_check(config)
+    config = _placed(config, file)
     return dataclasses.replace(config, warnings=tuple(_warnings(config, reader, literal, file)))
+
+
+def _placed(config: Config, file: Path) -> Config:
+    """Resolve the directories against the file's folder, whatever the working directory is.
+
+    A link to the file counts as the file: each way to name it leads to the same state.
+    """
+    folder = file.resolve().parent
+    state_dir, former = folder / config.state.dir, Path(config.state.dir).absolute()
+    return dataclasses.replace(
+        config,
+        state=dataclasses.replace(config.state, dir=str(state_dir)),
+        logging=dataclasses.replace(config.logging, dir=str(folder / config.logging.dir)),
+        former_state_dir="" if former.resolve() == state_dir.resolve() else str(former),
+    )
 
 
 def _parsed(file: Path) -> dict[str, Any]:

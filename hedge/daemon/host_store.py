@@ -38,9 +38,16 @@ class HostState:
     whose low 12 bits differ from those of the process before.
     """
 
-    def __init__(self, root: Path | str, chain_id: int, account: int, api_key: int) -> None:
-        """Name the directory; nothing is touched before `open`."""
-        self.path = Path(root) / f"{chain_id}-{account}-{api_key}"
+    def __init__(
+        self, root: Path | str, chain_id: int, account: int, api_key: int, former_root: str = ""
+    ) -> None:
+        """Name the directory; nothing is touched before `open`.
+
+        `former_root` is where an earlier version kept it, "" where that is the same place.
+        """
+        name = f"{chain_id}-{account}-{api_key}"
+        self.path = Path(root) / name
+        self._former = Path(former_root) / name if former_root else None
         self.host_id = ""
         self.instance = ""
         self._lock: int | None = None
@@ -63,33 +70,63 @@ class HostState:
     def open(self) -> None:
         """Lock the directory, making it if needed, and choose this process's instance.
 
+        State that lies where an earlier version kept it is moved here first, and that is logged.
+
         Raises:
             AlreadyRunningError: another process has the lock.
-            ConfigError: the directory cannot be used.
+            ConfigError: the directory cannot be used, or the earlier one cannot be left alone.
 
         """
+        if self._former is not None and _holds_state(self._former):
+            self._take_over(self._former)
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise ConfigError(
-                f"state.dir: {self.path} cannot be used ({error.strerror}); "
-                "choose another directory, or correct its owner.",
-                "state.dir",
-            ) from error
-        if not _try_lock(lock):
-            holder = os.read(lock, 32).decode("ascii", "replace").strip()
-            os.close(lock)
-            raise AlreadyRunningError(
-                f"another process{f' ({holder})' if holder else ''} of this host already runs "
-                f"this account and key ({self.path}); stop it first."
-            )
-        self._lock = lock
+            raise _unusable(self.path, error) from error
+        lock = self._lock = _opened_lock(self.path)
         with contextlib.suppress(OSError):  # on a full disk the lock holds without a name in it
             os.ftruncate(lock, 0)
             os.lseek(lock, 0, os.SEEK_SET)
             os.write(lock, f"pid {os.getpid()}\n".encode())
         self._identify()
+
+    def _take_over(self, former: Path) -> None:
+        """Move the earlier state here. Raises AlreadyRunningError, ConfigError.
+
+        Where both hold state this one counts: it is what the runs since then have written. A halt
+        that only the earlier one knows is not passed over.
+        """
+        if _holds_state(self.path):
+            if _holds_halt(former) and not _holds_halt(self.path):
+                raise ConfigError(
+                    f"{former} holds a halt of this account and key, {self.path} none: both hold "
+                    "state. If the halt is still to be obeyed copy its halt.json to "
+                    f"{self.path}; else move {former} away.",
+                    "state.dir",
+                )
+            _log.warning("earlier state ignored in=%s used=%s", former, self.path)
+            return
+        lock = _opened_lock(former)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.path.is_dir():
+                (self.path / "lock").unlink(missing_ok=True)
+                self.path.rmdir()
+            if sys.platform == "win32":  # what is open there cannot be renamed
+                os.close(lock)
+                lock = -1
+            former.rename(self.path)
+        except OSError as error:
+            raise ConfigError(
+                f"state.dir: the state of this account and key lies in {former} and belongs in "
+                f"{self.path} (relative to the configuration's folder); it cannot be moved "
+                f"({error.strerror}): move it by hand.",
+                "state.dir",
+            ) from error
+        finally:
+            if lock >= 0:
+                os.close(lock)
+        _log.warning("state moved from=%s to=%s", former, self.path)
 
     def close(self) -> None:
         """Let the lock go."""
@@ -205,6 +242,42 @@ class HostState:
             },
             durable=True,
         )
+
+
+def _holds_state(directory: Path) -> bool:
+    """Whether a process has kept something here; a lock alone is nothing."""
+    try:
+        return any(entry.suffix == ".json" for entry in directory.iterdir())
+    except OSError:
+        return False
+
+
+def _holds_halt(directory: Path) -> bool:
+    return any(os.path.lexists(directory / name) for name in ("halt.json", "halt-behind.json"))
+
+
+def _unusable(directory: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"state.dir: {directory} cannot be used ({error.strerror}); "
+        "choose another directory, or correct its owner.",
+        "state.dir",
+    )
+
+
+def _opened_lock(directory: Path) -> int:
+    """Return the lock of a directory, held. Raises AlreadyRunningError, ConfigError."""
+    try:
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unusable(directory, error) from error
+    if not _try_lock(lock):
+        holder = os.read(lock, 32).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise AlreadyRunningError(
+            f"another process{f' ({holder})' if holder else ''} of this host already runs "
+            f"this account and key ({directory}); stop it first."
+        )
+    return lock
 
 
 def _parsed(text: str) -> dict[str, Any]:

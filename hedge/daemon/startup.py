@@ -200,7 +200,11 @@ async def _opened(config: Config) -> AsyncIterator[Parts]:
     key = own.api_key_private_key.reveal() if own.api_key_private_key else ""
     credentials = Credentials(own.account_index, own.api_key_index, key)
     with HostState(
-        config.state.dir, lighter.chain_id, own.account_index, own.api_key_index
+        config.state.dir,
+        lighter.chain_id,
+        own.account_index,
+        own.api_key_index,
+        config.former_state_dir,
     ) as host:
         messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
         log = Log()

@@ -88,8 +88,35 @@ def test_the_minimum_has_working_defaults(folder: Path) -> None:
     assert config.safety.max_drift_usd == 1000
     assert config.safety.max_fill_base_amount is None
     assert config.timing.answer_timeout_s == 2
-    assert config.state.dir == "run"
+    assert config.state.dir == str(folder / "run")
     assert config.secret is None
+
+
+def test_relative_directories_do_not_follow_the_working_directory(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any working directory, and through a link, state and logs are beside the file."""
+    path = write(folder, merged({"state.dir": "kept/state"}))
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    link = elsewhere / "linked.yaml"
+    link.symlink_to(path)
+    for here in (folder, elsewhere):
+        monkeypatch.chdir(here)
+        for name in (path, Path(os.path.relpath(path)), link):
+            config = load_config(name, "a", environment=ENVIRONMENT)
+            assert config.state.dir == str(folder / "kept" / "state")
+            assert config.logging.dir == str(folder / "logs")
+    assert config.former_state_dir == str(elsewhere / "kept" / "state")
+    monkeypatch.chdir(folder)
+    assert load_config(path, "a", environment=ENVIRONMENT).former_state_dir == ""
+
+
+def test_an_absolute_directory_is_as_written(folder: Path, tmp_path: Path) -> None:
+    """It has no other place, neither now nor earlier."""
+    place = str(tmp_path / "anywhere")
+    config = load(folder, state__dir=place, logging__dir=place)
+    assert (config.state.dir, config.logging.dir) == (place, place)
+    assert config.former_state_dir == ""
 
 
 def test_b_has_its_own_side(folder: Path) -> None:
