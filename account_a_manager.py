@@ -48,7 +48,7 @@ from hedge.core.records import Trade
 from hedge.core.transitions import Verdict
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.order_requests import check_quantity, maker_request
+from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
 from hedge.daemon.send_outcome import outcome_of
@@ -66,6 +66,9 @@ from hedge.wire.state import PositionState, Ready
 
 _HOLDER_BEATS = 2
 """So many new heartbeats of another A, after the first one read, show that it lives."""
+_BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum"})
+"""Holds that may last for days and that nothing of the pair ends."""
+
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
 
@@ -256,7 +259,6 @@ class AccountAManager(Shell):
         if self._started or not ready:
             return
         self._started = True
-        check_quantity(self.parts, self.state.config.quantity_lots, self.facts().bid_ticks)
         self.post(Started())
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
@@ -385,11 +387,15 @@ class AccountAManager(Shell):
 
     def _log_waiting(self) -> None:
         """Say why nothing rests, once per reason."""
-        why = statements.why_waiting(self.state, self.facts())
-        if why != self._waiting:
-            self._waiting = why
-            if why:
-                self.log.info("waiting", reason=why)
+        hold = statements.why_waiting(self.state, self.facts())
+        word = hold.reason if hold is not None else ""
+        if word != self._waiting:
+            self._waiting = word
+            if hold is not None and word in _BROUGHT_BY_THE_MARKET:
+                self.log.warning("holding", reason=word, detail=hold.detail)
+                self.voice.say("holding", word, hold.detail)
+            elif hold is not None:
+                self.log.info("waiting", reason=hold.detail)
 
     # --- the venue ------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth 
 
 from account_a_manager import AccountAManager
 from hedge.config.schema import PartialFill
+from hedge.core.amounts import MAX_LOTS
 from hedge.core.maker.state import MakerConfig
 from hedge.daemon.context import Parts
 from hedge.daemon.startup import lots_of, run, usd_to_micros
@@ -26,11 +27,11 @@ def build(parts: Parts) -> AccountAManager:
     quantity = lots_of(parts.spec, parts.config, "strategy", "quantity")
     if quantity is None:
         raise ConfigError("no quantity: give --quantity or set strategy.quantity.")
-    if quantity < parts.spec.min_base_lots:
-        smallest = parts.spec.base(parts.spec.min_base_lots)
+    if quantity > MAX_LOTS:
         raise ConfigError(
-            f"strategy.quantity = {strategy.quantity}: the smallest resting order of "
-            f"{parts.spec.symbol} is {smallest}; raise the quantity."
+            f"strategy.quantity = {strategy.quantity}: the exchange has no number for an order "
+            f"above {parts.spec.base(MAX_LOTS)} {parts.spec.symbol}; lower the quantity.",
+            "strategy.quantity",
         )
     return AccountAManager(
         parts,

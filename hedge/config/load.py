@@ -287,9 +287,11 @@ def _cross_check(config: Config) -> None:
             accounts.account_b.account_index,
             "another account than account_a's",
         )
-    quantity, most = config.strategy.quantity, config.safety.max_fill_base_amount
-    if quantity is not None and most is not None and quantity > most:
-        wrong("strategy.quantity", quantity, f"at most safety.max_fill_base_amount ({most})")
+    quantity = config.strategy.quantity
+    for limit in ("max_fill_base_amount", "max_position_base_amount"):
+        most = getattr(config.safety, limit)
+        if quantity is not None and most is not None and quantity > most:
+            wrong("strategy.quantity", quantity, f"at most safety.{limit} ({most})")
 
 
 def _cross_check_redis(redis: RedisConfig) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.records import Depth, OrderRow, Trade
+from hedge.core.transitions import ACTIVE
 
 
 class Clock(Protocol):
@@ -163,6 +164,14 @@ class AccountView:
     position_lots: int
 
 
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One answer about our market: its limits, and its state in the exchange's word."""
+
+    spec: MarketSpec
+    status: str = ACTIVE
+
+
 # --- what the streams say ------------------------------------------------------------------
 
 
@@ -224,6 +233,10 @@ class Venue(Protocol):
     @property
     def spec(self) -> MarketSpec:
         """The market, as read at start."""
+
+    @property
+    def market_now(self) -> Market:
+        """The market as last read; decimals are those of the start."""
 
     async def run_streams(self, handler: VenueHandler) -> None:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""

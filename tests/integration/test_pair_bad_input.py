@@ -31,7 +31,12 @@ BAD = {
         "private_key",
     ),
     "no such market": ("a", {"market": "DOGE"}, 2, "DOGE"),
-    "an order below the minimum": ("a", {"strategy__quantity": "0.0001"}, 2, "quantity"),
+    "a quantity above a safety limit": (
+        "a",
+        {"safety__max_position_base_amount": "0.005"},
+        2,
+        "safety.max_position_base_amount",
+    ),
     "a quantity between two steps": ("a", {"strategy__quantity": "0.01005"}, 2, "quantity"),
     "no quantity": ("a", {"strategy__quantity": None}, 2, "quantity"),
     "a budget that is all reserve": (
@@ -121,5 +126,5 @@ async def test_the_command_line_wins_over_the_file(pair: Pair, tmp_path: Path) -
     """`--quantity` and `--market` replace what the file says."""
     changes: dict[str, Any] = {"state__dir": str(tmp_path), "market": "DOGE"}
     config = pair.config_of("a", **changes)
-    arguments = ("--market", "ETH", "--quantity", "0.0001")
+    arguments = ("--market", "ETH", "--quantity", "0.00005")
     assert "quantity" in await ended_with(pair.spawn("a", config, *arguments), 2)

@@ -339,6 +339,11 @@ def integer_of(body: Json, field: str) -> int:
     return _integer(body, field)
 
 
+def text_of(body: Json, field: str) -> str:
+    """Return the text under `field`. Raises VenueParseError."""
+    return _text(body, field)
+
+
 def _rows(container: object, field: str) -> Iterator[Json]:
     if isinstance(container, dict):
         for part in container.values():
