@@ -148,6 +148,10 @@ class HostState:
             _log.warning("%s cannot be read and counts as absent: %s", path, error)
             return None
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all stored objects, in order."""
+        return tuple(sorted(file.stem for file in self.path.glob("*.json")))
+
     def exists(self, name: str) -> bool:
         """Whether something is stored under this name, readable or not."""
         return os.path.lexists(self.path / f"{name}.json")

@@ -12,7 +12,7 @@ import random
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -30,6 +30,7 @@ from hedge.daemon.daemon import Shell
 from hedge.daemon.host_os import loop_factory, on_stop_signals, print_any_text
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, setup_logging
+from hedge.daemon.patience import Patience
 from hedge.errors import (
     AccountKeyError,
     ConfigError,
@@ -207,21 +208,41 @@ async def _opened(config: Config) -> AsyncIterator[Parts]:
         config.former_state_dir,
     ) as host:
         messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
-        log = Log()
-        for warning in messenger.connect():
-            log.warning("redis", detail=warning)
+        patience, log = Patience(config, host, messenger), Log()
+
+        async def connect() -> list[str]:
+            return messenger.connect()
+
+        async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
+            return await _reached(config, credentials, clock, budget)
+
         try:
-            async with LighterVenue.open(
+            for warning in await patience.until_done(connect):
+                log.warning("redis", detail=warning)
+            venue, stack = await patience.until_done(open_venue)
+            async with stack:
+                patience.keep_reached()
+                yield _parts(config, host, messenger, venue, budget, clock, log)
+        finally:
+            await messenger.aclose()
+
+
+async def _reached(
+    config: Config, credentials: Credentials, clock: SystemClock, budget: RequestBudget
+) -> tuple[LighterVenue, AsyncExitStack]:
+    """Return the exchange with our key proven, and what closes it. Raises HedgeError."""
+    async with AsyncExitStack() as stack:
+        venue = await stack.enter_async_context(
+            LighterVenue.open(
                 _settings(config),
                 credentials,
                 clock=clock,
                 budget=budget,
                 delays=_delays(config.timing),
-            ) as venue:
-                await _prove_key(venue, config)
-                yield _parts(config, host, messenger, venue, budget, clock, log)
-        finally:
-            await messenger.aclose()
+            )
+        )
+        await _prove_key(venue, config)
+        return venue, stack.pop_all()
 
 
 def _settings(config: Config) -> LighterSettings:
