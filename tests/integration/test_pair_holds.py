@@ -17,7 +17,7 @@ async def test_a_position_and_a_quantity_below_the_minimum_are_held_and_closed(
     The close is reduce-only and ends at once, which the minimums allow; B follows it. Then the
     reason stands in A's heartbeat and in `status`, and it is no advice about the configuration.
     """
-    async with running_pair(tmp_path) as pair:
+    async with running_pair(tmp_path, settings={"strategy.depth": 2}) as pair:  # B hits no rest of A
         await pair.fill_a("0.0040")
         await pair.until_neutral()
         pair.kill_a()
@@ -38,4 +38,3 @@ async def test_a_position_and_a_quantity_below_the_minimum_are_held_and_closed(
         assert "holding" in [body["event"] for body in pair.told_on(pair.names.events)]
         await pair.check()
         assert await pair.stop_a() == 0
-
