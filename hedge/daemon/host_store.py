@@ -67,6 +67,12 @@ class HostState:
         """Let the lock go."""
         self.close()
 
+    @property
+    def former_with_state(self) -> Path | None:
+        """Where an earlier version has left state of this key, None where it has not."""
+        former = self._former
+        return former if former is not None and _holds_state(former) else None
+
     def open(self) -> None:
         """Lock the directory, making it if needed, and choose this process's instance.
 
@@ -77,8 +83,8 @@ class HostState:
             ConfigError: the directory cannot be used, or the earlier one cannot be left alone.
 
         """
-        if self._former is not None and _holds_state(self._former):
-            self._take_over(self._former)
+        if (former := self.former_with_state) is not None:
+            self._take_over(former)
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:

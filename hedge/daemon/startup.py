@@ -13,13 +13,11 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hedge.bus.diagnosis import where
 from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
@@ -55,14 +53,6 @@ _COLLECT_AFTER = 10_000
 Build = Callable[[Parts], Shell]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRow:
-    """One line of the `--check` table."""
-
-    what: str
-    found: str
-
-
 def run(side: str, argv: Sequence[str], build: Build) -> int:
     """Run one side until stopped; return the process's exit code."""
     print_any_text()
@@ -70,9 +60,11 @@ def run(side: str, argv: Sequence[str], build: Build) -> int:
     name = f"main_{side.upper()}"
     try:
         config = _load(side, options)
+        if options.check:
+            return asyncio.run(_check(config))
         _log_to_files(config, name)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(_run(config, build, check=options.check))
+            return runner.run(_run(config, build))
     except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
         known = _first_known(error)
         if known is not None:
@@ -163,14 +155,11 @@ def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-async def _run(config: Config, build: Build, *, check: bool) -> int:
+async def _run(config: Config, build: Build) -> int:
     asyncio.get_running_loop().set_exception_handler(on_stray)
     async with _opened(config) as parts:
         for warning in config.warnings:
             parts.log.warning("config", detail=warning)
-        if check:
-            await _check(parts)
-            return 0
         manager = build(parts)
         parts.log.info(
             "start",
@@ -193,16 +182,11 @@ async def _run(config: Config, build: Build, *, check: bool) -> int:
 @asynccontextmanager
 async def _opened(config: Config) -> AsyncIterator[Parts]:
     """Open lock, Redis and exchange; give the parts of a manager."""
-    own, lighter = config.own, config.lighter
-    clock = SystemClock()
-    budget = RequestBudget(
-        clock, lighter.requests_per_minute, silence_s=config.timing.quiet_after_429_s
-    )
-    key = own.api_key_private_key.reveal() if own.api_key_private_key else ""
-    credentials = Credentials(own.account_index, own.api_key_index, key)
+    own, clock = config.own, SystemClock()
+    budget = _budget(config, clock)
     with HostState(
         config.state.dir,
-        lighter.chain_id,
+        config.lighter.chain_id,
         own.account_index,
         own.api_key_index,
         config.former_state_dir,
@@ -214,7 +198,7 @@ async def _opened(config: Config) -> AsyncIterator[Parts]:
             return messenger.connect()
 
         async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
-            return await _reached(config, credentials, clock, budget)
+            return await _reached(config, _credentials(config), clock, budget)
 
         try:
             for warning in await patience.until_done(connect):
@@ -225,6 +209,17 @@ async def _opened(config: Config) -> AsyncIterator[Parts]:
                 yield _parts(config, host, messenger, venue, budget, clock, log)
         finally:
             await messenger.aclose()
+
+
+def _budget(config: Config, clock: SystemClock) -> RequestBudget:
+    limit, silence_s = config.lighter.requests_per_minute, config.timing.quiet_after_429_s
+    return RequestBudget(clock, limit, silence_s=silence_s)
+
+
+def _credentials(config: Config) -> Credentials:
+    own = config.own
+    key = own.api_key_private_key.reveal() if own.api_key_private_key else ""
+    return Credentials(own.account_index, own.api_key_index, key)
 
 
 async def _reached(
@@ -385,29 +380,36 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-async def _check(parts: Parts) -> None:
-    """Print what a start would find."""
-    from rich.console import Console  # noqa: PLC0415  a daemon that runs for days needs none of it
+async def _check(config: Config) -> int:
+    """Print what a start would find; return the exit code of the first line that failed."""
+    # A daemon that runs for days needs none of these.
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    config, spec = parts.config, parts.spec
+    from hedge.daemon import check  # noqa: PLC0415
+
+    asyncio.get_running_loop().set_exception_handler(on_stray)
+    clock = SystemClock()
+    budget = _budget(config, clock)
+    messenger = check.messenger_of(config)
     try:
-        account = await parts.venue.account()
-    except (VenueUnavailableError, VenueRefusedError) as error:
-        raise ExchangeUnreachableError(
-            f"the exchange at {config.lighter.base_url} does not answer about account "
-            f"{config.own.account_index}: {error}"
-        ) from error
-    table = Table("what", "found", title=f"main_{config.side.upper()} --check")
-    table.add_row("configuration", "valid")
-    table.add_row("Redis", f"{where(config.redis)} answers")
-    table.add_row("exchange", f"{config.lighter.base_url}, chain {parts.scope.chain_id}")
-    table.add_row("API key", f"{config.own.api_key_index} of account {config.own.account_index}")
-    table.add_row("available", f"{account.available_micros / 1e6:,.2f} USDC")
-    table.add_row("position", f"{spec.base(account.position_lots)} {spec.symbol}")
-    minimum = f"{spec.base(spec.min_base_lots)} {spec.symbol}, {spec.min_quote_micros / 1e6:g} USDC"
-    table.add_row("smallest resting order", minimum)
+        warnings = messenger.connect()
+        venue, stack = await _reached(config, _credentials(config), clock, budget)
+        async with stack:
+            lines = await check.lines_of(
+                config,
+                messenger,
+                venue,
+                lambda spec: lots_of(spec, config, "strategy", "quantity"),
+                warnings,
+            )
+    finally:
+        await messenger.aclose()
+    table = Table("", "what", "found", title=f"main_{config.side.upper()} --check")
+    for line in lines:
+        table.add_row(line.verdict.value, line.what, line.found)
     Console().print(table)
+    return check.code_of(lines)
 
 
 def usd_to_micros(usd: Decimal) -> int:

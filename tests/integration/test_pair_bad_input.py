@@ -116,10 +116,34 @@ async def test_check_says_what_a_start_would_find(pair: Pair, side: str) -> None
     daemon = pair.spawn(side, pair.config_of(side), "--check")
     assert await daemon.ended() == 0
     text = daemon.output()
-    assert "100,000.00 USDC" in text
-    assert "0.0050 ETH" in text
+    words = ["100,000.00 USDC", "Redis script", "a message came back", "private stream"]
+    words += ["public stream", "first frames came", "largest fill taken", "largest position"]
+    words += ["0.0050 ETH"] if side == "a" else ["not known before the first order"]
+    assert [word for word in words if word not in " ".join(text.split())] == []
+    assert "FAILED" not in text
     assert await pair.paper.orders() == []
     assert await pair.client.keys("*") == []
+    assert not (pair.folder / f"state-{side}").exists()
+    assert not list(pair.folder.glob("logs*"))
+
+
+async def test_check_marks_all_that_would_not_work(pair: Pair) -> None:
+    """The table is whole, each line says what is wrong; the exit code is that of the first."""
+    config = pair.config_of(
+        "a",
+        strategy__quantity="0.0001",
+        logging__dir="/dev/null",
+        lighter__ws_url=f"ws://127.0.0.1:{CLOSED_PORT}/stream",
+        timing__start_timeout_s=0.3,
+    )
+    daemon = pair.spawn("a", config, "--check")
+    assert await daemon.ended() == 2
+    lines = [line for line in daemon.output().splitlines() if "FAILED" in line]
+    found = [line.split("\u2502")[2].strip() for line in lines]
+    assert found == ["logging.dir", "private stream", "public stream"]
+    text = " ".join(daemon.output().split())
+    assert "its worth is not known" in text
+    assert "largest position" in text
 
 
 async def test_the_command_line_wins_over_the_file(pair: Pair, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ async def test_a_position_and_a_quantity_below_the_minimum_are_held_and_closed(
     The close is reduce-only and ends at once, which the minimums allow; B follows it. Then the
     reason stands in A's heartbeat and in `status`, and it is no advice about the configuration.
     """
-    async with running_pair(tmp_path, settings={"strategy.depth": 2}) as pair:  # B hits no rest of A
+    level = {"strategy.depth": 2}  # where B's market orders hit no rest of A's own
+    async with running_pair(tmp_path, settings=level) as pair:
         await pair.fill_a("0.0040")
         await pair.until_neutral()
         pair.kill_a()

@@ -94,6 +94,7 @@ class LighterVenue:
         self._market_doubted = asyncio.Event()
         self._spec = market.spec
         self._account_index = credentials.account_index
+        self._api_key_index = credentials.api_key_index
         self._signer = signer
         self._rest = rest
         self._feed = feed
@@ -312,6 +313,18 @@ class LighterVenue:
         body = await self._rest.account(self._account_index)
         with parse.readable():
             return parse.account_view(body, self._spec, self._account_index)
+
+    async def is_maker_only(self) -> bool:
+        """Whether our key may send post-only orders alone. Raises VenueError."""
+        body = await self._rest.maker_only_keys()
+        indexes = body.get("api_key_indexes")
+        if not isinstance(indexes, list) or not all(type(index) is int for index in indexes):
+            raise VenueUnavailableError(f"unreadable answer: api_key_indexes {indexes!r:.80}")
+        return self._api_key_index in indexes
+
+    def missing_streams(self) -> dict[str, str]:
+        """Return the sockets that are not up, "private" or "public", and why."""
+        return self._feed.missing()
 
     async def check_key(self) -> None:
         """Compare our key with the venue's. Raises KeyRefusedError when it does not match."""

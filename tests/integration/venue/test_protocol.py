@@ -407,6 +407,24 @@ async def test_a_market_that_takes_no_orders_is_a_state_that_is_read_again() -> 
             await eventually(lambda: rig.venue.market_now.status == "in-settlement", what="closed")
 
 
+@pytest.mark.parametrize(("indexes", "is_maker_only"), [([4, 5], True), ([4], False), ([], False)])
+async def test_whether_a_key_may_only_post(indexes: list[int], is_maker_only: bool) -> None:
+    """The exchange lists such keys by their index; ours is 5."""
+    async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
+        body = json.dumps({"code": 200, "api_key_indexes": indexes})
+        exchange.replies["getMakerOnlyApiKeys"] = (200, body, JSON)
+        assert await rig.venue.is_maker_only() is is_maker_only
+
+
+@pytest.mark.parametrize("body", ['{"code":200}', '{"code":200,"api_key_indexes":["5"]}'])
+async def test_keys_that_cannot_be_read_are_no_answer(body: str) -> None:
+    """Not listed and not readable are two things."""
+    async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
+        exchange.replies["getMakerOnlyApiKeys"] = (200, body, JSON)
+        with pytest.raises(VenueUnavailableError):
+            await rig.venue.is_maker_only()
+
+
 async def test_a_market_that_cannot_be_read_stays_as_it_was() -> None:
     """No answer is no state."""
     async with scripted() as exchange:
