@@ -46,6 +46,7 @@ from hedge.core.maker.state import (
 )
 from hedge.core.records import Trade
 from hedge.core.transitions import Verdict
+from hedge.daemon import left_markets
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.order_requests import maker_request
@@ -121,7 +122,10 @@ class AccountAManager(Shell):
     def step(self, event: Any) -> tuple[Any, ...]:
         """Step the maker."""
         before = self.state.phase
+        had_order = self.state.order is not None
         self.state, effects = maker.step(self.state, event, self.facts())
+        if had_order and self.state.order is None:
+            left_markets.forget_order(self.parts)
         if self.state.phase is not before:
             if before is Phase.RECONCILING:
                 self.look_now(speak=True)
@@ -262,13 +266,22 @@ class AccountAManager(Shell):
         self.post(Started())
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
-        """Hand the proven book to the maker."""
+        """Hand the proven book to the maker; the fence has cancelled what rested."""
+        left_markets.forget_order(self.parts)
         self._proven_epoch = self.origin.epoch
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
 
     def on_book_not_proven(self, detail: str) -> None:
         """Halt: a book without proof is never traded on."""
         self.post(HaltRaised("book_not_proven", detail))
+
+    @property
+    def is_covered_here(self) -> bool:
+        """Whether nothing rests, and B covers what A holds, or A holds nothing and owes no fill."""
+        state = self.state
+        if not state.seq or state.order is not None or state.pending is not None:
+            return False
+        return maker.is_covered(state) or (state.net_lots == 0 and state.uncovered_ms is None)
 
     def is_quiet(self) -> bool:
         """Whether nothing is pending; an order may rest."""
@@ -409,6 +422,8 @@ class AccountAManager(Shell):
             closing=order.closing,
         )
         request = maker_request(self.parts, order)
+        if not order.closing:
+            left_markets.keep_order(self.parts, request)
         await self._send(
             Pending.PLACE, order, lambda: self.parts.sender.order(request, order.nonce)
         )

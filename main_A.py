@@ -24,7 +24,7 @@ def build(parts: Parts) -> AccountAManager:
     """Build A's manager from the configuration."""
     strategy, timing = parts.config.strategy, parts.config.timing
     requests = parts.config.lighter.requests_per_minute
-    quantity = lots_of(parts.spec, parts.config, "strategy", "quantity")
+    quantity = 1 if parts.leaves else lots_of(parts.spec, parts.config, "strategy", "quantity")
     if quantity is None:
         raise ConfigError("no quantity: give --quantity or set strategy.quantity.")
     if quantity > MAX_LOTS:
@@ -53,6 +53,7 @@ def build(parts: Parts) -> AccountAManager:
             max_position_lots=parts.scope.max_position_lots,
             offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,
             peer_watch=parts.peer is not None,
+            places=not parts.leaves,
         ),
     )
 

@@ -29,6 +29,27 @@ def business_of(
     return "" if owed == 0 else f"Redis shows a debt of B: {_shown(owed)}"
 
 
+def elsewhere_of(
+    positions: dict[str, str | None], ledger: str | None, market_index: int
+) -> dict[int, str]:
+    """Return what the stored values state of other markets than this one, by market, in words.
+
+    Of a value without a market nothing can be said.
+    """
+    found = dict[int, str]()
+    named = [
+        (text, "position_base_amount", f"position of {side}") for side, text in positions.items()
+    ]
+    for text, field, what in (*named, (ledger, "owed_base_amount", "debt of B")):
+        market = _amount(text, "market_index")
+        if text is None or market is None or market == market_index:
+            continue
+        amount = _amount(text, field)
+        if amount != 0:
+            found[int(market)] = f"Redis shows a {what}: {_shown(amount)}"
+    return found
+
+
 def _shown(amount: Decimal | None) -> str:
     return "unknown" if amount is None else str(amount)
 

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import platform
+import re
 import secrets
 import sys
 import time
@@ -27,6 +28,7 @@ from hedge.wire.control import Halt
 _log = logging.getLogger(__name__)
 
 UNREADABLE_HALT = "unreadable"
+_KEY_NAME = re.compile("([0-9]+)-([0-9]+)-([0-9]+)")
 _ID_BYTES = 6
 _MAX_BRACKETS = 20_000
 
@@ -47,6 +49,7 @@ class HostState:
         """
         name = f"{chain_id}-{account}-{api_key}"
         self.path = Path(root) / name
+        self.key = (chain_id, account, api_key)
         self._former = Path(former_root) / name if former_root else None
         self.host_id = ""
         self.instance = ""
@@ -157,6 +160,19 @@ class HostState:
     def names(self) -> tuple[str, ...]:
         """Return the names of all stored objects, in order."""
         return tuple(sorted(file.stem for file in self.path.glob("*.json")))
+
+    def idle_siblings(self) -> tuple["HostState", ...]:
+        """Return the states of other keys beside this one that no process of this host uses."""
+        found = []
+        for directory in sorted(self.path.parent.iterdir()):
+            name = _KEY_NAME.fullmatch(directory.name)
+            if name is None or directory == self.path or not _holds_state(directory):
+                continue
+            with contextlib.suppress(AlreadyRunningError, ConfigError):
+                os.close(_opened_lock(directory))
+                chain_id, account, api_key = map(int, name.groups())
+                found.append(HostState(self.path.parent, chain_id, account, api_key))
+        return tuple(found)
 
     def exists(self, name: str) -> bool:
         """Whether something is stored under this name, readable or not."""

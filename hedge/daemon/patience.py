@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from hedge.bus.diagnosis import where
+from hedge.bus.port import Messenger
 from hedge.config.schema import Config
 from hedge.daemon.host_os import on_stop_signals
 from hedge.daemon.host_store import HostState
@@ -18,7 +19,6 @@ from hedge.daemon.logs import Log
 from hedge.errors import NotNeutralError, RedisUnreachableError, UnreachableError
 from hedge.exchange.lighter.streams.connection import backoff
 from hedge.wire.names import LeaseKey
-from redis_messenger import RedisMessenger
 
 _REACHED = "reached"
 T = TypeVar("T")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Patience:
     """Repeats what does not reach a server, aloud, while something is on record."""
 
-    def __init__(self, config: Config, host: HostState, messenger: RedisMessenger) -> None:
+    def __init__(self, config: Config, host: HostState, messenger: Messenger) -> None:
         """Look at nothing yet; `host` is open."""
         self._config = config
         self._host = host

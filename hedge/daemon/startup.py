@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
+from hedge.daemon import left_markets
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
@@ -40,7 +42,12 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
 from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
-from hedge.exchange.port import KeyRefusedError, VenueRefusedError, VenueUnavailableError
+from hedge.exchange.port import (
+    ORDER_LIFE_S,
+    KeyRefusedError,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
 from hedge.exchange.sender import Sender
 from hedge.wire.names import LeaseKey, Names
 from redis_messenger import RedisMessenger
@@ -157,58 +164,139 @@ def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 async def _run(config: Config, build: Build) -> int:
     asyncio.get_running_loop().set_exception_handler(on_stray)
-    async with _opened(config) as parts:
-        for warning in config.warnings:
-            parts.log.warning("config", detail=warning)
-        manager = build(parts)
-        parts.log.info(
-            "start",
-            version=parts.version,
-            account=config.own.account_index,
-            market=parts.spec.symbol,
-            instance=parts.instance,
-            pid=os.getpid(),
-        )
-        _calm_collector()
-        with on_stop_signals(asyncio.get_running_loop(), stopper(manager.stop, _leave)):
-            ending = await manager.run()
-    if ending is Ending.NOT_NEUTRAL:
-        raise NotNeutralError(
-            "stopped, but not everything is covered: see `python hedgectl.py status`."
-        )
-    return 0
-
-
-@asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[Parts]:
-    """Open lock, Redis and exchange; give the parts of a manager."""
-    own, clock = config.own, SystemClock()
-    budget = _budget(config, clock)
     with HostState(
         config.state.dir,
         config.lighter.chain_id,
-        own.account_index,
-        own.api_key_index,
+        config.own.account_index,
+        config.own.api_key_index,
         config.former_state_dir,
     ) as host:
-        messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
-        patience, log = Patience(config, host, messenger), Log()
+        async with _opened(config, host) as parts:
+            for warning in config.warnings:
+                parts.log.warning("config", detail=warning)
+            left_markets.refuse_other_keys(parts)
+            patience = Patience(config, host, parts.messenger)
+            remains = await patience.until_done(partial(_elsewhere, parts))
+            if not remains:
+                return await _work(parts, build)
+        ends = [await _leave_market(config, host, build, one, parts.spec.symbol) for one in remains]
+    text = " ".join(end.text for end in ends)
+    if not all(end.is_covered for end in ends):
+        raise NotNeutralError(f"{text} Not all of it was seen to be covered.")
+    raise ConfigError(text, "market")
 
-        async def connect() -> list[str]:
-            return messenger.connect()
 
-        async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
-            return await _reached(config, _credentials(config), clock, budget)
+async def _work(parts: Parts, build: Build) -> int:
+    """Run this side in its market until stopped."""
+    left_markets.begin(parts)
+    if await _manage(parts, build(parts)) is Ending.NOT_NEUTRAL:
+        raise NotNeutralError(
+            "stopped, but not everything is covered: see `python hedgectl.py status`."
+        )
+    left_markets.end(parts)
+    return 0
 
-        try:
-            for warning in await patience.until_done(connect):
-                log.warning("redis", detail=warning)
-            venue, stack = await patience.until_done(open_venue)
-            async with stack:
-                patience.keep_reached()
-                yield _parts(config, host, messenger, venue, budget, clock, log)
-        finally:
-            await messenger.aclose()
+
+async def _manage(parts: Parts, manager: Shell) -> Ending:
+    parts.log.info(
+        "start",
+        version=parts.version,
+        account=parts.config.own.account_index,
+        market=parts.spec.symbol,
+        instance=parts.instance,
+        pid=os.getpid(),
+    )
+    _calm_collector()
+    with on_stop_signals(asyncio.get_running_loop(), stopper(manager.stop, _leave)):
+        return await manager.run()
+
+
+async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:
+    """Return what an earlier run left in other markets. Raises UnreachableError."""
+    venue, side = parts.venue, parts.config.side
+    try:
+        orders = await venue.orders_elsewhere() if side == "a" else ()
+        positions = await venue.positions_elsewhere()
+    except (VenueUnavailableError, VenueRefusedError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {parts.config.lighter.base_url} does not list what account "
+            f"{parts.config.own.account_index} has in other markets: {error}"
+        ) from error
+    stated = await parts.messenger.business_elsewhere(side, parts.spec.market_index)
+    return left_markets.remains_of(parts, orders, positions, stated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """How it stands with a market that was left: the way out in words."""
+
+    text: str
+    is_covered: bool
+
+
+async def _leave_market(
+    config: Config, host: HostState, build: Build, remains: left_markets.Remains, symbol: str
+) -> _Left:
+    """End what is left in another market: A cancels and states its book, B covers what it owes."""
+    there = replace(
+        config,
+        market=str(remains.market_index),
+        safety=replace(config.safety, max_fill_base_amount=None, max_position_base_amount=None),
+    )
+    async with _opened(there, host) as opened:
+        parts = replace(opened, leaves=True)
+        parts.log.warning("leaving_market", market=parts.spec.symbol, because=remains.text)
+        manager = build(parts)
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(_stop_when_done(parts, manager), name="leaving")
+            await _manage(parts, manager)
+            watch.cancel()
+        is_covered = watch.done() and not watch.cancelled() and watch.result()
+        lots = manager.books.book.net_lots if manager.books.book is not None else None
+        text = left_markets.way_out(config.side, parts.spec, symbol, remains, lots)
+        if is_covered:
+            left_markets.end(parts)
+        return _Left(text, is_covered)
+
+
+async def _stop_when_done(parts: Parts, manager: Shell) -> bool:
+    """Ask the side to stop once it may leave; return whether nothing was owed then.
+
+    At the latest A stops after its own reduction, B after the end of every order of a silent A.
+    """
+    config, clock = parts.config, parts.clock
+    longest_s = config.strategy.force_close_timeout if config.side == "a" else ORDER_LIFE_S
+    deadline_ms = clock.now_ms() + round((longest_s + config.timing.stop_timeout_s) * 1000)
+    while not manager.may_leave_here and clock.now_ms() < deadline_ms:
+        await clock.sleep(config.timing.tick_s)
+    is_covered = manager.is_covered_here
+    manager.stop()
+    return is_covered
+
+
+@asynccontextmanager
+async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
+    """Open Redis and the exchange; give the parts of a manager."""
+    clock = SystemClock()
+    budget = _budget(config, clock)
+    messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
+    patience, log = Patience(config, host, messenger), Log()
+
+    async def connect() -> list[str]:
+        return messenger.connect()
+
+    async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
+        return await _reached(config, _credentials(config), clock, budget)
+
+    try:
+        for warning in await patience.until_done(connect):
+            log.warning("redis", detail=warning)
+        venue, stack = await patience.until_done(open_venue)
+        async with stack:
+            patience.keep_reached()
+            yield _parts(config, host, messenger, venue, budget, clock, log)
+    finally:
+        await messenger.aclose()
 
 
 def _budget(config: Config, clock: SystemClock) -> RequestBudget:

@@ -8,6 +8,7 @@ Reads either return the truth of one answer or raise `VenueUnavailableError` / `
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from hedge.core.amounts import MarketSpec, Side
@@ -172,6 +173,23 @@ class Market:
     status: str = ACTIVE
 
 
+@dataclass(frozen=True, slots=True)
+class OrderElsewhere:
+    """A resting order of our account in another market than ours."""
+
+    market_index: int
+    client_order_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionElsewhere:
+    """A position of our account in another market than ours, signed, in the base asset."""
+
+    market_index: int
+    symbol: str
+    base_amount: Decimal
+
+
 # --- what the streams say ------------------------------------------------------------------
 
 
@@ -281,6 +299,12 @@ class Venue(Protocol):
 
     async def account(self) -> AccountView:
         """Return one answer of the account query."""
+
+    async def orders_elsewhere(self) -> tuple[OrderElsewhere, ...]:
+        """Return our resting orders of every market but ours. Raises VenueError."""
+
+    async def positions_elsewhere(self) -> tuple[PositionElsewhere, ...]:
+        """Return our positions of every market but ours. Raises VenueError."""
 
     async def check_key(self) -> None:
         """Compare our key with the venue's. Raises VenueRefusedError when it does not match."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hedge.bus.remnants import business_of
+from hedge.bus.remnants import business_of, elsewhere_of
 
 OURS, OTHER = "aa", "bb"
 
@@ -56,3 +56,18 @@ def test_what_is_on_record_is_business(values: dict[str, str], words: str) -> No
 def test_another_host_that_leads_answers_for_all() -> None:
     """Its lease stands: what is open is hedged there."""
     assert told(held=lease(OTHER), a=position("0.0100"), owed=ledger("1")) == ""
+
+
+def in_market(text: str, market: object) -> str:
+    return json.dumps({**json.loads(text), "market_index": market})
+
+
+def test_what_is_stated_of_other_markets_is_told_by_market() -> None:
+    """Zero there, our own market, and values that name none are nothing."""
+    own = in_market(position("0.01"), 1)
+    assert elsewhere_of({"A": own, "B": None}, in_market(ledger("0"), 0), 1) == {}
+    assert elsewhere_of({"A": position("0.01"), "B": "garbage"}, None, 1) == {}
+    old = in_market(position("0.0100"), 0)
+    assert elsewhere_of({"A": old}, None, 1) == {0: "Redis shows a position of A: 0.0100"}
+    unknown = in_market(ledger(None), 0)
+    assert elsewhere_of({}, unknown, 1) == {0: "Redis shows a debt of B: unknown"}

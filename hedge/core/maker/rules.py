@@ -287,6 +287,8 @@ def _wanted(state: MakerState, facts: Facts) -> _Wanted | Hold:
     """
     spec, net = facts.spec or state.config.spec, state.net_lots or 0
     bid, ask = facts.bid_ticks, facts.ask_ticks
+    if not state.config.places:
+        return Hold("leaving", f"A only ends what an earlier run left in {spec.symbol}")
     if not facts.is_market_open:
         return Hold("market_closed", f"market {spec.symbol} is {facts.market_status}")
     if bid is None or ask is None:
@@ -336,8 +338,9 @@ def _why_not_open(state: MakerState, position_lots: int) -> Hold | None:
 
 def _may_place(state: MakerState, facts: Facts) -> bool:
     return (
-        state.nonce is not None
+        state.config.places
         and state.leading
+        and state.nonce is not None
         and state.adopted
         and state.pending is None
         and state.streams_up

@@ -93,7 +93,10 @@ class Pending(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class MakerConfig:
-    """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset."""
+    """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset.
+
+    `places` False lets it cancel and state its book, and rest nothing.
+    """
 
     spec: MarketSpec
     instance: str
@@ -112,6 +115,7 @@ class MakerConfig:
     max_position_lots: int | None = None
     offset_lots: int = 0
     peer_watch: bool = True
+    places: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,8 @@ class RestClient:
         """Return `tx` by hash."""
         return await self._read(Priority.URGENT, "tx", {"by": "hash", "value": tx_hash})
 
-    async def active_orders(self, market_index: int) -> Json:
-        """Return `accountActiveOrders` of one market."""
+    async def active_orders(self, market_index: int | None) -> Json:
+        """Return `accountActiveOrders` of one market, None for all."""
         query = {"account_index": self._account_index, "market_id": market_index}
         return await self._read_own(Priority.NORMAL, "accountActiveOrders", query)
 

@@ -30,8 +30,10 @@ from hedge.exchange.port import (
     Answer,
     Clock,
     Market,
+    OrderElsewhere,
     OrderRequest,
     Path,
+    PositionElsewhere,
     Priority,
     SignedTx,
     TradePages,
@@ -313,6 +315,21 @@ class LighterVenue:
         body = await self._rest.account(self._account_index)
         with parse.readable():
             return parse.account_view(body, self._spec, self._account_index)
+
+    async def orders_elsewhere(self) -> tuple[OrderElsewhere, ...]:
+        """Return our resting orders of every market but ours. Raises VenueError."""
+        body = await self._rest.active_orders(None)
+        if "orders" in body and body["orders"] is None:
+            return ()  # a null list is known to mean an empty one; the host's file names ours too
+        with parse.readable():
+            rows = parse.rows_of(body, "orders")
+            return parse.orders_elsewhere(rows, self._spec, self._account_index)
+
+    async def positions_elsewhere(self) -> tuple[PositionElsewhere, ...]:
+        """Return our positions of every market but ours. Raises VenueError."""
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
+            return parse.positions_elsewhere(body, self._spec, self._account_index)
 
     async def is_maker_only(self) -> bool:
         """Whether our key may send post-only orders alone. Raises VenueError."""

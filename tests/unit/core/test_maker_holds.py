@@ -146,6 +146,14 @@ def test_every_limit_that_holds_a_back_has_its_words() -> None:
     assert held(driver).reason == "no_market_data"
 
 
+def test_a_maker_that_only_leaves_its_market_rests_nothing() -> None:
+    """It cancels, states its book and waits for B; not even its own position is quoted."""
+    driver = Maker(places=False).ready(100)
+    driver.facts(room=True)
+    assert driver(Tick()) == []
+    assert held(driver).reason == "leaving"
+
+
 def test_nothing_of_this_halts() -> None:
     """A hold is no halt: nobody has to resume it."""
     driver = fallen(net=0)
