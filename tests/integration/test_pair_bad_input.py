@@ -112,8 +112,9 @@ async def test_a_wrong_command_line_is_refused(pair: Pair, arguments: list[str],
 
 @pytest.mark.parametrize("side", ["a", "b"])
 async def test_check_says_what_a_start_would_find(pair: Pair, side: str) -> None:
-    """`--check` prints a table, trades nothing and ends with 0."""
-    daemon = pair.spawn(side, pair.config_of(side), "--check")
+    """`--check` prints a table, trades nothing, leaves no file behind and ends with 0."""
+    config = pair.config_of(side, state__dir="unmade/state", logging__dir="unmade/logs")
+    daemon = pair.spawn(side, config, "--check")
     assert await daemon.ended() == 0
     text = daemon.output()
     words = ["100,000.00 USDC", "Redis script", "a message came back", "private stream"]
@@ -123,8 +124,7 @@ async def test_check_says_what_a_start_would_find(pair: Pair, side: str) -> None
     assert "FAILED" not in text
     assert await pair.paper.orders() == []
     assert await pair.client.keys("*") == []
-    assert not (pair.folder / f"state-{side}").exists()
-    assert not list(pair.folder.glob("logs*"))
+    assert not (pair.folder / "unmade").exists()
 
 
 async def test_check_marks_all_that_would_not_work(pair: Pair) -> None:
