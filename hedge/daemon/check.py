@@ -15,6 +15,7 @@ from typing import Any
 
 from hedge.bus.diagnosis import where
 from hedge.config.schema import Config
+from hedge.core import ids
 from hedge.core.amounts import MarketSpec, quote_text
 from hedge.core.records import Depth
 from hedge.core.transitions import ACTIVE
@@ -28,6 +29,8 @@ from hedge.errors import (
 )
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import (
+    OrderElsewhere,
+    PositionElsewhere,
     StreamUp,
     VenueEvent,
     VenueRefusedError,
@@ -244,6 +247,8 @@ async def _of_streams(config: Config, venue: LighterVenue) -> tuple[list[Line], 
 async def _of_account(config: Config, venue: LighterVenue) -> list[Line]:
     try:
         account = await venue.account()
+        positions = await venue.positions_elsewhere()
+        orders = await venue.orders_elsewhere() if config.side == "a" else ()
     except (VenueUnavailableError, VenueRefusedError) as error:
         raise ExchangeUnreachableError(
             f"the exchange at {config.lighter.base_url} does not answer about account "
@@ -253,6 +258,26 @@ async def _of_account(config: Config, venue: LighterVenue) -> list[Line]:
     return [
         told("available", f"{account.available_micros / 1e6:,.2f} USDC"),
         told("position", f"{spec.base(account.position_lots)} {spec.symbol}"),
+        *_of_other_markets(orders, positions),
+    ]
+
+
+def _of_other_markets(
+    orders: tuple[OrderElsewhere, ...], positions: tuple[PositionElsewhere, ...]
+) -> list[Line]:
+    """Name what the account has in other markets: it shares the margin, or a start ends it."""
+    lines = [
+        told("other position", f"{one.base_amount:+f} {one.symbol}; it shares the margin")
+        for one in positions
+    ]
+    ours = sorted({one.market_index for one in orders if ids.is_ours(one.client_order_index)})
+    return lines + [
+        failed(
+            "other market",
+            f"an order of the pair rests in the market of index {index}: a start ends it first",
+            ConfigError.exit_code,
+        )
+        for index in ours
     ]
 
 

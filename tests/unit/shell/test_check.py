@@ -6,12 +6,13 @@ from typing import cast
 
 import pytest
 
+from hedge.core.ids import order_id
 from hedge.core.records import Depth, Level
 from hedge.daemon import check
 from hedge.daemon.check import Line, Verdict
 from hedge.errors import ConfigError
 from hedge.exchange.lighter.venue import LighterVenue
-from hedge.exchange.port import VenueRefusedError
+from hedge.exchange.port import OrderElsewhere, PositionElsewhere, VenueRefusedError
 from tests.unit.venue.fakes import ETH
 
 BOOK = Depth(bids=(Level(300_000, 10),), asks=(Level(300_100, 10),))
@@ -74,6 +75,16 @@ def test_a_directory_is_fine_where_it_can_be_made(tmp_path: Path) -> None:
     line = check._of_directory("state.dir", tmp_path / "a" / "b")
     assert (line.verdict, line.code) == (Verdict.FAILED, 2)
     assert not (tmp_path / "a" / "b").exists()
+
+
+def test_other_markets_of_the_account_are_named() -> None:
+    """Positions share the margin; an order of the pair is what a start ends first."""
+    orders = tuple(map(OrderElsewhere, (7, 8, 7), (order_id("abc123", 1), 4711, order_id("a", 2))))
+    positions = (PositionElsewhere(1, "BTC", Decimal("-0.00020")),)
+    position, order = check._of_other_markets(orders, positions)
+    assert (position.verdict, position.found[:12]) == (Verdict.TOLD, "-0.00020 BTC")
+    assert (order.verdict, order.code) == (Verdict.FAILED, 2)
+    assert "index 7" in order.found
 
 
 def test_the_exit_code_is_that_of_the_first_failure() -> None:
