@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from hedge.config.reader import ExactLoader, SectionReader, has_variable, wrong
+from hedge.config.reader import ExactLoader, NotationError, SectionReader, has_variable, wrong
 from hedge.config.schema import (
     REDIS_SECRETS,
     AccountConfig,
@@ -40,6 +40,13 @@ from hedge.errors import ConfigError
 
 MAINNET_CHAIN = 304
 TESTNET_CHAIN = 300
+CHAINS = {
+    "mainnet.zklighter.elliot.ai": MAINNET_CHAIN,
+    "testnet.zklighter.elliot.ai": TESTNET_CHAIN,
+    "api.rh.lighter.xyz": 466_324,
+    "api.rh-testnet.lighter.xyz": TESTNET_CHAIN,
+}
+"""The exchange's own networks by host, and the chain that each signs for."""
 RESERVED_API_KEYS = 3
 """API keys 0 to 3 are used by Lighter's own apps."""
 
@@ -128,7 +135,10 @@ def _parsed(file: Path) -> dict[str, Any]:
         what = getattr(error, "problem", None) or "not YAML"
         # The text around the place is not shown, nor what is quoted from there: it may be a key.
         what = re.sub(r"'[^']{2,}'", "'…'", what)
-        raise ConfigError(f"{file}: not valid YAML{line}: {what}.") from None
+        text = f"not valid YAML{line}: {what}"
+        if isinstance(error, NotationError):
+            text = f"{what}{line}"
+        raise ConfigError(f"{file}: {text}.") from None
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise ConfigError(
             f"{file}: holds a value that cannot be read (a date, a number or a nesting that is "
@@ -186,9 +196,9 @@ def _accounts(
         account = reader.mapping(values.get(name), path)
         key = account.get("api_key_private_key")
         if not own and isinstance(key, str) and not _can_substitute(key, variables):
-            account["api_key_private_key"] = None
-        if not account.get("api_key_private_key"):
-            account["api_key_private_key"] = None
+            key = None
+        if not key:
+            account.pop("api_key_private_key", None)
         section = reader.section(AccountConfig, account, path)
         _check_key(section.api_key_private_key, own=own, key=f"{path}.api_key_private_key")
         found[name] = (
@@ -226,7 +236,7 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
         wrong("lighter.ws_url", lighter.ws_url, "an address that begins with wss://")
     for name, address in (("base_url", base), ("ws_url", lighter.ws_url)):
         _check_address(f"lighter.{name}", address)
-    chain = TESTNET_CHAIN if "testnet" in base else MAINNET_CHAIN
+    chain = _check_network(lighter, base)
     return dataclasses.replace(
         lighter,
         base_url=base,
@@ -234,6 +244,19 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
         chain_id=lighter.chain_id or chain,
         requests_per_minute=lighter.requests_per_minute or REQUESTS_PER_MINUTE[side],
     )
+
+
+def _check_network(lighter: LighterConfig, base: str) -> int:
+    """Return the chain of the base address. Raises ConfigError for values of two networks."""
+    host, stream_host = urlsplit(base).hostname, urlsplit(lighter.ws_url).hostname
+    chain = CHAINS.get(host or "")
+    if chain is None:
+        return TESTNET_CHAIN if "testnet" in base else MAINNET_CHAIN
+    if stream_host in CHAINS and stream_host != host:
+        wrong("lighter.ws_url", lighter.ws_url, f"an address of the network of base_url ({host})")
+    if lighter.chain_id not in (0, chain):
+        wrong("lighter.chain_id", lighter.chain_id, f"{chain}, the chain of {host}")
+    return chain
 
 
 def _check_address(key: str, address: str) -> None:
