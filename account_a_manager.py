@@ -221,6 +221,7 @@ class AccountAManager(Shell):
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Start, or prove everything anew where the lease had lapsed."""
         self._holder = None
+        left_markets.begin(self.parts)
         if self._was_leased:
             self.post(FenceNeeded("the lease had lapsed"))
         self._was_leased = True

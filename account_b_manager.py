@@ -46,6 +46,7 @@ from hedge.core.hedger.state import (
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Trade
 from hedge.core.transitions import Outcome, Verdict
+from hedge.daemon import left_markets
 from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import STOPS_B
@@ -338,6 +339,7 @@ class AccountBManager(Shell):
 
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Lead once state and streams are there."""
+        left_markets.begin(self.parts)
         self._standing.taken()
         before = self.books.snapshot.ledger if self.books.snapshot else None
         self.state = self._hand.taken_over(self.state, before)

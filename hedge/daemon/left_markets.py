@@ -40,7 +40,7 @@ class Remains:
 
 
 def begin(parts: Parts) -> None:
-    """Remember, before anything is sent, that this side runs in this market."""
+    """Remember, before anything is sent, that this side leads in this market."""
     _keep_market(parts, has_left=False)
 
 

@@ -188,7 +188,6 @@ async def _run(config: Config, build: Build) -> int:
 
 async def _work(parts: Parts, build: Build) -> int:
     """Run this side in its market until stopped."""
-    left_markets.begin(parts)
     if await _manage(parts, build(parts)) is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
             "stopped, but not everything is covered: see `python hedgectl.py status`."
