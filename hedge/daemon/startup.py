@@ -30,6 +30,7 @@ from hedge.daemon.daemon import Shell
 from hedge.daemon.host_os import loop_factory, on_stop_signals, print_any_text
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, setup_logging
+from hedge.daemon.order_requests import order_life_s
 from hedge.daemon.patience import Patience
 from hedge.errors import (
     AccountKeyError,
@@ -43,7 +44,6 @@ from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
 from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
 from hedge.exchange.port import (
-    ORDER_LIFE_S,
     KeyRefusedError,
     VenueRefusedError,
     VenueUnavailableError,
@@ -264,7 +264,7 @@ async def _stop_when_done(parts: Parts, manager: Shell) -> bool:
     At the latest A stops after its own reduction, B after the end of every order of a silent A.
     """
     config, clock = parts.config, parts.clock
-    longest_s = config.strategy.force_close_timeout if config.side == "a" else ORDER_LIFE_S
+    longest_s = config.strategy.force_close_timeout if config.side == "a" else order_life_s(parts)
     deadline_ms = clock.now_ms() + round((longest_s + config.timing.stop_timeout_s) * 1000)
     while not manager.may_leave_here and clock.now_ms() < deadline_ms:
         await clock.sleep(config.timing.tick_s)

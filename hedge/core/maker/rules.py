@@ -296,9 +296,12 @@ def _wanted(state: MakerState, facts: Facts) -> _Wanted | Hold:
     if net > 0 and spec.can_rest(net, ask):
         return _Wanted(Side.SELL, net, ask)
     quantity = state.config.quantity_lots
-    if not spec.can_rest(quantity, bid):
-        if net > 0 and net != state.dust_lots:
-            return _Wanted(Side.SELL, net, bid, closing=True)
+    opens = spec.can_rest(quantity, bid)
+    # A fall of the price, or a minimum raised since the start, makes no small rest of a position.
+    is_whole = not opens or net >= state.config.spec.min_base_lots
+    if net > 0 and net != state.dust_lots and is_whole:
+        return _Wanted(Side.SELL, net, bid, closing=True)
+    if not opens:
         return _below_minimum(state, spec, bid)
     return _why_not_open(state, net + quantity) or _Wanted(Side.BUY, quantity, bid)
 

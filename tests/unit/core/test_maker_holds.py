@@ -113,6 +113,16 @@ def test_a_small_rest_is_bought_over_while_the_quantity_may_rest() -> None:
     assert not driver.order.closing
 
 
+def test_a_position_that_a_raised_minimum_made_too_small_is_closed() -> None:
+    """So is one that the price made so: nothing is opened on top of it."""
+    for changes in ({"spec": replace(SPEC, min_base_lots=80)}, {"ask_ticks": ASK // 2}):
+        driver = Maker().ready(60)
+        driver.facts(room=True, **changes)
+        driver(Tick())
+        order = driver.order
+        assert (order.side, order.lots, order.closing) == (Side.SELL, 60, True)
+
+
 def test_a_short_below_the_minimum_is_never_closed_by_itself() -> None:
     """Where only long is expected nothing is bought back; the hold names the position."""
     driver = Maker().ready(-20)
