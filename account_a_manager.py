@@ -6,7 +6,6 @@ events and performs its effects.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -46,10 +45,11 @@ from hedge.core.maker.state import (
     Work,
 )
 from hedge.core.records import Trade
-from hedge.core.transitions import Facts, Verdict
+from hedge.core.transitions import Verdict
+from hedge.daemon import left_markets
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.order_requests import check_quantity, maker_request
+from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
 from hedge.daemon.send_outcome import outcome_of
@@ -72,6 +72,9 @@ LEAVE_S = 60.0
 """`--leave` takes at most this long."""
 B_GONE_S = 8.0
 """`--leave` does not wait longer for a B without a heartbeat."""
+_BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum"})
+"""Holds that may last for days and that nothing of the pair ends."""
+
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
 
@@ -113,11 +116,6 @@ class AccountAManager(Shell):
     def _loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
         loops = super()._loops()
         return (*loops, ("leave", self._leave_in_time())) if self._leaves else loops
-
-    def facts(self) -> Facts:
-        """Return what is true outside now; one that leaves has no room for an order."""
-        facts = super().facts()
-        return replace(facts, room=False) if self._leaves else facts
 
     def _maybe_leave(self) -> None:
         """Stop once the book is proven and B can answer it, or has not answered for long."""
@@ -165,7 +163,10 @@ class AccountAManager(Shell):
     def step(self, event: Any) -> tuple[Any, ...]:
         """Step the maker."""
         before = self.state.phase
+        had_order = self.state.order is not None
         self.state, effects = maker.step(self.state, event, self.facts())
+        if had_order and self.state.order is None:
+            left_markets.forget_order(self.parts)
         if self.state.phase is not before:
             if before is Phase.RECONCILING:
                 self.look_now(speak=True)
@@ -265,6 +266,7 @@ class AccountAManager(Shell):
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Start, or prove everything anew where the lease had lapsed."""
         self._holder = None
+        left_markets.begin(self.parts)
         if self._was_leased:
             self.post(FenceNeeded("the lease had lapsed"))
         self._was_leased = True
@@ -307,12 +309,11 @@ class AccountAManager(Shell):
         if self._started or not ready:
             return
         self._started = True
-        if not self._leaves:
-            check_quantity(self.parts, self.state.config.quantity_lots, self.facts().bid_ticks)
         self.post(Started())
 
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
-        """Hand the proven book to the maker."""
+        """Hand the proven book to the maker; the fence has cancelled what rested."""
+        left_markets.forget_order(self.parts)
         self._proven_epoch = self.origin.epoch
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
         self._maybe_leave()
@@ -320,6 +321,14 @@ class AccountAManager(Shell):
     def on_book_not_proven(self, detail: str) -> None:
         """Halt: a book without proof is never traded on."""
         self.post(HaltRaised("book_not_proven", detail))
+
+    @property
+    def is_covered_here(self) -> bool:
+        """Whether nothing rests, and B covers what A holds, or A holds nothing and owes no fill."""
+        state = self.state
+        if not state.seq or state.order is not None or state.pending is not None:
+            return False
+        return maker.is_covered(state) or (state.net_lots == 0 and state.uncovered_ms is None)
 
     def is_quiet(self) -> bool:
         """Whether nothing is pending; an order may rest."""
@@ -439,11 +448,15 @@ class AccountAManager(Shell):
 
     def _log_waiting(self) -> None:
         """Say why nothing rests, once per reason."""
-        why = statements.why_waiting(self.state, self.facts())
-        if why != self._waiting:
-            self._waiting = why
-            if why:
-                self.log.info("waiting", reason=why)
+        hold = statements.why_waiting(self.state, self.facts())
+        word = hold.reason if hold is not None else ""
+        if word != self._waiting:
+            self._waiting = word
+            if hold is not None and word in _BROUGHT_BY_THE_MARKET:
+                self.log.warning("holding", reason=word, detail=hold.detail)
+                self.voice.say("holding", word, hold.detail)
+            elif hold is not None:
+                self.log.info("waiting", reason=hold.detail)
 
     # --- the venue ------------------------------------------------------------------------
 
@@ -457,6 +470,8 @@ class AccountAManager(Shell):
             closing=order.closing,
         )
         request = maker_request(self.parts, order)
+        if not order.closing:
+            left_markets.keep_order(self.parts, request)
         await self._send(
             Pending.PLACE, order, lambda: self.parts.sender.order(request, order.nonce)
         )

@@ -46,6 +46,7 @@ from hedge.core.hedger.state import (
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Trade
 from hedge.core.transitions import Outcome, Verdict
+from hedge.daemon import left_markets
 from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import STOPS_B
@@ -98,7 +99,7 @@ class AccountBManager(Shell):
             lambda: self.post(StreamsChanged(up=True)),
         )
         self._watcher = Watcher(parts, self._watch_handlers())
-        self._a_lives = False
+        self._a_lives = self._a_was_here = self._a_is_gone = False
         parts.messenger.subscribe(parts.names.account_a_filled, self.on_a_account_filled)
 
     def _ear_handlers(self) -> EarHandlers:
@@ -250,6 +251,8 @@ class AccountBManager(Shell):
         )
         if snapshot is None:
             return
+        self._a_was_here |= self._a_lives
+        self._a_is_gone = snapshot.ready_a is None
         if not self.lease.held:
             self._answers.neutral.note(snapshot.neutral)  # kept also where Redis forgets it
             self._see_leader(snapshot.ready_b)
@@ -345,6 +348,7 @@ class AccountBManager(Shell):
 
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Lead once state and streams are there."""
+        left_markets.begin(self.parts)
         self._standing.taken()
         before = self.books.snapshot.ledger if self.books.snapshot else None
         self.state = self._hand.taken_over(self.state, before)
@@ -379,6 +383,16 @@ class AccountBManager(Shell):
     def on_book_not_proven(self, detail: str) -> None:
         """Halt this side too: a book without proof is never traded on."""
         self.post(HaltRaised("book_not_proven", detail))
+
+    @property
+    def is_covered_here(self) -> bool:
+        """Whether B knows A's position and covers it."""
+        return hedger.target_known(self.state) and hedger.is_covered(self.state)
+
+    @property
+    def may_leave_here(self) -> bool:
+        """B leaves last: once A was there, stated its book and is gone again."""
+        return self.is_covered_here and self._a_was_here and self._a_is_gone
 
     def is_quiet(self) -> bool:
         """Whether no order is in flight."""

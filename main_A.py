@@ -11,6 +11,7 @@ gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth 
 
 from account_a_manager import LEAVE_S, AccountAManager
 from hedge.config.schema import PartialFill
+from hedge.core.amounts import MAX_LOTS
 from hedge.core.maker.state import MakerConfig
 from hedge.daemon.context import Parts
 from hedge.daemon.startup import lots_of, run, usd_to_micros
@@ -26,14 +27,14 @@ REQUOTE_SHARE_MS = 240_000
 def build(parts: Parts) -> AccountAManager:
     """Build A's manager from the configuration."""
     strategy = parts.config.strategy
-    quantity = lots_of(parts.spec, parts.config, "strategy", "quantity")
+    quantity = 1 if parts.leaves else lots_of(parts.spec, parts.config, "strategy", "quantity")
     if quantity is None:
         raise ConfigError("no quantity: give --quantity or set strategy.quantity.")
-    if quantity < parts.spec.min_base_lots:
-        smallest = parts.spec.base(parts.spec.min_base_lots)
+    if quantity > MAX_LOTS:
         raise ConfigError(
-            f"strategy.quantity = {strategy.quantity}: the smallest resting order of "
-            f"{parts.spec.symbol} is {smallest}; raise the quantity."
+            f"strategy.quantity = {strategy.quantity}: the exchange has no number for an order "
+            f"above {parts.spec.base(MAX_LOTS)} {parts.spec.symbol}; lower the quantity.",
+            "strategy.quantity",
         )
     return AccountAManager(parts, _settings(parts, quantity))
 
@@ -42,7 +43,9 @@ def build_leaving(parts: Parts) -> AccountAManager:
     """Build what cancels everything of A, proves and states its book, and ends."""
     settings = _settings(parts, 0)
     return AccountAManager(
-        parts, replace(settings, stop_deadline_ms=round(LEAVE_S * 1000)), leaves=True
+        parts,
+        replace(settings, stop_deadline_ms=round(LEAVE_S * 1000), places=False),
+        leaves=True,
     )
 
 
@@ -67,6 +70,7 @@ def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
         max_position_lots=parts.scope.max_position_lots,
         offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,
         peer_watch=parts.peer is not None,
+        places=not parts.leaves,
     )
 
 

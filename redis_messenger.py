@@ -32,6 +32,7 @@ from hedge.bus.port import (
     StateSnapshot,
     TextHandler,
 )
+from hedge.bus.remnants import business_of, elsewhere_of
 from hedge.bus.replies import fitting, is_number, parsed
 from hedge.bus.scripts import SWAP, LeaseMode
 from hedge.bus.snapshot import UNREADABLE_HALT, SnapshotReader, unreadable_halt
@@ -326,6 +327,25 @@ class RedisMessenger:
             with contextlib.suppress(MessageRefusedError):
                 standbys.append(Standby.from_json(text or "", scope.spec, scope.limits_b))
         return tuple(standbys)
+
+    async def business(self, lease: LeaseKey) -> str:
+        """Return in words what Redis shows that this side must answer for; "" for nothing.
+
+        `lease` is that of our own key. Works before `bind`.
+        """
+        names = self.names
+        keys = [lease.name, names.position_a, names.position_b, names.ledger]
+        held, a, b, ledger = await self._reads.values(keys)
+        return business_of(held, {"A": a, "B": b}, ledger, self.host_id)
+
+    async def business_elsewhere(self, side: str, market_index: int) -> dict[int, str]:
+        """Return what Redis shows of other markets that a side must answer for, by market."""
+        names = self.names
+        keys = [names.position_a, names.position_b, names.ledger]
+        a, b, ledger = await self._reads.values(keys)
+        if side == "a":
+            return elsewhere_of({"A": a}, None, market_index)
+        return elsewhere_of({"A": a, "B": b}, ledger, market_index)
 
     # --- people
 

@@ -174,6 +174,12 @@ class Messenger(Protocol):
     async def read_state(self) -> StateSnapshot:
         """Read all state keys in one round trip."""
 
+    async def business(self, lease: LeaseKey) -> str:
+        """Return in words what Redis shows that a side must answer for; "" for nothing."""
+
+    async def business_elsewhere(self, side: str, market_index: int) -> dict[int, str]:
+        """Return what Redis shows of other markets that a side must answer for, by market."""
+
     async def set_halt(self, halt: Halt) -> HaltAnswer:
         """Halt the pair; a halt in force stays, a resumed record of the same id too."""
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from hedge.config.reader import ExactLoader, SectionReader, has_variable, wrong
+from hedge.config.reader import ExactLoader, NotationError, SectionReader, has_variable, wrong
 from hedge.config.schema import (
     REDIS_SECRETS,
     AccountConfig,
@@ -40,6 +40,13 @@ from hedge.errors import ConfigError
 
 MAINNET_CHAIN = 304
 TESTNET_CHAIN = 300
+CHAINS = {
+    "mainnet.zklighter.elliot.ai": MAINNET_CHAIN,
+    "testnet.zklighter.elliot.ai": TESTNET_CHAIN,
+    "api.rh.lighter.xyz": 466_324,
+    "api.rh-testnet.lighter.xyz": TESTNET_CHAIN,
+}
+"""The exchange's own networks by host, and the chain that each signs for."""
 RESERVED_API_KEYS = 3
 """API keys 0 to 3 are used by Lighter's own apps."""
 
@@ -94,7 +101,23 @@ def load_config(
         config, side=side, lighter=_derived(config.lighter, side), warnings=()
     )
     _cross_check(config)
+    config = _placed(config, file)
     return dataclasses.replace(config, warnings=tuple(_warnings(config, reader, literal, file)))
+
+
+def _placed(config: Config, file: Path) -> Config:
+    """Resolve the directories against the file's folder, whatever the working directory is.
+
+    A link to the file counts as the file: each way to name it leads to the same state.
+    """
+    folder = file.resolve().parent
+    state_dir, former = folder / config.state.dir, Path(config.state.dir).absolute()
+    return dataclasses.replace(
+        config,
+        state=dataclasses.replace(config.state, dir=str(state_dir)),
+        logging=dataclasses.replace(config.logging, dir=str(folder / config.logging.dir)),
+        former_state_dir="" if former.resolve() == state_dir.resolve() else str(former),
+    )
 
 
 def _parsed(file: Path) -> dict[str, Any]:
@@ -112,7 +135,10 @@ def _parsed(file: Path) -> dict[str, Any]:
         what = getattr(error, "problem", None) or "not YAML"
         # The text around the place is not shown, nor what is quoted from there: it may be a key.
         what = re.sub(r"'[^']{2,}'", "'…'", what)
-        raise ConfigError(f"{file}: not valid YAML{line}: {what}.") from None
+        text = f"not valid YAML{line}: {what}"
+        if isinstance(error, NotationError):
+            text = f"{what}{line}"
+        raise ConfigError(f"{file}: {text}.") from None
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise ConfigError(
             f"{file}: holds a value that cannot be read (a date, a number or a nesting that is "
@@ -170,9 +196,9 @@ def _accounts(
         account = reader.mapping(values.get(name), path)
         key = account.get("api_key_private_key")
         if not own and isinstance(key, str) and not _can_substitute(key, variables):
-            account["api_key_private_key"] = None
-        if not account.get("api_key_private_key"):
-            account["api_key_private_key"] = None
+            key = None
+        if not key:
+            account.pop("api_key_private_key", None)
         section = reader.section(AccountConfig, account, path)
         _check_key(section.api_key_private_key, own=own, key=f"{path}.api_key_private_key")
         found[name] = (
@@ -210,7 +236,7 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
         wrong("lighter.ws_url", lighter.ws_url, "an address that begins with wss://")
     for name, address in (("base_url", base), ("ws_url", lighter.ws_url)):
         _check_address(f"lighter.{name}", address)
-    chain = TESTNET_CHAIN if "testnet" in base else MAINNET_CHAIN
+    chain = _check_network(lighter, base)
     return dataclasses.replace(
         lighter,
         base_url=base,
@@ -218,6 +244,19 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
         chain_id=lighter.chain_id or chain,
         requests_per_minute=lighter.requests_per_minute or REQUESTS_PER_MINUTE[side],
     )
+
+
+def _check_network(lighter: LighterConfig, base: str) -> int:
+    """Return the chain of the base address. Raises ConfigError for values of two networks."""
+    host, stream_host = urlsplit(base).hostname, urlsplit(lighter.ws_url).hostname
+    chain = CHAINS.get(host or "")
+    if chain is None:
+        return TESTNET_CHAIN if "testnet" in base else MAINNET_CHAIN
+    if stream_host in CHAINS and stream_host != host:
+        wrong("lighter.ws_url", lighter.ws_url, f"an address of the network of base_url ({host})")
+    if lighter.chain_id not in (0, chain):
+        wrong("lighter.chain_id", lighter.chain_id, f"{chain}, the chain of {host}")
+    return chain
 
 
 def _check_address(key: str, address: str) -> None:
@@ -271,9 +310,11 @@ def _cross_check(config: Config) -> None:
             accounts.account_b.account_index,
             "another account than account_a's",
         )
-    quantity, most = config.strategy.quantity, config.safety.max_fill_base_amount
-    if quantity is not None and most is not None and quantity > most:
-        wrong("strategy.quantity", quantity, f"at most safety.max_fill_base_amount ({most})")
+    quantity = config.strategy.quantity
+    for limit in ("max_fill_base_amount", "max_position_base_amount"):
+        most = getattr(config.safety, limit)
+        if quantity is not None and most is not None and quantity > most:
+            wrong("strategy.quantity", quantity, f"at most safety.{limit} ({most})")
 
 
 def _cross_check_redis(redis: RedisConfig) -> None:

@@ -25,9 +25,15 @@ LEGACY_KEYS = frozenset({"poll_interval", "ws_reconnect_delay"})
 """Keys of an older program that mean nothing here, wherever they stand."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_INTEGER = re.compile("[-+]?(0|[1-9][0-9]*)")
+_AMOUNT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _PORT = re.compile("[1-9][0-9]{0,4}")
 _MAX_DIGITS = 28
 _LARGEST = 10**9
+
+
+class NotationError(yaml.constructor.ConstructorError):
+    """A number that is not written as people write it; YAML would read another one."""
 
 
 class ExactLoader(yaml.SafeLoader):
@@ -59,6 +65,18 @@ def _exact(loader: ExactLoader, node: yaml.ScalarNode) -> Decimal | str:
 
 
 ExactLoader.add_constructor("tag:yaml.org,2002:float", _exact)
+
+
+def _plain_integer(loader: ExactLoader, node: yaml.ScalarNode) -> int:
+    """Read an integer that is written as people write it: 0123 is 83 in YAML, and 1:30 is 90."""
+    text = str(loader.construct_scalar(node))
+    if not _INTEGER.fullmatch(text):
+        what = "a number that is not in plain decimal digits"
+        raise NotationError(None, None, what, node.start_mark)
+    return int(text)
+
+
+ExactLoader.add_constructor("tag:yaml.org,2002:int", _plain_integer)
 
 
 def wrong(key: str, found: object, allowed: str) -> NoReturn:
@@ -108,11 +126,15 @@ class SectionReader:
             key = f"{path}.{name}" if path else name
             if name in given:
                 continue
-            if values.get(name) is None or (values[name] == "" and hints[name] == Secret | None):
-                if item.default is dataclasses.MISSING:
-                    raise ConfigError(f"{key}: is missing; {item.metadata['meaning']}.", key)
-                filled[name] = item.default
+            if values.get(name) is None and item.default is dataclasses.MISSING:
+                raise ConfigError(f"{key}: is missing; {item.metadata['meaning']}.", key)
+            if name not in values or (values[name] == "" and hints[name] == Secret | None):
+                filled[name] = item.default  # a secret that is written as "" is none
                 continue
+            if values[name] is None:
+                raise ConfigError(
+                    f"{key}: nothing stands behind it; write a value, or delete the line.", key
+                )
             value = self.value(hints[name], values[name], key)
             self._check(item, value, key)
             filled[name] = value
@@ -183,7 +205,7 @@ class SectionReader:
         if isinstance(raw, bool | float) or not isinstance(raw, str | int | Decimal):
             wrong(key, raw, allowed)
         text = substituted(key, raw, self._environment) if isinstance(raw, str) else raw
-        if isinstance(text, str) and not re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII):
+        if isinstance(text, str) and not _AMOUNT.fullmatch(text):
             wrong(key, raw, allowed)
         number = Decimal(text)
         if not number.is_finite() or len(number.as_tuple().digits) > _MAX_DIGITS:
@@ -193,7 +215,14 @@ class SectionReader:
     def _secret(self, raw: object, key: str) -> Secret:
         if not isinstance(raw, str):
             raise ConfigError(f"{key}: must be text; put it in quotes.", key)
-        return Secret(substituted(key, raw, self._environment))
+        text = substituted(key, raw, self._environment)
+        if not text:
+            raise ConfigError(
+                f"{key}: is empty; set the variable or write the value, or delete the line where "
+                "there is none.",
+                key,
+            )
+        return Secret(text)
 
     def _word(self, hint: type[Enum], raw: object, key: str) -> Enum:
         words = [str(member.value) for member in hint]

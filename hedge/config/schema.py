@@ -286,14 +286,20 @@ class TimingConfig:
 class StateConfig:
     """Where this host keeps its own state."""
 
-    dir: str = setting("directory of locks, books and halt files", default="run")
+    dir: str = setting(
+        "directory of locks, books and halt files; relative to the configuration file's folder",
+        default="run",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggingConfig:
     """Log files."""
 
-    dir: str = setting("directory of main_A.log and main_B.log", default="logs")
+    dir: str = setting(
+        "directory of main_A.log and main_B.log; relative to the configuration file's folder",
+        default="logs",
+    )
     level: str = setting(
         "least level that is written",
         default="INFO",
@@ -320,6 +326,11 @@ class Config:
     logging: LoggingConfig = LoggingConfig()
     side: str = field(default="", metadata={"internal": True})
     warnings: tuple[str, ...] = field(default=(), metadata={"internal": True})
+    former_state_dir: str = field(default="", metadata={"internal": True})
+    """Where a relative `state.dir` pointed up to version 0.1.0: against the working directory.
+
+    "" where that is the same place.
+    """
 
     @property
     def own(self) -> AccountConfig:

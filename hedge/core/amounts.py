@@ -12,6 +12,9 @@ from decimal import Decimal, InvalidOperation
 
 MICROS = 1_000_000
 
+MAX_LOTS = 2**48 - 1
+"""The largest size of an order that the exchange can write down."""
+
 
 class InexactAmountError(ValueError):
     """Text or number that is not a whole, finite number of steps."""

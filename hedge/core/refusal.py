@@ -19,6 +19,8 @@ class Refusal(enum.Enum):
     TROUBLE = "exchange_trouble"
     """The exchange's own fault or time-out: no word on the transaction."""
     TOKEN = "token_expired"  # noqa: S105  a word, no secret
+    MARKET = "market_closed"
+    """The market's state lets no order pass; it may open again."""
     OTHER = "refused"
 
     @property

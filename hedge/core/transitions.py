@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hedge.core.amounts import MarketSpec
 from hedge.core.refusal import Refusal
 
 S = TypeVar("S", bound=enum.Enum)
@@ -24,6 +25,10 @@ def look_up(table: Mapping[S, Mapping[T, S]], state: S, trigger: T) -> S:
         raise IllegalTransitionError(msg) from None
 
 
+ACTIVE = "active"
+"""The exchange's word for a market that takes orders."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is true outside at the moment of a step.
@@ -31,7 +36,8 @@ class Facts:
     `now_ms` is monotonic. Prices are ticks, None while unknown: `bid_ticks` and `ask_ticks` are
     the configured level of each side, `mark_ticks` the price by which exposure is valued.
     `room` says that the request budget allows an order that is not urgent, `crowded` that it is
-    more than half used.
+    more than half used. `market_status` is the exchange's word for the market's state, `spec` the
+    market as last read, None where it was not read since the start.
     """
 
     now_ms: int
@@ -40,6 +46,13 @@ class Facts:
     mark_ticks: int | None = None
     room: bool = True
     crowded: bool = False
+    market_status: str = ACTIVE
+    spec: MarketSpec | None = None
+
+    @property
+    def is_market_open(self) -> bool:
+        """Whether the exchange takes orders in the market, by its own word."""
+        return self.market_status == ACTIVE
 
 
 class Verdict(enum.Enum):

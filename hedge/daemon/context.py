@@ -34,6 +34,7 @@ class Parts:
     log: Log
     instance: str
     version: str
+    leaves: bool = False  # this run only ends what an earlier one left in this market
     peer: PeerVenue | None = None  # None: `lighter.peer_watch` is off
     new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
 

@@ -176,6 +176,16 @@ class Shell(ABC):
     def on_key_refused(self, error: KeyRefusedError) -> None:
         """Turn a refused key (while running) into events."""
 
+    @property
+    @abstractmethod
+    def is_covered_here(self) -> bool:
+        """Whether nothing of this side rests in the market, and nothing is owed there."""
+
+    @property
+    def may_leave_here(self) -> bool:
+        """Whether a side that only leaves its market has nothing more to wait for."""
+        return self.is_covered_here
+
     @abstractmethod
     def is_quiet(self) -> bool:
         """Whether nothing is on its way that would change our position."""

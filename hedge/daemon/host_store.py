@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import platform
+import re
 import secrets
 import sys
 import time
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 UNREADABLE_HALT = "unreadable"
 LOCK_FILE = "lock"
+_KEY_NAME = re.compile("([0-9]+)-([0-9]+)-([0-9]+)")
 _ID_BYTES = 6
 _MAX_BRACKETS = 20_000
 
@@ -40,9 +42,17 @@ class HostState:
     whose low 12 bits differ from those of the process before.
     """
 
-    def __init__(self, root: Path | str, chain_id: int, account: int, api_key: int) -> None:
-        """Name the directory; nothing is touched before `open`."""
-        self.path = Path(root) / f"{chain_id}-{account}-{api_key}"
+    def __init__(
+        self, root: Path | str, chain_id: int, account: int, api_key: int, former_root: str = ""
+    ) -> None:
+        """Name the directory; nothing is touched before `open`.
+
+        `former_root` is where an earlier version kept it, "" where that is the same place.
+        """
+        name = f"{chain_id}-{account}-{api_key}"
+        self.path = Path(root) / name
+        self.key = (chain_id, account, api_key)
+        self._former = Path(former_root) / name if former_root else None
         self.host_id = ""
         self.instance = ""
         self._lock: FileLock | None = None
@@ -62,32 +72,66 @@ class HostState:
         """Let the lock go."""
         self.close()
 
+    @property
+    def former_with_state(self) -> Path | None:
+        """Where an earlier version has left state of this key, None where it has not."""
+        former = self._former
+        return former if former is not None and _holds_state(former) else None
+
     def open(self) -> None:
         """Lock the directory, making it if needed, and choose this process's instance.
 
+        State that lies where an earlier version kept it is moved here first, and that is logged.
+
         Raises:
             AlreadyRunningError: another process has the lock.
-            ConfigError: the directory cannot be used.
+            ConfigError: the directory cannot be used, or the earlier one cannot be left alone.
 
         """
-        lock = FileLock(self.path / LOCK_FILE)
+        if (former := self.former_with_state) is not None:
+            self._take_over(former)
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            is_ours = lock.acquire()
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        self._lock = _locked(self.path)
+        self._identify()
+
+    def _take_over(self, former: Path) -> None:
+        """Move the earlier state here. Raises AlreadyRunningError, ConfigError.
+
+        Where both hold state this one counts: it is what the runs since then have written. A halt
+        that only the earlier one knows is not passed over.
+        """
+        if _holds_state(self.path):
+            if _holds_halt(former) and not _holds_halt(self.path):
+                raise ConfigError(
+                    f"{former} holds a halt of this account and key, {self.path} none: both hold "
+                    "state. If the halt is still to be obeyed copy its halt.json to "
+                    f"{self.path}; else move {former} away.",
+                    "state.dir",
+                )
+            _log.warning("earlier state ignored in=%s used=%s", former, self.path)
+            return
+        lock = _locked(former)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.path.is_dir():
+                (self.path / LOCK_FILE).unlink(missing_ok=True)
+                self.path.rmdir()
+            if sys.platform == "win32":  # what is open there cannot be renamed
+                lock.release()
+            former.rename(self.path)
         except OSError as error:
             raise ConfigError(
-                f"state.dir: {self.path} cannot be used ({error.strerror}); "
-                "choose another directory, or correct its owner.",
+                f"state.dir: the state of this account and key lies in {former} and belongs in "
+                f"{self.path} (relative to the configuration's folder); it cannot be moved "
+                f"({error.strerror}): move it by hand.",
                 "state.dir",
             ) from error
-        if not is_ours:
-            holder = holder_of(lock.path)
-            raise AlreadyRunningError(
-                f"another process{f' (pid {holder})' if holder else ''} of this host already runs "
-                f"this account and key ({self.path}); stop it first."
-            )
-        self._lock = lock
-        self._identify()
+        finally:
+            lock.release()
+        _log.warning("state moved from=%s to=%s", former, self.path)
 
     def close(self) -> None:
         """Let the lock go."""
@@ -108,6 +152,23 @@ class HostState:
         except (OSError, ValueError, RecursionError) as error:
             _log.warning("%s cannot be read and counts as absent: %s", path, error)
             return None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all stored objects, in order."""
+        return tuple(sorted(file.stem for file in self.path.glob("*.json")))
+
+    def idle_siblings(self) -> tuple["HostState", ...]:
+        """Return the states of other keys beside this one that no process of this host uses."""
+        found = []
+        for directory in sorted(self.path.parent.iterdir()):
+            name = _KEY_NAME.fullmatch(directory.name)
+            if name is None or directory == self.path or not _holds_state(directory):
+                continue
+            with contextlib.suppress(AlreadyRunningError, ConfigError):
+                _locked(directory).release()
+                chain_id, account, api_key = map(int, name.groups())
+                found.append(HostState(self.path.parent, chain_id, account, api_key))
+        return tuple(found)
 
     def exists(self, name: str) -> bool:
         """Whether something is stored under this name, readable or not."""
@@ -203,6 +264,42 @@ class HostState:
             },
             durable=True,
         )
+
+
+def _holds_state(directory: Path) -> bool:
+    """Whether a process has kept something here; a lock alone is nothing."""
+    try:
+        return any(entry.suffix == ".json" for entry in directory.iterdir())
+    except OSError:
+        return False
+
+
+def _holds_halt(directory: Path) -> bool:
+    return any(os.path.lexists(directory / name) for name in ("halt.json", "halt-behind.json"))
+
+
+def _unusable(directory: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"state.dir: {directory} cannot be used ({error.strerror}); "
+        "choose another directory, or correct its owner.",
+        "state.dir",
+    )
+
+
+def _locked(directory: Path) -> FileLock:
+    """Return the lock of a directory, held. Raises AlreadyRunningError, ConfigError."""
+    lock = FileLock(directory / LOCK_FILE)
+    try:
+        is_ours = lock.acquire()
+    except OSError as error:
+        raise _unusable(directory, error) from error
+    if not is_ours:
+        holder = holder_of(lock.path)
+        raise AlreadyRunningError(
+            f"another process{f' (pid {holder})' if holder else ''} of this host already runs "
+            f"this account and key ({directory}); stop it first."
+        )
+    return lock
 
 
 def _parsed(text: str) -> dict[str, Any]:

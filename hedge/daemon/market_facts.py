@@ -12,6 +12,7 @@ CROWDED = 0.5
 
 def facts_of(parts: Parts) -> Facts:
     """Return what is true outside now."""
+    market = parts.venue.market_now
     depth, level = parts.venue.depth(), parts.config.strategy.depth
     return Facts(
         now_ms=parts.clock.now_ms(),
@@ -20,6 +21,8 @@ def facts_of(parts: Parts) -> Facts:
         mark_ticks=_mark_of(depth),
         room=parts.budget.has_room,
         crowded=parts.budget.used_fraction >= CROWDED,
+        market_status=market.status,
+        spec=market.spec,
     )
 
 

@@ -5,7 +5,6 @@ from hedge.core import pricing
 from hedge.core.hedger.state import InFlight
 from hedge.core.maker.state import Order
 from hedge.daemon.context import Parts
-from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce
 
 _SHORTEST_LIFE_S = 330
@@ -60,16 +59,4 @@ def maker_request(parts: Parts, order: Order) -> OrderRequest:
         time_in_force=tif,
         reduce_only=order.reduce_only,
         life_s=order_life_s(parts.config),
-    )
-
-
-def check_quantity(parts: Parts, lots: int, bid_ticks: int | None) -> None:
-    """Refuse a quantity that could not rest at the market's price. Raises ConfigError."""
-    spec = parts.spec
-    if bid_ticks is None or spec.can_rest(lots, bid_ticks):
-        return
-    raise ConfigError(
-        f"strategy.quantity = {spec.base(lots)} {spec.symbol} is worth less than the venue's "
-        f"minimum of {spec.min_quote_micros / 1e6:g} USDC at {spec.price(bid_ticks)}; raise it.",
-        "strategy.quantity",
     )

@@ -12,25 +12,26 @@ import random
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hedge.bus.diagnosis import where
 from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
-from hedge.daemon import stop_request
+from hedge.daemon import left_markets, stop_request
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_os import loop_factory, on_stop_signals, print_any_text
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, setup_logging
+from hedge.daemon.order_requests import order_life_s
+from hedge.daemon.patience import Patience
 from hedge.daemon.stop_request import Stopper
 from hedge.errors import (
     AccountKeyError,
@@ -43,7 +44,11 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
 from hedge.exchange.lighter.venue import LighterSettings, LighterVenue
-from hedge.exchange.port import KeyRefusedError, VenueRefusedError, VenueUnavailableError
+from hedge.exchange.port import (
+    KeyRefusedError,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
 from hedge.exchange.sender import Sender
 from hedge.wire.names import LeaseKey, Names
 from redis_messenger import RedisMessenger
@@ -56,14 +61,6 @@ _COLLECT_AFTER = 10_000
 Build = Callable[[Parts], Shell]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRow:
-    """One line of the `--check` table."""
-
-    what: str
-    found: str
-
-
 def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None) -> int:
     """Run one side until stopped; return the process's exit code.
 
@@ -74,10 +71,12 @@ def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None
     name = f"main_{side.upper()}"
     try:
         config = _load(side, options)
+        if options.check:
+            return asyncio.run(_check(config))
         _log_to_files(config, name)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             chosen = leave if leave is not None and options.leave else build
-            return runner.run(_run(config, chosen, check=options.check))
+            return runner.run(_run(config, chosen))
     except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
         known = _first_known(error)
         if known is not None:
@@ -180,29 +179,37 @@ def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-async def _run(config: Config, build: Build, *, check: bool) -> int:
+async def _run(config: Config, build: Build) -> int:
     asyncio.get_running_loop().set_exception_handler(on_stray)
-    async with _opened(config) as parts:
-        for warning in config.warnings:
-            parts.log.warning("config", detail=warning)
-        if check:
-            await _check(parts)
-            return 0
-        manager = build(parts)
-        parts.log.info(
-            "start",
-            version=parts.version,
-            account=config.own.account_index,
-            market=parts.spec.symbol,
-            instance=parts.instance,
-            pid=os.getpid(),
-        )
-        _calm_collector()
-        ending = await _until_stopped(manager, parts.host.path)
-    if ending is Ending.NOT_NEUTRAL:
+    with HostState(
+        config.state.dir,
+        config.lighter.chain_id,
+        config.own.account_index,
+        config.own.api_key_index,
+        config.former_state_dir,
+    ) as host:
+        async with _opened(config, host) as parts:
+            for warning in config.warnings:
+                parts.log.warning("config", detail=warning)
+            left_markets.refuse_other_keys(parts)
+            patience = Patience(config, host, parts.messenger)
+            remains = await patience.until_done(partial(_elsewhere, parts))
+            if not remains:
+                return await _work(parts, build)
+        ends = [await _leave_market(config, host, build, one, parts.spec.symbol) for one in remains]
+    text = " ".join(end.text for end in ends)
+    if not all(end.is_covered for end in ends):
+        raise NotNeutralError(f"{text} Not all of it was seen to be covered.")
+    raise ConfigError(text, "market")
+
+
+async def _work(parts: Parts, build: Build) -> int:
+    """Run this side in its market until stopped."""
+    if await _manage(parts, build(parts)) is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
             "stopped, but not everything is covered: see `python hedgectl.py status`."
         )
+    left_markets.end(parts)
     return 0
 
 
@@ -225,35 +232,134 @@ async def _until_stopped(manager: Shell, directory: Path) -> Ending:
             following.cancel()
 
 
-@asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[Parts]:
-    """Open lock, Redis and exchange; give the parts of a manager."""
-    own, lighter = config.own, config.lighter
-    clock = SystemClock()
-    budget = RequestBudget(
-        clock, lighter.requests_per_minute, silence_s=config.timing.quiet_after_429_s
+async def _manage(parts: Parts, manager: Shell) -> Ending:
+    parts.log.info(
+        "start",
+        version=parts.version,
+        account=parts.config.own.account_index,
+        market=parts.spec.symbol,
+        instance=parts.instance,
+        pid=os.getpid(),
     )
-    key = own.api_key_private_key.reveal() if own.api_key_private_key else ""
-    credentials = Credentials(own.account_index, own.api_key_index, key)
-    with HostState(
-        config.state.dir, lighter.chain_id, own.account_index, own.api_key_index
-    ) as host:
-        messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
-        log = Log()
-        for warning in messenger.connect():
+    _calm_collector()
+    return await _until_stopped(manager, parts.host.path)
+
+
+async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:
+    """Return what an earlier run left in other markets. Raises UnreachableError."""
+    venue, side = parts.venue, parts.config.side
+    try:
+        orders = await venue.orders_elsewhere() if side == "a" else ()
+        positions = await venue.positions_elsewhere()
+    except (VenueUnavailableError, VenueRefusedError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {parts.config.lighter.base_url} does not list what account "
+            f"{parts.config.own.account_index} has in other markets: {error}"
+        ) from error
+    stated = await parts.messenger.business_elsewhere(side, parts.spec.market_index)
+    return left_markets.remains_of(parts, orders, positions, stated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """How it stands with a market that was left: the way out in words."""
+
+    text: str
+    is_covered: bool
+
+
+async def _leave_market(
+    config: Config, host: HostState, build: Build, remains: left_markets.Remains, symbol: str
+) -> _Left:
+    """End what is left in another market: A cancels and states its book, B covers what it owes."""
+    there = replace(
+        config,
+        market=str(remains.market_index),
+        safety=replace(config.safety, max_fill_base_amount=None, max_position_base_amount=None),
+    )
+    async with _opened(there, host) as opened:
+        parts = replace(opened, leaves=True)
+        parts.log.warning("leaving_market", market=parts.spec.symbol, because=remains.text)
+        manager = build(parts)
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(_stop_when_done(parts, manager), name="leaving")
+            await _manage(parts, manager)
+            watch.cancel()
+        is_covered = watch.done() and not watch.cancelled() and watch.result()
+        lots = manager.books.book.net_lots if manager.books.book is not None else None
+        text = left_markets.way_out(config.side, parts.spec, symbol, remains, lots)
+        if is_covered:
+            left_markets.end(parts)
+        return _Left(text, is_covered)
+
+
+async def _stop_when_done(parts: Parts, manager: Shell) -> bool:
+    """Ask the side to stop once it may leave; return whether nothing was owed then.
+
+    At the latest A stops after its own reduction, B after the end of every order of a silent A.
+    """
+    config, clock = parts.config, parts.clock
+    longest_s = config.strategy.force_close_timeout if config.side == "a" else order_life_s(config)
+    deadline_ms = clock.now_ms() + round((longest_s + config.timing.stop_timeout_s) * 1000)
+    while not manager.may_leave_here and clock.now_ms() < deadline_ms:
+        await clock.sleep(config.timing.tick_s)
+    is_covered = manager.is_covered_here
+    manager.stop()
+    return is_covered
+
+
+@asynccontextmanager
+async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
+    """Open Redis and the exchange; give the parts of a manager."""
+    clock = SystemClock()
+    budget = _budget(config, clock)
+    messenger = RedisMessenger.from_config(config, instance=host.instance, host_id=host.host_id)
+    patience, log = Patience(config, host, messenger), Log()
+
+    async def connect() -> list[str]:
+        return messenger.connect()
+
+    async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
+        return await _reached(config, _credentials(config), clock, budget)
+
+    try:
+        for warning in await patience.until_done(connect):
             log.warning("redis", detail=warning)
-        try:
-            async with LighterVenue.open(
+        venue, stack = await patience.until_done(open_venue)
+        async with stack:
+            patience.keep_reached()
+            yield _parts(config, host, messenger, venue, budget, clock, log)
+    finally:
+        await messenger.aclose()
+
+
+def _budget(config: Config, clock: SystemClock) -> RequestBudget:
+    limit, silence_s = config.lighter.requests_per_minute, config.timing.quiet_after_429_s
+    return RequestBudget(clock, limit, silence_s=silence_s)
+
+
+def _credentials(config: Config) -> Credentials:
+    own = config.own
+    key = own.api_key_private_key.reveal() if own.api_key_private_key else ""
+    return Credentials(own.account_index, own.api_key_index, key)
+
+
+async def _reached(
+    config: Config, credentials: Credentials, clock: SystemClock, budget: RequestBudget
+) -> tuple[LighterVenue, AsyncExitStack]:
+    """Return the exchange with our key proven, and what closes it. Raises HedgeError."""
+    async with AsyncExitStack() as stack:
+        venue = await stack.enter_async_context(
+            LighterVenue.open(
                 _settings(config),
                 credentials,
                 clock=clock,
                 budget=budget,
                 delays=_delays(config.timing),
-            ) as venue:
-                await _prove_key(venue, config)
-                yield _parts(config, host, messenger, venue, budget, clock, log)
-        finally:
-            await messenger.aclose()
+            )
+        )
+        await _prove_key(venue, config)
+        return venue, stack.pop_all()
 
 
 def _settings(config: Config) -> LighterSettings:
@@ -381,29 +487,36 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-async def _check(parts: Parts) -> None:
-    """Print what a start would find."""
-    from rich.console import Console  # noqa: PLC0415  a daemon that runs for days needs none of it
+async def _check(config: Config) -> int:
+    """Print what a start would find; return the exit code of the first line that failed."""
+    # A daemon that runs for days needs none of these.
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    config, spec = parts.config, parts.spec
+    from hedge.daemon import check  # noqa: PLC0415
+
+    asyncio.get_running_loop().set_exception_handler(on_stray)
+    clock = SystemClock()
+    budget = _budget(config, clock)
+    messenger = check.messenger_of(config)
     try:
-        account = await parts.venue.account()
-    except (VenueUnavailableError, VenueRefusedError) as error:
-        raise ExchangeUnreachableError(
-            f"the exchange at {config.lighter.base_url} does not answer about account "
-            f"{config.own.account_index}: {error}"
-        ) from error
-    table = Table("what", "found", title=f"main_{config.side.upper()} --check")
-    table.add_row("configuration", "valid")
-    table.add_row("Redis", f"{where(config.redis)} answers")
-    table.add_row("exchange", f"{config.lighter.base_url}, chain {parts.scope.chain_id}")
-    table.add_row("API key", f"{config.own.api_key_index} of account {config.own.account_index}")
-    table.add_row("available", f"{account.available_micros / 1e6:,.2f} USDC")
-    table.add_row("position", f"{spec.base(account.position_lots)} {spec.symbol}")
-    minimum = f"{spec.base(spec.min_base_lots)} {spec.symbol}, {spec.min_quote_micros / 1e6:g} USDC"
-    table.add_row("smallest resting order", minimum)
+        warnings = messenger.connect()
+        venue, stack = await _reached(config, _credentials(config), clock, budget)
+        async with stack:
+            lines = await check.lines_of(
+                config,
+                messenger,
+                venue,
+                lambda spec: lots_of(spec, config, "strategy", "quantity"),
+                warnings,
+            )
+    finally:
+        await messenger.aclose()
+    table = Table("", "what", "found", title=f"main_{config.side.upper()} --check")
+    for line in lines:
+        table.add_row(line.verdict.value, line.what, line.found)
     Console().print(table)
+    return check.code_of(lines)
 
 
 def usd_to_micros(usd: Decimal) -> int:

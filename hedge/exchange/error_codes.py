@@ -37,6 +37,7 @@ _MEANINGS: Mapping[Refusal, frozenset[int]] = {
     Refusal.BUSY: frozenset({23000, 30009, 30010}),  # requests, messages, in flight
     Refusal.TROUBLE: frozenset({29500, 29501}),  # internal error, time-out
     Refusal.TOKEN: frozenset({20013}),  # a token that ran out
+    Refusal.MARKET: frozenset({21605}),  # market status
 }
 _BY_CODE = {code: refusal for refusal, codes in _MEANINGS.items() for code in codes}
 

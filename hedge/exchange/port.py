@@ -8,10 +8,12 @@ Reads either return the truth of one answer or raise `VenueUnavailableError` / `
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.records import Depth, OrderRow, Trade
+from hedge.core.transitions import ACTIVE
 
 
 class Clock(Protocol):
@@ -163,6 +165,31 @@ class AccountView:
     position_lots: int
 
 
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One answer about our market: its limits, and its state in the exchange's word."""
+
+    spec: MarketSpec
+    status: str = ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class OrderElsewhere:
+    """A resting order of our account in another market than ours."""
+
+    market_index: int
+    client_order_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionElsewhere:
+    """A position of our account in another market than ours, signed, in the base asset."""
+
+    market_index: int
+    symbol: str
+    base_amount: Decimal
+
+
 # --- what the streams say ------------------------------------------------------------------
 
 
@@ -225,6 +252,10 @@ class Venue(Protocol):
     def spec(self) -> MarketSpec:
         """The market, as read at start."""
 
+    @property
+    def market_now(self) -> Market:
+        """The market as last read; decimals are those of the start."""
+
     async def run_streams(self, handler: VenueHandler) -> None:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""
 
@@ -268,6 +299,12 @@ class Venue(Protocol):
 
     async def account(self) -> AccountView:
         """Return one answer of the account query."""
+
+    async def orders_elsewhere(self) -> tuple[OrderElsewhere, ...]:
+        """Return our resting orders of every market but ours. Raises VenueError."""
+
+    async def positions_elsewhere(self) -> tuple[PositionElsewhere, ...]:
+        """Return our positions of every market but ours. Raises VenueError."""
 
     async def check_key(self) -> None:
         """Compare our key with the venue's. Raises VenueRefusedError when it does not match."""

@@ -125,4 +125,6 @@ class Answering:
         return answers.position_of(self._parts, self._now.state(), self._now.book(), self._seq)
 
     def _reasons(self) -> tuple[str, ...]:
-        return answers.why_unready(self._now.state(), self._now.mark_ticks())
+        return answers.why_unready(
+            self._now.state(), self._now.mark_ticks(), self._parts.venue.market_now.status
+        )

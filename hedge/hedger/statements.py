@@ -6,6 +6,7 @@ from hedge.core.book import Book
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.state import IN_FLIGHT, PROVEN_PHASES, HedgerState, Phase, PublishFailure
 from hedge.core.hedger.watch import Stand
+from hedge.core.transitions import ACTIVE
 from hedge.daemon.advice import advice_for
 from hedge.daemon.context import Parts
 from hedge.wire.codec import MessageRefusedError
@@ -15,7 +16,9 @@ from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 FRACTION = 10_000
 
 
-def why_unready(state: HedgerState, mark_ticks: int | None) -> tuple[str, ...]:
+def why_unready(
+    state: HedgerState, mark_ticks: int | None, market_status: str = ACTIVE
+) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
     Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open.
@@ -29,6 +32,8 @@ def why_unready(state: HedgerState, mark_ticks: int | None) -> tuple[str, ...]:
         reasons.append("own book not proven yet")
     if not state.streams_up:
         reasons.append("own streams are down")
+    if market_status != ACTIVE:
+        reasons.append(f"market {state.config.spec.symbol} is {market_status}")
     if mark_ticks is None:
         reasons.append("no market data")
     if state.failure is not None:

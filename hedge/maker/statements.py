@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from hedge.bus.port import StateSnapshot
 from hedge.core import pricing
+from hedge.core.maker.rules import Hold, hold_of
 from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
+from hedge.daemon.market_facts import facts_of
 from hedge.daemon.order_requests import order_life_s
 from hedge.wire.messages import AFilled
 from hedge.wire.names import Names
@@ -84,6 +86,8 @@ def beat_of(
         reasons.append("own streams are down")
     if not state.peer.ready:
         reasons.append("B is not ready")
+    if held := hold_text(state, facts_of(parts)):
+        reasons.append(held)
     return Ready(
         side="a",
         ready=not reasons,
@@ -207,23 +211,21 @@ def open_points(parts: Parts, state: MakerState) -> tuple[str, ...]:
     return tuple(found) or ("B has not answered A's newest state yet",)
 
 
-def why_waiting(state: MakerState, facts: Facts) -> str:
-    """Return why A has no order in the book, in a word for the log; "" when it has one."""
+def why_waiting(state: MakerState, facts: Facts) -> Hold | None:
+    """Return why A has no order in the book; None where it has one, or is on its way to one."""
     if state.order is not None or state.phase not in (Phase.READY, Phase.AWAITING_HEDGE):
-        return ""
-    room = state.peer.can_hedge_lots
+        return None
     if not state.peer.ready:
-        return "B is not ready"
+        return Hold("b_not_ready", "B is not ready")
     if state.phase is Phase.AWAITING_HEDGE:
-        return "B has not covered everything yet"
-    if facts.bid_ticks is None or facts.ask_ticks is None:
-        return "no market data"
+        return Hold("not_covered", "B has not covered everything yet")
     if not facts.room:
-        return "the request budget of this minute is used up"
-    if not state.net_lots and room is not None and room < state.config.quantity_lots:
-        return "B has no margin for another order"
-    spec, net = state.config.spec, state.net_lots or 0
-    is_long = net > 0 and spec.can_rest(net, facts.ask_ticks)
-    if not is_long and not spec.can_rest(state.config.quantity_lots, facts.bid_ticks):
-        return "strategy.quantity is below the exchange's minimum at this price"
-    return ""
+        return Hold("no_room", "the request budget of this minute is used up")
+    return hold_of(state, facts)
+
+
+def hold_text(state: MakerState, facts: Facts) -> str:
+    """Return what market, exchange or limits have against A's next order; "" for nothing."""
+    rests = state.order is not None or state.phase is not Phase.READY
+    hold = None if rests else hold_of(state, facts)
+    return hold.detail if hold is not None else ""

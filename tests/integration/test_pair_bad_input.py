@@ -31,7 +31,12 @@ BAD = {
         "private_key",
     ),
     "no such market": ("a", {"market": "DOGE"}, 2, "DOGE"),
-    "an order below the minimum": ("a", {"strategy__quantity": "0.0001"}, 2, "quantity"),
+    "a quantity above a safety limit": (
+        "a",
+        {"safety__max_position_base_amount": "0.005"},
+        2,
+        "safety.max_position_base_amount",
+    ),
     "a quantity between two steps": ("a", {"strategy__quantity": "0.01005"}, 2, "quantity"),
     "no quantity": ("a", {"strategy__quantity": None}, 2, "quantity"),
     "a budget that is all reserve": (
@@ -107,19 +112,43 @@ async def test_a_wrong_command_line_is_refused(pair: Pair, arguments: list[str],
 
 @pytest.mark.parametrize("side", ["a", "b"])
 async def test_check_says_what_a_start_would_find(pair: Pair, side: str) -> None:
-    """`--check` prints a table, trades nothing and ends with 0."""
-    daemon = pair.spawn(side, pair.config_of(side), "--check")
+    """`--check` prints a table, trades nothing, leaves no file behind and ends with 0."""
+    config = pair.config_of(side, state__dir="unmade/state", logging__dir="unmade/logs")
+    daemon = pair.spawn(side, config, "--check")
     assert await daemon.ended() == 0
     text = daemon.output()
-    assert "100,000.00 USDC" in text
-    assert "0.0050 ETH" in text
+    words = ["100,000.00 USDC", "Redis script", "a message came back", "private stream"]
+    words += ["public stream", "first frames came", "largest fill taken", "largest position"]
+    words += ["0.0050 ETH"] if side == "a" else ["not known before the first order"]
+    assert [word for word in words if word not in " ".join(text.split())] == []
+    assert "FAILED" not in text
     assert await pair.paper.orders() == []
     assert await pair.client.keys("*") == []
+    assert not (pair.folder / "unmade").exists()
+
+
+async def test_check_marks_all_that_would_not_work(pair: Pair) -> None:
+    """The table is whole, each line says what is wrong; the exit code is that of the first."""
+    config = pair.config_of(
+        "a",
+        strategy__quantity="0.0001",
+        logging__dir="/dev/null",
+        lighter__ws_url=f"ws://127.0.0.1:{CLOSED_PORT}/stream",
+        timing__start_timeout_s=0.3,
+    )
+    daemon = pair.spawn("a", config, "--check")
+    assert await daemon.ended() == 2
+    lines = [line for line in daemon.output().splitlines() if "FAILED" in line]
+    found = [line.split("\u2502")[2].strip() for line in lines]
+    assert found == ["logging.dir", "private stream", "public stream"]
+    text = " ".join(daemon.output().split())
+    assert "its worth is not known" in text
+    assert "largest position" in text
 
 
 async def test_the_command_line_wins_over_the_file(pair: Pair, tmp_path: Path) -> None:
     """`--quantity` and `--market` replace what the file says."""
     changes: dict[str, Any] = {"state__dir": str(tmp_path), "market": "DOGE"}
     config = pair.config_of("a", **changes)
-    arguments = ("--market", "ETH", "--quantity", "0.0001")
+    arguments = ("--market", "ETH", "--quantity", "0.00005")
     assert "quantity" in await ended_with(pair.spawn("a", config, *arguments), 2)

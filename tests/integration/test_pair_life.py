@@ -175,6 +175,23 @@ async def test_the_keys_are_those_documented(pair: Pair) -> None:
     }
 
 
+async def test_check_beside_a_running_side_touches_nothing(pair: Pair) -> None:
+    """Same configuration, same host: not refused, and log, state and lease stay as they are."""
+    log = pair.folder / "logs" / "main_B.log"
+    (host,) = (pair.folder / "state-b").rglob("host.json")
+
+    async def seen() -> tuple[str, object, int]:
+        lease = await pair.key(f"hedge:lease:304:{ACCOUNT_B}:4") or {}
+        return host.read_text(), lease.get("instance"), log.read_text().count("start version")
+
+    before = await seen()
+    daemon = pair.spawn("b", pair.config_of("b"), "--check")
+    assert await daemon.ended() == 0
+    assert "a process of host id" in daemon.output()
+    assert await seen() == before
+    assert before[1] is not None
+
+
 async def test_a_clean_stop_leaves_nothing_behind(pair: Pair) -> None:
     """SIGTERM ends A's order and both with 0; leases go, the last heartbeats say that they left."""
     await pair.until_resting()

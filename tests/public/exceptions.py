@@ -6,6 +6,7 @@ as it was must leave this list.
 
 from tests.public.compare import Change
 
+_BESIDE_THE_FILE = "Relative directories lie beside the configuration, not where it was started."
 _FRESH = (
     "Freshness decides who lives; one lost round trip of 2 s must neither cancel nor stop a hedge."
 )
@@ -21,4 +22,6 @@ CHANGES: tuple[Change, ...] = (
     Change("config | timing.stop_timeout_s | loaded for *", "60.0", _STAYS),
     Change("key | *:ready:? | life in s", 4, _FRESH),
     Change("key | *:standby:* | life in s", 4, _FRESH),
+    Change("config | logging.dir | loaded for *", "(the file's folder)/logs", _BESIDE_THE_FILE),
+    Change("config | state.dir | loaded for *", "(the file's folder)/run", _BESIDE_THE_FILE),
 )

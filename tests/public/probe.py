@@ -40,6 +40,7 @@ ACCOUNTS = {
     }
     for side, index in (("a", 1), ("b", 2))
 }
+BESIDE = "(the file's folder)"
 OLD_KEYS = ("poll_interval", "ws_reconnect_delay")
 """Keys of an older program."""
 
@@ -101,7 +102,8 @@ def configuration(folder: Path) -> Iterator[tuple[str, Any]]:
     for side in ("a", "b"):
         loaded = load(_file(folder, {"accounts": ACCOUNTS}), side)
         for key, value in _leaves(loaded, ""):
-            yield named("config", key, f"loaded for {side.upper()}"), value
+            shown = value.replace(str(folder.resolve()), BESIDE) if value else value
+            yield named("config", key, f"loaded for {side.upper()}"), shown
     for key in OLD_KEYS:
         old = load(_file(folder, {"accounts": ACCOUNTS, key: 1}), "a")
         yield named("config", key, "accepted, warnings"), len(old.warnings)

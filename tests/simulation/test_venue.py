@@ -14,7 +14,6 @@ from aiohttp.test_utils import make_mocked_request
 
 from hedge.core.amounts import Side
 from hedge.core.records import OrderStatus, Trade
-from hedge.errors import ConfigError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.peer import LighterPeer
 from hedge.exchange.lighter.signer import Credentials
@@ -23,6 +22,7 @@ from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import (
     Answer,
     MarginSeen,
+    Market,
     OrderKind,
     OrderRequest,
     OrdersSeen,
@@ -194,7 +194,9 @@ def lighter_venue(scene: Scene, account: int, market_id: int = 0) -> LighterVenu
     spec = scene.a.spec if market_id == 0 else scene.venue(account, market_id=market_id).spec
     nothing: Any = SimpleNamespace()
     rest: Any = PaperRest(scene, account)
-    return LighterVenue(spec, Credentials(account, KEY, ""), nothing, rest, nothing)
+    return LighterVenue(
+        Market(spec), Credentials(account, KEY, ""), nothing, rest, nothing, clock=nothing
+    )
 
 
 def lighter_peer(scene: Scene, account: int) -> LighterPeer:
@@ -522,9 +524,9 @@ def test_rules_of_the_market_bind_at_once_and_at_the_next_start() -> None:
         assert (await scene.b.inactive_orders())[0].status is OrderStatus.CANCELED_POSITION
         exchange.front.is_inactive = True
         assert (await scene.order(scene.b, 60, 10**6, IOC)).code == 21605
-        with pytest.raises(ConfigError):
-            scene.venue(A)
+        assert scene.venue(A).market_now.status == "inactive"
         exchange.heal()
+        assert scene.b.market_now.status == "active"
         exchange.front.size_factor = 10
         await scene.order(scene.b, 7, 10**6, IOC)
         assert exchange.lots(B) == 10

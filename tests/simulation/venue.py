@@ -13,7 +13,6 @@ from hedge.core import ids
 from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, OrderStatus, Trade
 from hedge.core.refusal import Refusal
-from hedge.errors import ConfigError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.port import (
@@ -22,6 +21,7 @@ from hedge.exchange.port import (
     Answer,
     DepthChanged,
     MarginSeen,
+    Market,
     NotSentError,
     OrderKind,
     OrderRequest,
@@ -59,6 +59,7 @@ KEPT_TRADES = 3000
 """The venue keeps so many trades of an account."""
 CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
 EXPIRES_MS = 599_000
+MARKET_EVERY_MS = 20_000
 DUST_LOTS = 34
 """Below both of the market's minimums."""
 _FATES = {1: TxStatus.PENDING, 2: TxStatus.EXECUTED, 3: TxStatus.PENDING, 0: TxStatus.FAILED}
@@ -81,15 +82,12 @@ class SimVenue(Socket):
         retry_s: float = 0.25,
         market_id: int = ETH.market_id,
     ) -> None:
-        """Look at the market as a daemon does at its start. Raises ConfigError."""
+        """Look at the market as a daemon does at its start."""
         super().__init__(
             exchange, host, process, account, dice, retry_s, budget=budget, market_id=market_id
         )
-        config = exchange.config(market_id)
-        if exchange.front.is_inactive:
-            self.reach("market inactive")
-            raise ConfigError(f"market {config.symbol} is inactive, not active", "market")
-        self._spec = spec_of(config)
+        self._spec = spec_of(exchange.config(market_id))
+        self._market_at_ms: float | None = None
         for other in exchange.markets.values():
             if other is not self.market and exchange.is_held(account, other.index):
                 self.reach("market changed")
@@ -105,6 +103,19 @@ class SimVenue(Socket):
     @property
     def spec(self) -> MarketSpec:
         return self._spec
+
+    @property
+    def market_now(self) -> Market:
+        """The market as last read: each 20 s, and after a refusal that speaks of it."""
+        now_ms = self._loop.time() * 1000
+        if self._market_at_ms is None or now_ms >= self._market_at_ms + MARKET_EVERY_MS:
+            self._market_at_ms = now_ms
+            is_inactive = self.exchange.front.is_inactive
+            spec = spec_of(self.exchange.config(self._spec.market_index))
+            self._market = Market(spec, "inactive" if is_inactive else "active")
+            if is_inactive:
+                self.reach("market inactive")
+        return self._market
 
     @property
     def history(self) -> Any:
@@ -260,6 +271,8 @@ class SimVenue(Socket):
             raise VenueUnavailableError("the answer came too late")
         answer = future.result()
         refusal = refusal_of(answer.code)
+        if refusal in (Refusal.MARKET, Refusal.TOO_SMALL):
+            self._market_at_ms = None
         if refusal.says_nothing:  # as `LighterVenue.send` takes it
             if refusal is Refusal.BUSY:
                 self.budget.refused()

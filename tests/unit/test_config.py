@@ -88,8 +88,35 @@ def test_the_minimum_has_working_defaults(folder: Path) -> None:
     assert config.safety.max_drift_usd == 1000
     assert config.safety.max_fill_base_amount is None
     assert config.timing.answer_timeout_s == 2
-    assert config.state.dir == "run"
+    assert config.state.dir == str(folder / "run")
     assert config.secret is None
+
+
+def test_relative_directories_do_not_follow_the_working_directory(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any working directory, and through a link, state and logs are beside the file."""
+    path = write(folder, merged({"state.dir": "kept/state"}))
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    link = elsewhere / "linked.yaml"
+    link.symlink_to(path)
+    for here in (folder, elsewhere):
+        monkeypatch.chdir(here)
+        for name in (path, Path(os.path.relpath(path)), link):
+            config = load_config(name, "a", environment=ENVIRONMENT)
+            assert config.state.dir == str(folder / "kept" / "state")
+            assert config.logging.dir == str(folder / "logs")
+    assert config.former_state_dir == str(elsewhere / "kept" / "state")
+    monkeypatch.chdir(folder)
+    assert load_config(path, "a", environment=ENVIRONMENT).former_state_dir == ""
+
+
+def test_an_absolute_directory_is_as_written(folder: Path, tmp_path: Path) -> None:
+    """It has no other place, neither now nor earlier."""
+    place = str(tmp_path / "anywhere")
+    config = load(folder, state__dir=place, logging__dir=place)
+    assert (config.state.dir, config.logging.dir) == (place, place)
+    assert config.former_state_dir == ""
 
 
 def test_b_has_its_own_side(folder: Path) -> None:
@@ -112,8 +139,39 @@ def test_addresses_are_derived(folder: Path, base: str, stream: str, chain: int)
     config = load(folder, lighter__base_url=base)
     assert config.lighter.ws_url == stream
     assert config.lighter.chain_id == chain
-    own = load(folder, lighter__base_url=base, lighter__ws_url="ws://x/y", lighter__chain_id=7)
-    assert (own.lighter.ws_url, own.lighter.chain_id) == ("ws://x/y", 7)
+    own = load(folder, lighter__base_url=base, lighter__ws_url="ws://x/y")
+    assert (own.lighter.ws_url, own.lighter.chain_id) == ("ws://x/y", chain)
+
+
+def test_values_of_two_networks_are_refused(folder: Path) -> None:
+    """Streams of one network and orders for another one; a proxy may stand before either."""
+    test, main = "testnet.zklighter.elliot.ai", "mainnet.zklighter.elliot.ai"
+    error = complaint(folder, {"lighter.ws_url": f"wss://{test}/stream"})
+    assert error.key == "lighter.ws_url"
+    assert main in str(error)
+    error = complaint(folder, {"lighter.base_url": f"https://{test}", "lighter.chain_id": 304})
+    assert error.key == "lighter.chain_id"
+    assert load(folder, lighter__base_url="https://api.rh.lighter.xyz").lighter.chain_id == 466_324
+    own = load(folder, lighter__base_url="http://proxy:1", lighter__chain_id=7)
+    assert own.lighter.chain_id == 7
+
+
+@pytest.mark.parametrize("text", ["0123", "1:30", "0x10", "0b11", "1_000", "+0o7"])
+def test_a_number_in_another_notation_is_refused(folder: Path, text: str) -> None:
+    """YAML reads 0123 as 83 and 1:30 as 90; what a person wrote means what it says."""
+    path = write(folder, yaml.safe_dump(MINIMAL) + f"strategy: {{quantity: {text}}}\n")
+    with pytest.raises(ConfigError):
+        load_config(path, "a", environment=ENVIRONMENT)
+
+
+def test_what_has_nothing_behind_it_is_refused(folder: Path) -> None:
+    """Neither a key without a value, nor a secret whose variable is empty, is no secret."""
+    path = write(folder, yaml.safe_dump(MINIMAL) + "redis: {shared_secret: }\n")
+    with pytest.raises(ConfigError, match=r"redis\.shared_secret: nothing stands behind it"):
+        load_config(path, "a", environment=ENVIRONMENT)
+    path = write(folder, merged({"redis.shared_secret": "${S}"}))
+    with pytest.raises(ConfigError, match=r"redis\.shared_secret: is empty"):
+        load_config(path, "a", environment={**ENVIRONMENT, "S": ""})
 
 
 def test_amounts_stay_exact(folder: Path) -> None:
@@ -324,8 +382,8 @@ def test_tls_and_sentinels(folder: Path) -> None:
         ("accounts: {api_key_private_key: {{ KEY }}}", "a key that is no text"),
         ("? [a]\n: b", "a key that is no text"),
         ("pair: 2024-13-45", "cannot be read"),
-        ("pair: 0x_", "cannot be read"),
-        ("redis: {port: !!int abc}", "cannot be read"),
+        ("pair: 0x_", "not in plain decimal digits in line 1"),
+        ("redis: {port: !!int abc}", "not in plain decimal digits"),
         ("pair: " + "9" * 5000, "cannot be read"),
         ("pair: " + "[" * 3000, "cannot be read"),
         ("timing: {tick_s: " + "9" * 400 + "}", "timing.tick_s"),

@@ -161,3 +161,101 @@ def test_what_cannot_be_deleted_is_said(tmp_path: Path, caplog: pytest.LogCaptur
         found = state.read_halt()
     assert found is not None
     assert found.id == UNREADABLE_HALT
+
+
+# --- a directory that moved ------------------------------------------------------------------
+
+
+def moved(root: Path, former: Path) -> HostState:
+    return HostState(root, 304, 280459, 4, str(former))
+
+
+def test_state_of_an_earlier_version_is_moved_aloud(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A halt that lies where the working directory led before is found, and its move is logged."""
+    old, new = tmp_path / "old", tmp_path / "deep" / "new"
+    with host(old) as state:
+        state.write_halt(HALT)
+    with moved(new, old) as state:
+        assert state.read_halt() == HALT
+    assert not (old / "304-280459-4").exists()
+    assert str(old) in caplog.text
+    assert str(new) in caplog.text
+    caplog.clear()
+    with moved(new, old) as state:
+        assert state.read_halt() == HALT
+    assert caplog.text == ""
+
+
+def test_state_of_a_running_process_is_not_moved(tmp_path: Path) -> None:
+    """A process of the earlier version still runs there: it is named, and nothing is touched."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with host(old), pytest.raises(AlreadyRunningError, match="old"):
+        moved(new, old).open()
+    assert not new.exists()
+
+
+def test_state_that_cannot_be_moved_refuses_the_start(tmp_path: Path) -> None:
+    """The sentence names both places."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with host(old) as state:
+        state.write_halt(HALT)
+    new.write_text("a file is in the way")
+    with pytest.raises(ConfigError, match=r"state\.dir") as failure:
+        moved(new, old).open()
+    assert str(old) in str(failure.value)
+    assert str(new) in str(failure.value)
+    with host(old) as state:
+        assert state.read_halt() == HALT
+
+
+def test_where_both_hold_state_the_new_one_counts_aloud(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is overwritten; the earlier place is named at each start."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with host(old) as state:
+        state.write("book-0", {"position_lots": 1})
+    with host(new) as state:
+        state.write("book-0", {"position_lots": 2})
+    for _ in range(2):
+        caplog.clear()
+        with moved(new, old) as state:
+            assert state.read("book-0") == {"position_lots": 2}
+        assert str(old) in caplog.text
+
+
+@pytest.mark.parametrize("name", ["halt", "halt-behind"])
+def test_a_halt_of_the_earlier_place_is_never_passed_over(tmp_path: Path, name: str) -> None:
+    """Both hold state, only the earlier one a halt: a person says which counts."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with host(old) as state:
+        state.write(name, {"halt": "any"})
+    with host(new):
+        pass
+    with pytest.raises(ConfigError, match="halt") as failure:
+        moved(new, old).open()
+    assert str(old) in str(failure.value)
+    assert str(new) in str(failure.value)
+    with host(new) as state:
+        state.write_halt(HALT)
+    with moved(new, old) as state:
+        assert state.read_halt() == HALT
+
+
+def test_a_lock_alone_is_no_state(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An empty earlier directory is left alone; an empty new one does not stop the move."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for root in (old, new):
+        (root / "304-280459-4").mkdir(parents=True)
+        (root / "304-280459-4" / "lock").touch()
+    with moved(new, old):
+        pass
+    assert (old / "304-280459-4").exists()
+    assert caplog.text == ""
+    (new / "304-280459-4" / "host.json").unlink()
+    with host(old) as state:
+        state.write_halt(HALT)
+    with moved(new, old) as state:
+        assert state.read_halt() == HALT

@@ -213,6 +213,8 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
 def _may_send(state: HedgerState, facts: Facts) -> bool:
     if not state.streams_up or facts.mark_ticks is None or state.mismatch:
         return False
+    if not facts.is_market_open:  # each attempt would be refused, and counted
+        return False
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
         return False
     waiting = state.last_sent_ms is not None and (
@@ -379,5 +381,5 @@ def with_view(state: HedgerState, view: BookView) -> HedgerState:
 
 def below_minimums(state: HedgerState, lots: int, facts: Facts) -> bool:
     """Whether an order of this size could not rest at the mark price."""
-    spec = state.config.spec
+    spec = facts.spec or state.config.spec
     return facts.mark_ticks is not None and not spec.can_rest(lots, facts.mark_ticks)

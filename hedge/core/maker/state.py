@@ -93,7 +93,10 @@ class Pending(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class MakerConfig:
-    """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset."""
+    """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset.
+
+    `places` False lets it cancel and state its book, and rest nothing.
+    """
 
     spec: MarketSpec
     instance: str
@@ -112,6 +115,7 @@ class MakerConfig:
     max_position_lots: int | None = None
     offset_lots: int = 0
     peer_watch: bool = True
+    places: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class MakerState:
-    """All that the maker knows; `seq` numbers the positions it has stated."""
+    """All that the maker knows; `seq` numbers the positions it has stated.
+
+    `dust_lots` is the position that the exchange last called too small to be closed.
+    """
 
     config: MakerConfig
     phase: Phase = Phase.RECONCILING
@@ -204,6 +211,7 @@ class MakerState:
     b_left: tuple[int, int] | None = None  # our seq and position that B covered as it left
     own_shown: bool = True  # our private stream was heard within the last seconds
     leading: bool = True  # the lease is ours
+    dust_lots: int | None = None
     stop_by_ms: int | None = None
     said_open: bool = False  # what a stop waits for has been said
     stopped: bool = False

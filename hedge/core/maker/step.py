@@ -209,6 +209,8 @@ def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal
     order = state.order
     if order is not None and order.closing and refusal is Refusal.TOO_SMALL:
         wait_ms = state.config.deadline_ms
+        if state.phase is Phase.PLACING:
+            state, note = replace(state, dust_lots=state.net_lots), replace(note, event="dust_left")
         if state.closing is Closing.ALL:
             state, note = replace(state, closing=None), replace(note, event="dust_left")
     state = replace(state, order=None, retry_at_ms=facts.now_ms + wait_ms)

@@ -7,12 +7,19 @@ SDK models do not validate, so nothing passes through them. Field names in error
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side
 from hedge.core.records import OrderRow, OrderStatus, Trade
-from hedge.exchange.port import AccountView, TxSeen, TxStatus, VenueUnavailableError
+from hedge.exchange.port import (
+    AccountView,
+    OrderElsewhere,
+    PositionElsewhere,
+    TxSeen,
+    TxStatus,
+    VenueUnavailableError,
+)
 
 Json = Mapping[str, Any]
 
@@ -186,6 +193,41 @@ def _order_time_ms(row: Json) -> int:
 # --- account, transactions, market ---------------------------------------------------------
 
 
+def orders_elsewhere(
+    container: object, spec: MarketSpec, account_index: int
+) -> tuple[OrderElsewhere, ...]:
+    """Return our resting orders of every market but ours. Raises VenueParseError."""
+    return tuple(
+        OrderElsewhere(_integer(row, "market_index"), _client_index(row, "client_order_index"))
+        for row in _rows(container, "orders")
+        if _integer(row, "market_index") != spec.market_index
+        and row.get("owner_account_index", account_index) == account_index
+    )
+
+
+def positions_elsewhere(
+    body: Json, spec: MarketSpec, account_index: int
+) -> tuple[PositionElsewhere, ...]:
+    """Return our positions of every market but ours, of one `account` answer.
+
+    Raises VenueParseError.
+    """
+    found = []
+    for row in _rows(_account_row(body, account_index).get("positions"), "positions"):
+        if _integer(row, "market_id") == spec.market_index:
+            continue
+        try:
+            size = Decimal(_text(row, "position"))
+        except InvalidOperation as error:
+            raise VenueParseError("position", row.get("position")) from error
+        if not size.is_finite():
+            raise VenueParseError("position", row.get("position"))
+        if size:
+            symbol = str(row.get("symbol") or row["market_id"])
+            found.append(PositionElsewhere(row["market_id"], symbol, size * _sign(row)))
+    return tuple(found)
+
+
 def account_view(body: Json, spec: MarketSpec, account_index: int) -> AccountView:
     """Return margin and position of one `account` answer.
 
@@ -337,6 +379,11 @@ def rows_of(body: Json, field: str) -> list[Json]:
 def integer_of(body: Json, field: str) -> int:
     """Return the integer under `field`. Raises VenueParseError."""
     return _integer(body, field)
+
+
+def text_of(body: Json, field: str) -> str:
+    """Return the text under `field`. Raises VenueParseError."""
+    return _text(body, field)
 
 
 def _rows(container: object, field: str) -> Iterator[Json]:

@@ -95,6 +95,11 @@ class RestClient:
         query = {"by": "index", "value": account_index}
         return await self._read(Priority.NORMAL, "account", query)
 
+    async def maker_only_keys(self) -> Json:
+        """Return `getMakerOnlyApiKeys` of our account: indexes of keys that may only post."""
+        query = {"account_index": self._account_index}
+        return await self._read_own(Priority.NORMAL, "getMakerOnlyApiKeys", query)
+
     async def recent_trades(self, market_index: int, limit: int) -> Json:
         """Return `recentTrades` of one market, newest first; `limit` is at most 100."""
         query = {"market_id": market_index, "limit": limit}
@@ -104,8 +109,8 @@ class RestClient:
         """Return `tx` by hash."""
         return await self._read(Priority.URGENT, "tx", {"by": "hash", "value": tx_hash})
 
-    async def active_orders(self, market_index: int) -> Json:
-        """Return `accountActiveOrders` of one market."""
+    async def active_orders(self, market_index: int | None) -> Json:
+        """Return `accountActiveOrders` of one market, None for all."""
         query = {"account_index": self._account_index, "market_id": market_index}
         return await self._read_own(Priority.NORMAL, "accountActiveOrders", query)
 

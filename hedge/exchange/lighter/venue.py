@@ -1,5 +1,7 @@
 """The Lighter exchange as a Venue: one account, one API key, one market."""
 
+import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Iterable
@@ -11,6 +13,7 @@ from typing import Any
 from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, Trade
 from hedge.core.refusal import Refusal
+from hedge.core.transitions import ACTIVE
 from hedge.errors import ConfigError, ExchangeUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
@@ -26,8 +29,11 @@ from hedge.exchange.port import (
     AccountView,
     Answer,
     Clock,
+    Market,
+    OrderElsewhere,
     OrderRequest,
     Path,
+    PositionElsewhere,
     Priority,
     SignedTx,
     TradePages,
@@ -36,6 +42,10 @@ from hedge.exchange.port import (
     VenueRefusedError,
     VenueUnavailableError,
 )
+
+MARKET_EVERY_S = 3600.0
+CLOSED_MARKET_EVERY_S = 20.0
+"""How often the market's state is read: while it is active, and while it takes no orders."""
 
 PAGE = 100
 KEPT_TRADES = 3000
@@ -59,6 +69,7 @@ class LighterSettings:
     peer_index: int | None = None
     request_timeout_s: float = 5.0
     token_life_s: int = TOKEN_LIFE_S
+    closed_market_every_s: float = CLOSED_MARKET_EVERY_S
     times: LinkTimes = field(default_factory=LinkTimes)
 
 
@@ -67,17 +78,25 @@ class LighterVenue:
 
     def __init__(
         self,
-        spec: MarketSpec,
+        market: Market,
         credentials: Credentials,
         signer: Signer,
         rest: RestClient,
         feed: Feed,
         peer: LighterPeer | None = None,
+        *,
+        clock: Clock,
+        closed_market_every_s: float = CLOSED_MARKET_EVERY_S,
     ) -> None:
         """Join the parts; `open` makes them."""
         self.peer = peer
-        self._spec = spec
+        self.market_now = market
+        self._clock = clock
+        self._closed_market_every_s = closed_market_every_s
+        self._market_doubted = asyncio.Event()
+        self._spec = market.spec
         self._account_index = credentials.account_index
+        self._api_key_index = credentials.api_key_index
         self._signer = signer
         self._rest = rest
         self._feed = feed
@@ -97,7 +116,7 @@ class LighterVenue:
         """Give a venue whose market is known; its streams run in `run_streams`.
 
         `delays` makes the back-off of reconnects. Raises ExchangeUnreachableError, ConfigError
-        (no such market, or not open for trading), AccountKeyError (a key that cannot be read).
+        (no such market), AccountKeyError (a key that cannot be read).
         """
         async with (
             open_signer(
@@ -117,7 +136,8 @@ class LighterVenue:
                 api_key_index=credentials.api_key_index,
                 timeout_s=settings.request_timeout_s,
             )
-            spec = await _find_market(rest, settings)
+            market = await _find_market(rest, settings)
+            spec = market.spec
             back_off = delays or partial(backoff, random.Random())  # noqa: S311  jitter
             feed = Feed(
                 settings.ws_url,
@@ -130,18 +150,17 @@ class LighterVenue:
                 delays=back_off,
             )
             feed.on_limited(budget.refused)
-            peer = None
-            if settings.peer_index is not None:
-                peer = LighterPeer(
-                    settings.ws_url,
-                    spec,
-                    settings.peer_index,
-                    rest,
-                    clock,
-                    times=settings.times,
-                    delays=back_off,
-                )
-            yield cls(spec, credentials, signer, rest, feed, peer)
+            peer = _peer_of(settings, spec, rest, clock, back_off)
+            yield cls(
+                market,
+                credentials,
+                signer,
+                rest,
+                feed,
+                peer,
+                clock=clock,
+                closed_market_every_s=settings.closed_market_every_s,
+            )
 
     @property
     def spec(self) -> MarketSpec:
@@ -155,7 +174,40 @@ class LighterVenue:
 
     async def run_streams(self, handler: VenueHandler) -> None:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""
-        await self._feed.run(handler)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_market(), name="market-watch")
+            group.create_task(self._feed.run(handler), name="feed")
+
+    async def _watch_market(self) -> None:
+        """Read the market's state again and again: it opens and closes while we run."""
+        while True:
+            await self._clock.sleep(self._closed_market_every_s)
+            if self.market_now.status == ACTIVE:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(MARKET_EVERY_S):
+                        await self._market_doubted.wait()
+            self._market_doubted.clear()
+            try:
+                market = await self._read_market()
+            except (VenueUnavailableError, VenueRefusedError) as error:
+                _log.info("market not readable reason=%s", error)
+                self._market_doubted.set()
+                continue
+            if market != self.market_now:
+                _log.warning("market changed was=%s now=%s", self.market_now, market)
+                self.market_now = market
+
+    async def _read_market(self) -> Market:
+        """Return the market as the exchange states it now. Raises VenueError."""
+        body = await self._rest.markets(self._spec.market_index)
+        with parse.readable():
+            for row in parse.rows_of(body, "order_book_details"):
+                if parse.integer_of(row, "market_id") == self._spec.market_index:
+                    market = _market_of(row)
+                    if _scales(market.spec) != _scales(self._spec):
+                        raise VenueParseError("supported_size_decimals", _scales(market.spec))
+                    return market
+            raise VenueParseError("order_book_details", "our market is not in the answer")
 
     @property
     def heard_ms(self) -> int | None:
@@ -191,6 +243,8 @@ class LighterVenue:
             await self._budget.take(Priority.URGENT)
             answer = await self._feed.send(tx, timeout_s)
         refusal = refusal_of(answer.code)
+        if refusal in (Refusal.MARKET, Refusal.TOO_SMALL):
+            self._market_doubted.set()
         if refusal.says_nothing:
             if refusal is Refusal.BUSY:
                 self._budget.refused()
@@ -262,10 +316,54 @@ class LighterVenue:
         with parse.readable():
             return parse.account_view(body, self._spec, self._account_index)
 
+    async def orders_elsewhere(self) -> tuple[OrderElsewhere, ...]:
+        """Return our resting orders of every market but ours. Raises VenueError."""
+        body = await self._rest.active_orders(None)
+        if "orders" in body and body["orders"] is None:
+            return ()  # a null list is known to mean an empty one; the host's file names ours too
+        with parse.readable():
+            rows = parse.rows_of(body, "orders")
+            return parse.orders_elsewhere(rows, self._spec, self._account_index)
+
+    async def positions_elsewhere(self) -> tuple[PositionElsewhere, ...]:
+        """Return our positions of every market but ours. Raises VenueError."""
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
+            return parse.positions_elsewhere(body, self._spec, self._account_index)
+
+    async def is_maker_only(self) -> bool:
+        """Whether our key may send post-only orders alone. Raises VenueError."""
+        body = await self._rest.maker_only_keys()
+        indexes = body.get("api_key_indexes")
+        if not isinstance(indexes, list) or not all(type(index) is int for index in indexes):
+            raise VenueUnavailableError(f"unreadable answer: api_key_indexes {indexes!r:.80}")
+        return self._api_key_index in indexes
+
+    def missing_streams(self) -> dict[str, str]:
+        """Return the sockets that are not up, "private" or "public", and why."""
+        return self._feed.missing()
+
     async def check_key(self) -> None:
         """Compare our key with the venue's. Raises KeyRefusedError when it does not match."""
         await self._budget.take(Priority.NORMAL)
         await self._signer.check_key()
+
+
+def _peer_of(
+    settings: LighterSettings, spec: MarketSpec, rest: RestClient, clock: Clock, delays: Delays
+) -> LighterPeer | None:
+    """Return the view of the other side's account, None where it is not to be looked at."""
+    if settings.peer_index is None:
+        return None
+    return LighterPeer(
+        settings.ws_url,
+        spec,
+        settings.peer_index,
+        rest,
+        clock,
+        times=settings.times,
+        delays=delays,
+    )
 
 
 def _pages(trades: Iterable[Trade], newer_than: int | None, *, complete: bool) -> TradePages:
@@ -278,7 +376,7 @@ def _trade_order(trade: Trade) -> tuple[int, str]:
     return trade.trade_id, trade.side.value
 
 
-async def _find_market(rest: RestClient, settings: LighterSettings) -> MarketSpec:
+async def _find_market(rest: RestClient, settings: LighterSettings) -> Market:
     """Return the market named by symbol or index."""
     wanted = settings.market.strip()
     try:
@@ -289,17 +387,18 @@ async def _find_market(rest: RestClient, settings: LighterSettings) -> MarketSpe
         ) from error
     for row in rows:
         if wanted.upper() == str(row.get("symbol")).upper() or wanted == str(row.get("market_id")):
-            return _usable(row)
+            try:
+                return _market_of(row)
+            except VenueParseError as error:
+                raise ExchangeUnreachableError(f"market {row.get('symbol')}: {error}") from error
     known = ", ".join(sorted(str(row.get("symbol")) for row in rows))
     raise ConfigError(f"the exchange has no perpetual market {wanted!r}; it has: {known}", "market")
 
 
-def _usable(row: parse.Json) -> MarketSpec:
-    if row.get("status") != "active":
-        raise ConfigError(
-            f"market {row.get('symbol')} is {row.get('status')}, not active", "market"
-        )
-    try:
-        return parse.market_spec(row)
-    except VenueParseError as error:
-        raise ExchangeUnreachableError(f"market {row.get('symbol')}: {error}") from error
+def _market_of(row: parse.Json) -> Market:
+    """Return the market of one row of `orderBookDetails`. Raises VenueParseError."""
+    return Market(parse.market_spec(row), parse.text_of(row, "status"))
+
+
+def _scales(spec: MarketSpec) -> tuple[int, int]:
+    return spec.size_decimals, spec.price_decimals

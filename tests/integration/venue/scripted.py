@@ -44,6 +44,7 @@ class ScriptedExchange:
         self.calls: list[str] = []
         self.queries: list[dict[str, str]] = []
         self.trade_pages: dict[str, Frame] = {}
+        self.market_changes: Frame = {}
 
     @property
     def settings(self) -> LighterSettings:
@@ -106,7 +107,10 @@ class ScriptedExchange:
         self.calls.append(name)
         self.queries.append(dict(request.query))
         if name == "orderBookDetails":
-            return web.json_response(payload("rest_order_book_details"))
+            body = payload("rest_order_book_details")
+            for row in body["order_book_details"]:
+                row.update(self.market_changes)
+            return web.json_response(body)
         if name == "trades" and self.trade_pages:
             return web.json_response(self.trade_pages[request.query.get("cursor", "")])
         status, body, content_type = self.replies.get(

@@ -14,7 +14,6 @@ from aiohttp import web
 from hedge.core.amounts import Side
 from hedge.core.records import Depth
 from hedge.daemon.clock import SystemClock
-from hedge.errors import ConfigError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.venue import LighterVenue
@@ -389,6 +388,62 @@ async def test_answers_over_the_stream() -> None:
         assert "sendTx" not in exchange.calls
 
 
+async def test_a_market_that_takes_no_orders_is_a_state_that_is_read_again() -> None:
+    """It ends no start, and is seen to open; a refusal for the market's state calls for a look."""
+    async with scripted() as exchange:
+        exchange.market_changes["status"] = "inactive"
+        settings = replace(exchange.settings, closed_market_every_s=0.05)
+        async with running(settings, _credentials()) as rig:
+            assert rig.venue.market_now.status == "inactive"
+            await rig.up()
+            exchange.market_changes |= {"status": "active", "min_base_amount": "0.0070"}
+            await eventually(lambda: rig.venue.market_now.status == "active", what="open")
+            assert rig.venue.market_now.spec.min_base_lots == 70
+            assert rig.venue.spec.min_base_lots == 50
+            exchange.market_changes["status"] = "in-settlement"
+            await _answering(exchange, {"error": {"code": 21605, "message": "market"}, "id": "k1"})
+            outcome = await _order(rig)
+            assert isinstance(outcome, Rejected)
+            await eventually(lambda: rig.venue.market_now.status == "in-settlement", what="closed")
+
+
+@pytest.mark.parametrize(("indexes", "is_maker_only"), [([4, 5], True), ([4], False), ([], False)])
+async def test_whether_a_key_may_only_post(indexes: list[int], is_maker_only: bool) -> None:
+    """The exchange lists such keys by their index; ours is 5."""
+    async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
+        body = json.dumps({"code": 200, "api_key_indexes": indexes})
+        exchange.replies["getMakerOnlyApiKeys"] = (200, body, JSON)
+        assert await rig.venue.is_maker_only() is is_maker_only
+
+
+@pytest.mark.parametrize("body", ['{"code":200}', '{"code":200,"api_key_indexes":["5"]}'])
+async def test_keys_that_cannot_be_read_are_no_answer(body: str) -> None:
+    """Not listed and not readable are two things."""
+    async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
+        exchange.replies["getMakerOnlyApiKeys"] = (200, body, JSON)
+        with pytest.raises(VenueUnavailableError):
+            await rig.venue.is_maker_only()
+
+
+async def test_a_market_that_cannot_be_read_stays_as_it_was() -> None:
+    """No answer is no state."""
+    async with scripted() as exchange:
+        exchange.market_changes["status"] = "inactive"
+        settings = replace(exchange.settings, closed_market_every_s=0.05)
+        async with running(settings, _credentials()) as rig:
+            exchange.market_changes["status"] = None
+            looks = exchange.calls.count("orderBookDetails")
+            await eventually(
+                lambda: exchange.calls.count("orderBookDetails") >= looks + 2, what="two looks"
+            )
+            exchange.market_changes = {"supported_size_decimals": 3}
+            looks = exchange.calls.count("orderBookDetails")
+            await eventually(
+                lambda: exchange.calls.count("orderBookDetails") >= looks + 2, what="two looks"
+            )
+            assert rig.venue.market_now.status == "inactive"
+
+
 @pytest.mark.parametrize("code", [21501, 23000, 30009])
 async def test_an_error_without_id_is_no_answer(code: int) -> None:
     """An error that names nobody leads to the second copy at once, not after the deadline."""
@@ -539,14 +594,13 @@ async def test_a_refused_token_is_not_used_again() -> None:
 
 
 async def test_a_market_that_is_not_active() -> None:
-    """A market that the exchange has closed ends the start."""
+    """A market that the exchange has closed ends no start: a position may be open there."""
     async with scripted() as exchange:
         clock = SystemClock()
-        with pytest.raises(ConfigError, match="inactive"):
-            async with LighterVenue.open(
-                replace(exchange.settings, market="old"),
-                _credentials(),
-                clock=clock,
-                budget=RequestBudget(clock, 100),
-            ):
-                pass
+        async with LighterVenue.open(
+            replace(exchange.settings, market="old"),
+            _credentials(),
+            clock=clock,
+            budget=RequestBudget(clock, 100),
+        ) as venue:
+            assert venue.market_now.status == "inactive"

@@ -68,6 +68,17 @@ def test_nothing_is_sent_blind(what: str) -> None:
     assert kinds(driver(StreamsChanged(up=True))) == [SendHedge]
 
 
+def test_nothing_is_sent_into_a_market_that_takes_no_orders() -> None:
+    """Each attempt would be refused and counted; once it opens the debt is hedged."""
+    driver = Hedger().idle()
+    driver.facts(market_status="inactive")
+    assert driver(driver.says(100)) == []
+    assert driver.state.phase is Phase.IDLE
+    assert driver.state.attempts == 0
+    driver.facts(market_status="active")
+    assert kinds(driver(Tick())) == [SendHedge]
+
+
 def test_a_crowded_budget_merges() -> None:
     """Past half the budget B waits up to two seconds after a hedge; the first goes at once."""
     driver = Hedger().idle()

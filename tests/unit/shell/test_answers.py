@@ -138,6 +138,13 @@ def test_each_obstacle_is_a_reason(changes: dict[str, Any], mark: int | None, wo
     assert word in reason
 
 
+def test_a_market_that_takes_no_orders_is_a_reason_of_its_own() -> None:
+    """B runs and says so; A then rests nothing, and both go on once the market opens."""
+    [reason] = answers.why_unready(state_of(), MARK, "inactive")
+    assert reason == "market ETH is inactive"
+    assert answers.why_unready(state_of(), MARK, "active") == ()
+
+
 def test_all_obstacles_are_said_together() -> None:
     """A person sees everything at once, not one thing after the other."""
     state = state_of(phase=Phase.RECONCILING, streams_up=False, manual_lots=5)

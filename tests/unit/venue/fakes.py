@@ -9,6 +9,7 @@ from hedge.core.records import Depth, Level, OrderRow, OrderStatus
 from hedge.exchange.port import (
     AccountView,
     Answer,
+    Market,
     OrderRequest,
     Path,
     SignedTx,
@@ -84,6 +85,7 @@ class ScriptVenue:
         self.status = TxStatus.EXECUTED
         self.sign_error: VenueRefusedError | None = None
         self.hook: Callable[[], None] | None = None
+        self.market_now = Market(ETH)
 
     @property
     def spec(self) -> MarketSpec:

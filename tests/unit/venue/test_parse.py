@@ -1,6 +1,7 @@
 """Parsers against whole envelopes of the venue."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hedge.core.amounts import Side
 from hedge.core.records import OrderStatus
 from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.parse import VenueParseError
-from hedge.exchange.port import AccountView, TxStatus
+from hedge.exchange.port import AccountView, OrderElsewhere, TxStatus
 from tests.unit.venue.fakes import BTC, ETH
 from tests.unit.venue.payloads import payload
 
@@ -172,6 +173,31 @@ def test_an_account_without_a_list_of_positions_is_not_flat(positions: object) -
     assert caught.value.field == "positions"
     with pytest.raises(VenueParseError):
         parse.account_view({"accounts": []}, BTC, OWNER)
+
+
+def test_positions_of_other_markets_have_sign_symbol_and_size() -> None:
+    """Flat ones and our own market are left out; what is no number is an error, not flat."""
+    body = payload("rest_account")
+    assert parse.positions_elsewhere(body, BTC, OWNER) == ()
+    (other,) = parse.positions_elsewhere(body, ETH, OWNER)
+    assert (other.market_index, other.symbol) == (1, "BTC")
+    assert other.base_amount == Decimal("-0.00020")
+    for size in ("x", "NaN", None):
+        body["accounts"][0]["positions"][0]["position"] = size
+        with pytest.raises(VenueParseError):
+            parse.positions_elsewhere(body, ETH, OWNER)
+
+
+def test_orders_of_other_markets_are_told_by_their_client_ids() -> None:
+    """Our own market's are left to the fence; another account's are none of ours."""
+    rows = [
+        {"market_index": 0, "client_order_index": 5, "owner_account_index": OWNER},
+        {"market_index": 1, "client_order_index": "6"},
+        {"market_index": 1, "client_order_index": 7, "owner_account_index": 1},
+    ]
+    assert parse.orders_elsewhere(rows, ETH, OWNER) == (OrderElsewhere(1, 6),)
+    with pytest.raises(VenueParseError):
+        parse.orders_elsewhere([{"market_index": None}], ETH, OWNER)
 
 
 def test_a_position_with_a_strange_sign_raises() -> None:

@@ -137,6 +137,7 @@ class Link:
         self._times = times
         self._delays = delays
         self.limited: Callable[[], None] = lambda: None
+        self.lost_because = ""
         self._is_limited = False
         self._socket: ClientConnection | None = None
         self._drop_reason = ""
@@ -178,6 +179,7 @@ class Link:
             delays = self._delays()
             while True:
                 reason, healthy = await self._session()
+                self.lost_because = reason
                 if healthy:
                     delays = self._delays()
                 pause_s = next(delays)

@@ -73,6 +73,15 @@ class Feed:
         """When the private socket carried its newest frame (monotonic ms), None before any."""
         return self._links[0].heard_ms
 
+    def missing(self) -> dict[str, str]:
+        """Return the sockets that have not delivered every first frame, by name, and why."""
+        talks = (self._private, self._public)
+        return {
+            link.name: link.lost_because or "its first frames have not come"
+            for link, talk in zip(self._links, talks, strict=True)
+            if talk.ready_since_ms is None
+        }
+
     def depth(self) -> Depth:
         """Return the public book; empty while it is not known."""
         return self._public.depth()

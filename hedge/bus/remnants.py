@@ -1,0 +1,73 @@
+"""What Redis still shows of a pair, read before anything is known of its market.
+
+A start that does not reach the exchange asks whether a side has business there. What cannot be
+read counts as business: unknown is not zero.
+"""
+
+import json
+from decimal import Decimal, InvalidOperation
+
+from hedge.wire.codec import NO_MARKET, MessageRefusedError, WireLimits
+from hedge.wire.control import Lease
+
+
+def business_of(
+    lease: str | None, positions: dict[str, str | None], ledger: str | None, host_id: str
+) -> str:
+    """Return in words what a side must answer for, "" for nothing.
+
+    `positions` are the stored positions by the side's letter. While another host's lease of our key
+    stands, its holder answers for everything.
+    """
+    if lease is not None and (found := _of_lease(lease, host_id)) is not None:
+        return found
+    for side, text in positions.items():
+        amount = _amount(text, "position_base_amount")
+        if amount != 0:
+            return f"Redis shows a position of {side}: {_shown(amount)}"
+    owed = _amount(ledger, "owed_base_amount")
+    return "" if owed == 0 else f"Redis shows a debt of B: {_shown(owed)}"
+
+
+def elsewhere_of(
+    positions: dict[str, str | None], ledger: str | None, market_index: int
+) -> dict[int, str]:
+    """Return what the stored values state of other markets than this one, by market, in words.
+
+    Of a value without a market nothing can be said.
+    """
+    found = dict[int, str]()
+    named = [
+        (text, "position_base_amount", f"position of {side}") for side, text in positions.items()
+    ]
+    for text, field, what in (*named, (ledger, "owed_base_amount", "debt of B")):
+        market = _amount(text, "market_index")
+        if text is None or market is None or market == market_index:
+            continue
+        amount = _amount(text, field)
+        if amount != 0:
+            found[int(market)] = f"Redis shows a {what}: {_shown(amount)}"
+    return found
+
+
+def _shown(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else str(amount)
+
+
+def _of_lease(text: str, host_id: str) -> str | None:
+    """Return what the lease of our key says, None where it is this host's own and says nothing."""
+    try:
+        lease = Lease.from_json(text, NO_MARKET, WireLimits(chain_id=0))
+    except MessageRefusedError:
+        return "Redis holds a lease of this key that cannot be read"
+    return "this host's lease of this key is still in force" if lease.host == host_id else ""
+
+
+def _amount(text: str | None, field: str) -> Decimal | None:
+    """Return an amount of a stored value, zero where none is stored, None where it is unknown."""
+    if text is None:
+        return Decimal(0)
+    try:
+        return Decimal(str(json.loads(text)[field]))
+    except (ValueError, LookupError, TypeError, InvalidOperation, RecursionError):
+        return None

@@ -1,0 +1,207 @@
+"""What an earlier run left in another market, or under another key: orders, positions, a debt.
+
+The host's files say in which market a side ran last, whether it left neutral, and which order of
+A may rest; the exchange lists the account's orders and positions of all markets; Redis shows what
+was stated. Whatever one of them shows is left there until a run in that market says otherwise.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hedge.core import ids
+from hedge.core.amounts import MarketSpec
+from hedge.daemon.context import Parts
+from hedge.daemon.host_store import HostState
+from hedge.errors import ConfigError
+from hedge.exchange.port import ORDER_LIFE_S, OrderElsewhere, OrderRequest, PositionElsewhere
+
+_MARKET, _ORDER, _BOOK = "market", "resting", "book-"
+_SLACK_MS = 5000
+"""Signing takes time and clocks differ: an order's end is taken to be that much later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is shown of one other market, each source in a few words."""
+
+    market_index: int
+    shown: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "; ".join(self.shown)
+
+
+# --- what is kept
+
+
+def begin(parts: Parts) -> None:
+    """Remember, before anything is sent, that this side leads in this market."""
+    _keep_market(parts, has_left=False)
+
+
+def end(parts: Parts) -> None:
+    """Remember that this side has left its market with nothing open but what its book holds."""
+    forget_order(parts)
+    _keep_market(parts, has_left=True)
+
+
+def _keep_market(parts: Parts, *, has_left: bool) -> None:
+    value = {
+        "side": parts.config.side,
+        "pair": parts.config.pair,
+        "market_index": parts.spec.market_index,
+        "symbol": parts.spec.symbol,
+        "left": has_left,
+    }
+    if parts.host.read(_MARKET) != value:
+        parts.host.write(_MARKET, value, durable=True)
+
+
+def keep_order(parts: Parts, order: OrderRequest) -> None:
+    """Remember an order of A that is about to rest, and until when it can."""
+    life_ms = (order.life_s or ORDER_LIFE_S) * 1000
+    parts.host.write(
+        _ORDER,
+        {
+            "market_index": parts.spec.market_index,
+            "symbol": parts.spec.symbol,
+            "client_order_index": order.client_order_index,
+            "side": order.side.value,
+            "base_amount": parts.spec.base(order.lots),
+            "price": parts.spec.price(order.price_ticks),
+            "ends_at_ms": parts.clock.epoch_ms() + life_ms + _SLACK_MS,
+        },
+    )
+
+
+def forget_order(parts: Parts) -> None:
+    """Forget the order: its end is proven."""
+    parts.host.delete(_ORDER)
+
+
+# --- what is found
+
+
+def remains_of(
+    parts: Parts,
+    orders: tuple[OrderElsewhere, ...],
+    positions: tuple[PositionElsewhere, ...],
+    stated: Mapping[int, str],
+) -> tuple[Remains, ...]:
+    """Return what is left in other markets, by market; name in the log what is none of ours.
+
+    A position is the pair's where this host, Redis or an order of the pair speaks of that market.
+    """
+    found: dict[int, list[str]] = {index: [text] for index, text in stated.items()}
+    for index, text in _of_host(parts.host, parts.spec.market_index, parts.clock.epoch_ms()):
+        found.setdefault(index, []).append(text)
+    for order in orders:
+        if ids.is_ours(order.client_order_index):
+            text = f"order {order.client_order_index} rests"
+            found.setdefault(order.market_index, []).append(text)
+    last = _last_unleft(parts.host)
+    for position in positions:
+        text = f"the account holds {position.base_amount:+f} {position.symbol}"
+        if position.market_index in found or position.market_index == last:
+            found.setdefault(position.market_index, []).append(text)
+        else:
+            parts.log.warning("other_position", detail=f"{text}; it shares the margin")
+    return tuple(Remains(index, tuple(shown)) for index, shown in sorted(found.items()))
+
+
+def _of_host(host: HostState, own_index: int, now_ms: int) -> list[tuple[int, str]]:
+    found = list[tuple[int, str]]()
+    for name in host.names():
+        index = name.removeprefix(_BOOK)
+        if name == index or not index.isdigit() or int(index) == own_index:
+            continue
+        if (host.read(name) or {}).get("position_lots") != 0:
+            found.append((int(index), "this host's book shows a position"))
+    last = _last_unleft(host)
+    if last is not None and last != own_index and (host.read(_MARKET) or {}).get("side") == "b":
+        # What A filled since then shows neither in B's own position nor, A being dead, in Redis.
+        found.append((last, "the last run there was not ended by a stop"))
+    order = _resting(host, now_ms)
+    if order is not None and order["market_index"] != own_index:
+        found.append((order["market_index"], _words_of(order)))
+    return found
+
+
+def _last_unleft(host: HostState) -> int | None:
+    """Return the market of a run that did not leave it neutral, None without one."""
+    kept = host.read(_MARKET) or {}
+    index = kept.get("market_index")
+    return index if type(index) is int and kept.get("left") is not True else None
+
+
+def _resting(host: HostState, now_ms: int) -> dict[str, Any] | None:
+    """Return the order that may still rest, None where none is kept or its time is over."""
+    kept = host.read(_ORDER)
+    if kept is None or type(kept.get("market_index")) is not int:
+        return None
+    ends_at_ms = kept.get("ends_at_ms")
+    return kept if type(ends_at_ms) is not int or now_ms < ends_at_ms else None
+
+
+def _words_of(order: Mapping[str, Any]) -> str:
+    """Write an order for people: what it is, and until when it can fill."""
+    ends_at_ms = order.get("ends_at_ms")
+    until = "an unknown time"
+    if type(ends_at_ms) is int:
+        until = time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(ends_at_ms / 1000))
+    what = " ".join(str(order.get(key)) for key in ("side", "base_amount", "symbol"))
+    return (
+        f"order {order.get('client_order_index')} ({what} at {order.get('price')}) "
+        f"may rest until {until}"
+    )
+
+
+def refuse_other_keys(parts: Parts) -> None:
+    """Raise ConfigError where an order of this side and pair may rest under another key.
+
+    Account, API key or chain of the configuration differ then: nothing of ours can cancel it.
+    """
+    config, now_ms = parts.config, parts.clock.epoch_ms()
+    for other in parts.host.idle_siblings():
+        ran = other.read(_MARKET) or {}
+        order = _resting(other, now_ms)
+        if order is None or (ran.get("side"), ran.get("pair")) != (config.side, config.pair):
+            continue
+        chain, account, key = other.key
+        name = f"account_{config.side}"
+        raise ConfigError(
+            f"accounts.{name}: an earlier run used account_index {account}, api_key_index {key}, "
+            f"chain {chain}, and its {_words_of(order)}. This key cannot cancel it: start with the "
+            "old values and stop again, cancel it on Lighter by hand, or wait for its end.",
+            f"accounts.{name}",
+        )
+
+
+# --- the way out
+
+
+def way_out(
+    side: str, spec: MarketSpec, new_symbol: str, remains: Remains, lots: int | None
+) -> str:
+    """Return what was left in a market, what became of it, and the command that leads out.
+
+    `lots` is the proven position there, None where it could not be proven.
+    """
+    old, name = spec.symbol, side.upper()
+    begin_text = (
+        f"market: this start is for {new_symbol}, but an earlier run left something in {old} "
+        f"({remains.text})."
+    )
+    did = f" {name} cancelled its orders there." if side == "a" else ""
+    if lots == 0:
+        return f"{begin_text}{did} {name} is flat in {old} now: start {new_symbol} again."
+    held = "an unknown position" if lots is None else f"{Decimal(spec.base(lots)):+f} {old}"
+    return (
+        f"{begin_text}{did} {name} holds {held} there. Start both sides with --market {old} to go "
+        f"on, or to close it (`python hedgectl.py flatten`); then start {new_symbol}."
+    )

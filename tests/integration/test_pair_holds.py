@@ -1,0 +1,41 @@
+"""What the market brings ends no daemon: it starts, says why it holds, and goes on by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.world.pair import running_pair
+
+pytestmark = [pytest.mark.integration]
+
+
+async def test_a_position_and_a_quantity_below_the_minimum_are_held_and_closed(
+    tmp_path: Path,
+) -> None:
+    """A restarts with a position too small to rest and a quantity that is too: it closes and holds.
+
+    The close is reduce-only and ends at once, which the minimums allow; B follows it. Then the
+    reason stands in A's heartbeat and in `status`, and it is no advice about the configuration.
+    """
+    level = {"strategy.depth": 2}  # where B's market orders hit no rest of A's own
+    async with running_pair(tmp_path, settings=level) as pair:
+        await pair.fill_a("0.0040")
+        await pair.until_neutral()
+        pair.kill_a()
+        pair.start_a(strategy__quantity="0.004")
+
+        async def held() -> str:
+            beat = await pair.key(pair.names.ready_a) or {}
+            words = [text for text in beat.get("reasons", []) if "lets none rest" in text]
+            return words[0] if words else ""
+
+        reason = await pair.until(held, "A's hold")
+        await pair.until_neutral()
+        assert await pair.positions() == (0, 0)
+        assert await pair.resting() == []
+        assert "raise" not in reason
+        _, text = await pair.command("status")
+        assert "lets none rest below 0.0050 ETH and 10 USDC" in " ".join(text.split())
+        assert "holding" in [body["event"] for body in pair.told_on(pair.names.events)]
+        await pair.check()
+        assert await pair.stop_a() == 0

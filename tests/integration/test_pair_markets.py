@@ -1,0 +1,57 @@
+"""A start in another market than the last one ends what was left there, and trades nothing new."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.world.pair import Daemon, Pair
+
+pytestmark = [pytest.mark.integration]
+
+BTC = 1
+
+
+async def ended(daemon: Daemon) -> str:
+    """Return the sentence of a daemon that ended for what a person wrote."""
+    code = await daemon.ended()
+    text = daemon.output()
+    assert code == 2, text
+    assert "Traceback" not in text
+    return text.splitlines()[-1]
+
+
+async def test_what_was_left_in_another_market_is_ended_first(tmp_path: Path) -> None:
+    """Both sides die with a fill open, later with an order resting; each time BTC is started.
+
+    A cancels in ETH and states its book, B covers what ETH owes, both end with 2 and the way out;
+    no order is ever placed in BTC.
+    """
+    async with Pair(tmp_path) as pair:
+        await pair.start()
+        pair.kill_b()
+        await pair.fill_a()
+        pair.kill_a()
+        assert await pair.positions() == (100, 0)
+        b, a = pair.start_b(market="BTC"), pair.start_a(market="BTC")
+        told_a, told_b = await ended(a), await ended(b)
+        assert await pair.positions() == (100, -100)
+        assert "A holds +0.0100 ETH" in told_a
+        assert "B holds -0.0100 ETH" in told_b
+        for told in (told_a, told_b):
+            assert "this start is for BTC" in told
+            assert "--market ETH" in told
+
+        pair.start_b()
+        pair.start_a()
+        order = await pair.until_resting()
+        assert order.is_ask
+        pair.kill_a()
+        pair.kill_b()
+        b, a = pair.start_b(market="BTC"), pair.start_a(market="BTC")
+        assert "A cancelled its orders there" in await ended(a)
+        await ended(b)
+        assert await pair.resting() == []
+        assert await pair.positions() == (100, -100)
+        assert {row["market_index"] for row in await pair.paper.orders()} == {0}
+        assert await pair.halt() is None
+        await pair.audit()

@@ -1,0 +1,191 @@
+"""What an earlier run left elsewhere: found by host, exchange and Redis; forgotten by none."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hedge.core.amounts import Side
+from hedge.core.ids import marker_id, order_id
+from hedge.daemon import left_markets
+from hedge.daemon.context import Parts
+from hedge.daemon.host_store import HostState
+from hedge.daemon.left_markets import Remains
+from hedge.errors import ConfigError
+from hedge.exchange.port import (
+    OrderElsewhere,
+    OrderKind,
+    OrderRequest,
+    PositionElsewhere,
+    TimeInForce,
+)
+from tests.unit.shell.fakes import ACCOUNT_A, API_KEY, CHAIN, Bench
+from tests.unit.venue.fakes import BTC, ETH
+
+OURS = order_id("abc123", 7)
+ETH_LONG = PositionElsewhere(ETH.market_index, "ETH", Decimal("0.0100"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path, "a")
+    yield made
+    made.close()
+
+
+def in_btc(parts: Parts) -> Parts:
+    """Return the same host, started for another market."""
+    return replace(parts, scope=replace(parts.scope, spec=BTC))
+
+
+def resting(life_s: int = 0) -> OrderRequest:
+    good = TimeInForce.POST_ONLY
+    return OrderRequest(OURS, Side.BUY, 100, 299_990, OrderKind.LIMIT, good, life_s=life_s)
+
+
+def found(
+    parts: Parts,
+    orders: tuple[OrderElsewhere, ...] = (),
+    positions: tuple[PositionElsewhere, ...] = (),
+    stated: dict[int, str] | None = None,
+) -> tuple[Remains, ...]:
+    return left_markets.remains_of(in_btc(parts), orders, positions, stated or {})
+
+
+def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Bench) -> None:
+    """A stop, or a run in the same market, is no reason to wait."""
+    left_markets.begin(bench.parts)
+    left_markets.keep_order(bench.parts, resting())
+    bench.host.write("book-0", {"position_lots": 0})
+    left_markets.end(bench.parts)
+    assert found(bench.parts) == ()
+    assert left_markets.remains_of(bench.parts, (), (), {}) == ()
+
+
+def test_a_position_in_the_host_s_book_is_left(bench: Bench) -> None:
+    """Also after a stop: it is hedged there, and forgotten by a run elsewhere. Unknown is left."""
+    for book in ({"position_lots": 100}, {}):
+        bench.host.write("book-0", book)
+        left_markets.end(bench.parts)
+        assert [one.market_index for one in found(bench.parts)] == [0]
+    bench.host.write("book-1", {"position_lots": 5})
+    assert [one.market_index for one in found(bench.parts)] == [0]
+
+
+def test_an_order_that_may_rest_is_left_until_its_end(bench: Bench) -> None:
+    """The host's file names it, with the time after which it cannot fill."""
+    left_markets.keep_order(bench.parts, resting(life_s=330))
+    (one,) = found(bench.parts)
+    assert one.market_index == 0
+    assert f"order {OURS} (buy 0.0100 ETH at 2999.90) may rest until 20" in one.text
+    bench.clock.advance_ms(334_000)
+    assert found(bench.parts)
+    bench.clock.advance_ms(2000)
+    assert found(bench.parts) == ()
+    left_markets.keep_order(bench.parts, resting())
+    left_markets.forget_order(bench.parts)
+    assert found(bench.parts) == ()
+
+
+def test_an_order_without_a_readable_end_is_left(bench: Bench) -> None:
+    """Unknown is not over."""
+    bench.host.write("resting", {"market_index": 0, "ends_at_ms": "soon"})
+    (one,) = found(bench.parts)
+    assert "unknown time" in one.text
+
+
+def test_the_exchange_s_list_shows_the_pair_s_orders(bench: Bench) -> None:
+    """Of any market that the host never knew; another program's order is none of ours."""
+    marker = marker_id("abc123", 1)
+    orders = tuple(map(OrderElsewhere, (7, 8, 9), (OURS, 4711, marker)))
+    assert [one.market_index for one in found(bench.parts, orders)] == [7, 9]
+
+
+def test_a_position_counts_where_the_pair_is_known_to_have_been(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else it is named, since it shares the margin, and left alone."""
+    assert found(bench.parts, positions=(ETH_LONG,)) == ()
+    assert "other_position" in caplog.text
+    left_markets.begin(bench.parts)
+    (one,) = found(bench.parts, positions=(ETH_LONG,))
+    assert "+0.0100 ETH" in one.text
+    left_markets.end(bench.parts)
+    assert found(bench.parts, positions=(ETH_LONG,)) == ()
+    assert found(bench.parts, positions=(ETH_LONG,), stated={0: "Redis shows a debt of B: 1"})
+
+
+def test_b_looks_again_at_a_market_that_it_did_not_leave(tmp_path: Path) -> None:
+    """What A filled after B died shows in nothing of B's."""
+    bench = Bench(tmp_path, "b")
+    try:
+        left_markets.begin(bench.parts)
+        assert [one.market_index for one in found(bench.parts)] == [0]
+        left_markets.end(bench.parts)
+        assert found(bench.parts) == ()
+    finally:
+        bench.close()
+
+
+# --- other keys
+
+
+@pytest.fixture
+def other(bench: Bench, tmp_path: Path) -> Iterator[Parts]:
+    """The parts of a run under another API key of the same host, whose order may rest."""
+    with HostState(tmp_path, CHAIN, ACCOUNT_A, API_KEY + 1) as host:
+        parts = replace(bench.parts, host=host)
+        left_markets.begin(parts)
+        left_markets.keep_order(parts, resting())
+        yield parts
+
+
+def test_an_order_under_another_key_refuses_the_start(bench: Bench, other: Parts) -> None:
+    """The sentence names order, its end and the old values; the key cannot cancel it."""
+    other.host.close()
+    with pytest.raises(ConfigError) as failure:
+        left_markets.refuse_other_keys(bench.parts)
+    text = str(failure.value)
+    for words in (
+        f"account_index {ACCOUNT_A}",
+        f"api_key_index {API_KEY + 1}",
+        f"chain {CHAIN}",
+        str(OURS),
+    ):
+        assert words in text
+    assert re.search(r"until 20\d\d-|until 19\d\d-", text)
+    bench.clock.advance_ms(606_000)
+    left_markets.refuse_other_keys(bench.parts)
+
+
+def test_what_another_process_runs_is_its_own(bench: Bench, other: Parts) -> None:
+    """Its lock is held: it is alive and knows its order."""
+    left_markets.refuse_other_keys(bench.parts)
+    assert other.host.read("resting") is not None
+
+
+@pytest.mark.parametrize("change", [{"side": "b"}, {"pair": "another"}])
+def test_another_side_or_pair_is_not_meant(
+    bench: Bench, other: Parts, change: dict[str, str]
+) -> None:
+    """Two pairs of one host may keep their states beside each other."""
+    other.host.write("market", {**(other.host.read("market") or {}), **change})
+    other.host.close()
+    left_markets.refuse_other_keys(bench.parts)
+
+
+# --- the way out
+
+
+def test_the_way_out_names_market_amount_and_command() -> None:
+    """Flat: start again. With a position: the old market, and how it is closed."""
+    remains = Remains(0, ("order 5 rests",))
+    text = left_markets.way_out("a", ETH, "BTC", remains, 100)
+    for words in ("for BTC", "in ETH", "order 5 rests", "A cancelled", "+0.0100 ETH", "flatten"):
+        assert words in text
+    assert "--market ETH" in text
+    assert "flat in ETH now: start BTC again" in left_markets.way_out("b", ETH, "BTC", remains, 0)
+    assert "unknown position" in left_markets.way_out("b", ETH, "BTC", remains, None)
