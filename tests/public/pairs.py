@@ -20,7 +20,7 @@ from tests.world.warm import Command
 REASON = "looked at both"
 NAME, SECRET = "other", "a-shared-secret"
 ACCOUNTS = {"account_a": 7001, "account_b": 7002}
-SHORT = {"stop_timeout_s": 1}
+SHORT = {"stop_timeout_s": 5.0}
 """Timers of the pair that is stopped while it cannot be covered."""
 
 
