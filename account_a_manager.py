@@ -49,6 +49,7 @@ from hedge.core.transitions import Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
+from hedge.daemon.halt import Release
 from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
@@ -63,7 +64,7 @@ from hedge.exchange.port import (
 )
 from hedge.maker import statements
 from hedge.maker.latency import Rounds
-from hedge.wire.control import Halt
+from hedge.wire.control import FLATTEN, Command, Halt
 from hedge.wire.state import PositionState, Ready
 
 _HOLDER_BEATS = 2
@@ -351,15 +352,20 @@ class AccountAManager(Shell):
         """The pair is halted."""
         self.post(HaltSeen(halt.reason))
 
-    def on_resumed(self, halt: Halt) -> None:
-        """A person resumed the pair."""
-        self.voice.say("resumed", halt.reason, halt.note)
-        self.post(Resumed(force=halt.forced))
+    def on_release(self, release: Release) -> None:
+        """A person released a halt; with the last one the pair goes on."""
+        self.voice.say("resumed", release.halt.reason, release.note)
+        if release.left:
+            self.post(HaltSeen(release.left[0].reason, instead=True))
+        else:
+            self.post(Resumed(force=release.forced))
 
-    def on_command(self, command: str) -> None:
+    def on_command(self, command: Command) -> str:
         """Perform an operator's command."""
-        if command == "flatten":
-            self.post(FlattenRequested())
+        if command.command != FLATTEN:
+            return f"unknown command {command.command!r}"
+        self.post(FlattenRequested())
+        return "closing"
 
     # --- Redis ----------------------------------------------------------------------------
 

@@ -49,8 +49,7 @@ from hedge.core.transitions import Outcome, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.halt import STOPS_B
-from hedge.daemon.host_store import UNREADABLE_HALT
+from hedge.daemon.halt import Release, stops_b
 from hedge.daemon.market_facts import mark_ticks_of
 from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
@@ -67,7 +66,7 @@ from hedge.hedger.hedge_report import Answering, AnswerSource
 from hedge.hedger.leadership import Standing
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause
-from hedge.wire.control import Halt
+from hedge.wire.control import FLATTEN, Command, Halt
 from hedge.wire.messages import AFilled
 from hedge.wire.state import Ready
 
@@ -196,7 +195,7 @@ class AccountBManager(Shell):
             case PublishFailure():
                 self._publish_failure(effect)
             case HaltPair(reason, detail):
-                self.publish_halt(reason, detail, stops=True)
+                self.publish_halt(reason, detail)
             case Note(event, detail, loud):
                 self.voice.note(event, detail, loud=loud)
             case Stopped(neutral):
@@ -414,19 +413,22 @@ class AccountBManager(Shell):
 
     def on_halt(self, halt: Halt) -> None:
         """Stop trading for halts of this side that call for it; else go on following."""
-        if halt.id == UNREADABLE_HALT or (halt.side == "b" and halt.reason in STOPS_B):
+        if stops_b(halt):
             self.post(HaltSeen(halt.reason))
 
-    def on_resumed(self, halt: Halt) -> None:
-        """A person resumed the pair."""
-        self.voice.say("resumed", halt.reason, halt.note)
-        self.post(Resumed(force=halt.forced))
+    def on_release(self, release: Release) -> None:
+        """A person released a halt; with the last one that stops this side it goes on."""
+        self.voice.say("resumed", release.halt.reason, release.note)
+        if not any(stops_b(halt) for halt in release.left):
+            self.post(Resumed(force=release.forced))
         self.look_now()
 
-    def on_command(self, command: str) -> None:
+    def on_command(self, command: Command) -> str:
         """Perform an operator's command."""
-        if command == "flatten":
-            self.post(HandCleared())
+        if command.command != FLATTEN:
+            return f"unknown command {command.command!r}"
+        self.post(HandCleared())
+        return "following"
 
     # --- hedging --------------------------------------------------------------------------
 
@@ -446,14 +448,7 @@ class AccountBManager(Shell):
         self.post(Sent(order.client_order_index, outcome))
 
     def _publish_failure(self, effect: PublishFailure) -> None:
-        message = answers.failure_of(self.parts, self.state, effect)
-        name = self.parts.names.account_b_hedge_failed
-        halt = self.halts.raise_halt(message.reason, message.detail)
-
-        async def publish() -> None:
-            await self.parts.messenger.publish_failure(self.origin.stamped(name, message), halt)
-
-        self.outbox.put(publish)
+        self.halts.publish_failure(answers.failure_of(self.parts, self.state, effect))
 
     # --- Redis ----------------------------------------------------------------------------
 

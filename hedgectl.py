@@ -1,4 +1,4 @@
-"""The operator's tool: what the pair does, resume after a halt, flatten.
+"""The operator's tool: what the pair does, halt, resume after a halt, flatten.
 
 It talks to the daemons through Redis alone; it signs nothing and never asks the exchange.
 """
@@ -29,7 +29,7 @@ from hedge.errors import HedgeError, InternalBugError
 from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
 from hedge.operator.status import Report, SideView
-from hedge.wire.control import Command
+from hedge.wire.control import Halts
 
 gc.freeze()
 gc.enable()
@@ -40,7 +40,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Look at the pair, resume it after a halt, or flatten it. Talks through Redis only.",
+    help="Look at the pair, halt it, resume it, or flatten it. Talks through Redis only.",
 )
 
 ConfigOption = Annotated[
@@ -49,6 +49,7 @@ ConfigOption = Annotated[
 DEFAULT_CONFIG = Path("config.yaml")
 RESUME_WAIT_S = decisions.RESUME_WAIT_S
 FLATTEN_WAIT_S = decisions.FLATTEN_WAIT_S
+HALT_WAIT_S = decisions.HALT_WAIT_S
 POLL_S = decisions.POLL_S
 
 
@@ -141,7 +142,19 @@ def _problem_lines(report: Report) -> list[str]:
     return [f"not believed: {problem}" for problem in report.problems]
 
 
-# --- resume and flatten
+# --- halt, resume and flatten
+
+
+@app.command()
+def halt(
+    config: ConfigOption = DEFAULT_CONFIG,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
+) -> None:
+    """Let A start nothing new, and wait until both daemons have it on record; B goes on hedging."""
+    begun = decisions.begin_halt(
+        f"op-{secrets.token_hex(8)}", int(time.time()), reason, wait_s=HALT_WAIT_S
+    )
+    _carry_out(config, *begun)
 
 
 @app.command()
@@ -155,15 +168,33 @@ def resume(
 ) -> None:
     """Go on after a halt, once B has hedged everything and is ready."""
     begun = decisions.begin_resume(
-        force=force, reason=reason, yes=yes, wait_s=RESUME_WAIT_S, poll_s=POLL_S
+        command_id=secrets.token_hex(8),
+        force=force,
+        reason=reason,
+        yes=yes,
+        wait_s=RESUME_WAIT_S,
+        poll_s=POLL_S,
     )
     _carry_out(config, *begun)
 
 
 @app.command()
-def flatten(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def flatten(
+    config: ConfigOption = DEFAULT_CONFIG,
+    force: Annotated[
+        bool, typer.Option("--force", help="Close one side alone where the other cannot act.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
     """Close the pair's positions: A closes its own, B follows, and the pair stays halted."""
-    _carry_out(config, *decisions.begin_flatten(wait_s=FLATTEN_WAIT_S, poll_s=POLL_S))
+    begun = decisions.begin_flatten(
+        command_id=secrets.token_hex(8),
+        yes=yes,
+        force=force,
+        wait_s=FLATTEN_WAIT_S,
+        poll_s=POLL_S,
+    )
+    _carry_out(config, *begun)
 
 
 def _carry_out(config: Path, work: decisions.Work, effects: tuple[decisions.Effect, ...]) -> None:
@@ -210,17 +241,16 @@ async def _perform(state: PairState, effect: decisions.Effect) -> decisions.Even
             await asyncio.sleep(after_s)
             report = await state.report()
             return decisions.Looked(time.monotonic(), report)
-        case decisions.Resume(halt_id, forced, note):
-            resumed = await state.messenger.mark_resumed(
-                halt_id, int(time.time()), forced=forced, note=note
-            )
-            return decisions.Written(time.monotonic(), is_refused=resumed is None)
-        case decisions.Send(name):
-            command = Command(
-                id=secrets.token_hex(8), command=name, side=None, timestamp=int(time.time())
-            )
-            await state.messenger.send_command(command)
+        case decisions.Send():
+            await state.send(effect)
             return decisions.Written(time.monotonic())
+        case decisions.WriteHalt(one):
+            await state.write_halts(Halts(halts=(one,)))
+            return decisions.Written(time.monotonic())
+        case decisions.LookAtHost():
+            return state.look_at_host()
+        case decisions.ReleaseOnHost(ids, _):
+            return await state.release_on_host(ids)
     return None
 
 

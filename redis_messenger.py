@@ -25,7 +25,6 @@ from hedge.bus.connection import inspect, sync_client
 from hedge.bus.diagnosis import REDIS_PROBLEMS, check_tls_files, trouble_at_start, unreachable
 from hedge.bus.leased import LeasedScripts, OddTypes
 from hedge.bus.port import (
-    HaltAnswer,
     LeaseAnswer,
     LinkHandler,
     PairScope,
@@ -34,19 +33,20 @@ from hedge.bus.port import (
 )
 from hedge.bus.remnants import business_of, elsewhere_of
 from hedge.bus.replies import fitting, is_number, parsed
-from hedge.bus.scripts import SWAP, LeaseMode
-from hedge.bus.snapshot import UNREADABLE_HALT, SnapshotReader, unreadable_halt
+from hedge.bus.scripts import LeaseMode
+from hedge.bus.snapshot import SnapshotReader
 from hedge.bus.subscription import Listener
 from hedge.config.schema import Config, RedisConfig, Secret, TimingConfig
 from hedge.errors import InternalBugError, RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, sign
-from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.control import Command, Halts, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 
 COMMAND_TTL_S = 60
-UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+_MOST_SWAPS = 20
+"""So often the halts may change under a writer before it gives up."""
 
 
 class RedisMessenger:
@@ -268,12 +268,14 @@ class RedisMessenger:
         ]
         return await self._scripts.write(self._lease_b, values, told, take_free=take_free)
 
-    async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
-        """Publish a failure and, in the same step, set a halt unless one is in force."""
+    async def publish_failure(self, failure: BHedgeFailed, halts: Halts | None) -> None:
+        """Publish a failure and, in the same step, add these halts and releases."""
         scope = self._bound()
         text = failure.to_json(scope.spec, scope.secret)
-        answer = await self._halt(halt, text)
-        return answer if halt is not None else None
+        if halts is None:
+            await self._scripts.halt("", "", text)
+        else:
+            await self._add_halts(halts, text)
 
     async def publish_event(self, event: EventMessage) -> None:
         """Publish a change of state."""
@@ -349,33 +351,9 @@ class RedisMessenger:
 
     # --- people
 
-    async def set_halt(self, halt: Halt) -> HaltAnswer:
-        """Halt the pair; a halt in force stays, a resumed record of the same id too."""
-        return await self._halt(halt, "")
-
-    async def mark_resumed(
-        self, halt_id: str, resumed: int, *, forced: bool = False, note: str = ""
-    ) -> Halt | None:
-        """Turn the halt in force into the record of its resumption; None if it is not this one.
-
-        `resumed` is epoch seconds. A halt that cannot be read has the id "unreadable".
-        """
-        scope = self._bound()
-        raw = (await self._reads.values([self.names.halt]))[0]
-        if raw is None:
-            if await self._reads.kind(self.names.halt) == "none":
-                return None
-            raw = ""  # something that is no text
-        halt = self._parse_halt(raw)
-        if halt.id != halt_id:
-            return None
-        if not halt.is_active:
-            return halt
-        record = replace(halt, resumed=resumed, forced=forced, note=note)
-        was = "" if UNDECODABLE in raw else raw  # such bytes do not come back as they were
-        swap = [was, record.to_json(secret=scope.secret)]
-        done = await self._commands.run(SWAP, [self.names.halt], [*swap], is_number)
-        return record if done else None
+    async def write_halts(self, halts: Halts) -> Halts:
+        """Add these halts and releases to those in Redis; return what stands there then."""
+        return await self._add_halts(halts, "")
 
     async def send_command(self, command: Command) -> None:
         """Leave a command for the daemons; it dies by itself after a minute."""
@@ -397,19 +375,28 @@ class RedisMessenger:
             raise InternalBugError("the messenger was used before bind()")
         return self._scope
 
-    async def _halt(self, halt: Halt | None, failure: str) -> HaltAnswer:
-        secret = self._bound().secret
-        told = ["", ""] if halt is None else [halt.to_json(secret=secret), halt.id]
-        stored, raw = await self._scripts.halt(told, failure)
-        in_force = self._parse_halt(raw) if raw else halt
-        return HaltAnswer(stored=stored, halt=in_force or unreadable_halt("none"))
+    async def _add_halts(self, halts: Halts, failure: str) -> Halts:
+        """Write the union with what stands there, in one step with a failure ("" for none).
 
-    def _parse_halt(self, raw: str) -> Halt:
-        scope = self._bound()
+        Nothing is lost to a writer of the same moment: what has changed is read and joined again.
+        """
+        scope, known, union = self._bound(), "", halts
+        for _ in range(_MOST_SWAPS):
+            text = union.to_json(secret=scope.secret)
+            done, raw, known = await self._scripts.halt(known, text, failure)
+            if done:
+                return union
+            there = self._halts_in(raw) if raw else Halts()
+            if raw and not failure and not halts.adds_to(there):
+                return there
+            union = halts.union(there)
+        raise RedisUnreachableError(f"{self.names.halt} changes at each try to write it")
+
+    def _halts_in(self, raw: str) -> Halts:
         try:
-            return Halt.from_json(raw, scope.spec, scope.limits_a)
+            return parse_halts(raw, self._bound().limits_a)
         except MessageRefusedError as error:
-            return unreadable_halt(str(error))
+            return unreadable(raw, f"{self.names.halt} in Redis", error)
 
 
-__all__ = ["UNREADABLE_HALT", "RedisMessenger"]
+__all__ = ["RedisMessenger"]

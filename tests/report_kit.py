@@ -6,7 +6,8 @@ from typing import Any
 from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MarketSpec
 from hedge.operator.status import Report, report
-from hedge.wire.control import Halt, Lease
+from hedge.wire.control import Halt, Halts, Lease
+from hedge.wire.envelope import Envelope
 from hedge.wire.state import Ledger, PositionState, Ready
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10_000_000)
@@ -22,6 +23,8 @@ POSITION = PositionState(
     timestamp=1,
 )
 READY_A = Ready(
+    envelope=Envelope("", "a" * 16, 1),
+    beat=1,
     side="a",
     ready=True,
     reasons=(),
@@ -55,14 +58,15 @@ LEDGER = Ledger(
 HALT = Halt(id="h", side="b", reason="not_enough_margin", detail="", timestamp=1)
 NEUTRAL = StateSnapshot(
     position_a=POSITION,
-    position_b=replace(POSITION, account_index=22, position_lots=-100),
+    position_b=replace(POSITION, account_index=22, instance="bbbb", position_lots=-100),
     ledger=LEDGER,
     ready_a=READY_A,
-    ready_b=replace(READY_A, side="b"),
+    ready_b=replace(READY_A, side="b", instance="bbbb", envelope=Envelope("", "b" * 16, 1)),
     lease_b=Lease(instance="bbbb", host="here"),
 )
 
 
-def told(**changes: Any) -> Report:
-    """A report of a pair at rest, but for what is named."""
-    return report(replace(NEUTRAL, **changes), SPEC, 11, 22)
+def told(halt: Halt | None = None, **changes: Any) -> Report:
+    """A report of a pair at rest, but for what is named; `halt` is the one in force."""
+    halts = Halts() if halt is None else Halts(halts=(halt,))
+    return report(replace(NEUTRAL, **{"halts": halts, **changes}), SPEC, 11, 22)

@@ -17,6 +17,7 @@ from hedge.config import meanings_zh as config_zh
 from hedge.config.load import markdown_table
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
+from hedge.wire.control import Halt
 from hedge.wire.kinds import PLACES, Place
 from hedge.wire.record import Declared, declared_fields
 from hedge.wire.state import RestingOrder
@@ -102,9 +103,12 @@ def wire_tables(*, chinese: bool = False) -> str:
 
     titles = ("field", "type", "unit", "missing or null", "since v", "meaning")
     lines = []
-    resting = Place(RestingOrder, (words("one order of `resting`"),))
-    for place in (*PLACES, resting):
-        named = place.names if place is resting else [f"`{name}`" for name in place.names]
+    inside = (
+        Place(RestingOrder, (words("one order of `resting`"),)),
+        Place(Halt, (words("one halt of `halts`"),)),
+    )
+    for place in (*PLACES, *inside):
+        named = place.names if place in inside else [f"`{name}`" for name in place.names]
         lines += [f"## {', '.join(named)}", ""]
         lines += [_row(words(title) for title in titles), _row("---" for _ in titles)]
         lines += [

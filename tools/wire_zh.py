@@ -8,6 +8,7 @@ WORDS = {
     "since v": "自 v",
     "meaning": "含义",
     "one order of `resting`": "`resting` 中的一笔委托",
+    "one halt of `halts`": "`halts` 中的一条暂停记录",
 }
 
 MEANINGS = {
@@ -42,7 +43,6 @@ MEANINGS = {
     ),
     "whether the side was asked to stop and starts nothing new": "本侧是否已被要求停止、不再开新单",
     '"a" or "b"': "“a” 或 “b”",
-    '"a" or "b", null for both': "“a” 或 “b”；null 表示两侧",
     '"a" or "b", or empty': "“a” 或 “b”，或为空",
     "A's position": "A 的持仓",
     "A's position after it, negative is short": "成交后 A 的持仓，负数为空头",
@@ -115,7 +115,18 @@ MEANINGS = {
         "待对冲量，正数为买；未知时为 null"
     ),
     "what happened, as one word": "发生了什么，一个词",
-    "what is asked for": "要求做什么",
+    "what is asked for: ping, resume or flatten": "要求做什么：ping、resume 或 flatten",
+    "epoch and number of the newest heartbeat read of each daemon addressed": (
+        "发给哪些进程：每个进程最新被读到的心跳的 epoch 与序号"
+    ),
+    "ids of the halts that a `resume` releases": "`resume` 要解除的暂停记录的编号",
+    "whether to do it although something is open": "有未了结的事项时是否仍然执行",
+    "the halts in force": "正在生效的暂停记录",
+    "the halts that are known": "已知的暂停记录",
+    "ids that a person has released": "已由人工解除的编号",
+    "ids of halts that were released: the newest 64, and each that the other side shows": (
+        "已解除的编号：最新的 64 个，以及对方仍显示为生效的每一个"
+    ),
     "what the order executed": "委托成交的数量",
     "when A's host published this message": "A 的主机发布这条消息的时刻",
     "when A's host received the trade": "A 的主机收到成交的时刻",
@@ -123,7 +134,6 @@ MEANINGS = {
     "when each stage of the hedge was passed": "对冲的每个阶段完成的时刻",
     "when it happened": "发生的时刻",
     "when it was asked for": "提出的时刻",
-    "when it was resumed": "恢复交易的时刻",
     "when it was settled": "结清的时刻",
     "when it was so": "当时的时刻",
     "when it was traded": "成交的时刻",
@@ -132,7 +142,6 @@ MEANINGS = {
     "whether its streams are up, so that it could lead at once": (
         "行情与账户流是否已连上，可立即接管"
     ),
-    "whether the exchange's positions were adopted": "是否直接采用了交易所上的持仓",
     "whether the side could do its work now": "该侧现在是否可以工作",
     "which state it answers": "它所确认的状态序号",
     "whose position it is": "谁的持仓",

@@ -57,20 +57,20 @@ class LeasedScripts:
             self._note(told[0][0], reply[2])
         return _answer(reply)
 
-    async def halt(self, halt: list[str], failure: str) -> tuple[bool, str]:
-        """Set a halt (its text and id, or two empty ones), publish a failure ("" for none).
+    async def halt(self, known: str, halts: str, failure: str) -> tuple[bool, str, str]:
+        """Store the halts over those of the digest `known`, and publish a failure ("" for none).
 
-        Returns whether it was stored, and the text in force.
+        Returns whether that was done, and otherwise what stands there and its digest.
         """
-        keys, arguments = [self._names.halt], [*halt]
+        keys, arguments = [self._names.halt], [known, halts]
         if failure:
             keys.append(self._names.results)
             channel = self._names.account_b_hedge_failed
             arguments += [str(STREAM_LENGTH), "failed", channel, failure]
-        stored, raw, note = await self._commands.run(HALT, keys, [*arguments], is_halt)
-        if failure:
+        done, raw, digest, note = await self._commands.run(HALT, keys, [*arguments], is_halt)
+        if failure and done:
             self._note(self._names.results, note)
-        return bool(stored), raw
+        return bool(done), raw, digest
 
     def take_notes(self) -> list[str]:
         """Return what the history streams complained of since the last call, once per cause."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from hedge.core.amounts import MarketSpec
 from hedge.wire.codec import RefusalCause, WireLimits
-from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.control import NO_HALTS, Command, Halts, Lease
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
@@ -79,18 +79,10 @@ class LeaseAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class HaltAnswer:
-    """The halt record in force after the call; `stored` says that it is the one just given."""
-
-    stored: bool
-    halt: Halt
-
-
-@dataclass(frozen=True, slots=True)
 class StateSnapshot:
     """All state keys as of one moment. None is unknown: missing, unreadable or another pair's.
 
-    `halt` that exists but cannot be read is an active halt with the id "unreadable".
+    `halts` are what `hedge:halt` holds; what is there but cannot be read is a halt.
     `problems` names each value that was refused, once per value and cause; `refused` has the cause
     of every value that is refused now, by its key.
     """
@@ -101,12 +93,18 @@ class StateSnapshot:
     neutral: Neutral | None = None
     ready_a: Ready | None = None
     ready_b: Ready | None = None
-    halt: Halt | None = None
+    halts: Halts = NO_HALTS
     command: Command | None = None
     lease_a: Lease | None = None
     lease_b: Lease | None = None
     problems: tuple[str, ...] = ()
     refused: Mapping[str, RefusalCause] = field(default_factory=dict)
+
+    @property
+    def known_halts(self) -> Halts:
+        """Return what any of its values says of halts: `hedge:halt` and both heartbeats."""
+        beats = (self.ready_a, self.ready_b)
+        return self.halts.union(*(beat.known_halts for beat in beats if beat is not None))
 
 
 class Messenger(Protocol):
@@ -153,8 +151,8 @@ class Messenger(Protocol):
     ) -> LeaseAnswer:
         """Write B's ledger, publish its results and what else is given, if B's lease allows."""
 
-    async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
-        """Publish a failure and, in the same step, set a halt unless one is in force."""
+    async def publish_failure(self, failure: BHedgeFailed, halts: Halts | None) -> None:
+        """Publish a failure and, in the same step, add these halts and releases."""
 
     async def publish_event(self, event: EventMessage) -> None:
         """Publish a change of state."""
@@ -180,13 +178,8 @@ class Messenger(Protocol):
     async def business_elsewhere(self, side: str, market_index: int) -> dict[int, str]:
         """Return what Redis shows of other markets that a side must answer for, by market."""
 
-    async def set_halt(self, halt: Halt) -> HaltAnswer:
-        """Halt the pair; a halt in force stays, a resumed record of the same id too."""
-
-    async def mark_resumed(
-        self, halt_id: str, resumed: int, *, forced: bool = False, note: str = ""
-    ) -> Halt | None:
-        """Turn the halt in force into the record of its resumption; None if it is not this one."""
+    async def write_halts(self, halts: Halts) -> Halts:
+        """Add these halts and releases to those in Redis; return what stands there then."""
 
     async def send_command(self, command: Command) -> None:
         """Leave a command for the daemons; it dies by itself after a minute."""

@@ -89,9 +89,9 @@ def is_lease(answer: Any) -> bool:
 
 
 def is_halt(answer: Any) -> bool:
-    """HALT: whether it was stored, the record in force, and a note."""
+    """HALT: whether it was stored, what stands there, its digest, and a note."""
     match answer:
-        case [0 | 1, str(), str()]:
+        case [0 | 1, str(), str(), str()]:
             return True
     return False
 

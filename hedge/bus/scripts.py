@@ -138,14 +138,11 @@ HALT = Script(
     + _LEASE
     + """
 local raw = text(KEYS[1])
-local value = decoded(raw)
-local stored, note = 0, ''
-if ARGV[1] ~= '' then
-  local active = value and (value.resumed == nil or value.resumed == cjson.null)
-  if not active and not (value and value.id == ARGV[2]) then
-    redis.call('SET', KEYS[1], ARGV[1])
-    stored, raw = 1, ARGV[1]
-  end
+local seen, note = '', ''
+if raw and raw ~= '' then seen = redis.sha1hex(raw) end
+if ARGV[2] ~= '' then
+  if seen ~= ARGV[1] then return {0, raw or '', seen, note} end
+  redis.call('SET', KEYS[1], ARGV[2])
 end
 if #ARGV > 2 then
   local kept = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*',
@@ -153,27 +150,14 @@ if #ARGV > 2 then
   if type(kept) == 'table' and kept.err then note = kept.err end
   redis.call('PUBLISH', ARGV[5], ARGV[6])
 end
-return {stored, raw or '', note}
+return {1, '', '', note}
 """
 )
-"""Set a halt unless one is in force or this one was resumed; publish a failure in the same step.
+"""Replace the halts if they have not changed since they were read; then publish a failure.
 
-KEYS = halt, and the failure's stream. ARGV = halt ("" for none), its id, then if there is a
-failure: stream length, kind, channel, text. Answers whether the halt was stored, and the record in
-force.
+KEYS = halts, and the failure's stream. ARGV = digest of what was read ("" for nothing, or no
+text), the new halts ("" for none), then if there is a failure: stream length, kind, channel, text.
+Answers whether all of it was done; if not, what stands there and its digest.
 """
 
-SWAP = Script(
-    _LEASE
-    + """
-local now = text(KEYS[1])
-if ARGV[1] == '' then
-  if decoded(now) then return 0 end
-elseif now ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
-"""
-)
-"""Replace a value that has not changed since it was read; "" stands for any that is no JSON."""
-
-SCRIPTS = (LEASE, RELEASE, WRITE, HALT, SWAP)
+SCRIPTS = (LEASE, RELEASE, WRITE, HALT)

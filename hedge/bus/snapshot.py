@@ -5,14 +5,11 @@ from typing import TypeVar
 
 from hedge.bus.port import PairScope, StateSnapshot
 from hedge.wire.codec import MessageRefusedError, RefusalCause
-from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.control import NO_HALTS, Command, Lease, parse_halts, unreadable
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 
 T = TypeVar("T")
-
-UNREADABLE_HALT = "unreadable"
-"""Id of a halt that exists but cannot be read; it can be resumed under this id."""
 
 
 class SnapshotReader:
@@ -63,9 +60,10 @@ class SnapshotReader:
         lease_a, lease_b = (
             None if lease is None else take(lease.name, Lease.from_json) for lease in self._leases
         )
-        found_halt = take(halt, lambda text: Halt.from_json(text, spec, side_a))
-        if found_halt is None and halt in self._refused:
-            found_halt = unreadable_halt(str(self._named.get(halt, "")))
+        halts = take(halt, lambda text: parse_halts(text, side_a))
+        if halts is None and halt in self._refused:
+            text = by_key[halt] or str((odd or {}).get(halt, ""))
+            halts = unreadable(text, f"{halt} in Redis", self._named.get(halt, ""))
         return StateSnapshot(
             position_a=take(position_a, lambda text: PositionState.from_json(text, spec, side_a)),
             position_b=take(position_b, lambda text: PositionState.from_json(text, spec, side_b)),
@@ -73,7 +71,7 @@ class SnapshotReader:
             neutral=take(neutral, lambda text: Neutral.from_json(text, spec, side_a)),
             ready_a=take(ready_a, lambda text: Ready.from_json(text, spec, side_a)),
             ready_b=take(ready_b, lambda text: Ready.from_json(text, spec, side_b)),
-            halt=found_halt,
+            halts=halts or NO_HALTS,
             command=take(command, lambda text: Command.from_json(text, spec, side_a)),
             lease_a=lease_a,
             lease_b=lease_b,
@@ -101,14 +99,3 @@ class SnapshotReader:
         if self._named.get(key) != complaint:
             self._named[key] = complaint
             problems.append(f"{key} counts as absent: {complaint}")
-
-
-def unreadable_halt(detail: str) -> Halt:
-    """Return the halt that stands for one that cannot be read: not knowing is halted."""
-    return Halt(
-        id=UNREADABLE_HALT,
-        side="",
-        reason="unreadable_halt",
-        detail=f"the halt record in Redis cannot be read ({detail})",
-        timestamp=0,
-    )

@@ -89,6 +89,11 @@ class Freshness:
         """Return the beat of a side that was read last, counted or not."""
         return self._read.get(side)
 
+    def was_sent_within(self, beat: BeatId, life_ms: int, now_ms: int) -> bool:
+        """Whether a beat is one of this epoch that we sent at most so long ago."""
+        sent_ms = self._sent_ms.get(beat.number) if beat.epoch == self.epoch else None
+        return sent_ms is not None and now_ms <= sent_ms + life_ms
+
     def forget_sent(self) -> None:
         """Let nothing be fresh until it echoes a later beat: the clock may have stood still."""
         self._sent_ms.clear()

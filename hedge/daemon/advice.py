@@ -14,6 +14,7 @@ _ADVICE: Mapping[str, str] = {
     "liquidation_on_b": "Check account B's margin and position: Lighter liquidated it",
     "max_retries_exceeded": "Check the market and account B's positions on Lighter",
     "not_enough_margin": "Add collateral to account B, or lower `strategy.quantity`",
+    "operator": "Ask the person who halted the pair",
     "outcome_unknown": "Check account B's orders and positions on Lighter",
     "position_limit": "Check A's position against `safety.max_position_base_amount`",
     "restart_loop": "Find in the log why the daemon ends, cure that, and start the pair again",

@@ -128,8 +128,7 @@ def _of_host(config: Config) -> list[Line]:
     ]
     if (former := host.former_with_state) is not None:
         lines.append(told("state.dir", f"a start moves it here from {former}"))
-    halt = host.read_halt()
-    if halt is not None and halt.is_active:
+    for halt in host.read_halts().in_force:
         detail = f"this host keeps a halt: {halt.reason}, {halt.detail}"
         lines.append(failed("halt", detail, NotNeutralError.exit_code))
     return lines

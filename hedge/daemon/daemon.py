@@ -8,6 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -16,9 +17,10 @@ from hedge.core.amounts import MICROS
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
 from hedge.daemon.account import BookHandlers, Bookkeeper
+from hedge.daemon.command_inbox import CommandInbox
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.event_log import Voice
-from hedge.daemon.halt import HaltKeeper
+from hedge.daemon.halt import HaltKeeper, Release
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
 from hedge.daemon.market_facts import facts_of, mark_ticks_of
 from hedge.daemon.origin import OriginKeeper
@@ -40,7 +42,8 @@ from hedge.exchange.port import (
     TxSeen,
     VenueEvent,
 )
-from hedge.wire.control import Halt
+from hedge.wire.control import RESUME, Command, Halt
+from hedge.wire.state import Ready
 
 _LAST_WORD_MS = 5000
 """So long is the last word repeated where nobody answers it."""
@@ -93,7 +96,11 @@ class Shell(ABC):
                 say=self.voice.say,
             ),
         )
-        self.halts = HaltKeeper(parts, self.side, self.outbox, self.on_halt, self.on_resumed)
+        self.halts = HaltKeeper(
+            parts, self.side, self.outbox, self.origin, self.on_halt, self.on_release
+        )
+        self.commands = CommandInbox(parts, self.side, self.origin, self._obey)
+        self.origin.complete = self._complete
         self.streams_up = False
         self.has_left = False
         self.available_micros: int | None = None
@@ -103,7 +110,6 @@ class Shell(ABC):
         self._look = asyncio.Event()
         self._speak = False
         self._ended: asyncio.Future[Ending] | None = None
-        self._seen_command: str | None = None
         self._crew = Crew()
 
     # --- what a side adds -----------------------------------------------------------------
@@ -199,12 +205,12 @@ class Shell(ABC):
         """Turn a halt in force into events."""
 
     @abstractmethod
-    def on_resumed(self, halt: Halt) -> None:
-        """Turn a resumption into events."""
+    def on_release(self, release: Release) -> None:
+        """Turn a person's release of a halt into events."""
 
     @abstractmethod
-    def on_command(self, command: str) -> None:
-        """Turn an operator's command into events."""
+    def on_command(self, command: Command) -> str:
+        """Turn an operator's command into events; return its outcome, in words."""
 
     @abstractmethod
     async def write_state(self) -> None:
@@ -428,23 +434,39 @@ class Shell(ABC):
             self._speak = True  # the other side can act on what echoes its new epoch only
         for problem in snapshot.problems:
             self.log.warning("state_refused", detail=problem)
-        self.halts.follow(snapshot.halt)
+        self.halts.hear(snapshot)
+        command = snapshot.command
+        if command is not None and command.command == RESUME:
+            self._take_command(command)  # what it releases is told with its words
+        self.halts.settle()
         self.on_snapshot(snapshot)
-        self._take_command(snapshot)
+        if command is not None and command.command != RESUME:
+            self._take_command(command)
 
-    def _take_command(self, snapshot: StateSnapshot) -> None:
-        """Obey each command once; one that is older than this process was for another."""
-        command, seen = snapshot.command, self._seen_command
-        self._seen_command = command.id if command else seen or ""
-        if command is None or seen is None or command.id == seen:
-            return
-        if command.side in (None, self.side):
-            self.log.warning("command", command=command.command)
-            self.on_command(command.command)
+    def _take_command(self, command: Command) -> None:
+        """Obey a command that is for us, and show at once what became of it."""
+        if self.lease.held and self.commands.take(command):
+            self._speak = True
+
+    def _obey(self, command: Command) -> str:
+        """Perform a command; return its outcome, in words."""
+        if command.command != RESUME:
+            return self.on_command(command)
+        done = self.halts.release(command.halts, forced=command.forced, note=command.note)
+        return "released" if done else "not released: the state directory cannot be written"
+
+    def _complete(self, ready: Ready) -> Ready:
+        """Add to a heartbeat what both sides say: the halts, the releases, the acknowledgements."""
+        return replace(
+            ready,
+            halts=self.halts.in_force,
+            released=self.halts.told,
+            acks=self.commands.acks,
+        )
 
     # --- saying it ------------------------------------------------------------------------
 
-    def publish_halt(self, reason: str, detail: str, *, stops: bool = False) -> None:
-        """Halt the pair and let everybody know; `stops`: this side trades nothing either."""
-        self.halts.publish(self.halts.raise_halt(reason, detail, stops=stops))
+    def publish_halt(self, reason: str, detail: str) -> None:
+        """Halt the pair and let both sides know."""
+        self.halts.halt(reason, detail)
         self.voice.say("halted", reason, detail)

@@ -1,16 +1,19 @@
-"""The halt: a file on each host, a key in Redis, and what a manager makes of both.
+"""The halts: a file on each host, a key in Redis, both heartbeats, and the managers beside them.
 
-Whatever dies, a halt stays until a person resumes it: the file outlives Redis, and is published
-again where the key is missing; the record of a resumption makes each host delete its own file.
+Halts and releases are two sets that only grow, so that no copy of them has to be the newest: what
+any of them shows is taken, kept on this host's disk and shown in turn. Whatever dies, a halt stays
+until a person releases it, and a release stays for good.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from hedge.bus.port import StateSnapshot
 from hedge.daemon.context import Parts
-from hedge.daemon.host_store import UNREADABLE_HALT
+from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
-from hedge.wire.codec import NO_MARKET, MessageRefusedError, WireLimits
-from hedge.wire.control import Halt
+from hedge.wire.control import UNREADABLE_HALT, Halt, Halts
+from hedge.wire.messages import BHedgeFailed
 
 STOPS_B = frozenset(
     {
@@ -25,97 +28,126 @@ STOPS_B = frozenset(
 )
 """Halts of B's own after which it trades nothing; after any other it follows its target."""
 
-_BEHIND = "halt-behind"
+
+def stops_b(halt: Halt) -> bool:
+    """Whether B trades nothing while this halt is in force."""
+    own = halt.side == "b" and halt.reason in STOPS_B
+    return halt.reason == UNREADABLE_HALT or own
+
+
+_OF_A = frozenset({"foreign_trade_on_a", "liquidation_on_a", "unexpected_short"})
+
+
+def asks_for_force(halt: Halt) -> bool:
+    """Whether a person must look at both positions where no daemon shows them."""
+    return stops_b(halt) or halt.reason in _OF_A or halt.reason in STOPS_B
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A person released `halt`; what is in force still is in `left`.
+
+    `forced`: the exchange's positions were adopted as they are. `note` is the person's reason.
+    """
+
+    halt: Halt
+    left: tuple[Halt, ...] = ()
+    forced: bool = False
+    note: str = ""
 
 
 class HaltKeeper:
-    """Keeps file, key and core in agreement."""
+    """Keeps file, key, heartbeats and core in agreement."""
 
     def __init__(
         self,
         parts: Parts,
         side: str,
         outbox: Outbox,
+        origin: OriginKeeper,
         on_halt: Callable[[Halt], None],
-        on_resumed: Callable[[Halt], None],
+        on_release: Callable[[Release], None],
     ) -> None:
-        """Know of no halt yet."""
+        """Know of no halt yet; `on_halt` and `on_release` hear of each halt once."""
         self._parts = parts
         self._side = side
         self._outbox = outbox
+        self._origin = origin
         self._on_halt = on_halt
-        self._on_resumed = on_resumed
-        self._halt: Halt | None = None
-        self._behind: Halt | None = None
-        self._obeyed: tuple[str, int | None] | None = None
+        self._on_release = on_release
+        self._sets = Halts()
+        self._kept: Halts | None = None
+        self._told: dict[str, Halt] = {}
+        self._asked: set[str] = set()
+        self._words: tuple[bool, str] = (False, "")
+        self._is_publishing = False
+
+    # --- what is known
+
+    @property
+    def in_force(self) -> tuple[Halt, ...]:
+        """The halts that no person has released."""
+        return self._sets.in_force
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The released ids for a heartbeat: the newest, and each that is shown in force."""
+        return self._sets.told(self._asked)
 
     def load(self) -> None:
         """Come up halted if this host's file says so, or cannot be read."""
-        kept = self._parts.host.read_halt()
-        self._behind = self._read_behind()
-        if self._behind is not None:
-            self._on_halt(self._behind)
-            if kept is None:
-                behind, self._behind = self._behind, None
-                self._promote(behind)
-        if kept is None:
-            return
-        self._halt = kept
-        self._parts.log.error("halted_since_before", reason=kept.reason, detail=kept.detail)
-        self._on_halt(kept)
+        self._sets = self._kept = self._parts.host.read_halts()
+        for halt in self._sets.in_force:
+            log = self._parts.log
+            log.error("halted_since_before", id=halt.id, reason=halt.reason, detail=halt.detail)
+            self._told[halt.id] = halt
+            self._on_halt(halt)
 
-    def follow(self, seen: Halt | None) -> None:
-        """Take what Redis holds now."""
-        mine = self._halt
-        told = (seen.id, seen.resumed) if seen is not None and not seen.is_active else None
-        is_news = told is not None and told != self._obeyed
-        self._obeyed = told or self._obeyed
-        if seen is not None and seen.is_active:
-            if mine is None or mine.id != seen.id:
-                if mine is not None and self._stops_us(mine) and not self._stops_us(seen):
-                    self._keep_behind(mine)  # both sides halted at once, and theirs was faster
-                self._keep(seen)
-                log = self._parts.log
-                log.error("halted", side=seen.side, reason=seen.reason, detail=seen.detail)
-            self._on_halt(seen)
-        elif mine is not None and seen is not None and _lets_go(seen, mine, is_news=is_news):
-            self._parts.log.warning("resumed", forced=seen.forced, note=seen.note)
-            self._resume(seen)
-        elif mine is not None:
-            self._outbox.put(lambda: self._publish(mine))
+    # --- what others show
 
-    def _resume(self, resumed: Halt) -> None:
-        """Let go of the halt, unless another one waited behind it: that one needs its own word.
+    def hear(self, snapshot: StateSnapshot) -> None:
+        """Take what any value in Redis shows; `settle` passes it on."""
+        shown = snapshot.known_halts
+        self._asked = {halt.id for halt in self._shown_in_force(snapshot)}
+        self._take(self._sets.union(shown))
+        if self._sets.adds_to(snapshot.halts):
+            self._publish()
 
-        A forced resumption is a word on everything: a person has seen both positions.
-        """
-        behind, self._behind = self._behind, None
-        if behind is None or resumed.forced:
-            self._halt = None
-            self._parts.host.delete(_BEHIND)
-            self._parts.host.delete("halt")
-            self._on_resumed(resumed)
-            return
-        self._parts.log.error("still_halted", reason=behind.reason, detail=behind.detail)
-        self._promote(behind)
+    def release(self, ids: tuple[str, ...], *, forced: bool, note: str) -> bool:
+        """Release these halts by a person's word; whether it is on the disk, and counts."""
+        self._words = (forced, note)
+        self._take(self._sets.union(Halts(released=ids)))
+        self._publish()
+        return set(ids) <= set(self._sets.released)
 
-    def _promote(self, behind: Halt) -> None:
-        """Put the halt that waited into force; its own file goes last.
+    def settle(self) -> None:
+        """Tell the manager of each halt and each release since the last time."""
+        in_force = {halt.id: halt for halt in self._sets.in_force}
+        new = [halt for id_, halt in in_force.items() if id_ not in self._told]
+        gone = [halt for id_, halt in self._told.items() if id_ not in in_force]
+        self._told = in_force
+        (forced, note), self._words = self._words, (False, "")
+        for halt in new:
+            log = self._parts.log
+            log.error("halted", side=halt.side, reason=halt.reason, detail=halt.detail)
+            self._on_halt(halt)
+        for halt in gone:
+            self._parts.log.warning(
+                "released", id=halt.id, reason=halt.reason, forced=forced, note=note
+            )
+            self._on_release(Release(halt, tuple(in_force.values()), forced, note))
 
-        One that cannot be read is in no other file: it stays until a person resumes it.
-        """
-        self._keep(behind)
-        if behind.id != UNREADABLE_HALT:
-            self._parts.host.delete(_BEHIND)
-        self.publish(behind)
+    # --- what this side raises
 
-    def raise_halt(self, reason: str, detail: str, *, stops: bool = False) -> Halt:
-        """Halt from this side, in the file before anything else; return the halt in force.
+    def raise_halt(self, reason: str, detail: str) -> Halt:
+        """Halt from this side, in the file before anything else; return the halt.
 
-        One that `stops` this side's own trading is not lost behind another halt: it is kept, and
-        takes that one's place when a person resumes it.
+        While one of this side with the same reason is in force it is that one.
         """
         self._parts.log.error("HALT", reason=reason, detail=detail)
+        for halt in self._sets.in_force:
+            if (halt.side, halt.reason) == (self._side, reason):
+                return halt
         now_ms = self._parts.clock.epoch_ms()
         halt = Halt(
             id=f"{self._side}-{self._parts.instance}-{now_ms}-{reason}",
@@ -124,57 +156,57 @@ class HaltKeeper:
             detail=detail,
             timestamp=now_ms // 1000,
         )
-        if self._halt is None:
-            self._keep(halt)
-            return halt
-        if stops and not self._stops_us(self._halt):
-            self._keep_behind(halt)
-        return self._halt
+        self._told[halt.id] = halt
+        self._take(self._sets.union(Halts(halts=(halt,))))
+        return halt
 
-    def _stops_us(self, halt: Halt) -> bool:
-        """Whether this halt stops B's own trading; of A every halt does, none has to wait."""
-        own = self._side == "b" and halt.side == "b" and halt.reason in STOPS_B
-        return halt.id == UNREADABLE_HALT or own
+    def halt(self, reason: str, detail: str) -> None:
+        """Halt from this side, and put it into Redis."""
+        self.raise_halt(reason, detail)
+        self._publish()
 
-    def publish(self, halt: Halt) -> None:
-        """Put the halt into Redis."""
-        self._outbox.put(lambda: self._publish(halt))
+    def publish_failure(self, failure: BHedgeFailed) -> None:
+        """Halt for a failure, and publish both in one step."""
+        self.raise_halt(failure.reason, failure.detail)
+        names = self._parts.names
 
-    def _read_behind(self) -> Halt | None:
-        if not self._parts.host.exists(_BEHIND):
-            return None
-        kept = self._parts.host.read(_BEHIND) or {}
-        try:
-            return Halt.from_json(str(kept["halt"]), NO_MARKET, WireLimits(chain_id=0))
-        except (KeyError, MessageRefusedError) as error:
-            detail = f"a second halt is kept on this host and cannot be read ({error})"
-            return Halt(
-                id=UNREADABLE_HALT,
-                side=self._side,
-                reason="unreadable_halt",
-                detail=detail,
-                timestamp=self._parts.epoch_s,
-            )
+        async def publish() -> None:
+            stamped = self._origin.stamped
+            said = stamped(names.account_b_hedge_failed, failure)
+            await self._parts.messenger.publish_failure(said, stamped(names.halt, self._sets))
 
-    def _keep(self, halt: Halt) -> None:
-        self._halt = halt
-        if halt.id != UNREADABLE_HALT:
-            self._parts.host.write_halt(halt)
+        self._outbox.put(publish)
 
-    def _keep_behind(self, halt: Halt) -> None:
-        self._behind = halt
-        self._parts.host.write(_BEHIND, {"halt": halt.to_json()}, durable=True)
+    # --- inside
 
-    async def _publish(self, halt: Halt) -> None:
-        await self._parts.messenger.set_halt(halt)
+    def _take(self, sets: Halts) -> None:
+        """Keep both sets, on the disk first: a release that is not there does not count yet.
 
+        A halt holds whether it could be written or not; both are tried again at the next look.
+        """
+        if sets is self._sets and sets is self._kept:
+            return
+        if sets == self._kept:
+            self._sets = sets
+        elif self._parts.host.write_halts(sets):
+            self._sets = self._kept = sets
+        else:
+            self._sets = self._sets.union(Halts(halts=sets.halts))
 
-def _lets_go(seen: Halt, mine: Halt, *, is_news: bool) -> bool:
-    """Whether the record of a resumption speaks of our halt, or of all there were.
+    def _shown_in_force(self, snapshot: StateSnapshot) -> tuple[Halt, ...]:
+        other = snapshot.ready_b if self._side == "a" else snapshot.ready_a
+        beat = () if other is None else other.halts
+        return (*beat, *snapshot.halts.in_force)
 
-    A forced one that was seen before says nothing of a halt that came later, whatever the clocks.
-    """
-    if seen.resumed is None:
-        return False
-    of_all = is_news and seen.forced and seen.resumed >= mine.timestamp
-    return seen.id == mine.id or of_all
+    def _publish(self) -> None:
+        """Write the union into Redis, once at a time: the job takes what is known then."""
+        if self._is_publishing:
+            return
+        self._is_publishing = True
+
+        async def publish() -> None:
+            stamped = self._origin.stamped(self._parts.names.halt, self._sets)
+            await self._parts.messenger.write_halts(stamped)
+            self._is_publishing = False
+
+        self._outbox.put(publish)

@@ -1,4 +1,4 @@
-"""What a host keeps for itself: the lock, its id, its books, its halt.
+"""What a host keeps for itself: the lock, its id, its books, its halts.
 
 One directory per chain, account and API key. Whoever holds its lock is the only process of this
 host that signs with the key; the kernel lets the lock go when the process dies, however it dies.
@@ -23,14 +23,17 @@ from typing import Any, Self, TypeGuard
 from hedge.core.ids import instance_bits
 from hedge.daemon.file_lock import FileLock, holder_of
 from hedge.errors import AlreadyRunningError, ConfigError
-from hedge.wire.codec import NO_MARKET, MessageRefusedError, WireLimits
-from hedge.wire.control import Halt
+from hedge.wire.codec import MessageRefusedError
+from hedge.wire.control import Halts, parse_halts, unreadable
 
 _log = logging.getLogger(__name__)
 
-UNREADABLE_HALT = "unreadable"
 LOCK_FILE = "lock"
 _KEY_NAME = re.compile("([0-9]+)-([0-9]+)-([0-9]+)")
+_HALTS = "halt"
+_SECOND_HALT = "halt-behind"
+"""Where version 1 kept a halt that had to wait for another one."""
+
 _ID_BYTES = 6
 _MAX_BRACKETS = 20_000
 
@@ -104,7 +107,7 @@ class HostState:
         that only the earlier one knows is not passed over.
         """
         if _holds_state(self.path):
-            if _holds_halt(former) and not _holds_halt(self.path):
+            if _knows_halt(former, self.path):
                 raise ConfigError(
                     f"{former} holds a halt of this account and key, {self.path} none: both hold "
                     "state. If the halt is still to be obeyed copy its halt.json to "
@@ -142,7 +145,7 @@ class HostState:
     def read(self, name: str) -> dict[str, Any] | None:
         """Return the stored object `name`, None when it is missing or cannot be read.
 
-        What cannot be read is said in the log. A halt that cannot be read is a halt: ask `exists`.
+        What cannot be read is said in the log.
         """
         path = self.path / f"{name}.json"
         try:
@@ -186,31 +189,22 @@ class HostState:
         except OSError as error:
             _log.error("cannot delete %s: %s", path, error.strerror)
 
-    def read_halt(self) -> Halt | None:
-        """Return the halt of this host, None when there is none.
+    def read_halts(self) -> Halts:
+        """Return the halts of this host, and what was released; also as version 1 kept them.
 
-        One that cannot be read is a halt with the id "unreadable".
+        What cannot be read is a halt.
         """
-        try:
-            text = (self.path / "halt.json").read_text(encoding="utf-8")
-            return Halt.from_json(text, NO_MARKET, WireLimits(chain_id=0))
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError, MessageRefusedError) as error:
-            return Halt(
-                id=UNREADABLE_HALT,
-                side="",
-                reason="unreadable_halt",
-                detail=f"{self.path / 'halt.json'} cannot be read ({error})",
-                timestamp=0,
-            )
+        return _halts_of(self.path)
 
-    def write_halt(self, halt: Halt) -> None:
-        """Store a halt so that it survives a power cut."""
-        self._write_text("halt", halt.to_json(), durable=True)
+    def write_halts(self, halts: Halts) -> bool:
+        """Store both sets so that they survive a power cut; return whether they are stored."""
+        kept = self._write_text(_HALTS, halts.to_json(), durable=True)
+        if kept and self.exists(_SECOND_HALT):
+            self.delete(_SECOND_HALT)
+        return kept
 
-    def _write_text(self, name: str, text: str, *, durable: bool) -> None:
-        """Store a text; a disk that is full or read-only is said, and ends nothing.
+    def _write_text(self, name: str, text: str, *, durable: bool) -> bool:
+        """Store a text, and return whether it is; a full or read-only disk is said once.
 
         What is kept here is a copy: the venue knows the books, and Redis the halt.
         """
@@ -220,8 +214,9 @@ class HostState:
             if name not in self._unkept:
                 _log.error("cannot keep %s.json: %s", self.path / name, error.strerror)
             self._unkept.add(name)
-        else:
-            self._unkept.discard(name)
+            return False
+        self._unkept.discard(name)
+        return True
 
     def _replace(self, name: str, text: str, *, durable: bool) -> None:
         target = self.path / f"{name}.json"
@@ -274,8 +269,42 @@ def _holds_state(directory: Path) -> bool:
         return False
 
 
-def _holds_halt(directory: Path) -> bool:
-    return any(os.path.lexists(directory / name) for name in ("halt.json", "halt-behind.json"))
+def _halts_of(directory: Path) -> Halts:
+    """Read the halts that are kept in a directory; what cannot be read is a halt."""
+    return _halts_in(directory / f"{_HALTS}.json").union(
+        _second_halt(directory / f"{_SECOND_HALT}.json")
+    )
+
+
+def _halts_in(path: Path) -> Halts:
+    text = ""
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8", "surrogateescape")
+        return parse_halts(data.decode())
+    except FileNotFoundError:
+        return Halts()
+    except (OSError, UnicodeDecodeError, MessageRefusedError) as error:
+        return unreadable(text, str(path), error)
+
+
+def _second_halt(path: Path) -> Halts:
+    """Read the halt that waited; it stopped B, whose it was."""
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return parse_halts(str(_parsed(text).get("halt")))
+    except FileNotFoundError:
+        return Halts()
+    except (OSError, ValueError, RecursionError, MessageRefusedError) as error:
+        return unreadable(text, str(path), error, side="b")
+
+
+def _knows_halt(former: Path, now: Path) -> bool:
+    """Whether the former directory holds a halt in force, and the one of now none."""
+    known = _halts_of(now)
+    left = [halt for halt in _halts_of(former).in_force if halt.id not in known.released]
+    return bool(left) and not known.in_force
 
 
 def _unusable(directory: Path, error: OSError) -> ConfigError:

@@ -1,5 +1,6 @@
 """What this process says of its own values' origin, and what it makes of the other side's."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,6 +28,8 @@ class OriginKeeper:
         self._wall_ahead_ms = self._wall_ahead()
         self._leaving_from: int | None = None
         self._left_from: int | None = None
+        self.complete: Callable[[Ready], Ready] = lambda ready: ready
+        """Adds to a heartbeat what either side says in every one."""
 
     @property
     def epoch(self) -> str:
@@ -59,7 +62,8 @@ class OriginKeeper:
         if ready.left and self._left_from is None:
             self._left_from = number
         envelope = self._envelope(number)
-        return replace(ready, beat=number, heard=self._state.heard, envelope=envelope)
+        ready = replace(ready, beat=number, heard=self._state.heard, envelope=envelope)
+        return self.complete(ready)
 
     def hear(self, snapshot: StateSnapshot) -> bool:
         """Take both heartbeats as they were read; whether a new epoch of the other side counts."""
@@ -103,6 +107,10 @@ class OriginKeeper:
         if record is None or number is None:
             return False
         return self._state.answers(record.envelope, number)
+
+    def was_sent_within(self, beat: BeatId, life_ms: int) -> bool:
+        """Whether a beat is one of this epoch that we sent at most so long ago."""
+        return self._state.was_sent_within(beat, life_ms, self._parts.clock.now_ms())
 
     def _envelope(self, n: int) -> Envelope:
         state = self._state

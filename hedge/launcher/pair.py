@@ -17,7 +17,7 @@ from hedge.launcher.options import DEFAULT_QUANTITY, Options
 from hedge.launcher.processes import ROOT, Child, Running, StopNow, Supervisor
 from hedge.operator.pair_client import PairReader
 from hedge.operator.status import Report
-from hedge.wire.control import Halt
+from hedge.wire.control import Halt, Halts
 
 
 class StoppedEarlyError(Exception):
@@ -277,13 +277,12 @@ class Pair:
         )
         try:
             with self._host_state(name) as host:
-                if not host.exists("halt"):
-                    host.write_halt(halt)
+                host.write_halts(host.read_halts().union(Halts(halts=(halt,))))
         except HedgeError as error:
             self.supervisor.terminal.complain(f"The halt is not in {name}'s host file: {error}")
         try:
             if self._reader is not None:
-                self._reader.set_halt(halt)
+                self._reader.add_halt(halt)
         except UnreachableError as error:
             self.supervisor.terminal.complain(f"The halt is not in Redis yet: {error}")
 

@@ -3,26 +3,37 @@
 The tool reads the pair's state, asks the person and writes to Redis; it posts what it saw as
 events and performs the effects in their order. The simulator's people run the same decisions.
 Every command ends with one `End`: a sentence and the exit code. Times are seconds of a clock that
-never goes back.
+never goes back. `command_id` and a halt's id are random, made by the caller.
 """
 
 import enum
 from dataclasses import dataclass, replace
 
+from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
+from hedge.daemon.halt import asks_for_force
 from hedge.errors import ConfigError, NotNeutralError
-from hedge.operator.status import Report
-from hedge.wire.control import Halt
+from hedge.operator.status import Report, SideView, halt_words
+from hedge.wire.control import FLATTEN, RESUME, Halt
 
 RESUME_WAIT_S = 10.0
 FLATTEN_WAIT_S = 60.0
+HALT_WAIT_S = 10.0
+HALT_EVERY_S = 0.5
 POLL_S = 0.25
-FLATTEN = "flatten"
+ACK_WAIT_S = 10.0
 FLATTEN_ANNOUNCEMENT = (
     "A stops making, cancels what rests and closes its own position reduce-only at market;"
-    " B hedges each of these trades, so it ends flat too. The pair then stays halted."
+    " B hedges each of these trades and then closes what is left of its own."
+    " The pair then stays halted."
 )
 QUESTION = "Resume?"
+FLATTEN_QUESTION = "Close both?"
+OPERATOR = "operator"
+"""The reason of a halt that a person asked for."""
+
+RELEASED = "released"
+"""The outcome by which a daemon acknowledges a `resume`."""
 
 
 class Answer(enum.Enum):
@@ -53,13 +64,25 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was to be written is; `is_refused`: another value stood there."""
+    """What was to be written is."""
 
     now_s: float
-    is_refused: bool = False
 
 
-Event = Looked | Answered | Written
+@dataclass(frozen=True, slots=True)
+class HostLooked:
+    """The state directories of this host were read, or written.
+
+    `halts`: those in force there; `sides`: whose directory is here and free; `running`: whose a
+    process of this host has locked.
+    """
+
+    halts: tuple[Halt, ...] = ()
+    sides: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+
+
+Event = Looked | Answered | Written | HostLooked
 
 
 # --- effects
@@ -87,19 +110,35 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    """Turn the halt of this id into the record of its resumption, and post whether it was."""
+class Send:
+    """Send a command to the daemons of `to`, and post that it is written."""
 
-    halt_id: str
-    forced: bool
-    note: str
+    command_id: str
+    command: str
+    to: tuple[tuple[str, BeatId], ...]
+    halts: tuple[str, ...] = ()
+    forced: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Send a command to both daemons, and post that it is written."""
+class WriteHalt:
+    """Add a halt to those in Redis, and post that it is written."""
 
-    command: str
+    halt: Halt
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtHost:
+    """Read the halts in the state directories of this host, and post them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOnHost:
+    """Release halts in the state directories of this host, under their lock, and in Redis."""
+
+    halts: tuple[str, ...]
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +149,11 @@ class End:
     text: str
 
 
-Effect = Print | Ask | Look | Resume | Send | End
+Effect = Print | Ask | Look | Send | WriteHalt | LookAtHost | ReleaseOnHost | End
 
 REFUSED = NotNeutralError.exit_code
+STATUS_FIRST = "look at `python hedgectl.py status` first"
+NO_TERMINAL = "nothing was answered. Where there is no terminal add --yes."
 
 
 # --- status
@@ -123,12 +164,40 @@ def verdict(report: Report) -> End:
     return End(0, report.headline)
 
 
+# --- what commands have in common
+
+
+def _views(report: Report) -> tuple[SideView, SideView]:
+    return report.a, report.b
+
+
+def _addressed(report: Report, sides: str = "ab") -> tuple[tuple[str, BeatId], ...]:
+    """Return the newest heartbeat of each living daemon of these sides."""
+    found = ((view.side, view.answered) for view in _views(report) if view.side in sides)
+    return tuple((side, beat) for side, beat in found if beat is not None)
+
+
+def _missing(report: Report, sides: str = "ab") -> tuple[str, ...]:
+    return tuple(
+        view.name for view in _views(report) if view.side in sides and view.answered is None
+    )
+
+
+def _outcomes(report: Report, command_id: str, sides: tuple[str, ...]) -> dict[str, str | None]:
+    """Return what each addressed daemon says became of a command, by its name."""
+    return {view.name: view.outcome_of(command_id) for view in _views(report) if view.side in sides}
+
+
+def _and(names: tuple[str, ...] | list[str]) -> str:
+    return " and ".join(names)
+
+
 # --- resume
 
 
 @dataclass(frozen=True, slots=True)
 class Force:
-    """How to resume although something is open; `reason` goes into the record."""
+    """How to resume although something is open; `reason` goes with the command."""
 
     reason: str
     ask: bool
@@ -136,83 +205,185 @@ class Force:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """One `resume` under way. `before` None: the state was not read yet."""
+    """One `resume` under way: it releases what it has shown, and nothing else.
 
+    `before` None: the state was not read yet. `shown`: the halts that the person saw. `to`: the
+    daemons that the command was sent to.
+    """
+
+    command_id: str = ""
     force: Force | None = None
     wait_s: float = RESUME_WAIT_S
     poll_s: float = POLL_S
     before: Report | None = None
-    deadline_s: float | None = None
+    shown: tuple[Halt, ...] = ()
+    on_host: bool = False
+    is_releasing: bool = False
+    to: tuple[str, ...] = ()
+    deadline_s: float = 0.0
 
     def step(self, event: Event) -> tuple["Resumption", tuple[Effect, ...]]:
         """Return the state after `event` and what is to be done."""
-        if isinstance(event, Looked):
-            if self.before is None:
-                return self._first_look(event.report)
-            return self, self._after_writing(event, self.before)
-        if self.before is None or self.before.halt is None:
-            return self, ()
-        if isinstance(event, Answered):
-            return self, self._answered(event.answer, self.before.halt)
-        if event.is_refused:
-            msg = "Another halt came in meanwhile; look at `python hedgectl.py status` first."
-            return self, (End(REFUSED, msg),)
-        return replace(self, deadline_s=event.now_s + self.wait_s), (Look(),)
+        match event:
+            case Looked(now_s, report):
+                if self.before is None:
+                    return self._first_look(report)
+                if not self.to:
+                    return self.send(report)
+                return self, (self._after_sending(now_s, report),)
+            case Answered(answer):
+                return self._answered(answer)
+            case Written(now_s):
+                return replace(self, deadline_s=now_s + self.wait_s), (Look(),)
+            case HostLooked():
+                return self._on_host(event)
 
     def _first_look(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
-        halt = report.halt
-        if halt is None or not halt.is_active:
-            told = f"Not halted, nothing to resume. {report.headline}"
-            return self, (End(0, told),)
-        state = replace(self, before=report)
+        state = replace(self, before=report, shown=report.halts)
+        if not _addressed(report):
+            return replace(state, on_host=True), (LookAtHost(),)
+        if not report.halts:
+            return state, (End(0, f"Not halted, nothing to resume. {report.headline}"),)
         if self.force is None:
             if report.obstacles:
-                return state, (End(REFUSED, _refusal(report, halt)),)
-            return state, (self._resume(halt),)
+                return state, (End(REFUSED, _refusal(report)),)
+            return state.send(report)
         lines = [report.headline, f"Positions as last written: {report.positions_text}."]
         shown = tuple(Print(line) for line in (*lines, *_forced_consequences(report)))
-        return state, (*shown, Ask(QUESTION) if self.force.ask else self._resume(halt))
+        if self.force.ask:
+            return state, (*shown, Ask(QUESTION))
+        state, effects = state.send(report)
+        return state, (*shown, *effects)
 
-    def _resume(self, halt: Halt) -> Resume:
-        force = self.force
-        return Resume(halt.id, force is not None, force.reason if force is not None else "")
-
-    def _answered(self, answer: Answer, halt: Halt) -> tuple[Effect, ...]:
+    def _answered(self, answer: Answer) -> tuple["Resumption", tuple[Effect, ...]]:
         match answer:
             case Answer.YES:
-                return (self._resume(halt),)
+                return self.release_on_host() if self.on_host else (self, (Look(),))
             case Answer.NO:
-                return (End(REFUSED, "Not resumed."),)
+                return self, (End(REFUSED, "Not resumed."),)
             case Answer.NONE:
-                msg = "Not resumed: nobody answered. Where there is no terminal add --yes."
-                return (End(REFUSED, msg),)
+                return self, (End(REFUSED, f"Not resumed: {NO_TERMINAL}"),)
 
-    def _after_writing(self, event: Looked, before: Report) -> tuple[Effect, ...]:
-        """Wait until A says in a new heartbeat that it is not halted any more."""
-        report = event.report
-        if report.is_halted and report.halt != before.halt:
-            msg = f"Resumed, but it halted again at once. {report.headline}"
-            return (End(REFUSED, msg),)
+    @property
+    def _ids(self) -> tuple[str, ...]:
+        return tuple(halt.id for halt in self.shown)
+
+    def send(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
+        """Address the daemons that live now; what arose after the person looked stays."""
+        to, force = _addressed(report), self.force
+        if not to:
+            return self, (End(REFUSED, f"Not resumed: both have fallen silent; {STATUS_FIRST}."),)
+        note = "" if force is None else force.reason
+        send = Send(self.command_id, RESUME, to, self._ids, forced=force is not None, note=note)
+        return replace(self, to=tuple(side for side, _ in to)), (send,)
+
+    def _after_sending(self, now_s: float, report: Report) -> Effect:
+        """Wait until each addressed daemon has released, and A says that it goes on."""
+        outcomes = _outcomes(report, self.command_id, self.to)
+        refused = {name: word for name, word in outcomes.items() if word not in (None, RELEASED)}
+        if refused:
+            said = "; ".join(f"{name}: {word}" for name, word in refused.items())
+            return End(REFUSED, f"Not resumed. {said}.")
+        silent = [name for name, word in outcomes.items() if word is None]
+        is_late = now_s > self.deadline_s
+        if silent:
+            return self._not_acknowledged(silent) if is_late else Look(self.poll_s)
+        if report.halts:
+            return End(REFUSED, f"Released, but another halt is in force. {report.headline}")
+        unheard = tuple(name for name in "AB" if name.lower() not in self.to)
+        if unheard:
+            return End(REFUSED, f"Released, but {_unheard(unheard)}")
         beat = report.a.beat
-        is_new = beat != before.a.beat
-        if beat is not None and is_new and beat.state != "halted" and not report.is_halted:
-            return (End(0, f"Resumed: A is {beat.state}. {report.headline}"),)
-        if self.deadline_s is not None and event.now_s > self.deadline_s:
-            return (self._not_seen(report),)
-        return (Look(self.poll_s),)
+        if beat is not None and beat.state != "halted":
+            return End(0, f"Resumed: A is {beat.state}. {report.headline}")
+        return self._not_seen(report) if is_late else Look(self.poll_s)
 
-    def _not_seen(self, report: Report) -> End:
-        if report.a.beat is None:
-            return End(0, "The halt is lifted. A is not running: start it, and it goes on.")
+    def _not_acknowledged(self, silent: list[str]) -> End:
         return End(
             REFUSED,
-            f"The halt is lifted, but A is still {report.a.beat.state} after {self.wait_s:g} s"
-            f" ({'; '.join(report.a.beat.reasons) or 'no reason given'}); see logs/main_A.log.",
+            f"{_and(silent)} did not acknowledge within {self.wait_s:g} s: {STATUS_FIRST}.",
         )
+
+    def _not_seen(self, report: Report) -> End:
+        beat = report.a.beat
+        if beat is None:
+            return End(REFUSED, "Released; A has acknowledged it, and its heartbeat is gone.")
+        return End(
+            REFUSED,
+            f"The halt is lifted, but A is still {beat.state} after {self.wait_s:g} s"
+            f" ({'; '.join(beat.reasons) or 'no reason given'}); see logs/main_A.log.",
+        )
+
+    # with both daemons down
+
+    def _on_host(self, event: HostLooked) -> tuple["Resumption", tuple[Effect, ...]]:
+        if event.running:
+            return self, (_runs_here(event),)
+        if self.is_releasing:
+            return self, (_ended_on_host(event),)
+        known = {halt.id: halt for halt in (*self.shown, *event.halts)}
+        state = replace(self, shown=tuple(known.values()))
+        if not known:
+            headline = "" if self.before is None else self.before.headline
+            return state, (End(0, f"Not halted, nothing to resume. {headline}"),)
+        shown = tuple(Print(f"Halted{halt_words(halt)}.") for halt in state.shown)
+        if self.force is None:
+            unexplained = [halt for halt in state.shown if asks_for_force(halt)]
+            if unexplained:
+                return state, (*shown, _needs_force(unexplained[0]))
+        else:
+            hint = "No daemon runs: at its start B trades until it is the other side of A."
+            shown = (*shown, Print(hint))
+            if self.force.ask:
+                return state, (*shown, Ask(QUESTION))
+        state, effects = state.release_on_host()
+        return state, (*shown, *effects)
+
+    def release_on_host(self) -> tuple["Resumption", tuple[Effect, ...]]:
+        """Release what was shown without a daemon."""
+        return replace(self, is_releasing=True), (ReleaseOnHost(self._ids, self.force is not None),)
+
+
+def _needs_force(halt: Halt) -> End:
+    return End(
+        REFUSED,
+        "Not resumed: neither daemon runs, so nothing shows the positions."
+        f" {advice_for(halt.reason)},"
+        ' then `resume --force --reason "…"`.',
+    )
+
+
+def _runs_here(event: HostLooked) -> End:
+    names = _and([side.upper() for side in event.running])
+    return End(
+        REFUSED,
+        f"Not resumed: {names} runs on this host and has no heartbeat in Redis (cut off from it,"
+        " or just started). Wait for its heartbeat, then resume again.",
+    )
+
+
+def _unheard(names: tuple[str, ...]) -> str:
+    verb = "has no heartbeat and has" if len(names) == 1 else "have no heartbeat and have"
+    return f"{_and(names)} {verb} not heard it; it is read from Redis at the start."
+
+
+def _ended_on_host(event: HostLooked) -> End:
+    """Say what this host has written, and which side's host has not heard of it."""
+    here = [side.upper() for side in event.sides]
+    away = [name for name in ("A", "B") if name not in here]
+    done = f"Released in Redis{f' and in the files of {_and(here)} on this host' if here else ''}."
+    if not away:
+        return End(0, f"{done} Neither daemon runs: start them, and the pair goes on.")
+    return End(
+        REFUSED,
+        f"{done} The host of {_and(away)} has not heard it: its state directory is not on this"
+        f" host. {_and(away)} reads it from Redis at the start.",
+    )
 
 
 def begin_resume(
     *,
+    command_id: str,
     force: bool,
     reason: str,
     yes: bool,
@@ -221,17 +392,18 @@ def begin_resume(
 ) -> tuple[Resumption, tuple[Effect, ...]]:
     """Begin to resume; a forced resumption needs a reason, and asks unless `yes`."""
     if not force:
-        return Resumption(None, wait_s, poll_s), (Look(),)
+        return Resumption(command_id, None, wait_s, poll_s), (Look(),)
     if not reason.strip():
         msg = '`resume --force` needs a reason: add --reason "what you checked".'
-        return Resumption(), (End(ConfigError.exit_code, msg),)
-    return Resumption(Force(reason.strip(), ask=not yes), wait_s, poll_s), (Look(),)
+        return Resumption(command_id), (End(ConfigError.exit_code, msg),)
+    how = Force(reason.strip(), ask=not yes)
+    return Resumption(command_id, how, wait_s, poll_s), (Look(),)
 
 
-def _refusal(report: Report, halt: Halt) -> str:
+def _refusal(report: Report) -> str:
     return (
         f"Not resumed: {', '.join(report.obstacles)}. Cure that first"
-        f" ({advice_for(halt.reason)}), then resume again; or, after"
+        f" ({advice_for(report.halts[0].reason)}), then resume again; or, after"
         ' checking both positions on Lighter, use `resume --force --reason "…"`.'
     )
 
@@ -249,69 +421,252 @@ def _forced_consequences(report: Report) -> list[str]:
     return [*lines, f"To bring the pair together B will {verb} {amount} at market."]
 
 
+# --- halt
+
+
+@dataclass(frozen=True, slots=True)
+class Halting:
+    """One `halt` under way: written again and again until each living daemon shows it."""
+
+    halt: Halt
+    wait_s: float = HALT_WAIT_S
+    every_s: float = HALT_EVERY_S
+    deadline_s: float | None = None
+
+    def step(self, event: Event) -> tuple["Halting", tuple[Effect, ...]]:
+        """Return the state after `event` and what is to be done."""
+        match event:
+            case Written(now_s):
+                known = self.deadline_s
+                deadline_s = now_s + self.wait_s if known is None else known
+                return replace(self, deadline_s=deadline_s), (Look(self.every_s),)
+            case Looked(now_s, report):
+                return self, (self._judge(now_s, report),)
+            case _:
+                return self, ()
+
+    def _judge(self, now_s: float, report: Report) -> Effect:
+        missing = [
+            view.name
+            for view in _views(report)
+            if view.beat is None or self.halt.id not in {one.id for one in view.beat.halts}
+        ]
+        if not missing:
+            return End(0, f"Halted: A and B have it on record. To go on: {_RESUME_WORDS}")
+        if self.deadline_s is None or now_s < self.deadline_s:
+            return WriteHalt(self.halt)
+        verb = "has" if len(missing) == 1 else "have"
+        return End(
+            REFUSED,
+            f"The halt stands in Redis, but {_and(missing)} {verb} not shown it within"
+            f" {self.wait_s:g} s: not running, or cut off from Redis. It is read from Redis once"
+            " that ends; until then stop that process on its own host.",
+        )
+
+
+_RESUME_WORDS = "`python hedgectl.py resume`."
+
+
+def begin_halt(
+    halt_id: str,
+    epoch_s: int,
+    reason: str,
+    *,
+    wait_s: float = HALT_WAIT_S,
+    every_s: float = HALT_EVERY_S,
+) -> tuple[Halting, tuple[Effect, ...]]:
+    """Begin to halt the pair by a person's word; `reason` is what the record says."""
+    detail = reason.strip() or "a person asked for it"
+    halt = Halt(id=halt_id, side="", reason=OPERATOR, detail=detail, timestamp=epoch_s)
+    return Halting(halt, wait_s, every_s), (WriteHalt(halt),)
+
+
 # --- flatten
+
+
+class Closed(enum.Enum):
+    """What a `flatten` closes; the value is the sides that it is sent to."""
+
+    BOTH = "ab"
+    A_ALONE = "a"
+    B_ALONE = "b"
+    BY_HAND = "b "  # what was published by hand, on a B without an A
 
 
 @dataclass(frozen=True, slots=True)
 class Flattening:
-    """One `flatten` under way; `by_hand`: it undoes what was published by hand, without A."""
+    """One `flatten` under way. `what` None: the state was not read yet."""
 
+    command_id: str = ""
     wait_s: float = FLATTEN_WAIT_S
     poll_s: float = POLL_S
-    by_hand: bool = False
-    is_sent: bool = False
-    deadline_s: float = 0.0
+    ask: bool = True
+    force: bool = False
+    what: Closed | None = None
+    to: tuple[str, ...] = ()
+    sent_s: float = 0.0
 
     def step(self, event: Event) -> tuple["Flattening", tuple[Effect, ...]]:
         """Return the state after `event` and what is to be done."""
-        if isinstance(event, Written):
-            return replace(self, deadline_s=event.now_s + self.wait_s), (Look(),)
-        if isinstance(event, Answered):
-            return self, ()
-        if not self.is_sent:
-            return self._first_look(event.report)
-        return self, (self._after_sending(event.now_s, event.report),)
+        match event:
+            case Looked(now_s, report):
+                if self.what is None:
+                    return self._first_look(report)
+                if not self.to:
+                    return self.send(report)
+                return self, (self._after_sending(now_s, report, self.what),)
+            case Answered(answer):
+                return self, self._answered(answer)
+            case Written(now_s):
+                return replace(self, sent_s=now_s), (Look(),)
+            case HostLooked():
+                return self, ()
 
     def _first_look(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
-        has_manual = report.ledger is not None and report.ledger.manual_lots != 0
-        if report.a.beat is None and not (has_manual and report.b.beat is not None):
-            msg = f"Not sent: {report.a.why_not_ready}, and only A closes A's position."
-            return self, (End(REFUSED, msg),)
-        by_hand = report.a.beat is None
-        return replace(self, by_hand=by_hand, is_sent=True), (Send(FLATTEN),)
+        what = _closable(report, force=self.force)
+        if isinstance(what, str):
+            return self, (End(REFUSED, what),)
+        state = replace(self, what=what)
+        lines = [f"As the daemons state it: A {_stated(report, 'a')}, B {_stated(report, 'b')}."]
+        match what:
+            case Closed.BOTH:
+                lines.append(FLATTEN_ANNOUNCEMENT)
+            case Closed.A_ALONE | Closed.B_ALONE:
+                lines.append(_left_open(report, what))
+            case Closed.BY_HAND:
+                lines.append("B closes what was published by hand.")
+        shown = tuple(map(Print, lines))
+        if self.ask:
+            return state, (*shown, Ask(FLATTEN_QUESTION))
+        state, effects = state.send(report)
+        return state, (*shown, *effects)
 
-    def _after_sending(self, now_s: float, report: Report) -> Effect:
-        is_done = _is_cleared(report) if self.by_hand else _is_flat(report)
-        if is_done:
-            return End(0, _flattened(report))
-        if now_s >= self.deadline_s:
+    def _answered(self, answer: Answer) -> tuple[Effect, ...]:
+        match answer:
+            case Answer.YES:
+                return (Look(),)
+            case Answer.NO:
+                return (End(REFUSED, "Nothing was sent."),)
+            case Answer.NONE:
+                return (End(REFUSED, f"Nothing was sent: {NO_TERMINAL}"),)
+
+    def send(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
+        """Look again, now that the person has agreed, and address those who live."""
+        if self.what is None or _closable(report, force=self.force) is not self.what:
+            msg = f"Nothing was sent: the pair has changed meanwhile; {STATUS_FIRST}."
+            return self, (End(REFUSED, msg),)
+        to = _addressed(report, self.what.value)
+        alone = self.what in (Closed.A_ALONE, Closed.B_ALONE)
+        send = Send(self.command_id, FLATTEN, to, forced=alone)
+        return replace(self, to=tuple(side for side, _ in to)), (send,)
+
+    def _after_sending(self, now_s: float, report: Report, what: Closed) -> Effect:
+        outcomes = _outcomes(report, self.command_id, self.to)
+        refused = {n: word for n, word in outcomes.items() if word and word.startswith("refused")}
+        if refused:
+            said = "; ".join(f"{name} {word}" for name, word in refused.items())
+            return End(REFUSED, f"Not closed: {said}. {report.headline}")
+        silent = [name for name, word in outcomes.items() if word is None]
+        if silent:
+            if now_s >= self.sent_s + min(self.wait_s, ACK_WAIT_S):
+                msg = f"{_and(silent)} did not acknowledge the command; {STATUS_FIRST}."
+                return End(REFUSED, msg)
+            return Look(self.poll_s)
+        if _is_over(report, what):
+            return _flattened(report, what)
+        if now_s >= self.sent_s + self.wait_s:
             return End(REFUSED, f"Not flat after {self.wait_s:g} s: {report.headline}")
         return Look(self.poll_s)
 
 
 def begin_flatten(
-    *, wait_s: float = FLATTEN_WAIT_S, poll_s: float = POLL_S
+    *,
+    command_id: str,
+    yes: bool = False,
+    force: bool = False,
+    wait_s: float = FLATTEN_WAIT_S,
+    poll_s: float = POLL_S,
 ) -> tuple[Flattening, tuple[Effect, ...]]:
-    """Begin to flatten, which asks nothing."""
-    return Flattening(wait_s, poll_s), (Print(FLATTEN_ANNOUNCEMENT), Look())
+    """Begin to flatten; it asks unless `yes`. `force`: one side alone, where the other cannot."""
+    return Flattening(command_id, wait_s, poll_s, ask=not yes, force=force), (Look(),)
 
 
-def _flattened(report: Report) -> str:
-    if report.a.beat is None:
-        return f"What was published by hand is undone: B {report.position_text(report.b)}."
-    return f"Flat. {report.balance} To trade again: `python hedgectl.py resume`."
+def _closable(report: Report, *, force: bool) -> Closed | str:
+    """Return what can be closed now, or the sentence that says why nothing is."""
+    a, b = report.a, report.b
+    stops_b = b.beat is not None and b.beat.state == "halted"
+    has_manual = report.ledger is not None and report.ledger.manual_lots != 0
+    if a.answered is not None and b.answered is not None and not stops_b:
+        return Closed.BOTH
+    if a.answered is None and b.answered is not None and has_manual and not stops_b:
+        return Closed.BY_HAND
+    if force and a.answered is not None:
+        return Closed.A_ALONE
+    if force and b.answered is not None and not stops_b:
+        return Closed.B_ALONE
+    return f"Not sent: {_why_not_both(report, stops_b=stops_b)}"
 
 
-def _is_cleared(report: Report) -> bool:
-    ledger = report.ledger
-    is_undone = ledger is not None and ledger.manual_lots == 0 and not ledger.inflight
-    return is_undone and report.b.is_ready
+def _why_not_both(report: Report, *, stops_b: bool) -> str:
+    a, b = report.a, report.b
+    if a.answered is None and b.answered is None:
+        return f"{a.why_not_ready}, and {b.why_not_ready}. Start both, then flatten again."
+    if a.answered is None:
+        return (
+            f"{a.why_not_ready}, and only A closes A's position. Start main_A.py, then flatten"
+            " again; `flatten --force` closes B alone and leaves A open."
+        )
+    if stops_b:
+        return (
+            f"B is halted ({'; '.join(b.beat.reasons) if b.beat else ''}) and would not follow A."
+            ' Look at both positions on Lighter, then `resume --force --reason "…"` and flatten;'
+            " `flatten --force` closes A alone and leaves B open."
+        )
+    return (
+        f"{b.why_not_ready}, and would not follow A. Start main_B.py, then flatten again;"
+        " `flatten --force` closes A alone and leaves B open."
+    )
 
 
-def _is_flat(report: Report) -> bool:
-    position = report.a.position
-    is_flat = position is not None and position.position_lots == 0
-    return is_flat and report.is_halted and report.is_covered
+def _left_open(report: Report, what: Closed) -> str:
+    closes, leaves = ("A", "b") if what is Closed.A_ALONE else ("B", "a")
+    view = report.a if leaves == "a" else report.b
+    known = _stated(report, leaves)
+    if view.stated_lots is None:
+        known = f"{report.position_text(view)} as last written"
+    return f"{closes} alone closes its position. {leaves.upper()} stays open: {known}."
 
 
-Work = Resumption | Flattening
+def _stated(report: Report, side: str) -> str:
+    view = report.a if side == "a" else report.b
+    return report.amount(view.stated_lots)
+
+
+def _is_over(report: Report, what: Closed) -> bool:
+    match what:
+        case Closed.BOTH:
+            is_flat = report.a.stated_lots == 0 and report.b.stated_lots == 0
+            return is_flat and report.is_halted and report.is_covered
+        case Closed.A_ALONE:
+            return report.a.stated_lots == 0
+        case Closed.B_ALONE:
+            return report.b.stated_lots == 0
+        case Closed.BY_HAND:
+            ledger = report.ledger
+            is_undone = ledger is not None and ledger.manual_lots == 0 and not ledger.inflight
+            return is_undone and report.b.is_ready
+
+
+def _flattened(report: Report, what: Closed) -> End:
+    match what:
+        case Closed.BOTH:
+            return End(0, f"Flat. {report.balance} To trade again: {_RESUME_WORDS}")
+        case Closed.BY_HAND:
+            return End(0, f"What was published by hand is undone: B {_stated(report, 'b')}.")
+        case Closed.A_ALONE:
+            return End(REFUSED, f"A is flat. B is open: {report.position_text(report.b)}.")
+        case Closed.B_ALONE:
+            return End(REFUSED, f"B is flat. A is open: {report.position_text(report.a)}.")
+
+
+Work = Resumption | Flattening | Halting

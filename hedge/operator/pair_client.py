@@ -5,8 +5,12 @@ learned from the values themselves.
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,10 +22,12 @@ from hedge.bus.port import PairScope, StateSnapshot
 from hedge.bus.replies import are_values, fitting, parsed
 from hedge.config.schema import Config
 from hedge.core.amounts import MarketSpec
-from hedge.errors import RedisUnreachableError
+from hedge.daemon.host_store import HostState
+from hedge.errors import AlreadyRunningError, RedisUnreachableError
+from hedge.operator import decisions
 from hedge.operator.status import Report, report
 from hedge.wire.codec import MessageRefusedError, parse_object
-from hedge.wire.control import Halt
+from hedge.wire.control import Command, Halt, Halts
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Standby
 from redis_messenger import RedisMessenger
@@ -57,6 +63,13 @@ class PairState:
 
     async def report(self) -> Report:
         """Read the pair's state of this moment. Raises RedisUnreachableError."""
+        scope = self._bind()
+        snapshot = await self.messenger.read_state()
+        return report(
+            snapshot, scope.spec, scope.account_a, scope.account_b, await self._standbys(snapshot)
+        )
+
+    def _bind(self) -> PairScope:
         accounts = self.config.accounts
         spec, chain_id = self._learn()
         scope = PairScope(
@@ -72,10 +85,75 @@ class PairState:
             for account in (accounts.account_a, accounts.account_b)
         ]
         self.messenger.bind(scope, *leases)
-        snapshot = await self.messenger.read_state()
-        return report(
-            snapshot, spec, scope.account_a, scope.account_b, await self._standbys(snapshot)
+        return scope
+
+    async def send(self, what: decisions.Send) -> None:
+        """Leave a command for the daemons. Raises RedisUnreachableError."""
+        command = Command(
+            id=what.command_id,
+            command=what.command,
+            timestamp=int(time.time()),
+            to=what.to,
+            halts=what.halts,
+            forced=what.forced,
+            note=what.note,
         )
+        await self.messenger.send_command(command)
+
+    async def write_halts(self, halts: Halts) -> None:
+        """Add halts and releases to those in Redis. Raises RedisUnreachableError."""
+        self._bind()
+        await self.messenger.write_halts(halts)
+
+    # --- this host's state directories
+
+    def look_at_host(self) -> decisions.HostLooked:
+        """Return the halts in force in the state directories of this host."""
+        return self._on_host(lambda halts: halts)
+
+    async def release_on_host(self, ids: tuple[str, ...]) -> decisions.HostLooked:
+        """Release halts in those directories, each under its lock, and in Redis."""
+        released = Halts(released=ids)
+        known = [released]
+
+        def release(halts: Halts) -> Halts:
+            known.append(halts)
+            return halts.union(released)
+
+        found = self._on_host(release)
+        if not found.running:
+            await self.write_halts(released.union(*known))
+        return found
+
+    def _on_host(self, change: Callable[[Halts], Halts]) -> decisions.HostLooked:
+        """Change the halts of each side whose directory is here and not locked by a daemon."""
+        halts, sides, running = Halts(), [], []
+        for side, host in self._hosts():
+            try:
+                with host:
+                    before = host.read_halts()
+                    after = change(before)
+                    if after != before and not host.write_halts(after):
+                        continue
+            except AlreadyRunningError:
+                running.append(side)
+                continue
+            sides.append(side)
+            halts = halts.union(after)
+        return decisions.HostLooked(halts.in_force, tuple(sides), tuple(running))
+
+    def _hosts(self) -> Iterator[tuple[str, HostState]]:
+        """Find the state directories of both sides on this host, of whatever chain."""
+        accounts, root = self.config.accounts, Path(self.config.state.dir)
+        for side, account in (("a", accounts.account_a), ("b", accounts.account_b)):
+            key = f"{account.account_index}-{account.api_key_index}"
+            for path in sorted(root.glob(f"*-{key}")):
+                with contextlib.suppress(ValueError):
+                    chain_id = int(path.name.removesuffix(f"-{key}"))
+                    yield (
+                        side,
+                        HostState(root, chain_id, account.account_index, account.api_key_index),
+                    )
 
     async def _standbys(self, snapshot: StateSnapshot) -> tuple[Standby, ...] | None:
         """Return who waits to lead, None where this login may not look for them."""
@@ -146,9 +224,9 @@ class PairReader:
         """Read the pair's state of this moment. Raises RedisUnreachableError."""
         return self._runner.run(self._state.report())
 
-    def set_halt(self, halt: Halt) -> None:
-        """Put a halt into Redis. Raises RedisUnreachableError."""
-        self._runner.run(self._state.messenger.set_halt(halt))
+    def add_halt(self, halt: Halt) -> None:
+        """Add a halt to those in Redis. Raises RedisUnreachableError."""
+        self._runner.run(self._state.write_halts(Halts(halts=(halt,))))
 
     def close(self) -> None:
         """Close the connections."""

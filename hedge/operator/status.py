@@ -9,6 +9,7 @@ from typing import Any
 
 from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MarketSpec
+from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.wire.control import Halt, Lease
 from hedge.wire.state import Ledger, PositionState, Ready, Standby
@@ -33,6 +34,29 @@ class SideView:
         return self.side.upper()
 
     @property
+    def answered(self) -> BeatId | None:
+        """The heartbeat that a command to this side answers, None where it has none."""
+        beat = self.beat
+        if beat is None or beat.envelope is None:
+            return None
+        return BeatId(beat.envelope.epoch, beat.beat)
+
+    @property
+    def stated_lots(self) -> int | None:
+        """Its position as its own living process states it, None while that is unknown."""
+        beat, position = self.beat, self.position
+        if beat is None:
+            return None
+        if beat.position_lots is not None:
+            return beat.position_lots
+        is_its = position is not None and position.instance == beat.instance
+        return position.position_lots if position is not None and is_its else None
+
+    def outcome_of(self, command_id: str) -> str | None:
+        """Return what its heartbeat says became of a command, None while it does not."""
+        return None if self.beat is None else dict(self.beat.acks).get(command_id)
+
+    @property
     def is_ready(self) -> bool:
         """Whether it lives and says that it is ready."""
         return self.beat is not None and self.beat.ready
@@ -49,13 +73,16 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The pair as of one snapshot. `standbys` None: this login may not look for them."""
+    """The pair as of one snapshot. `standbys` None: this login may not look for them.
+
+    `halts` are those in force, as `hedge:halt` and both heartbeats show them together.
+    """
 
     spec: MarketSpec
     a: SideView
     b: SideView
     ledger: Ledger | None
-    halt: Halt | None
+    halts: tuple[Halt, ...]
     problems: tuple[str, ...]
     standbys: tuple[Standby, ...] | None = ()
 
@@ -64,7 +91,12 @@ class Report:
     @property
     def is_halted(self) -> bool:
         """Whether a halt is in force."""
-        return self.halt is not None and self.halt.is_active
+        return bool(self.halts)
+
+    @property
+    def halt(self) -> Halt | None:
+        """The first of the halts in force."""
+        return self.halts[0] if self.halts else None
 
     @property
     def uncovered(self) -> tuple[str, ...]:
@@ -114,8 +146,8 @@ class Report:
     @property
     def headline(self) -> str:
         """The pair in one or two sentences."""
-        if self.halt is not None and self.halt.is_active:
-            return self._halt_text(self.halt)
+        if self.halts:
+            return self._halt_text()
         if self.a.beat is None and self.b.beat is None:
             return f"Not running: no heartbeat of either side; last known {self.positions_text}."
         waiting = [view.why_not_ready for view in (self.a, self.b) if view.why_not_ready]
@@ -130,14 +162,10 @@ class Report:
         debt = "nothing owed" if not owed else f"dust of {self.amount(owed)} left unhedged"
         return f"Neutral: {self.positions_text}, {debt}."
 
-    def _halt_text(self, halt: Halt) -> str:
-        detail = f": {halt.detail.rstrip('.')}" if halt.detail else ""
-        since = f" since {when(halt.timestamp)}" if halt.timestamp else ""
-        by = f" by {halt.side.upper()}" if halt.side else ""
-        return (
-            f"HALTED{since}{by}: {halt.reason}{detail}."
-            f" {self.positions_text}. {advice_for(halt.reason)}, then {RESUME}."
-        )
+    def _halt_text(self) -> str:
+        told = "; ".join(halt_words(halt) for halt in self.halts)
+        advice = advice_for(self.halts[0].reason)
+        return f"HALTED{told}. {self.positions_text}. {advice}, then {RESUME}."
 
     # --- data
 
@@ -150,6 +178,7 @@ class Report:
             "uncovered": list(self.uncovered),
             "halted": self.is_halted,
             "halt": None if self.halt is None else _halt_json(self.halt),
+            "halts": [*map(_halt_json, self.halts)],
             "market": self.spec.symbol,
             "a": self._side_json(self.a),
             "b": self._side_json(self.b),
@@ -200,9 +229,16 @@ def _halt_json(halt: Halt) -> Json:
         "reason": halt.reason,
         "detail": halt.detail,
         "timestamp": halt.timestamp,
-        "resumed": halt.resumed,
         "advice": advice_for(halt.reason),
     }
+
+
+def halt_words(halt: Halt) -> str:
+    """Write a halt as the words that follow "halted"."""
+    detail = f": {halt.detail.rstrip('.')}" if halt.detail else ""
+    since = f" since {when(halt.timestamp)}" if halt.timestamp else ""
+    by = f" by {halt.side.upper()}" if halt.side else ""
+    return f"{since}{by}: {halt.reason}{detail}"
 
 
 def when(epoch_s: int) -> str:
@@ -223,7 +259,7 @@ def report(
         a=SideView("a", account_a, snapshot.ready_a, snapshot.position_a, snapshot.lease_a),
         b=SideView("b", account_b, snapshot.ready_b, snapshot.position_b, snapshot.lease_b),
         ledger=snapshot.ledger,
-        halt=snapshot.halt,
+        halts=snapshot.known_halts.in_force,
         problems=snapshot.problems,
         standbys=standbys,
     )

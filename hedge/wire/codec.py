@@ -16,6 +16,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NoReturn, TypeVar
 
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side, from_steps
+from hedge.core.freshness import BeatId
 
 T = TypeVar("T")
 
@@ -264,6 +265,10 @@ class Fields:
             inner = Fields({"epoch": beat[0], "beat": beat[1]}, self._spec)
             found[side] = (inner.epoch("epoch"), inner.integer("beat"))
         return found
+
+    def beats(self, name: str) -> tuple[tuple[str, BeatId], ...]:
+        """Read one heartbeat of each side that is named."""
+        return tuple((side, BeatId(*beat)) for side, beat in sorted(self.echo(name).items()))
 
     def flag(self, name: str) -> bool:
         """Read true or false."""

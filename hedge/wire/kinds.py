@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.control import Command, Halts, Lease
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import Names
 from hedge.wire.record import Record
@@ -29,7 +29,7 @@ PLACES = (
     Place(Neutral, (_NAMES.neutral,)),
     Place(Ready, (_NAMES.ready_a, _NAMES.ready_b)),
     Place(Standby, (_NAMES.standby("SIDE", "INSTANCE"),)),
-    Place(Halt, (_NAMES.halt,)),
+    Place(Halts, (_NAMES.halt,)),
     Place(Lease, ("hedge:lease:CHAIN:ACCOUNT:KEY",)),
     Place(Command, (_NAMES.command,)),
 )

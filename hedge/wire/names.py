@@ -117,7 +117,7 @@ class Names:
 
     @cached_property
     def halt(self) -> str:
-        """Why the pair is halted, or the record that it was resumed."""
+        """Why the pair is halted, and what was released: two sets."""
         return self._name("halt")
 
     @cached_property

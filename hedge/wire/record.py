@@ -9,6 +9,7 @@ that they do not know.
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -90,6 +91,13 @@ OUTCOMES = Sort(
     lambda f, n, _: f.outcomes(n),
     lambda value, _: dict(value),
     wrong=(5, "x", ["x"], {"x": 5}, {"x": None}),
+)
+BEATS = Sort(
+    "object of pairs",
+    "[epoch, beat]",
+    lambda f, n, _: f.beats(n),
+    lambda value, _: {side: [beat.epoch, beat.number] for side, beat in value},
+    wrong=(5, "x", [5], {"a": 5}, {"b": ["0" * 16]}, {"a": ["0" * 16, -1]}, {"a": ["x", 1]}),
 )
 FLAG = Sort("true or false", "", lambda f, n, _: f.flag(n), wrong=(1, "true", [True]))
 SIDE = Sort(
@@ -242,6 +250,7 @@ def wire(
     return dataclasses.field(default=default, metadata={_KEY: declared})
 
 
+@functools.cache
 def records_of(kind: "type[Record]") -> Sort:
     """Return the sort of a list of objects of one plain kind."""
     return Sort(

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from hedge.core.amounts import Side
 from hedge.wire import record
+from hedge.wire.control import Halt, Halts
 from hedge.wire.record import Absent, Record, wire
 
 
@@ -242,6 +243,25 @@ class Ready(Record):
         since=2,
         default=(),
     )
+    halts: tuple[Halt, ...] = wire(
+        record.records_of(Halt),
+        "the halts in force",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
+    released: tuple[str, ...] = wire(
+        record.TEXTS,
+        "ids of halts that were released: the newest 64, and each that the other side shows",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
+
+    @property
+    def known_halts(self) -> Halts:
+        """Return what it says of halts."""
+        return Halts(halts=self.halts, released=self.released)
 
     def disagreements(self, other: "Ready") -> tuple[str, ...]:
         """Return what the two sides' configurations disagree on, in words; empty is agreement."""

@@ -4,17 +4,16 @@ What was said is written as "said" entries (who, claim, text, code) for the judg
 """
 
 import json
-import secrets
 import time
 from pathlib import Path
 
-from hedge.wire.control import Halt
 from tests.chaos.diary import Diary
 from tests.chaos.slots import Slot
 from tests.chaos.world import World
 from tests.world.pair import run_command
 
 FLATTEN_S = 90.0
+HALT_S = 30.0
 STOP_S = 120.0
 MAX_TEXT = 400
 NEUTRAL_WORDS = ("Neutral:", "Both ended neutral")
@@ -62,16 +61,8 @@ class Hands:
         return True
 
     async def halt(self, name: str) -> bool:
-        """Halt a pair by hand, as its key in Redis says it."""
-        pair = self._world.pairs[name]
-        halt = Halt(
-            id=secrets.token_hex(8),
-            side="operator",
-            reason="operator",
-            detail="halted by hand",
-            timestamp=int(time.time()),
-        )
-        await pair.client.set(pair.names.halt, halt.to_json())
+        """Halt a pair by hand; the tool names who has not heard it."""
+        await self._hedgectl(name, "halt", timeout_s=HALT_S)
         return True
 
     async def stop_script(self, config: Path) -> bool:

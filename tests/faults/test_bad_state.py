@@ -122,7 +122,7 @@ async def test_host_files_are_broken(pair: Pair) -> None:
 
 
 async def test_the_disk_is_full(pair: Pair) -> None:
-    """Nothing can be written any more: said once per file, and the pair trades and halts on."""
+    """Nothing can be written: said once per file; the pair trades and halts, and is not resumed."""
     await pair.until_neutral()
     full = [
         state_of(pair, side) / f".{name}.json.tmp" for side in "ab" for name in (*FILES, "halt")
@@ -133,14 +133,17 @@ async def test_the_disk_is_full(pair: Pair) -> None:
     await goes_on(pair)
     text = pair.logs(2000)
     assert "No space left on device" in text
-    code, _ = await pair.command("flatten")
+    code, _ = await pair.command("flatten", "--yes")
     assert code == 0
     assert await pair.until_halted("flatten")
     code, text = await pair.command("resume")
-    assert code == 0, text
-    await goes_on(pair)
+    assert code == 5, "a release that is on no disk must not count"
+    assert "the state directory cannot be written" in text
     for file in full:
         file.unlink(missing_ok=True)
+    code, text = await pair.command("resume")
+    assert code == 0, text
+    await goes_on(pair)
     await restart(pair)
     await goes_on(pair)
 
@@ -167,13 +170,14 @@ async def test_a_halt_file_that_cannot_be_read_is_a_halt(pair: Pair) -> None:
     (state_of(pair, "a") / "halt.json").write_text('{"v": 1, "id"', encoding="utf-8")
     pair.start_a()
     await pair.until_state_a("halted")
-    assert (await pair.until_halted("unreadable_halt"))["id"] == "unreadable"
+    halt = await pair.until_halted("unreadable_halt")
     assert await pair.resting() == []
     assert sum(await pair.positions()) == 0
     code, text = await pair.command("resume", "--force", "--yes", "--reason", "file was cut")
     assert code == 0, text
     await goes_on(pair)
-    assert not (state_of(pair, "a") / "halt.json").exists()
+    kept = json.loads((state_of(pair, "a") / "halt.json").read_text(encoding="utf-8"))
+    assert (kept["halts"], halt["id"] in kept["released"]) == ([], True)
 
 
 NIGHT_A, NIGHT_B = 770_001, 770_002

@@ -69,7 +69,7 @@ async def test_a_whole_cycle_needs_nothing_more(guarded: Pair) -> None:
     operator = guarded.config_of("a", **login("operator"))
     code, text = await guarded.command("status", config=operator)
     assert (code, "standby of B" in text) == (0, True), text
-    code, text = await guarded.command("flatten", config=operator)
+    code, text = await guarded.command("flatten", "--yes", config=operator)
     assert code == 0, text
     code, text = await guarded.command("resume", config=operator)
     assert code == 0, text

@@ -13,8 +13,11 @@ from typer.testing import CliRunner, Result
 
 import hedgectl
 from hedge.core.amounts import MarketSpec
+from hedge.core.freshness import BeatId
+from hedge.daemon.host_store import HostState
 from hedge.launcher.embedded_redis import EmbeddedRedis
-from hedge.wire.control import Halt, Lease
+from hedge.wire.control import Command, Halt, Halts, Lease, parse_halts
+from hedge.wire.envelope import Envelope
 from hedge.wire.names import Names
 from hedge.wire.state import Ledger, PositionState, Ready
 from tests.waiting import eventually_sync
@@ -39,8 +42,17 @@ READY_A = Ready(
     market_index=0,
     offset_lots=0,
     timestamp=1_795_000_000,
+    beat=3,
+    envelope=Envelope("", "a" * 16, 3),
 )
-READY_B = replace(READY_A, side="b", state="idle", instance="bbbb", can_hedge_lots=5000)
+READY_B = replace(
+    READY_A,
+    side="b",
+    state="idle",
+    instance="bbbb",
+    can_hedge_lots=5000,
+    envelope=Envelope("", "b" * 16, 3),
+)
 POSITION_A = PositionState(
     chain_id=CHAIN,
     account_index=ACCOUNT_A,
@@ -88,7 +100,8 @@ class Stage:
             "accounts:\n"
             f"  account_a: {{account_index: {ACCOUNT_A}, api_key_index: 4}}\n"
             f"  account_b: {{account_index: {ACCOUNT_B}, api_key_index: 5}}\n"
-            f"redis: {{host: 127.0.0.1, port: {port}}}\n",
+            f"redis: {{host: 127.0.0.1, port: {port}}}\n"
+            f"state: {{dir: {directory / 'state'}}}\n",
             encoding="utf-8",
         )
 
@@ -114,7 +127,7 @@ class Stage:
 
     def halt(self, halt: Halt = HALT) -> None:
         """Halt the pair, and A with it."""
-        self.client.set(NAMES.halt, halt.to_json())
+        self.client.set(NAMES.halt, Halts(halts=(halt,)).to_json())
         self.put(replace(READY_A, ready=False, state="halted", reasons=("halted",)))
 
     def run(self, *arguments: str, answer: str | None = None) -> Result:
@@ -123,10 +136,33 @@ class Stage:
         return CliRunner().invoke(hedgectl.app, command, input=answer)
 
     @property
-    def stored_halt(self) -> dict[str, Any]:
-        """The halt record in Redis."""
-        record: dict[str, Any] = json.loads(str(self.client.get(NAMES.halt)))
-        return record
+    def in_force(self) -> list[str]:
+        """Ids of the halts in force in Redis."""
+        return [halt.id for halt in parse_halts(str(self.client.get(NAMES.halt))).in_force]
+
+    @property
+    def sent(self) -> Command | None:
+        """The command in Redis."""
+        text = self.client.get(NAMES.command)
+        return None if text is None else Command.from_json(str(text))
+
+    def obey(self, outcome: str, *values: Any) -> threading.Thread:
+        """Play both daemons: acknowledge the command that comes, and write these values."""
+
+        def play() -> None:
+            command = eventually_sync(lambda: self.sent, what="the command")
+            acks = ((command.id, outcome),)
+            released = Halts(released=command.halts)
+            known = parse_halts(str(self.client.get(NAMES.halt) or Halts().to_json()))
+            self.client.set(NAMES.halt, known.union(released).to_json())
+            beats = {value.side: value for value in (READY_A, READY_B)}
+            beats |= {value.side: value for value in values if isinstance(value, Ready)}
+            self.put(*(value for value in values if isinstance(value, PositionState | Ledger)))
+            self.put(*(replace(beats[side], acks=acks) for side, _ in command.to))
+
+        thread = threading.Thread(target=play)
+        thread.start()
+        return thread
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +180,7 @@ def stage(server: EmbeddedRedis, tmp_path: Path) -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hedgectl, "RESUME_WAIT_S", 1.0)
         patch.setattr(hedgectl, "FLATTEN_WAIT_S", 1.0)
+        patch.setattr(hedgectl, "HALT_WAIT_S", 1.0)
         patch.setattr(hedgectl, "POLL_S", 0.02)
         yield made
     made.client.close()
@@ -266,31 +303,20 @@ def test_a_bad_configuration_is_one_sentence_and_exit_code_2(stage: Stage) -> No
 # --- resume
 
 
-def a_follows(stage: Stage) -> threading.Thread:
-    """Play A: leave HALTED as soon as the record says so."""
-
-    def play() -> None:
-        eventually_sync(lambda: "resumed" in stage.stored_halt, what="the resumed record")
-        stage.put(replace(READY_A, timestamp=READY_A.timestamp + 1))
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    return thread
-
-
-def test_resume_of_a_covered_pair_waits_for_a(stage: Stage) -> None:
-    """The record is turned into one of resumption, and A is seen to go on."""
+def test_resume_of_a_covered_pair_waits_for_both(stage: Stage) -> None:
+    """The command answers both heartbeats and releases what was shown; A is seen to go on."""
     stage.neutral()
     stage.halt()
-    follower = a_follows(stage)
+    follower = stage.obey("released")
     result = stage.run("resume")
     follower.join()
     assert result.exit_code == 0, result.output
     assert result.output.startswith("Resumed: A is ready.")
-    record = stage.stored_halt
-    assert record["id"] == "h1"
-    assert isinstance(record["resumed"], int)
-    assert record["forced"] is False
+    command = stage.sent
+    assert command is not None
+    assert (command.halts, command.forced) == (("h1",), False)
+    assert command.to == (("a", BeatId("a" * 16, 3)), ("b", BeatId("b" * 16, 3)))
+    assert stage.in_force == []
 
 
 @pytest.mark.parametrize(
@@ -308,7 +334,8 @@ def test_resume_refuses_while_something_is_open(stage: Stage, value: Any, words:
     result = stage.run("resume")
     assert result.exit_code == 5
     assert words in result.stderr
-    assert "resumed" not in stage.stored_halt
+    assert stage.in_force == ["h1"]
+    assert stage.sent is None
 
 
 def test_resume_without_a_heartbeat_of_b_refuses(stage: Stage) -> None:
@@ -338,39 +365,89 @@ def test_force_shows_what_b_will_trade_and_asks(stage: Stage) -> None:
     assert result.exit_code == 5
     assert "B will sell 0.0100 ETH at market" in result.output
     assert "A +0.0100 ETH, B 0.0000 ETH" in result.output
-    assert "resumed" not in stage.stored_halt
+    assert stage.in_force == ["h1"]
+    assert stage.sent is None
 
 
 def test_force_with_yes_resumes_and_keeps_the_reason(stage: Stage) -> None:
-    """The operator's reason stands in the record."""
+    """The operator's reason goes with the command."""
     stage.neutral()
     stage.halt()
     stage.put(replace(LEDGER, owed_lots=-100))
-    follower = a_follows(stage)
+    follower = stage.obey("released")
     result = stage.run("resume", "--force", "--reason", "checked both", "--yes")
     follower.join()
     assert result.exit_code == 0, result.output
-    assert stage.stored_halt["forced"] is True
-    assert stage.stored_halt["note"] == "checked both"
+    command = stage.sent
+    assert command is not None
+    assert (command.forced, command.note) == (True, "checked both")
 
 
-def test_resume_says_when_a_stays_halted(stage: Stage) -> None:
-    """An A that does not go on is reported with exit code 5."""
+def test_resume_names_who_does_not_acknowledge(stage: Stage) -> None:
+    """Two daemons that do not act on it are reported with exit code 5."""
     stage.neutral()
     stage.halt()
     result = stage.run("resume")
     assert result.exit_code == 5
-    assert "A is still halted" in result.stderr
+    assert "A and B did not acknowledge" in result.stderr
 
 
-def test_resume_without_a_running_a_lifts_the_halt(stage: Stage) -> None:
-    """With A down the record is written, and the user is told to start A."""
+def test_resume_with_both_down_releases_in_the_files_of_this_host(stage: Stage) -> None:
+    """Under their lock, and in Redis; the host that is elsewhere is named."""
     stage.neutral()
     stage.halt()
-    stage.client.delete(NAMES.ready_a)
+    stage.client.delete(NAMES.ready_a, NAMES.ready_b)
+    root = stage.config.parent / "state"
+    kept = replace(HALT, id="h2")
+    with HostState(root, CHAIN, ACCOUNT_B, 5) as host:
+        host.write_halts(Halts(halts=(kept,)))
+        busy = stage.run("resume")
+    assert busy.exit_code == 5
+    assert "B runs on this host" in busy.stderr
     result = stage.run("resume")
-    assert result.exit_code == 0
-    assert "start it" in result.output
+    assert result.exit_code == 5
+    assert "The host of A has not heard it" in result.stderr
+    assert stage.in_force == []
+    with HostState(root, CHAIN, ACCOUNT_A, 4), HostState(root, CHAIN, ACCOUNT_B, 5) as host:
+        assert host.read_halts().in_force == ()
+        assert sorted(host.read_halts().released) == ["h1", "h2"]
+    stage.halt(replace(HALT, id="h3"))
+    stage.client.delete(NAMES.ready_a)
+    assert stage.run("resume").exit_code == 0
+
+
+# --- halt
+
+
+def test_halt_is_written_until_both_show_it(stage: Stage) -> None:
+    """Beside what is in force, and again where it is lost."""
+    stage.neutral()
+    stage.halt()
+    stage.put(READY_A)
+
+    def play() -> None:
+        eventually_sync(lambda: len(stage.in_force) == 2, what="the halt")
+        stage.client.delete(NAMES.halt)
+        again = eventually_sync(lambda: stage.client.get(NAMES.halt), what="the halt again")
+        halts = parse_halts(str(again)).in_force
+        stage.put(replace(READY_A, halts=halts), replace(READY_B, halts=halts))
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    result = stage.run("halt", "--reason", "lunch")
+    thread.join()
+    assert result.exit_code == 0, result.output
+    (halt,) = parse_halts(str(stage.client.get(NAMES.halt))).in_force
+    assert (halt.reason, halt.detail) == ("operator", "lunch")
+
+
+def test_halt_names_the_side_that_has_not_heard_it(stage: Stage) -> None:
+    """The halt stands in Redis all the same."""
+    stage.neutral()
+    result = stage.run("halt")
+    assert result.exit_code == 5
+    assert "A and B have not shown it" in result.stderr
+    assert len(stage.in_force) == 1
 
 
 def test_resume_without_a_halt_is_no_error(stage: Stage) -> None:
@@ -381,80 +458,59 @@ def test_resume_without_a_halt_is_no_error(stage: Stage) -> None:
     assert "nothing to resume" in result.output
 
 
-def test_resume_leaves_no_key_behind(stage: Stage) -> None:
-    """The tool writes the halt record and nothing else."""
-    stage.neutral()
-    stage.halt()
-    before = set(stage.client.keys("*"))
-    follower = a_follows(stage)
-    stage.run("resume")
-    follower.join()
-    assert set(stage.client.keys("*")) == before
-
-
 # --- flatten
 
 
 def test_flatten_sends_the_command_and_waits_until_flat(stage: Stage) -> None:
-    """A finds the command, closes its position, and the tool reports."""
+    """Both find the command, A closes its position, and the tool reports."""
     stage.neutral()
-
-    def play() -> None:
-        text = eventually_sync(lambda: stage.client.get(NAMES.command), what="the command")
-        assert json.loads(str(text))["command"] == "flatten"
-        stage.put(replace(POSITION_A, seq=8, position_lots=0))
-        stage.put(replace(POSITION_B, seq=8, position_lots=0))
-        stage.put(replace(LEDGER, a_seq=8, a_position_lots=0))
-        stage.halt(replace(HALT, side="a", reason="flatten"))
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    result = stage.run("flatten")
+    stage.client.set(NAMES.halt, Halts(halts=(HALT,)).to_json())
+    flat = replace(POSITION_A, seq=8, position_lots=0)
+    thread = stage.obey(
+        "closing",
+        flat,
+        replace(POSITION_B, seq=8, position_lots=0),
+        replace(LEDGER, a_seq=8, a_position_lots=0),
+    )
+    result = stage.run("flatten", answer="y\n")
     thread.join()
     assert result.exit_code == 0, result.output
+    assert "As the daemons state it: A +0.0100 ETH, B -0.0100 ETH." in result.output
     assert "Flat. Neutral: A 0.0000 ETH, B 0.0000 ETH" in result.output
 
 
 def test_flatten_reports_what_is_left(stage: Stage) -> None:
     """A pair that does not become flat in time ends with exit code 5 and the positions."""
     stage.neutral()
-    result = stage.run("flatten")
+    thread = stage.obey("closing")
+    result = stage.run("flatten", "--yes")
+    thread.join()
     assert result.exit_code == 5
     assert "Not flat after 1 s: Neutral: A +0.0100 ETH" in result.stderr
 
 
-def test_flatten_without_a_is_refused(stage: Stage) -> None:
-    """Only A closes A's position, so without A nothing is sent."""
+@pytest.mark.parametrize("key", [NAMES.ready_a, NAMES.ready_b])
+def test_flatten_with_one_side_away_is_refused(stage: Stage, key: str) -> None:
+    """The other one alone would make the pair naked, so nothing is sent."""
     stage.neutral()
-    stage.client.delete(NAMES.ready_a)
-    result = stage.run("flatten")
+    stage.client.delete(key)
+    result = stage.run("flatten", "--yes")
     assert result.exit_code == 5
-    assert stage.client.get(NAMES.command) is None
+    assert "--force" in result.stderr
+    assert stage.sent is None
 
 
 def test_flatten_without_a_undoes_what_was_published_by_hand(stage: Stage) -> None:
     """With B alone, the command takes back the fills published by hand."""
-    stage.put(
-        replace(READY_B, ready=False, reasons=("by hand",)),
-        replace(POSITION_B, position_lots=-100),
-        replace(
-            LEDGER,
-            a_instance=None,
-            a_seq=None,
-            a_position_lots=None,
-            owed_lots=None,
-            manual_lots=-100,
-        ),
+    open_ = replace(
+        LEDGER, a_instance=None, a_seq=None, a_position_lots=None, owed_lots=None, manual_lots=-100
     )
-
-    def play() -> None:
-        eventually_sync(lambda: stage.client.get(NAMES.command), what="the command")
-        stage.put(replace(POSITION_B, position_lots=0), replace(LEDGER, manual_lots=0))
-        stage.put(READY_B)
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    result = stage.run("flatten")
+    unready = replace(READY_B, ready=False, reasons=("by hand",))
+    stage.put(unready, replace(POSITION_B, position_lots=-100), open_)
+    thread = stage.obey(
+        "following", replace(POSITION_B, position_lots=0), replace(LEDGER, manual_lots=0), READY_B
+    )
+    result = stage.run("flatten", "--yes")
     thread.join()
     assert result.exit_code == 0, result.output
     assert "is undone: B 0.0000 ETH" in result.output

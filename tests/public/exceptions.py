@@ -4,13 +4,15 @@ The record itself, `tests/payloads/public_54aaf31.json`, is never edited. An ent
 as it was must leave this list.
 """
 
-from tests.public.compare import Change
+from tests.public.compare import GONE, Change
 
 _BESIDE_THE_FILE = "Relative directories lie beside the configuration, not where it was started."
 _FRESH = (
     "Freshness decides who lives; one lost round trip of 2 s must neither cancel nor stop a hedge."
 )
 _STAYS = "A side that was asked to stop stays while something of the pair could still fill."
+
+_SETS = "Halts and releases are sets: an old copy of Redis brings no released halt back."
 
 CHANGES: tuple[Change, ...] = (
     Change("* | v", "= 2", "Every value of a daemon bears an envelope: origin and freshness."),
@@ -20,6 +22,21 @@ CHANGES: tuple[Change, ...] = (
     Change("config | timing.redis_down_s | loaded for *", "4.0", _FRESH),
     Change("config | timing.stop_timeout_s | default", "60", _STAYS),
     Change("config | timing.stop_timeout_s | loaded for *", "60.0", _STAYS),
+    *(
+        Change(f"key | hedge:*halt (*) | {field}", GONE, _SETS)
+        for field in ("detail", "id", "reason", "side", "timestamp", "forced", "note", "resumed")
+    ),
+    Change("status --json | halt | resumed", GONE, _SETS),
+    Change(
+        "key | hedge:command | side",
+        GONE,
+        "A command names the processes that shall obey it, by their newest heartbeats.",
+    ),
+    Change(
+        "help | hedgectl.py | about",
+        "Look at the pair, halt it, resume it, or flatten it. Talks through Redis only.",
+        "There is a command that halts the pair.",
+    ),
     Change("key | *:ready:? | life in s", 4, _FRESH),
     Change("key | *:standby:* | life in s", 4, _FRESH),
     Change("config | logging.dir | loaded for *", "(the file's folder)/logs", _BESIDE_THE_FILE),

@@ -37,11 +37,11 @@ class StartedPair:
         """Trade, flatten and resume, flatten and resume by force; return the exit codes."""
         watch = self._watch
         until(lambda: watch.message(seen.HEDGES, seen.anything), "a hedge")
-        found = self._hedgectl("flatten", "of a running pair")
+        found = self._hedgectl("flatten", "of a running pair", "--yes")
         watch.look_again()
         found |= self._hedgectl("resume", "of a covered pair")
         watch.look_again()
-        self._hedgectl("flatten", "once more")
+        self._hedgectl("flatten", "once more", "--yes")
         found |= self._hedgectl("resume", "by force", "--force", "--yes", "--reason", REASON)
         watch.look_again()
         return found

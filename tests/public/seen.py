@@ -54,18 +54,18 @@ def failed(ledger: Any) -> bool:
 
 
 def in_force(halt: Any) -> bool:
-    """Want a halt that is not resumed."""
-    return "resumed" not in halt
+    """Want a halt that is not released."""
+    return bool(halt["halts"])
 
 
 def resumed(halt: Any) -> bool:
-    """Want the record that a halt was resumed."""
-    return "resumed" in halt and not halt["forced"]
+    """Want the record that a halt was released."""
+    return bool(halt["released"]) and not halt["halts"]
 
 
-def forced(halt: Any) -> bool:
-    """Want the record that a halt was resumed by force."""
-    return bool(halt.get("forced"))
+def again(halt: Any) -> bool:
+    """Want the record that a second halt was released, by force."""
+    return resumed(halt) and len(halt["released"]) > 1
 
 
 def named(event: str) -> Wanted:
@@ -145,7 +145,7 @@ ROWS = (
     Row("key", LEASE),
     Row("key", HALT, "in force", in_force, "v side reason"),
     Row("key", HALT, "resumed", resumed, "v side reason"),
-    Row("key", HALT, "resumed by force", forced, "v side reason"),
+    Row("key", HALT, "resumed by force", again, "v side reason"),
     Row("key", OTHER_HALT, "of B", in_force, "v side reason"),
     Row("key", "hedge:command", "", anything, "v command"),
     Row("stream", "hedge:fills", "filled", of_kind("filled"), channel=FILLS),

@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from hedge.wire.codec import sign
-from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.control import FLATTEN, RESUME, Command, Halt, Halts, Lease, parse_halts
 from hedge.wire.names import LeaseKey
 from tests.simulation import loop as loops
 from tests.simulation.bus import NAMES, SimRedis
@@ -115,23 +115,31 @@ async def _live(loop: loops.VirtualLoop, secret: bytes | None) -> Earlier:
         world.redis.set(key, text, ttl_s)
         texts.setdefault(key, {})[text] = None
 
+    def order(word: str, **more: Any) -> None:
+        number = f"yesterday-{len(texts.get(NAMES.command, ()))}"
+        command = Command(
+            id=number, command=word, timestamp=stamp_s(), to=stage.newest_beats(), **more
+        )
+        put(NAMES.command, command.to_json(secret=secret), 60)
+
     stage.b.start()
     stage.a.start()
     await trade(100)
+    known = Halts()
     for number, forced in enumerate((False, True)):
-        halt = Halt(
-            id=f"op-{number}", side="operator", reason="operator", detail="", timestamp=stamp_s()
-        )
-        put(NAMES.halt, halt.to_json(secret=secret))
+        halt = Halt(id=f"op-{number}", side="", reason="operator", detail="", timestamp=stamp_s())
+        known = known.union(Halts(halts=(halt,)))
+        put(NAMES.halt, known.to_json(secret=secret))
         await rest(2)
-        put(NAMES.halt, replace(halt, resumed=stamp_s(), forced=forced).to_json(secret=secret))
+        order(RESUME, halts=(halt.id,), forced=forced)
+        known = known.union(Halts(released=(halt.id,)))
+        put(NAMES.halt, known.to_json(secret=secret))
         await rest(2)
     await trade(40)
     stage.a.kill()
     await asyncio.sleep(0.5)
     await trade(100)
-    flatten = Command(id="yesterday", command="flatten", side=None, timestamp=stamp_s())
-    put(NAMES.command, flatten.to_json(secret=secret), 60)
+    order(FLATTEN)
     await rest(4)
     stage.a.stop()
     await asyncio.sleep(2)
@@ -223,15 +231,20 @@ def replay_message(attacker: Attacker) -> None:
 
 
 def replay_command(attacker: Attacker) -> None:
-    """Store yesterday's command to close."""
-    attacker.put(NAMES.command, attacker.yesterday(NAMES.command)[-1])
+    """Store one of yesterday's commands: to resume, or to close."""
+    attacker.put(NAMES.command, attacker.dice.choice(attacker.yesterday(NAMES.command)))
+
+
+def _halts_in(text: str) -> Halts:
+    return parse_halts(text)
 
 
 def replay_halt(attacker: Attacker) -> None:
     """Store an old halt, and its resumption a moment later."""
     halts = attacker.yesterday(NAMES.halt)
-    number = attacker.dice.randrange(len(halts) // 2)
-    halt, resumption = halts[2 * number : 2 * number + 2]
+    at = attacker.dice.choice([n for n, text in enumerate(halts) if _halts_in(text).in_force])
+    halt, later = halts[at], halts[at + 1 :]
+    resumption = next((text for text in later if not _halts_in(text).in_force), halts[-1])
     if attacker.dice.random() < 0.7:
         attacker.put(NAMES.halt, halt)
     again = lambda: attacker.put(NAMES.halt, resumption)  # noqa: E731

@@ -22,12 +22,12 @@ from hedge.bus.leased import LeasedScripts, OddTypes
 from hedge.bus.port import LeaseAnswer, PairScope, StateSnapshot
 from hedge.bus.replies import Fits, is_anything
 from hedge.bus.scripts import LeaseMode, Script
-from hedge.bus.snapshot import SnapshotReader, unreadable_halt
+from hedge.bus.snapshot import SnapshotReader
 from hedge.bus.subscription import Listener
 from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.errors import RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, RefusalCause
-from hedge.wire.control import Halt, Lease
+from hedge.wire.control import NO_HALTS, Halts, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, EventMessage
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
@@ -48,6 +48,8 @@ SLOW_S = 0.05
 BOTH = 2
 ALL_KEYS = 10
 """Those of a snapshot whose two leases are read too; they are in the order of its fields."""
+HALTS = 6
+"""Which of them are the halts, where a missing value is none of them."""
 REMEMBERS = True
 """Whether a messenger's own values are taken as read, which saves a third of a schedule's time."""
 
@@ -69,12 +71,12 @@ class HandFill:
 
 
 @lru_cache(maxsize=64)
-def halt_of(text: str, scope: PairScope) -> Halt:
-    """Return the halt that a text is to the pair."""
+def halts_of(text: str, scope: PairScope) -> Halts:
+    """Return the halts that a text is to the pair."""
     try:
-        return Halt.from_json(text, scope.spec, scope.limits_a)
+        return parse_halts(text, scope.limits_a)
     except MessageRefusedError as error:
-        return unreadable_halt(str(error))
+        return unreadable(text, NAMES.halt, error)
 
 
 class SimRedis:
@@ -173,10 +175,10 @@ class SimRedis:
     def publish(self, channel: str, text: str, mark: str = "") -> None:
         self._carry_from_master(channel, text, mark)
 
-    def halt_of(self, scope: PairScope) -> Halt | None:
-        """Return the halt record as the pair reads it, None where there is none."""
+    def halts_of(self, scope: PairScope) -> Halts:
+        """Return the halts as the pair reads them."""
         text = self.get(NAMES.halt)
-        return None if text is None else halt_of(text, scope)
+        return NO_HALTS if text is None else halts_of(text, scope)
 
     # --- between server and clients -----------------------------------------------------------
 
@@ -505,6 +507,7 @@ class RememberingReader(SnapshotReader):
                 else:
                     break
             else:
+                found[HALTS] = found[HALTS] or NO_HALTS
                 return StateSnapshot(*found)
         return super().read(values, notes, odd)
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from hedge.core.ids import instance_bits
-from hedge.wire.control import Halt
+from hedge.wire.control import Halts
 from tests.simulation.exchange import START_MS
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.tally import Tally
@@ -35,16 +35,16 @@ class Host:
         self.redis = RedisWeather()
         self.venue = VenueWeather()
         self.files: dict[str, dict[str, dict[str, Any]]] = {"a": {}, "b": {}}
-        self.halts: dict[str, Halt | None] = {"a": None, "b": None}
+        self.halts: dict[str, Halts] = {"a": Halts(), "b": Halts()}
         self.kept: dict[str, dict[str, list[dict[str, Any]]]] = {"a": {}, "b": {}}
         """Former versions of its files, the newest last: what a backup may bring back."""
-        self.kept_halts: dict[str, list[Halt]] = {"a": [], "b": []}
+        self.kept_halts: dict[str, list[Halts]] = {"a": [], "b": []}
         self._instances: dict[str, str] = {}
 
     def forget(self) -> None:
         """Lose the disk."""
         self.files = {"a": {}, "b": {}}
-        self.halts = {"a": None, "b": None}
+        self.halts = {"a": Halts(), "b": Halts()}
 
     # --- its wall clock; the monotonic one goes on evenly whatever happens to it ----------------
 
@@ -118,17 +118,16 @@ class SimHostState:
     def delete(self, name: str) -> None:
         if self._process.dead:
             return
-        if name == "halt":
-            self._host.halts[self._side] = None
         self._host.files[self._side].pop(name, None)
 
-    def read_halt(self) -> Halt | None:
+    def read_halts(self) -> Halts:
         return self._host.halts[self._side]
 
-    def write_halt(self, halt: Halt) -> None:
+    def write_halts(self, halts: Halts) -> bool:
         if not self._process.dead:
-            self._host.halts[self._side] = halt
-            self._host.kept_halts[self._side].append(halt)
+            self._host.halts[self._side] = halts
+            self._host.kept_halts[self._side].append(halts)
+        return True
 
 
 class SimClock:

@@ -15,6 +15,7 @@ from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
+from hedge.wire.control import Halts
 from hedge.wire.state import Ledger, Neutral, Ready
 from paper.records import Order, OrderType, TimeInForce
 from paper.records import Trade as PaperTrade
@@ -212,17 +213,17 @@ class Judge:
 
     def _watch_halts(self, daemon: Daemon, host: Any) -> None:
         """Keep the ids of the halts that this process has known, and since when."""
-        kept = daemon.host.halts[daemon.side]
-        active = kept is not None and kept.is_active
-        known = self._known_halts[daemon] = {kept.id: self._now} if kept and active else {}
-        write = host.write_halt
+        kept = daemon.host.halts[daemon.side].in_force
+        known = self._known_halts[daemon] = {halt.id: self._now for halt in kept}
+        write = host.write_halts
 
-        def write_halt(halt: Any) -> None:
-            write(halt)
-            if halt.is_active:
+        def write_halts(halts: Halts) -> bool:
+            done: bool = write(halts)
+            for halt in halts.in_force:
                 known.setdefault(halt.id, self._now)
+            return done
 
-        host.write_halt = write_halt
+        host.write_halts = write_halts
 
     def _say(self, daemon: Daemon, claim: Claim, text: str = "", **named: Any) -> None:
         known_s = self._sight.known_s(self.daemons)
@@ -238,7 +239,8 @@ class Judge:
         self._on_signed(order)
         assert daemon.messenger is not None
         told_s, snapshot = daemon.messenger.seen or (None, None)
-        halt = snapshot.halt if snapshot is not None else None
+        shown = snapshot.known_halts.in_force if snapshot is not None else ()
+        halted = [halt.reason for halt in shown if halt.id not in self._notes.released]
         ready = snapshot.ready_b if snapshot is not None else None
         # What was decided in the very turn in which the halt came was decided before it.
         halts = self._known_halts.get(daemon, {}).items()
@@ -250,7 +252,7 @@ class Judge:
                 client_order_index=order.client_order_index,
                 who=daemon.name,
                 b_ready=ready is not None and ready.ready,
-                halted=halt.reason if halt is not None and halt.is_active else None,
+                halted=halted[0] if halted else None,
                 told_s=told_s,
                 thawed_s=daemon.thawed_at,
                 unreleased=tuple(sorted(unreleased)),

@@ -15,7 +15,7 @@ from hedge.errors import RedisUnreachableError
 from hedge.exchange.port import ORDER_LIFE_S
 from hedge.launcher import decisions
 from hedge.operator.status import Report, report
-from hedge.wire.control import Halt
+from hedge.wire.control import Halt, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.bus import SimMessenger
 from tests.simulation.daemon import KILLED, TIMING, Daemon, World, connect
@@ -183,11 +183,12 @@ class Script:
             detail=detail,
             timestamp=int(now_s),
         )
-        daemon.host.halts[daemon.side] = daemon.host.halts[daemon.side] or halt
+        halts = Halts(halts=(halt,))
+        daemon.host.halts[daemon.side] = daemon.host.halts[daemon.side].union(halts)
 
         async def publish() -> None:
             with contextlib.suppress(RedisUnreachableError):
-                await self.messenger.set_halt(halt)
+                await self.messenger.write_halts(halts)
 
         self.world.loop.create_task(publish(), context=self.process.context)
 

@@ -13,7 +13,7 @@ from typing import Any
 from hedge.errors import RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.status import Report
-from hedge.wire.control import Command
+from hedge.wire.control import RESUME, Command, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.daemon import Daemon, World, connect
 from tests.simulation.exchange import START_MS
@@ -25,7 +25,7 @@ NO_REDIS = RedisUnreachableError.exit_code
 REFUSED = decisions.REFUSED
 THINKS_S = (1.0, 5.0)
 """How long a person reads what was said."""
-RESUME_WAIT_S, FLATTEN_WAIT_S = 5.0, 20.0
+RESUME_WAIT_S, FLATTEN_WAIT_S, HALT_WAIT_S = 5.0, 20.0, 5.0
 """As much shorter than the product's as the other times of a schedule are."""
 
 
@@ -52,6 +52,8 @@ class Person:
     def __init__(self, world: World, host: Host, said: list[Said]) -> None:
         self.world, self.host, self.said = world, host, said
         self.told: list[Told] = []
+        self.daemons: tuple[Daemon, ...] = ()
+        """Those of the pair; what runs on this host has locked its files."""
         self.on_resume: Callable[[str, bool], None] = lambda halt_id, forced: None
         """Hears of each halt that a person releases, and whether by force."""
         self._commands = 0
@@ -72,14 +74,29 @@ class Person:
     ) -> None:
         """`hedgectl.py resume`, with `--force` and a reason or without; `then` hears its end."""
         begun = decisions.begin_resume(
-            force=force, reason="looked" if force else "", yes=False, wait_s=RESUME_WAIT_S
+            command_id=self._new_id(),
+            force=force,
+            reason="looked" if force else "",
+            yes=False,
+            wait_s=RESUME_WAIT_S,
         )
         self._run(self._tool("resume", seen, answer), *begun, then)
 
-    def flatten(self, seen: Seen = _nothing) -> None:
-        """`hedgectl.py flatten`."""
-        begun = decisions.begin_flatten(wait_s=FLATTEN_WAIT_S)
+    def flatten(self, seen: Seen = _nothing, *, force: bool = False) -> None:
+        """`hedgectl.py flatten`, with `--force` or without."""
+        begun = decisions.begin_flatten(
+            command_id=self._new_id(), force=force, wait_s=FLATTEN_WAIT_S
+        )
         self._run(self._tool("flatten", seen), *begun)
+
+    def halt(self, seen: Seen = _nothing) -> None:
+        """`hedgectl.py halt`."""
+        tool = self._tool("halt", seen)
+        begun = decisions.begin_halt(f"op-{self._new_id()}", tool.epoch_s(), "", wait_s=HALT_WAIT_S)
+        self._run(tool, *begun)
+
+    def _new_id(self) -> str:
+        return f"{self.world.dice.getrandbits(64):016x}"
 
     # --- running them
 
@@ -158,26 +175,50 @@ class _Tool:
                 await asyncio.sleep(after_s)
                 found = await self._look()
                 return decisions.Looked(loop.time(), found)
-            case decisions.Resume(halt_id, forced, note):
-                resumed = await self.messenger.mark_resumed(
-                    halt_id, self._epoch_s(), forced=forced, note=note
-                )
-                if resumed is not None:
-                    self.person.on_resume(halt_id, forced)
-                return decisions.Written(loop.time(), is_refused=resumed is None)
-            case decisions.Send(name):
+            case decisions.Send():
                 command = Command(
-                    id=f"{self.world.dice.getrandbits(64):016x}",
-                    command=name,
-                    side=None,
-                    timestamp=self._epoch_s(),
+                    id=effect.command_id,
+                    command=effect.command,
+                    timestamp=self.epoch_s(),
+                    to=effect.to,
+                    halts=effect.halts,
+                    forced=effect.forced,
+                    note=effect.note,
                 )
+                if effect.command == RESUME:
+                    for halt_id in effect.halts:
+                        self.person.on_resume(halt_id, effect.forced)
                 await self.messenger.send_command(command)
                 return decisions.Written(loop.time())
+            case decisions.WriteHalt(halt):
+                await self.messenger.write_halts(Halts(halts=(halt,)))
+                return decisions.Written(loop.time())
+            case decisions.LookAtHost():
+                return self._on_host(Halts())
+            case decisions.ReleaseOnHost(ids, forced):
+                released = Halts(released=ids)
+                found = self._on_host(released)
+                if not found.running:
+                    for halt_id in ids:
+                        self.person.on_resume(halt_id, forced)
+                    await self.messenger.write_halts(released)
+                return found
         return None
 
-    def _epoch_s(self) -> int:
+    def epoch_s(self) -> int:
         return (START_MS + self.person.host.skew_ms + round(self.world.loop.time() * 1000)) // 1000
+
+    def _on_host(self, released: Halts) -> decisions.HostLooked:
+        """Look at the files of the person's host, and release what is given."""
+        host, halts, sides = self.person.host, Halts(), []
+        locked = {one.side for one in self.person.daemons if one.host is host and one.is_running}
+        for side in {one.side: None for one in self.person.daemons if one.host is host}:
+            if side in locked:
+                continue
+            sides.append(side)
+            host.halts[side] = host.halts[side].union(released)
+            halts = halts.union(host.halts[side])
+        return decisions.HostLooked(halts.in_force, tuple(sides), tuple(sorted(locked)))
 
     def close(self, end: decisions.End) -> None:
         """Remember what the command said."""
@@ -220,6 +261,7 @@ class Desk:
         """Whether the kernel tells children of their parent's end, as Linux does."""
         self.launcher = Launcher(world, a, b, b.host)
         self.person = Person(world, dice.choice((a.host, b.host)), self.launcher.said)
+        self.person.daemons = (a, b)
         self.dice = dice
         self._is_left = False
         self._acts_s = 0.0

@@ -4,6 +4,7 @@ It answers what a real server answers, errors included, and knows nothing of a n
 stores are texts, so that the product's own readers judge them. `now` is seconds of any clock.
 """
 
+import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hedge.bus.port import PairScope
-from hedge.bus.scripts import HALT, LEASE, RELEASE, SWAP, WRITE, LeaseMode, LeaseStatus, Script
+from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatus, Script
 
 UNDO_S = 30.0
 SAVE_EVERY_S = 3.0
@@ -60,8 +61,6 @@ class Table(NamedTuple):
 
     instance: str | None
     host: str | None
-    id: str | None
-    is_resumed: bool
 
 
 @lru_cache(maxsize=4096)
@@ -72,15 +71,13 @@ def table_of(text: str) -> Table | None:
     except (ValueError, RecursionError):
         return None
     if isinstance(found, list):
-        return Table(None, None, None, is_resumed=False)
+        return Table(None, None)
     if not isinstance(found, dict):
         return None
-    instance, host, halt_id = found.get("instance"), found.get("host"), found.get("id")
+    instance, host = found.get("instance"), found.get("host")
     return Table(
         instance if isinstance(instance, str) else None,
         host if isinstance(host, str) else None,
-        halt_id if isinstance(halt_id, str) else None,
-        found.get("resumed") is not None,
     )
 
 
@@ -323,24 +320,16 @@ class Server:
 
     def _halt(self, keys: list[str], arguments: Sequence[Any]) -> list[Any]:
         raw = self._raw(keys[0])
-        known = table_of(raw) if raw else None
-        stored, note = 0, ""
-        if arguments[0]:
-            active = known is not None and not known.is_resumed
-            if not active and not (known is not None and known.id == arguments[1]):
-                self._set(keys[0], arguments[0])
-                stored, raw = 1, arguments[0]
+        seen = hashlib.sha1(raw.encode(), usedforsecurity=False).hexdigest() if raw else ""
+        if arguments[1]:
+            if seen != arguments[0]:
+                return [0, raw or "", seen, ""]
+            self._set(keys[0], arguments[1])
+        note = ""
         if len(arguments) > 2:
             note = self._keep(keys[1], arguments[5])
             self._publish(arguments[4], arguments[5])
-        return [stored, raw or "", note]
-
-    def _swap(self, keys: list[str], arguments: Sequence[Any]) -> int:
-        now, was, new = self._raw(keys[0]), *arguments
-        if table_of(now or "") is not None if was == "" else now != was:
-            return 0
-        self._set(keys[0], new)
-        return 1
+        return [1, "", "", note]
 
     def _keep(self, stream: str, text: str) -> str:
         """Add to a stream; return its complaint where it refuses."""
@@ -366,6 +355,5 @@ _RUN: dict[Script, Callable[[Server, list[str], Sequence[Any]], Any]] = {
     RELEASE: Server._release,
     WRITE: Server._write,
     HALT: Server._halt,
-    SWAP: Server._swap,
 }
 _SCRIPTS = {script.digest: run for script, run in _RUN.items()}

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from hedge.core.freshness import BeatId
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
-from hedge.wire.control import Halt
+from hedge.wire.codec import MessageRefusedError
+from hedge.wire.control import RESUME, Command, Halt, Halts
+from hedge.wire.state import Ready
 from paper.records import Tier
 from tests.judge.facts import Violation
 from tests.judge.positions import Positions
@@ -382,22 +385,45 @@ class Stage:
                 self._break("live", "last fill", "the last fill")
 
     async def resume(self, halt: Halt) -> None:
-        record = Halt(
-            id=halt.id,
-            side=halt.side,
-            reason=halt.reason,
-            detail=halt.detail,
-            timestamp=halt.timestamp,
-            resumed=(START_MS + round(self.loop.time() * 1000)) // 1000 + 5,
-            forced=self._is_forced(),
+        """Release what stands in Redis: by a command to who lives, and in Redis for who does not.
+
+        `halt` is the one that the person speaks of.
+        """
+        secret, scope = self.world.settings.secret, self.world.settings.scope
+        forced, halts = self._is_forced(), self.world.redis.halts_of(scope)
+        ids = tuple(one.id for one in halts.in_force)
+        for one in ids:
+            self.world.notes.releases(self.loop.time(), one, forced=forced)
+        self.say(f"released: {', '.join(ids)}")
+        command = Command(
+            id=f"resume {halt.id} {self.loop.time()}",
+            command=RESUME,
+            timestamp=(START_MS + round(self.loop.time() * 1000)) // 1000,
+            to=self.newest_beats(),
+            halts=ids,
+            forced=forced,
         )
-        self.world.notes.releases(self.loop.time(), halt.id, forced=record.forced)
-        self.world.redis.set(NAMES.halt, record.to_json(secret=self.world.settings.secret))
+        self.world.redis.set(NAMES.command, command.to_json(secret=secret), 60)
+        released = halts.union(Halts(released=ids))
+        self.world.redis.set(NAMES.halt, released.to_json(secret=secret))
         await asyncio.sleep(4)
 
+    def newest_beats(self) -> tuple[tuple[str, BeatId], ...]:
+        """Return the heartbeats that a command of now answers."""
+        scope, found = self.world.settings.scope, []
+        for side in "ab":
+            text = self.world.redis.get(NAMES.ready(side))
+            try:
+                beat = Ready.from_json(text or "", scope.spec, scope.limits_a)
+            except MessageRefusedError:
+                continue
+            if beat.envelope is not None:
+                found.append((side, BeatId(beat.envelope.epoch, beat.beat)))
+        return tuple(found)
+
     def halt(self) -> Halt | None:
-        halt = self.world.redis.halt_of(self.world.settings.scope)
-        return halt if halt is not None and halt.is_active else None
+        halts = self.world.redis.halts_of(self.world.settings.scope).in_force
+        return halts[0] if halts else None
 
     async def until_whole(self, seconds: float) -> bool:
         """Wait until the pair is whole and trades, or stands in a halt; whether it is.
@@ -418,16 +444,14 @@ class Stage:
         return HEAL_S if self.world.exchange.front.limits is None else 2 * HEAL_S
 
     def _is_forced(self) -> bool:
-        """Whether a halt waits for a person who looks at both positions.
-
-        Also one behind which B, that trades nothing, waits with another of its own.
-        """
+        """Whether a halt waits for a person who looks at both positions."""
         halt = self.halt()
         if halt is None:
             return False
         hedgers = [one for one in (self.b, self.standby) if one.is_running]
         stopped = any(one.manager.state.phase is hedger.Phase.HALTED for one in hedgers)
-        return halt.reason in FORCED or stopped
+        halts = self.world.redis.halts_of(self.world.settings.scope).in_force
+        return stopped or any(one.reason in FORCED for one in halts)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         end = self.loop.time() + seconds

@@ -167,11 +167,12 @@ def close_both(manager: Any) -> None:
 
     def on_snapshot(snapshot: StateSnapshot | None) -> None:
         real(snapshot)
-        halt = snapshot.halt if snapshot else None
+        halts = snapshot.halts.in_force if snapshot else ()
         known = manager.state.a
-        if halt is None or not halt.is_active or known is None:
+        if known is None:
             return
-        if halt.reason == "force_close_timeout" and known.position_lots:
+        closes = any(halt.reason == "force_close_timeout" for halt in halts)
+        if closes and known.position_lots:
             manager.state = replace(manager.state, a=replace(known, position_lots=0))
             manager.post(b_state.Tick())
 

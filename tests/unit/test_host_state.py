@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from hedge.core.ids import instance_bits
-from hedge.daemon.host_store import UNREADABLE_HALT, HostState
+from hedge.daemon.host_store import HostState
 from hedge.errors import AlreadyRunningError, ConfigError
-from hedge.wire.control import Halt
+from hedge.wire.control import UNREADABLE, UNREADABLE_HALT, Halt, Halts
 
 HALT = Halt(id="h1", side="a", reason="drift", detail="why", timestamp=1)
+HALTS = Halts(halts=(HALT,))
 
 
 def host(root: Path) -> HostState:
@@ -89,15 +90,14 @@ def test_a_broken_host_file_is_replaced(tmp_path: Path) -> None:
         assert json.loads((state.path / "host.json").read_text())["host_id"] == state.host_id
 
 
-def test_a_halt_survives(tmp_path: Path) -> None:
-    """A halt is there for the next process until it is deleted."""
+def test_halts_and_releases_survive(tmp_path: Path) -> None:
+    """Both sets are there for the next process, whole."""
+    sets = Halts(halts=(HALT,), released=("h0",))
     with host(tmp_path) as state:
-        assert state.read_halt() is None
-        state.write_halt(HALT)
+        assert state.read_halts() == Halts()
+        assert state.write_halts(sets)
     with host(tmp_path) as state:
-        assert state.read_halt() == HALT
-        state.delete("halt")
-        assert state.read_halt() is None
+        assert state.read_halts() == sets
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b"\xff", b'{"v": 1, "id": "x"}'])
@@ -105,10 +105,9 @@ def test_a_halt_that_cannot_be_read_is_a_halt(tmp_path: Path, garbage: bytes) ->
     """A broken halt file counts as halted and says which file it is."""
     with host(tmp_path) as state:
         (state.path / "halt.json").write_bytes(garbage)
-        halt = state.read_halt()
-    assert halt is not None
-    assert halt.is_active
-    assert halt.id == UNREADABLE_HALT
+        (halt,) = state.read_halts().in_force
+    assert halt.reason == UNREADABLE_HALT
+    assert halt.id.startswith(UNREADABLE)
     assert "halt.json" in halt.detail
 
 
@@ -147,20 +146,27 @@ def test_a_full_disk_is_said_and_ends_nothing(
         assert state.host_id == known
         for _ in range(3):
             state.write("book-0", {"position_lots": 1})
-        state.write_halt(HALT)
-        assert state.read_halt() is None
+        assert not state.write_halts(Halts(halts=(HALT,)))
+        assert state.read_halts() == Halts()
     assert caplog.text.count("No space left on device") == 3
 
 
 def test_what_cannot_be_deleted_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A halt that stays on the disk is there again after a restart: the safe side."""
+    """It is there again after a restart."""
+    with host(tmp_path) as state:
+        (state.path / "book-0.json").mkdir()
+        state.delete("book-0")
+        assert "cannot delete" in caplog.text
+
+
+def test_a_halt_file_that_cannot_be_written_stays_a_halt(tmp_path: Path) -> None:
+    """Its release is not stored, so it does not count: the safe side."""
     with host(tmp_path) as state:
         (state.path / "halt.json").mkdir()
-        state.delete("halt")
-        assert "cannot delete" in caplog.text
-        found = state.read_halt()
-    assert found is not None
-    assert found.id == UNREADABLE_HALT
+        (halt,) = state.read_halts().in_force
+        assert halt.reason == UNREADABLE_HALT
+        assert not state.write_halts(Halts(released=(halt.id,)))
+        assert state.read_halts().in_force == (halt,)
 
 
 # --- a directory that moved ------------------------------------------------------------------
@@ -176,15 +182,15 @@ def test_state_of_an_earlier_version_is_moved_aloud(
     """A halt that lies where the working directory led before is found, and its move is logged."""
     old, new = tmp_path / "old", tmp_path / "deep" / "new"
     with host(old) as state:
-        state.write_halt(HALT)
+        state.write_halts(HALTS)
     with moved(new, old) as state:
-        assert state.read_halt() == HALT
+        assert state.read_halts() == HALTS
     assert not (old / "304-280459-4").exists()
     assert str(old) in caplog.text
     assert str(new) in caplog.text
     caplog.clear()
     with moved(new, old) as state:
-        assert state.read_halt() == HALT
+        assert state.read_halts() == HALTS
     assert caplog.text == ""
 
 
@@ -200,14 +206,14 @@ def test_state_that_cannot_be_moved_refuses_the_start(tmp_path: Path) -> None:
     """The sentence names both places."""
     old, new = tmp_path / "old", tmp_path / "new"
     with host(old) as state:
-        state.write_halt(HALT)
+        state.write_halts(HALTS)
     new.write_text("a file is in the way")
     with pytest.raises(ConfigError, match=r"state\.dir") as failure:
         moved(new, old).open()
     assert str(old) in str(failure.value)
     assert str(new) in str(failure.value)
     with host(old) as state:
-        assert state.read_halt() == HALT
+        assert state.read_halts() == HALTS
 
 
 def test_where_both_hold_state_the_new_one_counts_aloud(
@@ -239,9 +245,9 @@ def test_a_halt_of_the_earlier_place_is_never_passed_over(tmp_path: Path, name: 
     assert str(old) in str(failure.value)
     assert str(new) in str(failure.value)
     with host(new) as state:
-        state.write_halt(HALT)
+        state.write_halts(HALTS)
     with moved(new, old) as state:
-        assert state.read_halt() == HALT
+        assert state.read_halts() == HALTS
 
 
 def test_a_lock_alone_is_no_state(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -256,6 +262,6 @@ def test_a_lock_alone_is_no_state(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert caplog.text == ""
     (new / "304-280459-4" / "host.json").unlink()
     with host(old) as state:
-        state.write_halt(HALT)
+        state.write_halts(HALTS)
     with moved(new, old) as state:
-        assert state.read_halt() == HALT
+        assert state.read_halts() == HALTS

@@ -369,9 +369,15 @@ class Pair:
         return await self.key(self.names.ledger)
 
     async def halt(self) -> Json | None:
-        """Return the halt in force."""
-        found = await self.key(self.names.halt)
-        return found if found is not None and not found.get("resumed") else None
+        """Return the first halt in force, None where there is none."""
+        halts = await self.halts()
+        return halts[0] if halts else None
+
+    async def halts(self) -> list[Json]:
+        """Return the halts in force; a text that cannot be read is none."""
+        found = await self.key(self.names.halt) or {}
+        released = found.get("released", [])
+        return [halt for halt in found.get("halts", []) if halt["id"] not in released]
 
     async def publish(self, channel: str, text: str | Json) -> int:
         """Publish a text, or an object as JSON; return how many heard it."""
@@ -460,8 +466,8 @@ class Pair:
         """Wait until the pair is halted (for `reason`)."""
 
         async def seen() -> Json | None:
-            halt = await self.halt()
-            return halt if halt is not None and reason in halt["reason"] else None
+            found = (halt for halt in await self.halts() if reason in halt["reason"])
+            return next(found, None)
 
         found = await self.until(seen, f"a halt for {reason or 'any reason'}")
         assert found is not None

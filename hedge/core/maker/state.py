@@ -294,9 +294,13 @@ class PeerSeen:
 
 @dataclass(frozen=True, slots=True)
 class HaltSeen:
-    """The pair is halted (by B, by a person, or since before the start)."""
+    """The pair is halted (by B, by a person, or since before the start).
+
+    `instead`: the halt that was the reason so far is released, and this one is in force still.
+    """
 
     reason: str
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

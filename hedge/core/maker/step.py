@@ -40,6 +40,7 @@ from hedge.core.maker.state import (
     Tick,
     Trigger,
 )
+from hedge.core.maker.unwinding import NAKED
 from hedge.core.refusal import Refusal
 from hedge.core.transitions import Facts, Verdict
 
@@ -236,6 +237,8 @@ def _on_b_shown(state: MakerState, event: BShown, _facts: Facts) -> Step:
 
 
 def _on_halt_seen(state: MakerState, event: HaltSeen, _facts: Facts) -> Step:
+    if state.phase is Phase.HALTED and (event.instead or event.reason in NAKED):
+        return replace(state, halt_reason=event.reason), ()
     if state.phase in (Phase.HALTED, Phase.STOPPING):
         return state, ()
     return replace(move(state, Trigger.HALT), halt_reason=event.reason), ()

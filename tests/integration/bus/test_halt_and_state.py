@@ -1,16 +1,18 @@
 """Halts, resumptions, commands, and reading state that is not ours, on a real Redis."""
 
+import asyncio
 import json
 from dataclasses import replace
 
 import pytest
 import redis
 
-from hedge.bus.port import HaltAnswer, StateSnapshot
-from hedge.wire.control import Command, Halt
+from hedge.bus.port import StateSnapshot
+from hedge.core.freshness import BeatId
+from hedge.wire.control import UNREADABLE_HALT, Command, Halt, Halts, parse_halts
 from hedge.wire.messages import EventMessage
 from hedge.wire.names import Names
-from redis_messenger import UNREADABLE_HALT, RedisMessenger
+from redis_messenger import RedisMessenger
 from tests.bus_helpers import (
     SCOPE,
     SPEC,
@@ -31,51 +33,76 @@ FIRST = Halt(id="h1", side="b", reason="drift", detail="why", timestamp=1)
 SECOND = Halt(id="h2", side="a", reason="limit", detail="why", timestamp=2)
 
 
-async def test_the_first_halt_stays(make: Make) -> None:
-    """A second halt does not replace one that is in force."""
+async def test_halts_add_up(make: Make) -> None:
+    """A second halt stands beside the first; each write answers with what stands there then."""
     messenger = make()
-    assert await messenger.set_halt(FIRST) == HaltAnswer(stored=True, halt=FIRST)
-    assert await messenger.set_halt(SECOND) == HaltAnswer(stored=False, halt=FIRST)
-    assert (await messenger.read_state()).halt == FIRST
+    assert await messenger.write_halts(Halts(halts=(FIRST,))) == Halts(halts=(FIRST,))
+    union = Halts(halts=(SECOND, FIRST))
+    assert await messenger.write_halts(Halts(halts=(SECOND,))) == union
+    assert (await messenger.read_state()).halts == union
 
 
-async def test_a_resumed_halt_stays_resumed(make: Make) -> None:
-    """A host that publishes its file again after the resumption learns that it was resumed."""
+async def test_a_released_halt_never_returns(make: Make) -> None:
+    """A host that writes its own copy again learns that it was released."""
     messenger = make()
-    await messenger.set_halt(FIRST)
-    record = replace(FIRST, resumed=9, forced=True, note="checked")
-    assert await messenger.mark_resumed("other", 9) is None
-    assert await messenger.mark_resumed("h1", 9, forced=True, note="checked") == record
-    assert await messenger.set_halt(FIRST) == HaltAnswer(stored=False, halt=record)
-    assert await messenger.mark_resumed("h1", 12) == record
-    assert await messenger.set_halt(SECOND) == HaltAnswer(stored=True, halt=SECOND)
+    await messenger.write_halts(Halts(halts=(FIRST,)))
+    await messenger.write_halts(Halts(released=("h1",)))
+    found = await messenger.write_halts(Halts(halts=(FIRST, SECOND)))
+    assert found.in_force == (SECOND,)
+    assert (await messenger.read_state()).halts.released == ("h1",)
 
 
-async def test_nothing_to_resume(make: Make) -> None:
-    """Without a halt there is nothing to resume."""
-    assert await make().mark_resumed("h1", 1) is None
+async def test_writers_of_the_same_moment_lose_nothing(make: Make) -> None:
+    """Each reads and joins again what another wrote between its reading and its writing."""
+    makers = [make(f"{number:012x}", f"{number:x}") for number in range(8)]
+    halts = [replace(FIRST, id=f"h{number}") for number in range(8)]
+    await asyncio.gather(
+        *(
+            maker.write_halts(Halts(halts=(halt,)))
+            for maker, halt in zip(makers, halts, strict=True)
+        )
+    )
+    found = (await makers[0].read_state()).halts
+    assert {halt.id for halt in found.in_force} == {f"h{number}" for number in range(8)}
+
+
+async def test_what_is_known_there_is_not_written_again(make: Make, look: redis.Redis) -> None:
+    """No write where nothing is added: the text stays as another host wrote it."""
+    await make().write_halts(Halts(halts=(FIRST,), released=("h0",)))
+    before = look.get(NAMES.halt)
+    assert (await make("b" * 12, "b").write_halts(Halts(halts=(FIRST,)))).released == ("h0",)
+    assert look.get(NAMES.halt) == before
+
+
+async def test_a_halt_of_version_1_is_read_as_one_halt(make: Make, look: redis.Redis) -> None:
+    """Also the record of its resumption, as the program before this one left it."""
+    messenger = make()
+    old = {"v": 1, "id": "h1", "side": "b", "reason": "drift", "detail": "why", "timestamp": 1}
+    look.set(NAMES.halt, json.dumps(old))
+    assert (await messenger.read_state()).halts.in_force == (FIRST,)
+    assert (await messenger.write_halts(Halts(halts=(SECOND,)))).in_force == (SECOND, FIRST)
+    look.set(NAMES.halt, json.dumps({**old, "resumed": 9, "forced": False, "note": ""}))
+    assert (await messenger.write_halts(Halts(halts=(FIRST,)))).in_force == ()
 
 
 @pytest.mark.parametrize("garbage", ["", "garbage", "[]", "{}", '{"v": 7, "id": "x"}'])
 async def test_a_halt_that_cannot_be_read_is_a_halt(
     make: Make, look: redis.Redis, garbage: str
 ) -> None:
-    """Not knowing why the pair is halted is being halted; it can be resumed by a human."""
+    """Not knowing why the pair is halted is being halted; a person releases that very text."""
     look.set(NAMES.halt, garbage)
     messenger = make()
     state = await messenger.read_state()
-    assert state.halt is not None
-    assert state.halt.is_active
-    assert state.halt.id == UNREADABLE_HALT
-    assert len(state.problems) == 1
-    record = await messenger.mark_resumed(UNREADABLE_HALT, 5)
-    assert record is not None
-    assert not record.is_active
-    assert (await messenger.read_state()).halt == record
+    (halt,) = state.halts.in_force
+    assert (halt.reason, len(state.problems)) == (UNREADABLE_HALT, 1)
+    await messenger.write_halts(Halts(halts=(halt,), released=(halt.id,)))
+    assert (await messenger.read_state()).halts.in_force == ()
+    look.set(NAMES.halt, garbage + "!")
+    assert (await messenger.read_state()).halts.in_force != ()
 
 
 async def test_a_failure_halts_in_the_same_step(make: Make, look: redis.Redis) -> None:
-    """A failure with a halt is heard only when the halt is in force."""
+    """A failure with a halt is heard only when the halt is in force, and goes out once."""
     messenger = make()
     halts: list[object] = []
     hearer = make("bbbbbbbbbbb2", "bb")
@@ -84,19 +111,20 @@ async def test_a_failure_halts_in_the_same_step(make: Make, look: redis.Redis) -
     )
     async with listening(hearer) as ear:
         await eventually(lambda: ear.is_up)
-        answer = await messenger.publish_failure(b_failed(), FIRST)
+        await messenger.publish_failure(b_failed(), Halts(halts=(FIRST,)))
         await eventually(lambda: halts)
-        again = await messenger.publish_failure(b_failed(), SECOND)
-    assert answer == HaltAnswer(stored=True, halt=FIRST)
-    assert again == HaltAnswer(stored=False, halt=FIRST)
-    assert halts[0] == FIRST.to_json()
+        await messenger.publish_failure(b_failed(), Halts(halts=(SECOND,)))
+        await eventually(lambda: len(halts) == 2)
+    found = [parse_halts(str(text)).in_force for text in halts]
+    assert found == [(FIRST,), (SECOND, FIRST)]
+    assert look.xlen(NAMES.results) == 2
     assert sorted(look.keys("*")) == [NAMES.halt, NAMES.results]
 
 
 async def test_commands_and_events(make: Make, look: redis.Redis) -> None:
     """A command waits a minute for the daemons, an event is heard by those who listen."""
     messenger = make()
-    command = Command(id="c1", command="flatten", side=None, timestamp=1)
+    command = Command(id="c1", command="flatten", timestamp=1, to=(("a", BeatId("0" * 16, 3)),))
     event = EventMessage(side="a", event="state", state="READY", reason="", detail="", timestamp=1)
     async with listening(make("bbbbbbbbbbb2", "bb"), NAMES.events) as ear:
         await eventually(lambda: ear.is_up)

@@ -10,7 +10,7 @@ from hedge.config.schema import AccountConfig, AccountsConfig, Config, RedisConf
 from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.operator.pair_client import PairState
-from hedge.wire.control import Command, Halt
+from hedge.wire.control import Command, Halt, Halts
 from hedge.wire.messages import EventMessage
 from redis_messenger import RedisMessenger
 from tests.bus_helpers import (
@@ -31,7 +31,7 @@ from tests.world.redis import FAST
 
 pytestmark = pytest.mark.integration
 
-HALT = Halt(id="h1", side="b", reason="not_enough_margin", detail="", timestamp=1)
+HALTS = Halts(halts=(Halt(id="h1", side="b", reason="not_enough_margin", detail="", timestamp=1),))
 EVENT = EventMessage(side="b", event="state", state="IDLE", reason="", detail="", timestamp=1)
 ODD = (
     b"+PONG\r\n",
@@ -69,15 +69,12 @@ CALLS: dict[str, Call] = {
     "publish_fill": lambda bus: bus.publish_fill(position(1), a_filled(1)),
     "write_position": lambda bus: bus.write_position(position(1)),
     "write_ledger": lambda bus: bus.write_ledger(ledger()),
-    "publish_failure": lambda bus: bus.publish_failure(b_failed(), HALT),
+    "publish_failure": lambda bus: bus.publish_failure(b_failed(), HALTS),
     "publish_event": lambda bus: bus.publish_event(EVENT),
     "beat": lambda bus: bus.beat(ready()),
     "clear_beat": lambda bus: bus.clear_beat("b"),
-    "set_halt": lambda bus: bus.set_halt(HALT),
-    "mark_resumed": lambda bus: bus.mark_resumed("h1", 5),
-    "send_command": lambda bus: bus.send_command(
-        Command(id="c", command="pause", side=None, timestamp=1)
-    ),
+    "write_halts": lambda bus: bus.write_halts(HALTS),
+    "send_command": lambda bus: bus.send_command(Command(id="c", command="ping", timestamp=1)),
 }
 
 

@@ -1,12 +1,9 @@
 """Values that somebody else put under our keys: named once, ignored, written over."""
 
-import json
-
 import pytest
 import redis
 
-from hedge.bus.snapshot import UNREADABLE_HALT
-from hedge.wire.control import Halt
+from hedge.wire.control import UNREADABLE_HALT, Halt, Halts, parse_halts
 from hedge.wire.names import Names
 from tests.bus_helpers import (
     INSTANCE_B,
@@ -100,33 +97,28 @@ async def test_a_halt_that_cannot_be_read_is_a_halt_and_can_be_resumed(
     else:
         look.set(NAMES.halt, raw)
     messenger = make()
-    halt = (await messenger.read_state()).halt
-    assert halt is not None
-    assert (halt.id, halt.is_active) == (UNREADABLE_HALT, True)
-    assert await messenger.mark_resumed("another", 5) is None
-    done = await messenger.mark_resumed(UNREADABLE_HALT, 5)
-    assert done is not None
-    assert not done.is_active
-    found = (await messenger.read_state()).halt
-    assert found is not None
-    assert (found.id, found.resumed) == (UNREADABLE_HALT, 5)
+    (halt,) = (await messenger.read_state()).halts.in_force
+    assert halt.reason == UNREADABLE_HALT
+    assert (await messenger.write_halts(Halts(released=("another",)))).released == ("another",)
+    await messenger.write_halts(Halts(released=(halt.id,)))
+    assert (await messenger.read_state()).halts.in_force == ()
 
 
 @pytest.mark.parametrize("raw", ["list", b"\xff\x00garbage"])
-async def test_a_new_halt_replaces_one_that_cannot_be_read(
+async def test_a_new_halt_stands_beside_one_that_cannot_be_read(
     make: Make, look: redis.Redis, raw: str | bytes
 ) -> None:
-    """A halt with a reason is worth more than one without; the failure goes out as well."""
+    """What a text there said is not known still; the failure goes out as well."""
     if isinstance(raw, str):
         make_odd(look, NAMES.halt, raw)
     else:
         look.set(NAMES.halt, raw)
     messenger = make(INSTANCE_B, "bb")
     halt = Halt(id="h1", side="b", reason="not_enough_margin", detail="", timestamp=1)
-    answer = await messenger.publish_failure(b_failed(), halt)
-    assert answer is not None
-    assert (answer.stored, answer.halt) == (True, halt)
-    assert json.loads(str(look.get(NAMES.halt)))["id"] == "h1"
+    await messenger.publish_failure(b_failed(), Halts(halts=(halt,)))
+    found = parse_halts(str(look.get(NAMES.halt))).in_force
+    assert halt in found
+    assert [one.reason for one in found if one != halt] == [UNREADABLE_HALT] * (raw != "list")
 
 
 async def test_a_refusing_history_is_named_once(make: Make, look: redis.Redis) -> None:

@@ -13,7 +13,7 @@ import redis
 from hedge.bus.port import PairScope
 from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import EmbeddedRedis
-from hedge.wire.control import Command, Halt, Lease
+from hedge.wire.control import Command, Halt, Halts, Lease
 from hedge.wire.names import Names
 from hedge.wire.state import Standby
 from redis_messenger import RedisMessenger
@@ -46,6 +46,7 @@ TIMES = replace(FAST, lease_ttl_s=3600.0, ready_ttl_s=1800.0, link_check_s=3600.
 
 SIGNED = replace(SCOPE, secret=b"a secret")
 HALT = Halt(id="1", side="b", reason="drift", detail="", timestamp=1)
+VERSION_1 = '{"v": 1, "id": "1", "side": "a", "reason": "x", "detail": "", "timestamp": 1}'
 CHANNELS = (NAMES.account_a_filled, NAMES.account_b_filled, NAMES.account_b_hedge_failed)
 KEYS = (
     NAMES.position_a,
@@ -142,7 +143,7 @@ async def writes(server: Server) -> None:
         ),
         b.read_standbys(),
         a.read_state(),
-        b.send_command(Command(id="c", command="flatten", side=None, timestamp=1)),
+        b.send_command(Command(id="c", command="flatten", timestamp=1)),
         a.read_state(),
         b.clear_standby("b"),
         b.clear_beat("b"),
@@ -154,31 +155,30 @@ async def writes(server: Server) -> None:
 
 
 async def halts(server: Server) -> None:
-    """Set, beside one in force, resumed by the wrong id and the right one, unreadable ones."""
+    """Written beside each other, released, of version 1, unreadable, no text at all."""
     a, b = server.make(INSTANCE_A, "aa"), server.make(INSTANCE_B, "bb")
-    second = replace(HALT, id="2")
+    first, second = Halts(halts=(HALT,)), Halts(halts=(replace(HALT, id="2"),))
     for work in (
-        a.mark_resumed("1", 9),
-        a.set_halt(HALT),
-        b.set_halt(second),
+        a.write_halts(first),
+        a.write_halts(first),
+        b.write_halts(second),
         b.publish_failure(b_failed(), second),
-        a.mark_resumed("2", 9),
-        a.mark_resumed("1", 9, forced=True, note="seen"),
-        a.mark_resumed("1", 10),
-        a.set_halt(HALT),
+        a.write_halts(Halts(released=("2",))),
+        b.write_halts(second),
+        a.write_halts(Halts(released=("1", "2"))),
         b.publish_failure(b_failed(), None),
         b.publish_failure(b_failed(), second),
         a.read_state(),
     ):
         await server.ask(work)
         server.look()
-    for odd in ("nonsense", "[1]", '{"id": "1", "resumed": null}', '{"id": "1", "resumed": 3}'):
+    for odd in ("nonsense", "[1]", VERSION_1, VERSION_1.replace("}", ', "resumed": 3}')):
         server.put(NAMES.halt, odd)
-        for work in (a.read_state(), a.set_halt(HALT), a.mark_resumed("unreadable", 5)):
+        for work in (a.read_state(), a.write_halts(first), b.publish_failure(b_failed(), second)):
             await server.ask(work)
             server.look()
     server.put_list(NAMES.halt)
-    for work in (a.set_halt(HALT), a.read_state()):
+    for work in (a.write_halts(first), a.read_state()):
         await server.ask(work)
         server.look()
 
@@ -220,10 +220,9 @@ def refusing(word: str) -> Callable[[Server], Coroutine[Any, Any, None]]:
             lambda: b.acquire_lease(LEASE_B),
             lambda: a.renew_lease(LEASE_A),
             lambda: b.beat(ready("b")),
-            lambda: a.set_halt(HALT),
+            lambda: a.write_halts(Halts(halts=(HALT,))),
             lambda: b.publish_failure(b_failed(), None),
-            lambda: b.publish_failure(b_failed(), HALT),
-            lambda: a.mark_resumed("1", 4),
+            lambda: b.publish_failure(b_failed(), Halts(halts=(HALT,))),
             a.read_state,
             lambda: b.clear_beat("b"),
             lambda: a.release_lease(LEASE_A),

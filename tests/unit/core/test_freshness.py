@@ -157,3 +157,14 @@ def test_whatever_is_heard_an_epoch_counts_once(heard: list[tuple[str, int, int]
         if state.heard is not None and counted[-1:] != [state.heard]:
             counted.append(state.heard)
     assert len(counted) == len(set(counted))
+
+
+def test_a_beat_of_ours_is_known_for_as_long_as_is_asked() -> None:
+    """A command answers one of this epoch; what the host may have slept through is not known."""
+    state = began(1000)
+    assert state.was_sent_within(mine(1), 5000, 6000)
+    assert not state.was_sent_within(mine(1), 5000, 6001)
+    assert not state.was_sent_within(mine(2), 5000, 1000)
+    assert not state.was_sent_within(mine(1, OLD), 5000, 1000)
+    state.forget_sent()
+    assert not state.was_sent_within(mine(1), 5000, 1000)

@@ -1,17 +1,44 @@
-"""What `resume` and `flatten` decide, event by event, without a Redis."""
+"""What `halt`, `resume` and `flatten` decide, event by event, without a Redis."""
 
 from dataclasses import replace
 
 import pytest
 
+from hedge.core.freshness import BeatId
 from hedge.operator import decisions
-from hedge.operator.decisions import Answer, Ask, End, Look, Print, Resume, Send, Work
+from hedge.operator.decisions import (
+    Answer,
+    Answered,
+    Ask,
+    End,
+    HostLooked,
+    Look,
+    LookAtHost,
+    Print,
+    ReleaseOnHost,
+    Send,
+    Work,
+    WriteHalt,
+    Written,
+)
 from hedge.operator.status import Report
+from hedge.wire.control import Halt, Halts
+from hedge.wire.state import Ready
 from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, told
 
+READY_B = NEUTRAL.ready_b or READY_A
 HALTED_A = replace(READY_A, ready=False, state="halted")
 HALTED = told(halt=HALT, ready_a=HALTED_A)
 OWING = told(halt=HALT, ready_a=HALTED_A, ledger=replace(LEDGER, owed_lots=-100))
+TO_A, TO_B = ("a", BeatId("a" * 16, 1)), ("b", BeatId("b" * 16, 1))
+STRANGER = replace(HALT, id="s", reason="foreign_trade_on_b")
+
+
+def acked(beat: Ready, word: str = decisions.RELEASED) -> Ready:
+    return replace(beat, acks=(("c1", word),))
+
+
+RESUMED = told(ready_a=acked(READY_A), ready_b=acked(READY_B))
 
 
 class Command:
@@ -26,39 +53,72 @@ class Command:
     def look(self, report: Report, now_s: float = 100.0) -> None:
         self.post(decisions.Looked(now_s, report))
 
+    def text(self) -> str:
+        return " ".join(one.text for one in self.new if isinstance(one, Print))
+
     @property
     def end(self) -> End:
-        (last,) = self.new
-        assert isinstance(last, End)
+        (*_, last) = self.new
+        assert isinstance(last, End), self.new
         return last
 
 
+# --- resume
+
+
 def resume(*, force: bool = False, reason: str = "looked", yes: bool = True) -> Command:
-    return Command(*decisions.begin_resume(force=force, reason=reason, yes=yes))
+    begun = decisions.begin_resume(command_id="c1", force=force, reason=reason, yes=yes)
+    return Command(*begun)
 
 
-def test_a_covered_pair_is_resumed_without_a_question() -> None:
-    """The halt becomes a record, and A is waited for."""
+def sent(report: Report = HALTED, *, force: bool = False) -> Command:
+    """A resumption whose command is written at 100 s."""
+    command = resume(force=force)
+    command.look(report)
+    assert isinstance(command.new[-1], Send)
+    command.post(Written(100.0))
+    assert command.new == (Look(),)
+    return command
+
+
+def test_a_covered_pair_is_resumed_by_a_command_to_both() -> None:
+    """It answers the heartbeats that were read, and releases the ids that were shown."""
     command = resume()
     assert command.new == (Look(),)
     command.look(HALTED)
-    assert command.new == (Resume("h", forced=False, note=""),)
-    command.post(decisions.Written(100.0))
-    command.look(told(ready_a=HALTED_A), 101.0)
+    assert command.new == (Send("c1", "resume", (TO_A, TO_B), ("h",)),)
+    command.post(Written(100.0))
+    command.look(told(ready_a=HALTED_A, ready_b=READY_B), 101.0)
     assert command.new == (Look(decisions.POLL_S),)
-    command.look(told(ready_a=replace(READY_A, timestamp=9)), 102.0)
+    command.look(RESUMED, 102.0)
     assert command.end.code == 0
     assert command.end.text.startswith("Resumed: A is working. Neutral:")
 
 
-def test_an_a_that_does_not_go_on_is_said() -> None:
-    """After the wait: exit code 5, or 0 where A does not run at all."""
-    for beat, code in ((HALTED_A, 5), (None, 0)):
-        command = resume()
-        command.look(HALTED)
-        command.post(decisions.Written(100.0))
-        command.look(told(ready_a=beat), 110.1)
-        assert command.end.code == code
+@pytest.mark.parametrize(("a", "b", "names"), [(True, False, "B"), (False, True, "A")])
+def test_a_daemon_that_does_not_acknowledge_is_named(*, a: bool, b: bool, names: str) -> None:
+    """Exit code 5, for it may hold on."""
+    command = sent()
+    beats = (acked(READY_A) if a else HALTED_A, acked(READY_B) if b else READY_B)
+    command.look(told(ready_a=beats[0], ready_b=beats[1]), 110.1)
+    assert command.end.code == 5
+    assert command.end.text.startswith(f"{names} did not acknowledge")
+
+
+def test_a_refusal_of_a_daemon_is_said() -> None:
+    """Its disk is full, or the command came too late."""
+    command = sent()
+    refused = replace(HALTED_A, acks=(("c1", "not released: disk"),))
+    command.look(told(halt=HALT, ready_a=refused))
+    assert command.end == End(5, "Not resumed. A: not released: disk.")
+
+
+def test_an_a_that_stays_halted_is_said() -> None:
+    """It has released the halt, and does not go on."""
+    command = sent()
+    command.look(told(ready_a=acked(HALTED_A), ready_b=acked(READY_B)), 110.1)
+    assert command.end.code == 5
+    assert "A is still halted" in command.end.text
 
 
 def test_a_pair_that_is_not_halted_has_nothing_to_resume() -> None:
@@ -78,39 +138,58 @@ def test_what_is_open_refuses_a_resumption(report: Report) -> None:
     assert command.end.text.startswith("Not resumed: B ")
 
 
-def test_a_halt_of_the_meantime_is_not_resumed() -> None:
-    """Neither one that stood there at the writing, nor one that came after it."""
-    command = resume()
+def test_a_halt_of_the_meantime_is_not_released() -> None:
+    """What arose after the person looked is another halt, and in force."""
+    command = resume(force=True, yes=False)
     command.look(HALTED)
-    command.post(decisions.Written(100.0, is_refused=True))
-    assert "Another halt came in" in command.end.text
-    command = resume()
+    assert isinstance(command.new[-1], Ask)
+    command.post(Answered(Answer.YES))
+    both = Halts(halts=(HALT, STRANGER))
+    command.look(told(halts=both, ready_a=HALTED_A))
+    assert isinstance(command.new[-1], Send)
+    assert command.new[-1].halts == ("h",)
+    command.post(Written(100.0))
+    left = told(halt=STRANGER, ready_a=acked(HALTED_A), ready_b=acked(READY_B))
+    command.look(left)
+    assert command.end.code == 5
+    assert "another halt is in force" in command.end.text
+
+
+def test_the_heartbeats_are_those_read_after_the_yes() -> None:
+    """A question may stand for an hour, and a command lives five seconds."""
+    command = resume(force=True, yes=False)
     command.look(HALTED)
-    command.post(decisions.Written(100.0))
-    command.look(told(halt=replace(HALT, id="h2")))
-    assert "halted again at once" in command.end.text
+    command.post(Answered(Answer.YES))
+    assert command.new == (Look(),)
+    command.look(told(halt=HALT, ready_a=replace(HALTED_A, beat=9)))
+    assert isinstance(command.new[-1], Send)
+    assert command.new[-1].to == (("a", BeatId("a" * 16, 9)), TO_B)
+
+
+def test_a_missing_side_is_left_out_and_named() -> None:
+    """By force, with B away: A releases, and the exit code says that B has not heard it."""
+    command = sent(told(halt=HALT, ready_a=HALTED_A, ready_b=None), force=True)
+    command.look(told(ready_a=acked(READY_A), ready_b=None))
+    assert command.end.code == 5
+    assert "B has no heartbeat and has not heard it" in command.end.text
 
 
 def test_force_shows_what_it_does_and_asks() -> None:
     """The person sees what is open and what B will trade; only a yes writes."""
-    for answer, effect in (
-        (Answer.YES, Resume("h", forced=True, note="looked")),
-        (Answer.NO, End(5, "Not resumed.")),
-    ):
-        command = resume(force=True, yes=False)
-        command.look(OWING)
-        *shown, question = command.new
-        assert question == Ask("Resume?")
-        lines = [one.text for one in shown if isinstance(one, Print)]
-        assert "Open: B owes -0.0100 ETH." in lines
-        assert "The positions cancel out: B has nothing to trade." in lines
-        command.post(decisions.Answered(answer))
-        assert command.new == (effect,)
+    command = resume(force=True, yes=False)
+    command.look(OWING)
+    *shown, question = command.new
+    assert question == Ask("Resume?")
+    lines = [one.text for one in shown if isinstance(one, Print)]
+    assert "Open: B owes -0.0100 ETH." in lines
+    assert "The positions cancel out: B has nothing to trade." in lines
+    command.post(Answered(Answer.NO))
+    assert command.new == (End(5, "Not resumed."),)
     command = resume(force=True, yes=False)
     command.look(told(halt=HALT, position_b=None))
     assert "cannot be told" in str(command.new)
-    command.post(decisions.Answered(Answer.NONE))
-    assert "nobody answered" in command.end.text
+    command.post(Answered(Answer.NONE))
+    assert "add --yes" in command.end.text
 
 
 def test_force_says_what_b_will_trade() -> None:
@@ -119,7 +198,9 @@ def test_force_says_what_b_will_trade() -> None:
     position_b = replace(NEUTRAL.position_b or POSITION, position_lots=0)
     command.look(told(halt=HALT, position_b=position_b))
     assert Print("To bring the pair together B will sell 0.0100 ETH at market.") in command.new
-    assert isinstance(command.new[-1], Resume)
+    send = command.new[-1]
+    assert isinstance(send, Send)
+    assert (send.forced, send.note) == (True, "looked")
 
 
 def test_force_needs_a_reason() -> None:
@@ -127,45 +208,232 @@ def test_force_needs_a_reason() -> None:
     assert resume(force=True, reason=" ").end.code == 2
 
 
-def test_flatten_waits_until_a_is_flat_covered_and_halted() -> None:
-    """The command is sent once; then the pair is looked at until it is flat."""
-    command = Command(*decisions.begin_flatten())
-    assert command.new == (Print(decisions.FLATTEN_ANNOUNCEMENT), Look())
+# --- resume with both daemons down
+
+DOWN = told(halt=HALT, ready_a=None, ready_b=None)
+
+
+def down(report: Report = DOWN, *, force: bool = False) -> Command:
+    command = resume(force=force)
+    command.look(report)
+    assert command.new == (LookAtHost(),)
+    return command
+
+
+def test_with_both_down_the_files_of_this_host_are_released() -> None:
+    """What Redis and the files show together; both sides' files here: nothing is left to hear."""
+    command = down()
+    kept = replace(HALT, id="k")
+    command.post(HostLooked((kept,), ("a", "b")))
+    assert command.new[-1] == ReleaseOnHost(("h", "k"))
+    command.post(HostLooked((), ("a", "b")))
+    assert command.end.code == 0
+    assert "files of A and B on this host" in command.end.text
+
+
+def test_with_both_down_the_host_that_has_not_heard_it_is_named() -> None:
+    """Its state directory is elsewhere."""
+    command = down()
+    command.post(HostLooked((), ("b",)))
+    command.post(HostLooked((), ("b",)))
+    assert command.end.code == 5
+    assert "The host of A has not heard it" in command.end.text
+
+
+def test_with_both_down_a_running_process_is_not_passed_over() -> None:
+    """It has its files locked, and is cut off from Redis."""
+    command = down()
+    command.post(HostLooked((), ("a",), ("b",)))
+    assert command.end.code == 5
+    assert "B runs on this host" in command.end.text
+
+
+def test_with_both_down_and_no_halt_there_is_nothing_to_resume() -> None:
+    """Neither Redis nor this host knows of one."""
+    command = down(told(ready_a=None, ready_b=None))
+    command.post(HostLooked((), ("a", "b")))
+    assert command.end.code == 0
+
+
+def test_with_both_down_a_position_changed_from_outside_needs_force() -> None:
+    """No daemon shows the positions: the person must have looked."""
+    command = down(told(halt=STRANGER, ready_a=None, ready_b=None))
+    command.post(HostLooked((), ("a", "b")))
+    assert command.end.code == 5
+    assert "resume --force" in command.end.text
+    command = down(told(halt=STRANGER, ready_a=None, ready_b=None), force=True)
+    command.post(HostLooked((), ("a", "b")))
+    assert command.new[-1] == ReleaseOnHost(("s",), forced=True)
+
+
+# --- halt
+
+
+def halting() -> tuple[Command, Halt]:
+    command = Command(*decisions.begin_halt("op-1", 7, " lunch "))
+    (write,) = command.new
+    assert isinstance(write, WriteHalt)
+    return command, write.halt
+
+
+def test_a_halt_is_written_until_both_show_it() -> None:
+    """Another writer may have run over it, or Redis may have been wiped."""
+    command, halt = halting()
+    assert (halt.reason, halt.detail, halt.side, halt.timestamp) == ("operator", "lunch", "", 7)
+    command.post(Written(100.0))
+    assert command.new == (Look(decisions.HALT_EVERY_S),)
+    shown = replace(READY_A, halts=(halt,))
+    command.look(told(ready_a=shown), 101.0)
+    assert command.new == (WriteHalt(halt),)
+    command.post(Written(101.0))
+    command.look(told(ready_a=shown, ready_b=replace(READY_B, halts=(halt,))), 102.0)
+    assert command.end.code == 0
+
+
+@pytest.mark.parametrize(("ready_b", "names"), [(READY_B, "B has"), (None, "B has")])
+def test_a_side_that_does_not_show_the_halt_is_named(ready_b: Ready | None, names: str) -> None:
+    """Silent or deaf: exit code 5 after ten seconds."""
+    command, halt = halting()
+    command.post(Written(100.0))
+    report = told(ready_a=replace(READY_A, halts=(halt,)), ready_b=ready_b)
+    command.look(report, 109.9)
+    assert command.new == (WriteHalt(halt),)
+    command.look(report, 110.0)
+    assert command.end.code == 5
+    assert names in command.end.text
+
+
+# --- flatten
+
+
+def flatten(*, yes: bool = True, force: bool = False) -> Command:
+    return Command(*decisions.begin_flatten(command_id="c1", yes=yes, force=force))
+
+
+FLAT_A = replace(POSITION, position_lots=0)
+FLAT_B = replace(FLAT_A, account_index=22, instance="bbbb")
+
+
+def test_flatten_shows_both_positions_and_asks() -> None:
+    """As the daemons state them; only a yes sends, and after looking again."""
+    command = flatten(yes=False)
     command.look(told())
-    assert command.new == (Send("flatten"),)
-    command.post(decisions.Written(100.0))
-    command.look(told(), 101.0)
+    assert "A +0.0100 ETH, B -0.0100 ETH" in command.text()
+    assert command.new[-1] == Ask(decisions.FLATTEN_QUESTION)
+    command.post(Answered(Answer.NONE))
+    assert command.end.code == 5
+    command.post(Answered(Answer.YES))
+    assert command.new == (Look(),)
+    command.look(told(ready_b=None))
+    assert command.end.code == 5
+    assert "has changed meanwhile" in command.end.text
+
+
+def test_flatten_waits_until_both_are_flat_and_the_pair_is_halted() -> None:
+    """The command is sent once; then the pair is looked at until nothing is open."""
+    command = flatten()
+    command.look(told())
+    assert command.new[-1] == Send("c1", "flatten", (TO_A, TO_B))
+    command.post(Written(100.0))
+    a, b = acked(READY_A, "closing"), acked(READY_B, "following")
+    command.look(told(ready_a=a, ready_b=b), 101.0)
     assert command.new == (Look(decisions.POLL_S),)
-    flat = replace(POSITION, position_lots=0)
-    command.look(told(position_a=flat), 102.0)
+    command.look(told(ready_a=a, ready_b=b, position_a=FLAT_A, halt=HALT), 102.0)
     assert command.new == (Look(decisions.POLL_S),)
-    command.look(told(position_a=flat, halt=HALT), 103.0)
+    flat = told(ready_a=a, ready_b=b, position_a=FLAT_A, position_b=FLAT_B, halt=HALT)
+    command.look(flat, 103.0)
     assert command.end.code == 0
     assert command.end.text.startswith("Flat. Neutral:")
 
 
 def test_flatten_that_does_not_end_says_what_is_left() -> None:
     """After a minute: exit code 5 and the positions."""
-    command = Command(*decisions.begin_flatten())
+    command = flatten()
     command.look(told())
-    command.post(decisions.Written(100.0))
-    command.look(told(), 160.0)
-    assert command.end == End(5, f"Not flat after 60 s: {told().headline}")
+    command.post(Written(100.0))
+    report = told(ready_a=acked(READY_A, "closing"), ready_b=acked(READY_B, "following"))
+    command.look(report, 160.0)
+    assert command.end == End(5, f"Not flat after 60 s: {report.headline}")
 
 
-def test_flatten_without_a_is_refused_unless_something_was_published_by_hand() -> None:
-    """Then B undoes that, and it is over once B is ready again."""
-    command = Command(*decisions.begin_flatten())
-    command.look(told(ready_a=None))
+def test_flatten_names_a_daemon_that_is_silent_or_refuses() -> None:
+    """Either way nothing more is to be expected of it."""
+    command = flatten()
+    command.look(told())
+    command.post(Written(100.0))
+    command.look(told(ready_a=acked(READY_A, "closing")), 110.0)
+    assert command.end.text.startswith("B did not acknowledge")
+    command.look(told(ready_a=acked(READY_A, "refused: B is not ready")), 101.0)
     assert command.end.code == 5
-    assert command.end.text.startswith("Not sent: A has no heartbeat")
-    command = Command(*decisions.begin_flatten())
+    assert "A refused: B is not ready" in command.end.text
+
+
+B_STOPPED = replace(READY_B, ready=False, state="halted", reasons=("halted: drift",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ready_b": None}, "Start main_B.py"),
+        ({"ready_b": B_STOPPED}, "resume --force"),
+        ({"ready_a": None}, "Start main_A.py"),
+        ({"ready_a": None, "ready_b": None}, "Start both"),
+    ],
+)
+def test_flatten_is_refused_where_one_side_cannot_act(
+    changes: dict[str, object], words: str
+) -> None:
+    """A hedged pair must not be made naked by the command that shall make it flat."""
+    command = flatten()
+    command.look(told(**changes))
+    assert command.end.code == 5
+    assert words in command.end.text
+
+
+def test_a_halt_does_not_refuse_a_flatten() -> None:
+    """The order itself is the leave to close."""
+    command = flatten()
+    command.look(HALTED)
+    assert isinstance(command.new[-1], Send)
+
+
+@pytest.mark.parametrize(
+    ("changes", "to", "closes", "end"),
+    [
+        ({"ready_b": None}, TO_A, "A alone closes its position. B stays open", "A is flat."),
+        ({"ready_b": B_STOPPED}, TO_A, "A alone closes its position. B stays open", "A is flat."),
+        ({"ready_a": None}, TO_B, "B alone closes its position. A stays open", "B is flat."),
+    ],
+)
+def test_force_closes_one_side_and_says_what_it_leaves_open(
+    changes: dict[str, object], to: tuple[str, BeatId], closes: str, end: str
+) -> None:
+    """Exit code 5: the pair is not neutral then."""
+    command = flatten(force=True)
+    command.look(told(**changes))
+    assert closes in command.text()
+    assert command.new[-1] == Send("c1", "flatten", (to,), forced=True)
+    command.post(Written(100.0))
+    acks = {"a": acked(READY_A, "closing"), "b": acked(READY_B, "closing")}
+    beats = {"ready_a": None, "ready_b": None, f"ready_{to[0]}": acks[to[0]]}
+    command.look(told(**beats, position_a=FLAT_A, position_b=FLAT_B))
+    assert command.end.code == 5
+    assert command.end.text.startswith(end)
+
+
+def test_flatten_without_a_undoes_what_was_published_by_hand() -> None:
+    """B closes that, and it is over once B is ready again."""
+    command = flatten()
     command.look(told(ready_a=None, ledger=replace(LEDGER, manual_lots=-100)))
-    assert command.new == (Send("flatten"),)
-    command.post(decisions.Written(100.0))
-    command.look(told(ready_a=None), 101.0)
+    assert command.new[-1] == Send("c1", "flatten", (TO_B,))
+    command.post(Written(100.0))
+    ready_b = replace(acked(READY_B, "following"), position_lots=-100)
+    command.look(told(ready_a=None, ready_b=ready_b), 101.0)
     assert command.end.code == 0
     assert "published by hand is undone: B -0.0100 ETH" in command.end.text
+
+
+# --- status
 
 
 def test_status_is_one_sentence() -> None:

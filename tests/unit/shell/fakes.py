@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from hedge.bus.port import HaltAnswer, LeaseAnswer, Messenger, PairScope, StateSnapshot
+from hedge.bus.port import LeaseAnswer, Messenger, PairScope, StateSnapshot
 from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
@@ -30,7 +30,7 @@ from hedge.errors import RedisUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import AccountView, TradePages, Venue, VenueError
 from hedge.exchange.sender import Sender
-from hedge.wire.control import Halt, Lease
+from hedge.wire.control import Halt, Halts, Lease
 from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey, Names
@@ -190,7 +190,7 @@ class Bus:
     host: str
     reachable: bool = True
     holder: Lease | None = None
-    halt: Halt | None = None
+    halts: Halts = field(default_factory=Halts)
     snapshot: StateSnapshot = field(default_factory=StateSnapshot)
     events: list[EventMessage] = field(default_factory=list)
     failures: list[BHedgeFailed] = field(default_factory=list)
@@ -256,31 +256,33 @@ class Bus:
         self._answer_or_fail()
         self.events.append(event)
 
-    async def publish_failure(self, failure: BHedgeFailed, halt: Halt | None) -> HaltAnswer | None:
+    async def publish_failure(self, failure: BHedgeFailed, halts: Halts | None) -> None:
         self._answer_or_fail()
         self.failures.append(failure)
-        return await self.set_halt(halt) if halt is not None else None
+        if halts is not None:
+            await self.write_halts(halts)
 
     async def read_state(self) -> StateSnapshot:
         await asyncio.sleep(0)
         self._answer_or_fail()
         self.reads += 1
-        return replace(self.snapshot, halt=self.halt)
+        return replace(self.snapshot, halts=self.halts)
 
-    async def set_halt(self, halt: Halt) -> HaltAnswer:
-        """Store it, unless one is in force or this very one was resumed."""
+    async def write_halts(self, halts: Halts) -> Halts:
         await asyncio.sleep(0)
         self._answer_or_fail()
-        known = self.halt
-        if known is not None and (known.is_active or known.id == halt.id):
-            return HaltAnswer(stored=False, halt=known)
-        self.halt = halt
-        return HaltAnswer(stored=True, halt=halt)
+        self.halts = halts.union(self.halts)
+        return self.halts
 
-    def resume(self, *, forced: bool = False, note: str = "") -> None:
-        """A person resumes what is in force."""
-        assert self.halt is not None
-        self.halt = replace(self.halt, resumed=self.halt.timestamp + 9, forced=forced, note=note)
+    @property
+    def halt(self) -> Halt | None:
+        """The first halt in force."""
+        return self.halts.in_force[0] if self.halts.in_force else None
+
+    def resume(self) -> None:
+        """Another host has released what is in force."""
+        ids = tuple(halt.id for halt in self.halts.in_force)
+        self.halts = self.halts.union(Halts(released=ids))
 
 
 class Bench:

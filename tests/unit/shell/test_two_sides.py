@@ -10,13 +10,10 @@ from hedge.bus.port import StateSnapshot
 from hedge.core.hedger.state import BaselineRead, FenceRefused, PeerConfigured, SendHedge
 from hedge.core.maker.state import HaltSeen, PeerSeen, Place, Tick
 from hedge.core.records import OrderStatus
-from hedge.daemon.halt import HaltKeeper
-from hedge.daemon.outbox import Outbox
 from hedge.hedger import statements as answers
 from hedge.maker import statements
-from hedge.wire.control import Halt
 from tests.unit.core.kit import Hedger, Maker, kinds
-from tests.unit.shell.fakes import NAMES, Bench, Calls, always_fresh
+from tests.unit.shell.fakes import NAMES, Bench, always_fresh
 
 SECOND = 1000
 OTHER_OFFSET = "offset in lots: side b has -100, side a has 0"
@@ -117,20 +114,3 @@ def test_a_does_not_close_while_the_fate_of_bs_order_is_open(sides: tuple[Bench,
     assert (seen.ledger.inflight, seen.ledger.a_seq) == (True, a.state.seq)
     a(HaltSeen("outcome_unknown"))
     assert not placed_within(bench_a, a, seen)
-
-
-def test_a_forced_word_that_was_heard_lets_go_of_no_later_halt(sides: tuple[Bench, Bench]) -> None:
-    """The record stays in Redis, and the operator's clock may be ahead of ours."""
-    bench = sides[1]
-    parts, resumed = bench.parts, Calls()
-    keeper = HaltKeeper(parts, "b", Outbox(parts), Calls(), resumed)
-    first = Halt(id="a-1", side="a", reason="flatten", detail="", timestamp=5)
-    keeper.follow(first)
-    record = replace(first, resumed=parts.epoch_s + 60, forced=True, note="checked")
-    keeper.follow(record)
-    assert len(resumed) == 1
-    keeper.raise_halt("foreign_trade_on_b", "a person sold", stops=True)
-    keeper.follow(record)
-    kept = bench.host.read_halt()
-    assert kept is not None
-    assert (kept.reason, len(resumed)) == ("foreign_trade_on_b", 1)

@@ -23,7 +23,7 @@ from hedge.launcher.decisions import (
     Start,
 )
 from hedge.operator.status import Report
-from hedge.wire.control import Lease
+from hedge.wire.control import Halts, Lease
 from tests.report_kit import HALT, LEDGER, told
 
 PLAN = Plan(patience_s=15.0, patience_b_s=400.0, order_life_s=353.0)
@@ -529,7 +529,7 @@ def test_a_halt_is_told_once_and_ends_a_run_of_cycles() -> None:
     script = running()
     script.look(told(halt=HALT))
     script.look(told(halt=HALT))
-    script.look(told(halt=replace(HALT, resumed=5)))
+    script.look(told(halts=Halts(halts=(HALT,), released=(HALT.id,))))
     assert [type(one) for one in script.effects[-2:]] == [Say, Say]
     assert script.said == "Resumed."
     script = running(replace(PLAY, ends_on_halt=True))

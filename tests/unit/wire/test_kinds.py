@@ -13,10 +13,11 @@ from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.core.freshness import BeatId
 from hedge.wire import record
 from hedge.wire.codec import VERSION, MessageRefusedError, RefusalCause, WireLimits
+from hedge.wire.control import Halt
 from hedge.wire.envelope import Envelope
 from hedge.wire.kinds import PLACES
 from hedge.wire.record import Absent, Declared, Record, Sort, declared_fields
-from hedge.wire.state import Ready, RestingOrder
+from hedge.wire.state import RestingOrder
 from tools import wire_zh
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
@@ -26,6 +27,10 @@ SECRET = b"a shared secret"
 RESTING = RestingOrder(
     client_order_index=5, side=Side.BUY, price_micros=5, remaining_lots=5, ends_at=5
 )
+HALT = Halt(id="x", side="a", reason="x", detail="x", timestamp=5)
+PLAIN: tuple[type[Record], ...] = (RestingOrder, Halt)
+"""The kinds that stand inside others."""
+
 KINDS = [place.kind for place in PLACES]
 COUNTS = st.integers(0, 2**63 - 1)
 LOTS = st.integers(-(10**12), 10**12)
@@ -49,6 +54,13 @@ VALUES: list[tuple[Sort, st.SearchStrategy[Any]]] = [
         st.dictionaries(TEXTS, TEXTS, max_size=3).map(lambda found: tuple(found.items())),
     ),
     (
+        record.BEATS,
+        st.dictionaries(
+            st.sampled_from("ab"),
+            st.builds(BeatId, st.from_regex(r"[0-9a-f]{16}", fullmatch=True), COUNTS),
+        ).map(lambda found: tuple(sorted(found.items()))),
+    ),
+    (
         record.STAMPS,
         st.dictionaries(st.text(min_size=1, max_size=9), COUNTS, max_size=3).map(
             lambda stamps: tuple(stamps.items())
@@ -70,8 +82,9 @@ VALUES: list[tuple[Sort, st.SearchStrategy[Any]]] = [
 
 def strategy(sort: Sort) -> st.SearchStrategy[Any]:
     """Return values of a sort; a sort without any is a fault of this table."""
-    if sort is declared(Ready, "resting").sort:
-        return st.lists(records(RestingOrder), max_size=3).map(tuple)
+    for kind in PLAIN:
+        if sort is record.records_of(kind):
+            return st.lists(records(kind), max_size=3).map(tuple)
     return next(values for known, values in VALUES if known is sort)
 
 
@@ -118,7 +131,9 @@ def example(kind: type[Record]) -> dict[str, Any]:
                 (record.INDEXES, (5,)),
                 (record.EPOCH, "0123456789abcdef"),
                 (record.OUTCOMES, (("x", "x"),)),
-                (declared(Ready, "resting").sort, (RESTING,)),
+                (record.records_of(RestingOrder), (RESTING,)),
+                (record.records_of(Halt), (HALT,)),
+                (record.BEATS, (("a", BeatId("0123456789abcdef", 5)),)),
                 (record.STAMPS, (("x", 5),)),
                 (record.ACCOUNT, ACCOUNT),
                 (record.OTHER_ACCOUNT, OTHER),
@@ -240,8 +255,8 @@ def test_fields_that_nobody_declared_are_ignored(kind: type[Record]) -> None:
 
 def test_every_meaning_has_its_chinese() -> None:
     """The Chinese table has every meaning, and no other."""
-    resting = {one.meaning for one in declared_fields(RestingOrder)}
-    assert resting | {one.meaning for _, one in FIELDS} == set(wire_zh.MEANINGS)
+    inside = {one.meaning for kind in PLAIN for one in declared_fields(kind)}
+    assert inside | {one.meaning for _, one in FIELDS} == set(wire_zh.MEANINGS)
 
 
 def test_every_kind_has_one_place() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.core.freshness import BeatId
 from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
-from hedge.wire.control import Halt, Lease
+from hedge.wire.control import Lease
 from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled
 from hedge.wire.state import Ledger, Ready
@@ -255,17 +255,6 @@ def test_heartbeats_name_disagreements() -> None:
         "chain_id: side b has 304, side a has 300",
         "offset in lots: side b has 0, side a has 10000",
     )
-
-
-def test_only_a_halt_that_was_not_resumed_is_active() -> None:
-    """The record of a resumption halts nothing; what it says beside may be missing."""
-    halt = Halt(id="h1", side="a", reason="drift", detail="x", timestamp=1)
-    assert halt.is_active
-    assert "forced" not in json.loads(halt.to_json())
-    values = {**json.loads(halt.to_json()), "resumed": 2}
-    resumed = Halt.from_json(json.dumps(values), SPEC, WireLimits(CHAIN))
-    assert (resumed.is_active, resumed.forced, resumed.note) == (False, False, "")
-    assert {"resumed", "forced", "note"} < set(json.loads(resumed.to_json()))
 
 
 def test_a_lease_says_whose_it_is() -> None:

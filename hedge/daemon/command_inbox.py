@@ -1,0 +1,64 @@
+"""Commands of a person: which of them this daemon obeys, and what it says became of them."""
+
+from collections.abc import Callable
+
+from hedge.daemon.context import Parts
+from hedge.daemon.origin import OriginKeeper
+from hedge.wire.control import PING, Command
+
+LIFE_MS = 5000
+"""So long after the heartbeat that it answers a command is obeyed."""
+
+_KEPT_MS = 60_000
+_SHOWN = 8
+VOID = "void: it came later than 5 s after the heartbeat that it answers"
+PONG = "pong"
+
+
+class CommandInbox:
+    """Obeys each command once, and only one that answers a heartbeat of this very epoch.
+
+    What Redis shows may be of another day or another process: such a command moves nothing.
+    """
+
+    def __init__(
+        self, parts: Parts, side: str, origin: OriginKeeper, obey: Callable[[Command], str]
+    ) -> None:
+        """Know of none yet; `obey` performs one and returns its outcome, in words."""
+        self._parts = parts
+        self._side = side
+        self._origin = origin
+        self._obey = obey
+        self._done: dict[str, tuple[int, str]] = {}
+
+    @property
+    def acks(self) -> tuple[tuple[str, str], ...]:
+        """The outcome of each of the newest commands of the last minute, by id."""
+        since_ms = self._parts.clock.now_ms() - _KEPT_MS
+        shown = [(id_, word) for id_, (at_ms, word) in self._done.items() if at_ms >= since_ms]
+        return tuple(shown[-_SHOWN:])
+
+    def take(self, command: Command | None) -> bool:
+        """Take what stands in Redis; whether there is a new outcome to be shown."""
+        if command is None or command.id in self._done:
+            return False
+        word = self._judge(command)
+        if not word:
+            return False
+        now_ms = self._parts.clock.now_ms()
+        for old in [id_ for id_, (at, _) in self._done.items() if at < now_ms - _KEPT_MS]:
+            del self._done[old]
+        self._done[command.id] = (now_ms, word)
+        return True
+
+    def _judge(self, command: Command) -> str:
+        """Obey it if it is for this daemon; "" where it is not."""
+        if command.command == PING:
+            return PONG
+        beat = command.beat_for(self._side)
+        if beat is None or beat.epoch != self._origin.epoch:
+            return ""
+        if not self._origin.was_sent_within(beat, LIFE_MS):
+            return VOID
+        self._parts.log.warning("command", command=command.command, id=command.id)
+        return self._obey(command)
