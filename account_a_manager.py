@@ -364,7 +364,10 @@ class AccountAManager(Shell):
         """Perform an operator's command."""
         if command.command != FLATTEN:
             return f"unknown command {command.command!r}"
-        self.post(FlattenRequested())
+        why = statements.why_not_closing(self.state, self.facts(), alone=command.forced)
+        if why:
+            return f"refused: {why}"
+        self.post(FlattenRequested(alone=command.forced))
         return "closing"
 
     # --- Redis ----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from hedge.core.hedger.departure import LeaderSeen, MakerBeat, MakerSeen, MakerS
 from hedge.core.hedger.state import (
     PROVEN_PHASES,
     ATarget,
+    CloseRequested,
     Fence,
     FenceRefused,
     HaltPair,
@@ -70,6 +71,12 @@ from hedge.wire.control import FLATTEN, Command, Halt
 from hedge.wire.messages import AFilled
 from hedge.wire.state import Ready
 
+_TOLD_MS = 3000
+"""So long A has to read that its last trade is covered."""
+
+_FLATTEN_LIFE_MS = 60_000
+"""So long after a person's order to close A may take it up."""
+
 _ROUTINE = frozenset({Phase.IDLE, Phase.SENDING, Phase.SETTLING})
 
 
@@ -83,7 +90,7 @@ class AccountBManager(Shell):
         """Prepare; `run` starts."""
         super().__init__(parts)
         self._hand = ByHand(parts)
-        self.state = self._hand.restored(HedgerState(config))
+        self.state = HedgerState(config)
         self._courses = Courses(parts)
         self._answers = Answering(
             parts, self.lease, self.outbox, self.origin, self._courses, self._source()
@@ -99,6 +106,8 @@ class AccountBManager(Shell):
         )
         self._watcher = Watcher(parts, self._watch_handlers())
         self._a_lives = self._a_was_here = self._a_is_gone = False
+        self._asked_ms: int | None = None
+        self._flat_ms: int | None = None
         parts.messenger.subscribe(parts.names.account_a_filled, self.on_a_account_filled)
 
     def _ear_handlers(self) -> EarHandlers:
@@ -144,9 +153,10 @@ class AccountBManager(Shell):
             else:
                 self.voice.moved(before.phase, after.phase, event)
                 self.look_now(speak=True)  # whether we can hedge has changed
-        manual = (after.manual_lots, after.hand_base_lots)
-        if manual != (before.manual_lots, before.hand_base_lots):
-            self._hand.keep(after)
+        if after.manual_lots != before.manual_lots:
+            self._hand.keep(after.manual_lots)
+        if self._hand.was_open and after.explained and not after.manual_lots:
+            self._hand.settled()
         return effects
 
     def after_step(self) -> None:
@@ -263,6 +273,7 @@ class AccountBManager(Shell):
             self.post(HaltRaised("position_limit", "A's stored position is beyond the limit"))
         self._compare(snapshot)
         self._see_maker(snapshot.ready_a)
+        self._mind_rest()
         seen = snapshot.position_a
         if seen is not None and self.origin.is_fresh(names.position_a, seen):
             self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
@@ -350,13 +361,14 @@ class AccountBManager(Shell):
         left_markets.begin(self.parts)
         self._standing.taken()
         before = self.books.snapshot.ledger if self.books.snapshot else None
-        self.state = self._hand.taken_over(self.state, before)
+        self._hand.taken_over(before)
         self._answers.forget()
         self.look_now()
 
     def on_lease_lost(self, _answer: LeaseAnswer) -> None:
         """Step down at once; back only through lease, fence and book."""
         self._standing.lost()
+        self._hand.lost(self.state.manual_lots)
         self.post(LeaseChanged(held=False))
         self.drop_reconciling()
 
@@ -374,8 +386,12 @@ class AccountBManager(Shell):
             if client_id and row.client_order_index == client_id:
                 self.post(OwnOrder(row))
         snapshot = self.books.snapshot
-        explained = proven.explained and self._answers.neutral.explains(
-            snapshot.neutral if snapshot else None, self.state.config.offset_lots
+        explained = (
+            proven.explained
+            and not self._hand.was_open
+            and self._answers.neutral.explains(
+                snapshot.neutral if snapshot else None, self.state.config.offset_lots
+            )
         )
         self.post(Reconciled(fenced.next_nonce, proven.book.view(client_id), explained))
 
@@ -427,8 +443,45 @@ class AccountBManager(Shell):
         """Perform an operator's command."""
         if command.command != FLATTEN:
             return f"unknown command {command.command!r}"
+        why = answers.why_not_closing(self.state, self.facts().mark_ticks)
+        if why:
+            return f"refused: {why}"
         self.post(HandCleared())
+        self._asked_ms = self.parts.clock.now_ms()
+        if command.forced:
+            self.post(CloseRequested(alone=True))
+            return "closing"
         return "following"
+
+    def end(self, *, neutral: bool) -> None:
+        """Name what was published by hand and is open still, then end."""
+        lots = self.state.manual_lots
+        if lots:
+            detail = (
+                f"fills published by hand moved B by {self.parts.base(lots)}"
+                f" {self.parts.spec.symbol}; they are forgotten, and what they left is drift"
+            )
+            self.log.warning("hand_left", detail=detail)
+            self.voice.say("hand_left", "hand_left", detail)
+        super().end(neutral=neutral and not lots and self.state.closing is None)
+
+    def _mind_rest(self) -> None:
+        """Close our own rest too where A has taken the order, is flat, and was told that it is.
+
+        From then on our ledger answers nothing: we are the other side of A no more.
+        """
+        now_ms, asked_ms = self.parts.clock.now_ms(), self._asked_ms
+        if asked_ms is None or self.state.closing is not None:
+            return
+        taken = any((one.side, one.reason) == ("a", FLATTEN) for one in self.halts.in_force)
+        view = hedger.answerable(self.state)
+        is_flat = view is not None and view.position_lots == 0 and hedger.is_covered(self.state)
+        if not taken or not is_flat or now_ms > asked_ms + _FLATTEN_LIFE_MS:
+            self._flat_ms = None
+        elif self._flat_ms is None:
+            self._flat_ms = now_ms
+        elif now_ms >= self._flat_ms + _TOLD_MS:
+            self.post(CloseRequested())
 
     # --- hedging --------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ _ADVICE: Mapping[str, str] = {
     "book_not_proven": "Check that Lighter answers, and the account's trades there",
     "drift": "Compare both positions on Lighter with what `status` shows",
     "flatten": "Decide that the pair shall trade again",
+    "flatten_alone": "Close A by hand on Lighter, or decide that B shall hedge it again",
     "force_close_timeout": "Find in main_B.log why B did not hedge, and check both positions",
     "foreign_trade_on_a": "Find out who else trades account A, and stop that",
     "foreign_trade_on_b": "Find out who else trades account B, and check both positions",

@@ -24,6 +24,7 @@ STOPS_B = frozenset(
         "position_limit",
         "book_not_proven",
         "views_differ",
+        "flatten_alone",
     }
 )
 """Halts of B's own after which it trades nothing; after any other it follows its target."""
@@ -81,6 +82,7 @@ class HaltKeeper:
         self._asked: set[str] = set()
         self._words: tuple[bool, str] = (False, "")
         self._is_publishing = False
+        self._raised = 0
 
     # --- what is known
 
@@ -142,15 +144,16 @@ class HaltKeeper:
     def raise_halt(self, reason: str, detail: str) -> Halt:
         """Halt from this side, in the file before anything else; return the halt.
 
-        While one of this side with the same reason is in force it is that one.
+        While one of this side with the same reason and detail is in force it is that one.
         """
         self._parts.log.error("HALT", reason=reason, detail=detail)
         for halt in self._sets.in_force:
-            if (halt.side, halt.reason) == (self._side, reason):
+            if (halt.side, halt.reason, halt.detail) == (self._side, reason, detail):
                 return halt
         now_ms = self._parts.clock.epoch_ms()
+        self._raised += 1
         halt = Halt(
-            id=f"{self._side}-{self._parts.instance}-{now_ms}-{reason}",
+            id=f"{self._side}-{self._parts.instance}-{self._raised}-{reason}",
             side=self._side,
             reason=reason,
             detail=detail,

@@ -82,7 +82,6 @@ class Ear:
             self._parts.log.warning("hand_refused", reason="own book not proven yet; try again")
             return
         self._hand.remember(text)
-        self._hand.keep(state)
         size = self._parts.base(fill.filled_lots)
         self._parts.log.info("by_hand", side=fill.side, size=size)
 

@@ -4,7 +4,14 @@ from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
 from hedge.core.hedger import step as hedger
-from hedge.core.hedger.state import IN_FLIGHT, PROVEN_PHASES, HedgerState, Phase, PublishFailure
+from hedge.core.hedger.state import (
+    IN_FLIGHT,
+    PROVEN_PHASES,
+    Closing,
+    HedgerState,
+    Phase,
+    PublishFailure,
+)
 from hedge.core.hedger.watch import Stand
 from hedge.core.transitions import ACTIVE
 from hedge.daemon.advice import advice_for
@@ -38,11 +45,30 @@ def why_unready(
         reasons.append("no market data")
     if state.failure is not None:
         reasons.append(f"hedging fails: {state.failure.reason}")
-    if state.manual_lots:
-        reasons.append("fills published by hand are open (publish the opposite, or flatten)")
+    reasons += _by_a_person(state)
     if state.mismatch:
         reasons.append(f"configured differently: {state.mismatch}")
     return tuple(reasons)
+
+
+def _by_a_person(state: HedgerState) -> list[str]:
+    reasons = []
+    if state.manual_lots:
+        reasons.append("fills published by hand are open (publish the opposite, or flatten)")
+    if state.closing is Closing.ALONE and not state.halt_reason:
+        reasons.append("closing alone, by a person's order")
+    return reasons
+
+
+def why_not_closing(state: HedgerState, mark_ticks: int | None) -> str:
+    """Return what keeps B from following A and closing its own rest, "" where nothing does."""
+    if state.halt_reason:
+        return f"B is halted ({state.halt_reason}) and trades nothing"
+    if state.phase not in PROVEN_PHASES or not state.streams_up:
+        return "B's book is not proven"
+    if mark_ticks is None:
+        return "B has no market data"
+    return ""
 
 
 def margin_lots(
@@ -166,7 +192,7 @@ def position_of(
 def neutral_of(parts: Parts, state: HedgerState) -> Neutral | None:
     """Return the record of this moment if nothing is in flight and owed, else None."""
     known = hedger.a_view(state) if hedger.target_known(state) else None
-    if known is None or state.phase in IN_FLIGHT or state.manual_lots:
+    if known is None or state.phase in IN_FLIGHT or state.manual_lots or hedger.closes_own(state):
         return None
     if hedger.owed_lots(state) != 0:
         return None

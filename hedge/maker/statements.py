@@ -211,6 +211,22 @@ def open_points(parts: Parts, state: MakerState) -> tuple[str, ...]:
     return tuple(found) or ("B has not answered A's newest state yet",)
 
 
+def why_not_closing(state: MakerState, facts: Facts, *, alone: bool) -> str:
+    """Return what keeps A from closing its position now, "" where nothing does.
+
+    `alone`: whether B need not follow. A halt is no reason.
+    """
+    if state.phase is Phase.STOPPING:
+        return "A is stopping"
+    if state.nonce is None or not state.streams_up:
+        return "A's book is not proven"
+    if facts.bid_ticks is None or facts.ask_ticks is None:
+        return "A has no market data"
+    if not alone and not state.peer.ready:
+        return f"B cannot follow: {', '.join(state.peer.reasons) or 'not ready'}"
+    return ""
+
+
 def why_waiting(state: MakerState, facts: Facts) -> Hold | None:
     """Return why A has no order in the book; None where it has one, or is on its way to one."""
     if state.order is not None or state.phase not in (Phase.READY, Phase.AWAITING_HEDGE):

@@ -646,7 +646,7 @@ def _is_over(report: Report, what: Closed) -> bool:
     match what:
         case Closed.BOTH:
             is_flat = report.a.stated_lots == 0 and report.b.stated_lots == 0
-            return is_flat and report.is_halted and report.is_covered
+            return is_flat and report.is_halted and not _is_in_flight(report)
         case Closed.A_ALONE:
             return report.a.stated_lots == 0
         case Closed.B_ALONE:
@@ -657,10 +657,15 @@ def _is_over(report: Report, what: Closed) -> bool:
             return is_undone and report.b.is_ready
 
 
+def _is_in_flight(report: Report) -> bool:
+    """Whether an order of B is, or may be."""
+    return report.ledger is None or report.ledger.inflight
+
+
 def _flattened(report: Report, what: Closed) -> End:
     match what:
         case Closed.BOTH:
-            return End(0, f"Flat. {report.balance} To trade again: {_RESUME_WORDS}")
+            return End(0, f"Flat: {report.positions_text}. To trade again: {_RESUME_WORDS}")
         case Closed.BY_HAND:
             return End(0, f"What was published by hand is undone: B {_stated(report, 'b')}.")
         case Closed.A_ALONE:

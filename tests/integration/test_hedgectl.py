@@ -476,7 +476,7 @@ def test_flatten_sends_the_command_and_waits_until_flat(stage: Stage) -> None:
     thread.join()
     assert result.exit_code == 0, result.output
     assert "As the daemons state it: A +0.0100 ETH, B -0.0100 ETH." in result.output
-    assert "Flat. Neutral: A 0.0000 ETH, B 0.0000 ETH" in result.output
+    assert "Flat: A 0.0000 ETH, B 0.0000 ETH" in result.output
 
 
 def test_flatten_reports_what_is_left(stage: Stage) -> None:

@@ -16,6 +16,7 @@ stays down until the schedule heals. The market goes on meanwhile.
 `COMMANDS` are run by a person at any moment, sensible or not:
 - "command: status", "command: resume", "command: resume by force", "command: flatten", each also
   "... twice" where that makes a difference;
+- "command: halt", "command: halt, B dead";
 - "command: flatten, B dead", "command: flatten, B halted", "command: flatten, A dead".
 
 A kind is reached where a process that it ends or asks ran, and an order of A rested or a position
@@ -362,6 +363,10 @@ def _flatten(person: "Person", dice: Random, seen: Seen) -> None:
     person.flatten(seen)
 
 
+def _halt(person: "Person", dice: Random, seen: Seen) -> None:
+    person.halt(seen)
+
+
 def _dead(side: str) -> Act:
     """Kill one side and leave it so for a while."""
 
@@ -394,6 +399,8 @@ COMMANDS: dict[str, Blow] = {
         ("resume twice", _resume, 2, None),
         ("resume by force", _resume_by_force, 1, None),
         ("resume by force twice", _resume_by_force, 2, None),
+        ("halt", _halt, 1, None),
+        ("halt, B dead", _halt, 1, _dead("b")),
         ("flatten", _flatten, 1, None),
         ("flatten twice", _flatten, 2, None),
         ("flatten, B dead", _flatten, 1, _dead("b")),

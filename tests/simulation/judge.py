@@ -13,6 +13,7 @@ from typing import Any
 
 from hedge.core import ids
 from hedge.core.amounts import Side
+from hedge.core.hedger.state import Closing
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
 from hedge.wire.control import Halts
@@ -71,6 +72,8 @@ class Judge:
         self._leads: dict[str, bool] = {}
         self._known_halts: dict[Daemon, dict[str, float]] = {}
         """Since when a process has known each halt."""
+        self._closing: dict[str, int] = {}
+        """What each B closes of its own by a person's order, as if A had traded it."""
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
@@ -94,6 +97,8 @@ class Judge:
             self._notes.runs(self._now, daemon.name, daemon.side)
         elif what in ("frozen", "killed") or what.startswith("ended"):
             self._notes.rests(self._now, daemon.name)
+            if what != "frozen":
+                self._on_closing(daemon, 0)
             if what == "ended: neutral" and self._leads.get(daemon.name, True):
                 self._say(daemon, Claim.DAEMON_CODE_0, code=0)
 
@@ -108,6 +113,7 @@ class Judge:
             setattr(parts.log, level, self._ear(daemon, level, getattr(parts.log, level)))
         if daemon.side == "b":
             wrapped: Any = parts.messenger
+            self._mind_closing(daemon)
             wrapped.write_ledger = self._hearing_ledger(daemon, wrapped.write_ledger)
             venue.on_order = self._on_signed
         parts.messenger.beat = self._hearing_beat(daemon, parts.messenger.beat)
@@ -137,6 +143,31 @@ class Judge:
                 self._notes.showed(self._now, "a", "log", event)
 
         return hear
+
+    def _mind_closing(self, daemon: Daemon) -> None:
+        """Note what a person orders B to close of its own, until the pair is resumed."""
+        manager, real = daemon.manager, daemon.manager.step
+
+        def step(event: Any) -> tuple[Any, ...]:
+            before = manager.state
+            effects: tuple[Any, ...] = real(event)
+            after = manager.state
+            if after.closing is not before.closing:
+                lots = after.config.offset_lots
+                if after.closing is Closing.ALONE:
+                    lots = after.net_lots or 0
+                self._on_closing(daemon, lots if after.closing else 0)
+            return effects
+
+        manager.step = step
+
+    def _on_closing(self, daemon: Daemon, lots: int) -> None:
+        change = lots - self._closing.pop(daemon.name, 0)
+        if lots:
+            self._closing[daemon.name] = lots
+        if change:
+            text = f"number {len(self._notes.by_hand)}"
+            self._notes.by_hand.append(HandPublished(self._now, change, text))
 
     def _on_hand(self, fields: Mapping[str, Any]) -> None:
         """Note a fill that B took for one of A's because a person or a script said so."""

@@ -227,9 +227,10 @@ class _Tool:
             self.world.redis.clients.remove(self.messenger)
         self._tell(f"{end.text} (exit code {end.code})")
         found = self.report
-        if found is None or "Neutral: " not in end.text:
+        is_flat = self.process.name.startswith("flatten") and end.text.startswith("Flat: ")
+        is_said = is_flat and not self.world.settings.offset_lots  # else B holds no offset either
+        if found is None or not (is_said or "Neutral: " in end.text):
             return
-        is_flat = self.process.name.startswith("flatten")
         a, b = found.a.position, found.b.position
         self.person.said.append(
             Said(

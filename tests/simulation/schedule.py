@@ -474,8 +474,14 @@ class Stage:
             self.b.start()
 
     def _nets(self) -> list[int]:
-        """Return by how much A + B is off in each market."""
+        """Return by how much A + B is off in each market.
+
+        By a person's order to close B holds no offset either, until the pair is resumed.
+        """
         exchange, offset = self.world.exchange, self.world.settings.offset_lots
+        hedgers = [one for one in (self.b, self.standby) if one.is_running]
+        if any(one.manager.state.closing for one in hedgers):
+            offset = 0
         return [
             exchange.lots(A, market) + exchange.lots(B, market) - (0 if number else offset)
             for number, market in enumerate(exchange.markets)

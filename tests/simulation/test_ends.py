@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from signal import SIGTERM
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.judge.facts import Claim
 from tests.simulation import end_kinds
 from tests.simulation.__main__ import SPREAD
 from tests.simulation.daemon import Tools
-from tests.simulation.exchange import A, B
+from tests.simulation.exchange import SPEC, A, B
 from tests.simulation.launcher import Script
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.loop import run as run_loop
@@ -28,12 +29,21 @@ pytestmark = [
 ]
 
 
-def on_stage(scene: Callable[[Stage], Awaitable[Any]], *, detach: bool = False) -> Any:
-    """Play a scene with a pair that a script started and that works."""
+def on_stage(
+    scene: Callable[[Stage], Awaitable[Any]],
+    *,
+    detach: bool = False,
+    by_hand: bool = False,
+    offset: int = 0,
+) -> Any:
+    """Play a scene with a pair that a script started, or a person `by_hand`, and that works."""
 
     async def main(loop: VirtualLoop) -> Any:
         stage = Stage(loop, SPREAD, BY_SCRIPT, Tools(), None)
-        stage.desk.detaches = detach
+        stage.desk.detaches, stage.desk.by_script = detach, not by_hand
+        stage.world.settings = replace(stage.world.settings, offset_lots=offset)
+        if offset:
+            await stage.world.exchange.give(B, offset)
         stage.desk.start()
         await until(lambda: bool(stage.world.exchange.engine.active_orders(A)))
         return await scene(stage)
@@ -286,6 +296,72 @@ def test_people_flatten_and_resume_by_the_products_commands() -> None:
     on_stage(scene)
 
 
+def test_flatten_closes_the_offset_too_and_a_resumption_brings_it_back() -> None:
+    """Both positions are flat when it is done; what is not neutral is not called so."""
+
+    async def scene(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        exchange.take(100, A)
+        await until(lambda: exchange.lots(A) == 100 and exchange.lots(B) == -60)
+        person.flatten()
+        await until(lambda: len(person.told) == 1)
+        assert person.told[0].text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
+        assert (exchange.lots(A), exchange.lots(B)) == (0, 0)
+        person.status()
+        await until(lambda: len(person.told) == 2)
+        assert "Neutral" not in person.told[1].text
+        person.resume(force=True)
+        await until(lambda: exchange.lots(B) == 40)
+        assert not stage.world.bugs
+
+    on_stage(scene, by_hand=True, offset=40)
+
+
+def test_b_alone_is_closed_by_force_and_trades_nothing_more() -> None:
+    """A is dead: what stays open is named, and B does not hedge it again."""
+
+    async def scene(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        exchange.take(100, A)
+        await until(lambda: exchange.lots(A) + exchange.lots(B) == 0 and exchange.lots(A) == 100)
+        stage.a.kill()
+        await asyncio.sleep(5)
+        person.flatten()
+        await until(lambda: len(person.told) == 1)
+        assert "flatten --force" in person.told[0].text
+        person.flatten(force=True)
+        await until(lambda: len(person.told) == 2)
+        assert person.told[1].text.startswith("B is flat. A is open: +0.0100 ETH")
+        await asyncio.sleep(70)
+        assert (exchange.lots(A), exchange.lots(B)) == (100, 0)
+        assert stage.halt() is not None
+
+    on_stage(scene, by_hand=True)
+
+
+def test_what_is_halted_by_hand_holds_until_it_is_released() -> None:
+    """Both show it within a beat; a fill of that moment is hedged still."""
+
+    async def scene(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        person.halt()
+        await until(lambda: len(person.told) == 1)
+        assert person.told[0].code == 0
+        await until(lambda: not exchange.engine.active_orders(A, SPEC.market_index))
+        stage.world.redis.wipe()
+        stage.a.kill()
+        await asyncio.sleep(1)
+        stage.a.start()
+        await asyncio.sleep(10)
+        assert not exchange.engine.active_orders(A, SPEC.market_index)
+        person.resume()
+        await until(lambda: len(person.told) == 2)
+        assert person.told[1].code == 0, person.told[1].text
+        await until(lambda: bool(exchange.engine.active_orders(A, SPEC.market_index)))
+
+    on_stage(scene, by_hand=True)
+
+
 def test_flatten_without_a_is_refused() -> None:
     """Exit code 5, and B is left alone."""
 
@@ -297,7 +373,7 @@ def test_flatten_without_a_is_refused() -> None:
         person.flatten()
         await until(lambda: len(person.told) == 1)
         assert person.told[0].code == 5
-        assert "only A closes A's position" in person.told[0].text
+        assert person.told[0].text.startswith("Not sent: A has no heartbeat")
 
     on_stage(scene)
 

@@ -11,6 +11,7 @@ from hedge.core.hedger.state import (
     PROVEN_PHASES,
     TRANSITIONS,
     ATarget,
+    Closing,
     Failure,
     Fence,
     HaltPair,
@@ -35,8 +36,12 @@ def owed_lots(state: HedgerState) -> int | None:
     """Return what B must trade (positive buys) to answer its view of A; None while unknown."""
     if state.net_lots is None:
         return None
+    if state.closing is Closing.ALONE:
+        return -state.net_lots
     view = a_view(state)
     if view is not None and state.a_fresh and state.looked:
+        if closes_own(state):
+            return -state.net_lots
         held = view.position_lots + state.net_lots
         return state.config.offset_lots + state.manual_lots - held
     if state.hand_base_lots is not None:
@@ -78,13 +83,20 @@ def target_known(state: HedgerState) -> bool:
     return proven and state.a is not None and state.a_fresh and state.looked
 
 
+def closes_own(state: HedgerState) -> bool:
+    """Whether B closes its own position by a person's order, and is not the other side of A."""
+    view = a_view(state)
+    is_flat = view is not None and view.position_lots == 0
+    return state.closing is Closing.ALONE or (state.closing is Closing.REST and is_flat)
+
+
 def answerable(state: HedgerState) -> ATarget | None:
     """Return the state of A that the ledger may answer: one that A's own process has stated.
 
     None that B knows to be outdated, and none that only the watch has found: it has no instance.
-    None where A is configured otherwise: what is owed would be another sum than A's.
+    None where A is configured otherwise, or B closes its own: what is owed is another sum than A's.
     """
-    if state.mismatch:
+    if state.mismatch or closes_own(state):
         return None
     known = state.a if target_known(state) and a_view(state) is state.a else None
     return known if known is not None and known.instance else None
@@ -152,7 +164,7 @@ def _decide(state: HedgerState, facts: Facts) -> Step:
         state = replace(state, dust_lots=0)
     if owed in (0, state.dust_lots):
         return _rest(state, owed)
-    if (state.a_fresh or state.hand_restored) and not state.explained:
+    if state.a_fresh and not state.explained and state.closing is not Closing.ALONE:
         state, effects = _judge_drift(state, owed, facts)
         if state.phase is Phase.HALTED:
             return state, effects
@@ -169,6 +181,10 @@ def _rest(state: HedgerState, owed: int) -> Step:
     """Nothing to do: forget failures, and the hand-made base once it is reached again."""
     if state.phase is Phase.FAILED:
         state = move(state, Trigger.COVERED)
+    if state.closing is Closing.ALONE:
+        return halt(
+            state, "flatten_alone", "a person closed B alone; B trades nothing until resumed"
+        )
     if state.failure or state.attempts:
         state = replace(state, failure=None, attempts=0, retry_at_ms=None, backoff_ms=0)
     if owed == 0 and state.a_fresh and not state.explained:
@@ -271,9 +287,14 @@ def unsure(state: HedgerState) -> HedgerState:
 
 
 def halt(state: HedgerState, reason: str, detail: str) -> Step:
-    """Stop trading and halt the pair; once at rest, a further reason is only said."""
-    if state.phase in (Phase.HALTED, Phase.STOPPING):
+    """Stop trading and halt the pair; a further reason is another halt, and needs its own release.
+
+    On the way out it is only said.
+    """
+    if state.phase is Phase.STOPPING:
         return state, (Note(reason, detail, loud=True),)
+    if state.phase is Phase.HALTED:
+        return state, (HaltPair(reason, detail),)
     state = replace(move(state, Trigger.HALT), halt_reason=reason)
     return state, (HaltPair(reason, detail),)
 

@@ -115,6 +115,13 @@ class HedgerConfig:
     peer_watch: bool = False
 
 
+class Closing(enum.Enum):
+    """What the hedger closes of its own by a person's order, until the pair is resumed."""
+
+    REST = "rest"  # what is left once A is flat: the offset
+    ALONE = "alone"  # all, without A; then it trades nothing more
+
+
 @dataclass(frozen=True, slots=True)
 class ATarget:
     """A's position as its own process states it: who, which version, when (epoch s)."""
@@ -172,7 +179,7 @@ class HedgerState:
     adopted: Stand | None = None  # what the exchange itself stated, where nothing else was known
     manual_lots: int = 0
     hand_base_lots: int | None = None
-    hand_restored: bool = False
+    closing: Closing | None = None
     inflight: InFlight | None = None
     last_sent_ms: int | None = None
     attempts: int = 0
@@ -290,6 +297,13 @@ class HandCleared:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """`flatten`: close what is left of B once A is flat; `alone`: all of it, whatever A has."""
+
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """The sender's verdict on our order."""
 
@@ -352,6 +366,7 @@ HedgerEvent = (
     | MakerStated
     | HandPublished
     | HandCleared
+    | CloseRequested
     | Sent
     | HaltSeen
     | HaltRaised

@@ -17,6 +17,7 @@ from hedge.core.hedger.rules import (
     answerable,
     attempt_failed,
     below_minimums,
+    closes_own,
     doubt,
     halt,
     is_covered,
@@ -34,6 +35,8 @@ from hedge.core.hedger.state import (
     TRANSITIONS,
     ATarget,
     BaselineRead,
+    CloseRequested,
+    Closing,
     Failure,
     Fence,
     FenceRefused,
@@ -88,6 +91,7 @@ __all__ = [
     "Trigger",
     "a_view",
     "answerable",
+    "closes_own",
     "is_covered",
     "is_watch_open",
     "owed_lots",
@@ -124,7 +128,9 @@ def _on_lease(state: HedgerState, event: LeaseChanged, facts: Facts) -> Step:
     if state.phase in (Phase.STANDBY, Phase.STOPPING):
         # The fence of a leader that is ready has decided our order; its book counts what it did.
         return (replace(state, inflight=None) if event.led else state), ()
-    lost = unsure(move(state, Trigger.LOST))
+    lost = replace(unsure(move(state, Trigger.LOST)), closing=None)
+    if state.manual_lots or state.hand_base_lots is not None:  # another B may lead, and not know it
+        lost = replace(lost, manual_lots=0, hand_base_lots=None, explained=False)
     return lost, (Note("deposed", "lease lost; fence and book before trading again", loud=True),)
 
 
@@ -300,11 +306,18 @@ def _on_hand(state: HedgerState, event: HandPublished, _facts: Facts) -> Step:
     base = state.hand_base_lots
     if not state.a_fresh and base is None:
         base = state.net_lots - state.manual_lots
-    return replace(state, manual_lots=manual, hand_base_lots=base, hand_restored=False), ()
+    return replace(state, manual_lots=manual, hand_base_lots=base), ()
 
 
 def _on_hand_cleared(state: HedgerState, _event: HandCleared, _facts: Facts) -> Step:
     return replace(state, manual_lots=0), ()
+
+
+def _on_close(state: HedgerState, event: CloseRequested, _facts: Facts) -> Step:
+    if event.alone:
+        return replace(state, closing=Closing.ALONE), ()
+    # Without an offset nothing is left of B where it is the other side of a flat A.
+    return replace(state, closing=Closing.REST if state.config.offset_lots else None), ()
 
 
 def _on_sent(state: HedgerState, event: Sent, facts: Facts) -> Step:
@@ -349,7 +362,7 @@ def _on_halt_raised(state: HedgerState, event: HaltRaised, _facts: Facts) -> Ste
 
 
 def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
-    state = replace(state, explained=state.explained or event.force)
+    state = replace(state, explained=state.explained or event.force, closing=None)
     if state.phase is not Phase.HALTED:
         return state, ()
     return unsure(replace(move(state, Trigger.RESUME), halt_reason="")), ()
@@ -417,6 +430,7 @@ _HANDLERS: dict[type, Callable[[HedgerState, Any, Facts], Step]] = {
     MakerStated: _on_maker_stated,
     HandPublished: _on_hand,
     HandCleared: _on_hand_cleared,
+    CloseRequested: _on_close,
     Sent: _on_sent,
     HaltSeen: _on_halt_seen,
     HaltRaised: _on_halt_raised,

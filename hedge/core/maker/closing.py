@@ -8,7 +8,8 @@ class Closing(enum.Enum):
     """What the maker closes on its own while halted."""
 
     UNHEDGED = "unhedged"  # only what B has not hedged
-    ALL = "all"  # its whole position
+    ALL = "all"  # its whole position, step by step while B follows
+    ALONE = "alone"  # its whole position, whatever B does
 
 
 @dataclass(frozen=True, slots=True)

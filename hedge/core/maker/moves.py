@@ -37,7 +37,9 @@ def fence(state: MakerState, why: str) -> Step:
 
 
 def halt(state: MakerState, reason: str, detail: str) -> Step:
-    """Halt the pair; a second reason while halted is only said."""
+    """Halt the pair; a second reason while halted is another halt, and needs its own release."""
+    if state.phase is Phase.HALTED:
+        return state, (HaltPair(reason, detail),)
     if state.phase in QUIET:
         return state, (Note(reason, detail, loud=True),)
     state = replace(move(state, Trigger.HALT), halt_reason=reason)

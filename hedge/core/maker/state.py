@@ -320,7 +320,9 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class FlattenRequested:
-    """A person wants A closed and the pair halted."""
+    """A person wants A closed and the pair halted; `alone`: whether B follows or not."""
+
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,9 +263,9 @@ def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
     return fence(state, "resumed")
 
 
-def _on_flatten(state: MakerState, _event: FlattenRequested, _facts: Facts) -> Step:
+def _on_flatten(state: MakerState, event: FlattenRequested, _facts: Facts) -> Step:
     state, effects = halt(state, "flatten", "a person asked to close A's position")
-    return replace(state, closing=Closing.ALL), effects
+    return replace(state, closing=Closing.ALONE if event.alone else Closing.ALL), effects
 
 
 def _on_stop(state: MakerState, _event: StopRequested, facts: Facts) -> Step:

@@ -30,7 +30,8 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
     overdue = facts.now_ms >= since + config.force_close_ms
-    if overdue and state.closing is None and state.phase is not Phase.STOPPING:
+    waits = state.closing in (None, Closing.ALL)
+    if overdue and waits and state.phase is not Phase.STOPPING:
         detail = (
             f"B has not covered a fill for {config.force_close_ms / 1000:g} s; A holds "
             f"{config.spec.base(state.net_lots or 0)} {config.spec.symbol} and reduces what is "
@@ -43,7 +44,10 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
 
 
 def close(state: MakerState, facts: Facts) -> Step:
-    """Reduce A on its own while halted: only what is proven unhedged, never more than it has."""
+    """Reduce A on its own while halted: only what is proven unhedged, never more than it has.
+
+    What a person wants closed goes on only while B can follow, and has followed so far.
+    """
     may_sign = state.nonce is not None and state.leading
     if state.closing is None or state.phase is not Phase.HALTED or not may_sign:
         return state, ()
@@ -52,11 +56,14 @@ def close(state: MakerState, facts: Facts) -> Step:
         return state, ()
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
         return state, ()
-    lots = -(state.net_lots or 0) if state.closing is Closing.ALL else _unhedged(state)
+    is_all = state.closing is not Closing.UNHEDGED
+    lots = -(state.net_lots or 0) if is_all else _unhedged(state)
     if lots is None:
         return look(state, facts)
-    if lots == 0 and state.closing is Closing.ALL:
+    if lots == 0 and is_all:
         return replace(state, closing=None), (Note("closed", "nothing left to close"),)
+    if state.closing is Closing.ALL and not (state.peer.ready and state.uncovered_ms is None):
+        return state, ()
     price = facts.bid_ticks if lots < 0 else facts.ask_ticks
     if lots == 0 or price is None:
         return state, ()  # what is unhedged ends with coverage, or with a readable ledger

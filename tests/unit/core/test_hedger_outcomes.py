@@ -478,18 +478,6 @@ def test_a_stop_before_the_first_proof_is_not_neutral() -> None:
     assert only(driver(Tick()), Stopped).neutral is False
 
 
-def test_a_restored_hand_made_debt_is_judged_before_it_is_traded() -> None:
-    """Another B may have led meanwhile, or a person closed it: large halts, small goes on aloud."""
-    for manual, then in ((-20_000, Phase.HALTED), (-100, Phase.SENDING)):
-        driver = Hedger()
-        driver.state = replace(
-            driver.state, manual_lots=manual, hand_base_lots=0, hand_restored=True
-        )
-        driver.reconciling()
-        driver(Reconciled(5, driver.view(), explained=False))
-        assert driver.state.phase is then
-
-
 def test_a_deposed_b_stops_neutral_unless_its_own_order_is_open() -> None:
     """What A holds is the new leader's to answer; an order of its own in doubt is not."""
     driver = Hedger().idle()

@@ -10,6 +10,7 @@ from hedge.core.amounts import Side
 from hedge.core.hedger.state import (
     ATarget,
     BaselineRead,
+    CloseRequested,
     Fence,
     HaltPair,
     HandCleared,
@@ -305,8 +306,8 @@ def test_a_foreign_trade_on_b_halts_and_is_not_countered() -> None:
     assert only(done, HaltPair).reason == "foreign_trade_on_b"
     driver.later(60_000)
     assert driver(Tick(), driver.says(100)) == []
-    assert driver(driver.trade(30, foreign=(78,))) == []
-    assert driver.notes(loud=True) == ["foreign_trade_on_b"]
+    assert kinds(driver(driver.trade(30, foreign=(78,)))) == [HaltPair]
+    assert driver.notes(loud=True) == []
 
 
 def test_a_foreign_trade_does_not_disturb_the_end() -> None:
@@ -355,6 +356,48 @@ def test_flatten_forgets_what_was_published_by_hand() -> None:
     driver.execute()
     order = only(driver(HandCleared()), SendHedge).order
     assert (order.side, order.lots) == (Side.BUY, 100)
+
+
+def test_what_was_published_by_hand_goes_with_the_lease() -> None:
+    """Another B may lead meanwhile and does not know it: what it left is judged as drift."""
+    driver = hand_ready()
+    driver(HandPublished(100))
+    driver(driver.answer())
+    driver.execute()
+    driver(LeaseChanged(held=False))
+    state = driver.state
+    assert (state.manual_lots, state.hand_base_lots, state.explained) == (0, None, False)
+
+
+def offset_idle() -> Hedger:
+    """Covered with an offset of 30: A +100, B -70."""
+    return Hedger(offset_lots=30).idle(-70)
+
+
+def test_b_closes_its_own_rest_once_a_is_flat() -> None:
+    """By a person's order nothing is left; the offset comes back with the resumption."""
+    driver = offset_idle()
+    assert driver(CloseRequested()) == []
+    order = only(driver(driver.says(0)), SendHedge).order
+    assert (order.side, order.lots) == (Side.BUY, 70)
+    driver(driver.answer())
+    driver.execute()
+    assert (driver.net, owed_lots(driver.state)) == (0, 0)
+    order = only(driver(Resumed(force=False)), SendHedge).order
+    assert (order.side, order.lots) == (Side.BUY, 30)
+
+
+def test_b_alone_closes_all_and_trades_nothing_more() -> None:
+    """A's position is nothing to it then, and its ledger answers nothing."""
+    driver = offset_idle()
+    order = only(driver(CloseRequested(alone=True)), SendHedge).order
+    assert (order.side, order.lots) == (Side.BUY, 70)
+    assert answerable(driver.state) is None
+    driver(driver.answer())
+    effects = driver.execute()
+    assert [one.reason for one in effects if isinstance(one, HaltPair)] == ["flatten_alone"]
+    assert driver(driver.says(500), Tick()) == []
+    assert driver.state.phase is Phase.HALTED
 
 
 def test_by_hand_before_the_book_is_proven_is_refused() -> None:

@@ -526,6 +526,39 @@ def test_flatten_first_takes_off_what_rests() -> None:
     assert Cancel not in kinds(driver(Tick()))
 
 
+def test_flatten_goes_on_only_while_b_can_follow() -> None:
+    """What B cannot follow would stand naked; without B only where a person says so."""
+    driver = Maker().ready(100)
+    driver(driver.peer(driver.ledger(), ready=False, reasons=("hedging fails",)))
+    assert kinds(driver(FlattenRequested())) == [HaltPair]
+    assert kinds(driver.cover()) == [Place]
+    driver = Maker().ready(100)
+    driver(driver.peer(driver.ledger(), ready=False, reasons=("gone",)))
+    assert kinds(driver(FlattenRequested(alone=True))) == [HaltPair, Place]
+
+
+def test_flatten_waits_until_b_has_followed_each_step() -> None:
+    """Part of A is closed: the rest waits for B, and only what is naked is reduced in the end."""
+    driver = Maker().ready(100)
+    order = only(driver(FlattenRequested()), Place).order
+    driver(driver.answer(), driver.fill(-40, cid=order.client_order_index))
+    driver(driver.row(OrderStatus.CANCELED, 40))
+    driver.later(2000)
+    assert driver(Tick()) == []
+    driver.later(PATIENCE)
+    driver(Tick(), Tick())
+    assert driver.state.closing is Closing.UNHEDGED
+
+
+def test_a_halt_that_is_left_when_another_is_released_is_the_reason() -> None:
+    """Also one that says that B is not what covered A any more."""
+    driver = Maker().halted()
+    driver(HaltSeen("left", instead=True))
+    assert driver.state.halt_reason == "left"
+    driver(HaltSeen("foreign_trade_on_b"))
+    assert driver.state.halt_reason == "foreign_trade_on_b"
+
+
 def test_flatten_while_stopping_is_only_said() -> None:
     """A process on its way out starts no closing."""
     driver = filled()
@@ -537,12 +570,11 @@ def test_flatten_while_stopping_is_only_said() -> None:
 # --- halts and resumption --------------------------------------------------------------------
 
 
-def test_a_second_reason_is_said_and_changes_nothing() -> None:
-    """The first reason of a halt stands."""
+def test_a_second_reason_is_another_halt() -> None:
+    """The first reason is what the state says; the second needs its own release."""
     driver = Maker().halted()
-    assert driver(HaltRaised("another", "reason"), HaltSeen("third")) == []
-    assert driver.state.halt_reason == "a test"
-    assert driver.notes(loud=True) == ["another"]
+    halt = only(driver(HaltRaised("another", "reason"), HaltSeen("third")), HaltPair)
+    assert (halt.reason, driver.state.halt_reason) == ("another", "a test")
 
 
 def test_a_resumed_a_proves_its_book_first() -> None:

@@ -343,7 +343,7 @@ def test_flatten_waits_until_both_are_flat_and_the_pair_is_halted() -> None:
     flat = told(ready_a=a, ready_b=b, position_a=FLAT_A, position_b=FLAT_B, halt=HALT)
     command.look(flat, 103.0)
     assert command.end.code == 0
-    assert command.end.text.startswith("Flat. Neutral:")
+    assert command.end.text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
 
 
 def test_flatten_that_does_not_end_says_what_is_left() -> None:

@@ -1,4 +1,4 @@
-"""What was published by hand, over restarts and changes of host."""
+"""What was published by hand lives in memory: its rest is named, judged as drift, never traded."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,57 +23,77 @@ def hosts(tmp_path: Path) -> Iterator[tuple[Bench, Bench]]:
         bench.close()
 
 
-def counted(bench: Bench, manual_lots: int, base_lots: int | None = 0) -> HedgerState:
-    """A B that has counted fills published by hand."""
-    state = HedgerState(HedgerConfig(ETH, bench.parts.instance))
-    state = replace(state, manual_lots=manual_lots, hand_base_lots=base_lots)
-    ByHand(bench.parts).keep(state)
-    return state
+def ledger_of(bench: Bench, manual_lots: int) -> Ledger:
+    state = replace(HedgerState(HedgerConfig(ETH, bench.parts.instance)), manual_lots=manual_lots)
+    return answers.ledger_of(bench.parts, state, ())
 
 
-def ledger_of(bench: Bench, state: HedgerState, later_s: int) -> Ledger:
-    ledger = answers.ledger_of(bench.parts, state, ())
-    return replace(ledger, timestamp=bench.parts.epoch_s + later_s)
-
-
-def restored(bench: Bench) -> tuple[ByHand, HedgerState]:
-    hand = ByHand(bench.parts)
-    return hand, hand.restored(HedgerState(HedgerConfig(ETH, bench.parts.instance)))
-
-
-def test_a_restart_on_the_same_host_forgets_nothing(hosts: tuple[Bench, Bench]) -> None:
-    """Amount and base are there, marked as not looked at yet; an equal ledger changes nothing."""
+def test_a_restart_knows_that_something_was_open_until_it_is_settled(
+    hosts: tuple[Bench, Bench],
+) -> None:
+    """Nothing is followed any more; the file only lets the next process judge what was left."""
     one = hosts[0]
-    state = counted(one, -100)
-    hand, found = restored(one)
-    assert (found.manual_lots, found.hand_base_lots, found.hand_restored) == (-100, 0, True)
-    assert hand.taken_over(found, ledger_of(one, state, 60)) is found
-    assert hand.taken_over(found, None) is found
+    ByHand(one.parts).keep(-100)
+    one.restart()
+    hand = ByHand(one.parts)
+    assert hand.was_open
+    hand.keep(50)
+    hand.keep(0)
+    assert one.host.exists("manual-0")
+    hand.settled()
+    assert not ByHand(one.parts).was_open
+    assert not one.host.exists("manual-0")
 
 
-def test_another_host_takes_over_what_was_counted(hosts: tuple[Bench, Bench]) -> None:
-    """It would otherwise trade a real A's fills and undo those published by hand."""
+def test_what_was_cleared_leaves_nothing(hosts: tuple[Bench, Bench]) -> None:
+    """The opposite was published: the next process has nothing to judge."""
+    hand = ByHand(hosts[0].parts)
+    hand.keep(-100)
+    hand.keep(0)
+    assert not hosts[0].host.exists("manual-0")
+    assert not ByHand(hosts[0].parts).was_open
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_open"),
+    [
+        ('{"manual_lots": -100, "hand_base_lots": 0, "seen": ["x"], "stamp": 5}', True),
+        ('{"manual_lots": 0, "hand_base_lots": null, "seen": ["x"], "stamp": 5}', False),
+        ("{", True),
+    ],
+)
+def test_a_file_of_the_version_before_is_read_or_counts_as_open(
+    hosts: tuple[Bench, Bench], kept: str, *, is_open: bool
+) -> None:
+    """What cannot be read may have been any amount."""
+    (hosts[0].host.path / "manual-0.json").write_text(kept)
+    assert ByHand(hosts[0].parts).was_open is is_open
+
+
+def test_what_another_b_had_counted_is_forgotten(hosts: tuple[Bench, Bench]) -> None:
+    """Its ledger in Redis, however old, moves nothing."""
     one, two = hosts
-    before = ledger_of(one, counted(one, -100), 60)
-    hand, found = restored(two)
-    taken = hand.taken_over(found, before)
-    assert (taken.manual_lots, taken.hand_base_lots) == (-100, None)
-    assert restored(two)[1].manual_lots == -100
+    hand = ByHand(two.parts)
+    hand.taken_over(None)
+    hand.taken_over(ledger_of(one, 0))
+    hand.taken_over(ledger_of(two, -100))
+    assert not hand.was_open
+    hand.taken_over(ledger_of(one, -100))
+    assert hand.was_open
 
 
-def test_what_was_cleared_elsewhere_is_cleared_here(hosts: tuple[Bench, Bench]) -> None:
-    """An old file of this host must not trade by itself."""
-    one, two = hosts
-    counted(one, -20_000)
-    hand, found = restored(one)
-    cleared = ledger_of(two, HedgerState(HedgerConfig(ETH, two.parts.instance)), 60)
-    assert hand.taken_over(found, cleared).manual_lots == 0
+def test_what_is_open_goes_with_the_lease(hosts: tuple[Bench, Bench]) -> None:
+    """Another B may lead from then on."""
+    hand = ByHand(hosts[0].parts)
+    hand.lost(0)
+    assert not hand.was_open
+    hand.lost(-100)
+    assert hand.was_open
 
 
-def test_a_file_that_is_newer_than_the_ledger_wins(hosts: tuple[Bench, Bench]) -> None:
-    """The process died between its file and its ledger."""
-    one = hosts[0]
-    old = ledger_of(one, HedgerState(HedgerConfig(ETH, one.parts.instance)), 0)
-    counted(one, -100)
-    hand, found = restored(one)
-    assert hand.taken_over(found, old).manual_lots == -100
+def test_the_same_text_counts_once(hosts: tuple[Bench, Bench]) -> None:
+    """Within one process."""
+    hand = ByHand(hosts[0].parts)
+    hand.remember(' {"x": 1} ')
+    assert hand.is_known('{"x": 1}')
+    assert not ByHand(hosts[0].parts).is_known('{"x": 1}')

@@ -280,11 +280,14 @@ async def test_a_halt_raised_after_the_person_looked_stays(kept: Keeper) -> None
     assert (kept.in_file, kept.in_redis) == ([STOPPING], [STOPPING])
 
 
-async def test_the_same_reason_is_not_kept_twice(kept: Keeper) -> None:
-    """One word of a person ends one reason of one side, however often it was raised."""
+async def test_the_same_halt_is_not_kept_twice(kept: Keeper) -> None:
+    """However often it was raised; what happened anew is another one, and needs its own release."""
     await kept.halt(STOPPING)
     await kept.halt(STOPPING)
     assert kept.in_redis == [STOPPING]
+    kept.keeper.halt(STOPPING, "another trade")
+    await kept.written()
+    assert kept.in_redis == [STOPPING, STOPPING]
 
 
 async def test_a_failure_goes_out_with_its_halt(kept: Keeper) -> None:

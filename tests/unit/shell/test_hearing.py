@@ -41,7 +41,7 @@ class Hearing:
         self.is_fresh, self.stale = True, Calls()
         self.is_ready = True
         self.hand = ByHand(bench.parts)
-        self.state = self.hand.restored(HedgerState(HedgerConfig(ETH, bench.parts.instance)))
+        self.state = HedgerState(HedgerConfig(ETH, bench.parts.instance))
         self.ear = Ear(
             bench.parts,
             self.hand,
@@ -263,38 +263,6 @@ async def test_a_hand_obeys_the_limit_of_a_fill(heard: Hearing, lots: int) -> No
 
 
 # --- what is kept of them --------------------------------------------------------------------
-
-
-async def test_a_restart_neither_forgets_nor_repeats_a_hand(heard: Hearing) -> None:
-    """Sum, base and texts are in the host's file before anything depends on them."""
-    text = text_of(hand_message(30))
-    await heard.publish(text)
-    heard.bench.restart()
-    again = Hearing(heard.bench)
-    assert (again.manual, again.state.hand_base_lots) == (-30, 0)
-    await again.publish(text)
-    assert again.manual == -30
-    await again.publish(text_of(hand_message(-30)))
-    assert again.manual == 0
-
-
-def test_a_base_that_is_not_known_stays_unknown(heard: Hearing) -> None:
-    """None is kept as None: not known is not zero."""
-    heard.hand.keep(replace(heard.state, manual_lots=0, hand_base_lots=None))
-    heard.bench.restart()
-    assert Hearing(heard.bench).state.hand_base_lots is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "[]", "{}", '{"manual_lots":"x","hand_base_lots":1,"seen":[]}', '{"manual_lots":5}'],
-)
-def test_an_unreadable_file_leaves_the_state_alone(heard: Hearing, content: str) -> None:
-    """Nothing of half a file is taken."""
-    (heard.bench.host.path / "manual-0.json").write_text(content)
-    heard.bench.restart()
-    state = Hearing(heard.bench).state
-    assert (state.manual_lots, state.hand_base_lots) == (0, None)
 
 
 def test_the_newest_texts_are_remembered(heard: Hearing) -> None:
