@@ -229,21 +229,6 @@ def unreleased(case: Case) -> bool:
     return case.violation.kind in ("halt unreleased", "halted")
 
 
-def restored_by_hand(case: Case) -> bool:
-    """What was published by hand comes back with an old file, or an old ledger."""
-    return wrong(case) and case.came(*OLD)
-
-
-def halted_elsewhere(case: Case) -> bool:
-    """B's own halt stood behind another one, on the host of that B alone: the next B trades."""
-    return unreleased(case) or (doubled(case) and case.came(*STRANGE) and case.came(*OTHER_B))
-
-
-def closes_alone(case: Case) -> bool:
-    """A closes what is covered, and B, which is dead or halted, stays."""
-    return case.violation.kind == "made naked"
-
-
 def says_neutral(case: Case) -> bool:
     """What B answers, or a command or a script says of it, is taken for both positions."""
     of_daemon = case.is_end and case.who[:1] in "AB"
@@ -277,7 +262,6 @@ ENDS = tuple(kind for kind in end_kinds.ENDS)
 STOPS = ("stopped", "A away", "B away", "market changed", "fill by hand", *ENDS)
 KILLS = ("A killed", "A away", "disk lost", "stopped", "B away", *ENDS)
 ABSENCES = ("A killed", "A away", "A frozen", "disk lost", "stopped", "fill by hand", *ENDS)
-FLATTENS = tuple(kind for kind in end_kinds.COMMANDS if "flatten" in kind)
 ID_LIES = (
     "public id far ahead",
     "trade under another id",
@@ -293,9 +277,6 @@ OWN_LIES = (
     "own rows lie until reconnect",
     "trade under another id",
 )
-OLD = ("files restored", "old dump restored", "redis rolled back", "fail-over split")
-STRANGE = ("foreign nonce", "B traded by hand", "B liquidated")
-OTHER_B = ("standby", "disk lost", "files restored")
 TAGGED = ("A traded with our tag", "B traded with our tag")
 
 LIES = tuple(dict.fromkeys((*ID_LIES, *OWN_LIES, "public position lies", "margin lies")))
@@ -308,13 +289,11 @@ ROWS: tuple[Row, ...] = (
         ("market changed",),
         is_elsewhere,
     ),
-    Row(42, "flatten asks A only", EVIDENCE, (), closes_alone, muted=FLATTENS),
     Row(28, "A died, so stop the pair", EVIDENCE, (), leaves_after_a_died, muted=KILLS),
     Row(26, "B is covered, so B may stop", EVIDENCE, (), leaves_early, muted=STOPS),
     Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
-    Row(43, "a file of this host is true", EVIDENCE, ("fill by hand",), restored_by_hand),
     Row(36, "what the stream said stays in the book", ORIGIN, OWN_LIES, misled),
     Row(34, "the highest trade id is the newest truth", ORIGIN, ID_LIES, stuck),
     Row(35, "a size that agrees with the sum is true", ORIGIN, LIES, wrong),
@@ -323,7 +302,6 @@ ROWS: tuple[Row, ...] = (
     Row(56, "B is covered, so it may end with 0", EVIDENCE, (), leaves_naked, muted=STOPS),
     Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
     Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
-    Row(32, "the newest halt is the halt", ORIGIN, (), halted_elsewhere),
 )
 """The more particular ones first."""
 

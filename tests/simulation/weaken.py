@@ -21,6 +21,7 @@ from tests.simulation.tempting_ends import (
     stated_is_current,
 )
 from tests.simulation.tempting_launcher import halted_needs_no_b, launcher
+from tests.simulation.tempting_people import close_alone, newest_halt, restore_by_hand
 from tests.simulation.tempting_proofs import (
     HastyFence,
     NonceFence,
@@ -229,6 +230,24 @@ WEAKENINGS: dict[str, Weakening] = {
         "what stands in Redis is what is so",
         lambda: managers(everything_is_fresh, everything_is_fresh),
         _aimed("redis rolled back", "B killed", "A killed", "message replayed", "value replayed"),
+    ),
+    "newest-halt": Weakening(
+        32,
+        "the newest halt is the halt",
+        lambda: managers(newest_halt, newest_halt),
+        _aimed("command: halt", "command: flatten, B halted", "redis rolled back", "A liquidated"),
+    ),
+    "close-alone": Weakening(
+        42,
+        "flatten asks A only",
+        lambda: managers(close_alone),
+        _aimed("command: flatten, B halted", "command: flatten", "B frozen", "B killed"),
+    ),
+    "restore-by-hand": Weakening(
+        43,
+        "a file of this host is true",
+        lambda: managers(None, restore_by_hand),
+        _aimed("fill by hand", "files restored", "B killed"),
     ),
     "any-echo-is-heard": Weakening(
         67,

@@ -1,0 +1,48 @@
+"""Tempting rules of halts, of commands and of what is published by hand, around built managers."""
+
+from dataclasses import replace
+from typing import Any
+
+from hedge.bus.port import StateSnapshot
+from hedge.core.maker import state as a_state
+from hedge.wire.control import Halts
+from tests.simulation.tempting_views import wrap_step
+
+
+def newest_halt(manager: Any) -> None:
+    """What Redis shows is the halt; a release of it releases what it has replaced."""
+    keeper = manager.halts
+    real = keeper.hear
+
+    def hear(snapshot: StateSnapshot) -> None:
+        shown = snapshot.halts
+        if shown.halts or shown.released:
+            own = keeper._sets.in_force
+            replaced = tuple(halt.id for halt in own if halt not in shown.halts)
+            snapshot = replace(snapshot, halts=shown.union(Halts(released=replaced)))
+        real(snapshot)
+
+    keeper.hear = hear
+
+
+def close_alone(manager: Any) -> None:
+    """A closes as soon as a person asks, whether B follows or not."""
+    real = manager.on_command
+
+    def on_command(command: Any) -> Any:
+        return real(replace(command, forced=True))
+
+    def before(_: Any, event: Any) -> Any:
+        if isinstance(event, a_state.FlattenRequested):
+            return replace(event, alone=True)
+        return event
+
+    manager.on_command = on_command
+    wrap_step(manager, before)
+
+
+def restore_by_hand(manager: Any) -> None:
+    """What this host's file says of fills published by hand is so."""
+    kept = manager.parts.host.read(f"manual-{manager.parts.spec.market_index}") or {}
+    lots = int(kept.get("manual_lots", 0))
+    manager.state = replace(manager.state, manual_lots=lots, hand_base_lots=0)
