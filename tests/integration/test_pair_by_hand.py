@@ -157,18 +157,26 @@ async def test_many_messages_at_once_add_up(pair: Pair) -> None:
     await hedged(pair, fill("0.0700", "sell"), "0.0700")
 
 
-async def test_open_hand_fills_outlive_b(pair: Pair) -> None:
-    """B killed with a hand-made position comes back to exactly that position and keeps it."""
-    text = json.dumps(fill("0.0400", "buy"))
-    await hedged(pair, text, "-0.0400")
+async def test_open_hand_fills_die_with_b(pair: Pair) -> None:
+    """B killed with a hand-made position follows it no more: what is left is drift, said aloud."""
+    await hedged(pair, fill("0.0400", "buy"), "-0.0400")
     pair.kill_b()
     pair.start_b()
-    await pair.until_ready_b(ready=False)
-    await pair.publish(CHANNEL, text)
-    await stays(pair, 2)
-    beat = await pair.until_ready_b(ready=False)
-    assert "by hand" in " ".join(beat["reasons"])
-    await hedged(pair, fill("0.0400", "sell"), "0.0400")
+    await pair.until_position_b("0")
+    await pair.until_ready_b()
+    log = pair.logs(2000)
+    assert "hand_forgotten" in log
+    assert "drift_hedged" in log
+
+
+async def test_hand_fills_that_are_open_at_bs_end_are_named(pair: Pair) -> None:
+    """In its log, as an event, and by exit code 5; the next B takes none of it from a file."""
+    await hedged(pair, fill("0.0400", "buy"), "-0.0400")
+    assert await pair.stop_b() == 5
+    assert "moved B by -0.0400" in pair.logs(2000)
+    assert [one["reason"] for one in pair.told_on(NAMES.events) if one["event"] == "hand_left"]
+    pair.start_b()
+    await pair.until_position_b("0")
     await pair.until_ready_b()
 
 
