@@ -50,7 +50,7 @@ from hedge.core.transitions import Outcome, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.halt import Release, stops_b
+from hedge.daemon.halt import Release
 from hedge.daemon.market_facts import mark_ticks_of
 from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
@@ -68,6 +68,7 @@ from hedge.hedger.leadership import Standing
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause
 from hedge.wire.control import FLATTEN, Command, Halt
+from hedge.wire.halt_reasons import stops_b
 from hedge.wire.messages import AFilled
 from hedge.wire.state import Ready
 

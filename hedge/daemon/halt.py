@@ -12,36 +12,8 @@ from hedge.bus.port import StateSnapshot
 from hedge.daemon.context import Parts
 from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
-from hedge.wire.control import UNREADABLE_HALT, Halt, Halts
+from hedge.wire.control import Halt, Halts
 from hedge.wire.messages import BHedgeFailed
-
-STOPS_B = frozenset(
-    {
-        "foreign_trade_on_b",
-        "liquidation_on_b",
-        "drift",
-        "unexplained_position",
-        "position_limit",
-        "book_not_proven",
-        "views_differ",
-        "flatten_alone",
-    }
-)
-"""Halts of B's own after which it trades nothing; after any other it follows its target."""
-
-
-def stops_b(halt: Halt) -> bool:
-    """Whether B trades nothing while this halt is in force."""
-    own = halt.side == "b" and halt.reason in STOPS_B
-    return halt.reason == UNREADABLE_HALT or own
-
-
-_OF_A = frozenset({"foreign_trade_on_a", "liquidation_on_a", "unexpected_short"})
-
-
-def asks_for_force(halt: Halt) -> bool:
-    """Whether a person must look at both positions where no daemon shows them."""
-    return stops_b(halt) or halt.reason in _OF_A or halt.reason in STOPS_B
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
-from hedge.daemon.halt import asks_for_force
 from hedge.errors import ConfigError, NotNeutralError
 from hedge.operator.status import Report, SideView, halt_words
 from hedge.wire.control import FLATTEN, RESUME, Halt
+from hedge.wire.halt_reasons import asks_for_force
 
 RESUME_WAIT_S = 10.0
 FLATTEN_WAIT_S = 60.0

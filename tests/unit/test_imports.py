@@ -146,7 +146,13 @@ def test_core_is_pure() -> None:
 PURE_OUTSIDE_CORE = {
     "hedge.launcher.decisions": (("hedge.errors", "hedge.operator.status"), set[str]()),
     "hedge.operator.decisions": (
-        ("hedge.errors", "hedge.operator.status", "hedge.wire", "hedge.daemon.advice"),
+        (
+            "hedge.core",
+            "hedge.errors",
+            "hedge.operator.status",
+            "hedge.wire",
+            "hedge.daemon.advice",
+        ),
         set[str](),
     ),
     "hedge.operator.status": (
