@@ -7,7 +7,7 @@ import pytest
 
 from hedge.core.amounts import Side
 from hedge.core.hedger import step as hedger
-from hedge.core.hedger.departure import MakerSeen, MakerStated
+from hedge.core.hedger.departure import LeaderSeen, MakerSeen, MakerStated
 from hedge.core.hedger.state import BaselineRead, HaltPair, HaltSeen, HandPublished, SendHedge
 from hedge.core.hedger.state import Stopped as HedgerStopped
 from hedge.core.hedger.state import StopRequested as StopOfB
@@ -366,3 +366,36 @@ def test_a_live_a_is_answered_though_others_traded_after_its_last_trade() -> Non
     assert hedger.owed_lots(driver.state) == 0
     driver(driver.says(0, last_trade_id=7))
     assert hedger.answerable(driver.state) is not None
+
+
+def test_a_stated_position_beyond_the_limit_halts() -> None:
+    """What the pair may not hold is not adopted either."""
+    driver = Hedger(peer_watch=True, max_position_lots=50).reconciling().proven(0)
+    driver(BaselineRead(None))
+    driver.later(LAG_MS)
+    driver(stated(driver))
+    driver.later(LAG_MS // 3)
+    assert only(driver(stated(driver)), HaltPair).reason == "position_limit"
+
+
+def test_a_trade_of_a_that_it_has_not_stated_keeps_the_lead() -> None:
+    """A's word is older than what B has seen of A itself, though the positions are one again."""
+    driver = Hedger().idle()
+    driver(PeerTraded((trade(50, 100, before=0), trade(51, -100, before=100))))
+    driver(driver.says(0, last_trade_id=7))
+    assert hedger.answerable(driver.state) is None
+
+
+def test_a_last_word_without_a_position_lets_nobody_go() -> None:
+    """What A holds is not known."""
+    driver = Hedger().idle(-100)
+    beat = driver.beat(left=True, position_lots=None)
+    driver(MakerSeen(beat, beat.epoch))
+    assert ended(driver, StopOfB()) is None
+
+
+def test_the_same_heartbeat_of_a_leader_counts_once() -> None:
+    """Redis is read more often than the leader writes."""
+    driver = Hedger()
+    driver(StopOfB(), *[LeaderSeen("c" * 16, 1)] * 5)
+    assert driver.state.leader_beats == 0

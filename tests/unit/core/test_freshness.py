@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedge.core.freshness import FRESH_MS, MISHEARD_MS, BeatId, Freshness
+from hedge.core.freshness import _KEPT_EPOCHS, FRESH_MS, MISHEARD_MS, BeatId, Freshness
 
 MINE, THEIRS, NEXT, OLD = "1" * 16, "2" * 16, "3" * 16, "4" * 16
 KEY = "hedge:ledger"
@@ -94,6 +94,32 @@ def test_an_epoch_that_was_replaced_never_counts_again() -> None:
     back = Said(THEIRS, 9, mine(3))
     assert not state.hear("b", BeatId(THEIRS, 9), back, 3100)
     assert (state.heard, state.fresh_until(KEY, back, 3100)) == (NEXT, None)
+
+
+def test_only_so_many_replaced_epochs_are_remembered() -> None:
+    """Nothing grows for days; the newest of them stay out."""
+    state, now_ms = Freshness("a", MINE), 1000
+    for number in range(400):
+        now_ms += 1000
+        sent = state.beats(now_ms)
+        epoch = f"{number:016x}"
+        assert state.hear("b", BeatId(epoch, 1), Said(epoch, 1, mine(sent)), now_ms)
+    assert len(state._replaced) == _KEPT_EPOCHS
+    sent = state.beats(now_ms + 1000)
+    back = f"{398:016x}"
+    assert not state.hear("b", BeatId(back, 2), Said(back, 2, mine(sent)), now_ms + 1000)
+
+
+def test_what_was_read_of_us_is_told_by_the_echo() -> None:
+    """A value answers a beat of ours that its writer had read, or a later one."""
+    state = began()
+    state.beats(2000)
+    said = Said(THEIRS, 2, mine(2))
+    assert state.answers(said, 2)
+    assert state.answers(said, 1)
+    assert not state.answers(said, 3)
+    assert not state.answers(Said(THEIRS, 2, mine(2, OLD)), 1)
+    assert not state.answers(None, 1)
 
 
 def test_a_new_epoch_of_ours_makes_everything_stale() -> None:
