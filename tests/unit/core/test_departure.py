@@ -399,3 +399,10 @@ def test_the_same_heartbeat_of_a_leader_counts_once() -> None:
     driver = Hedger()
     driver(StopOfB(), *[LeaderSeen("c" * 16, 1)] * 5)
     assert driver.state.leader_beats == 0
+
+
+def test_a_last_word_is_repeated_and_stands() -> None:
+    """A repeats it until B answers; a key that died afterwards takes nothing back."""
+    driver = Hedger().idle(-100).a_left().a_left()
+    driver(MakerSeen(None, None))
+    assert ended(driver, StopOfB()) is True
