@@ -194,31 +194,6 @@ def any_way(case: Case) -> bool:
     return bool(case.violation.kind)
 
 
-def leaves_early(case: Case) -> bool:
-    """B ends with 0 while an order of A rests, or fills just then."""
-    if not (case.is_end and case.who.startswith("B")):
-        return False
-    told_s = case.last(case.who, "told to stop")
-    return case.fault in ("resting", "in flight") or (
-        case.fault == "open" and told_s is not None and case.since_s >= told_s
-    )
-
-
-def leaves_after_a_died(case: Case) -> bool:
-    """B was told to stop by a script when A was dead, and an order of A rests, or fills."""
-    told_s = case.last("B", "told to stop")
-    if told_s is None or not case.is_end or not case.is_gone("A", told_s):
-        return False
-    asked_s, started_s = case.last("A", "told to stop"), case.last("A", "started")
-    was_asked = asked_s is not None and started_s is not None and asked_s >= started_s
-    return not was_asked and case.fault in ("resting", "in flight", "open")
-
-
-def leaves_naked(case: Case) -> bool:
-    """B ends with 0 while something has been open since before it was told to."""
-    return case.is_end and case.who.startswith("B") and case.fault == "open"
-
-
 def is_elsewhere(case: Case) -> bool:
     """The pair has been started for another market, and what was open before is nobody's."""
     return case.markets > 1
@@ -234,11 +209,6 @@ def says_neutral(case: Case) -> bool:
     of_daemon = case.is_end and case.who[:1] in "AB"
     a_leaves = case.is_end and case.who.startswith("A") and case.fault in ("open", "by hand")
     return case.violation.promise == "said" and (a_leaves or not of_daemon)
-
-
-def page_too_short(case: Case) -> bool:
-    """A public answer that does not reach back is taken for A's newest state."""
-    return wrong(case) and case.met("busy market")
 
 
 def a_died_just_then(case: Case) -> bool:
@@ -259,8 +229,6 @@ REPLAYS = (
     "value of another pair",
 )
 ENDS = tuple(kind for kind in end_kinds.ENDS)
-STOPS = ("stopped", "A away", "B away", "market changed", "fill by hand", *ENDS)
-KILLS = ("A killed", "A away", "disk lost", "stopped", "B away", *ENDS)
 ABSENCES = ("A killed", "A away", "A frozen", "disk lost", "stopped", "fill by hand", *ENDS)
 ID_LIES = (
     "public id far ahead",
@@ -289,8 +257,6 @@ ROWS: tuple[Row, ...] = (
         ("market changed",),
         is_elsewhere,
     ),
-    Row(28, "A died, so stop the pair", EVIDENCE, (), leaves_after_a_died, muted=KILLS),
-    Row(26, "B is covered, so B may stop", EVIDENCE, (), leaves_early, muted=STOPS),
     Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
@@ -298,8 +264,6 @@ ROWS: tuple[Row, ...] = (
     Row(34, "the highest trade id is the newest truth", ORIGIN, ID_LIES, stuck),
     Row(35, "a size that agrees with the sum is true", ORIGIN, LIES, wrong),
     Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
-    Row(24, "one newer answer proves all", EVIDENCE, ("busy market",), page_too_short),
-    Row(56, "B is covered, so it may end with 0", EVIDENCE, (), leaves_naked, muted=STOPS),
     Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
     Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
 )

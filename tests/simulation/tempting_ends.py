@@ -76,3 +76,16 @@ def stated_is_current(manager: Any) -> None:
         return event
 
     wrap_step(manager, before)
+
+
+def stored_is_known(manager: Any) -> None:
+    """What A stated last, and is stored, is A's position, whether or not A still says it."""
+    names, real = manager.parts.names, manager.origin.is_fresh
+    manager.origin.is_fresh = lambda name, record: (
+        (record is not None) if name == names.position_a else real(name, record)
+    )
+
+
+def a_quiet_link_is_well(manager: Any) -> None:
+    """A link that is open tells all there is, however long it has carried nothing."""
+    manager.is_own_shown = lambda: True

@@ -13,12 +13,14 @@ from tests.simulation.daemon import Tools
 from tests.simulation.exchange import OTHER_KEY
 from tests.simulation.schedule import Profile
 from tests.simulation.tempting_ends import (
+    a_quiet_link_is_well,
     any_echo_is_heard,
     covered_may_stop,
     everything_is_fresh,
     live_is_current,
     no_name_is_no_order,
     stated_is_current,
+    stored_is_known,
 )
 from tests.simulation.tempting_launcher import halted_needs_no_b, launcher
 from tests.simulation.tempting_people import close_alone, newest_halt, restore_by_hand
@@ -248,6 +250,20 @@ WEAKENINGS: dict[str, Weakening] = {
         "a file of this host is true",
         lambda: managers(None, restore_by_hand),
         _aimed("fill by hand", "files restored", "B killed"),
+    ),
+    "stored-is-known": Weakening(
+        24,
+        "what A stated last is A's position",
+        lambda: managers(None, stored_is_known),
+        _aimed("busy market", "B killed", "A killed", "ends: both killed", peer_watch=1.0),
+        words=True,
+    ),
+    "a-quiet-link-is-well": Weakening(
+        56,
+        "a link that carries nothing is well",
+        lambda: managers(a_quiet_link_is_well, a_quiet_link_is_well),
+        _aimed("cut from exchange", "socket silent", "cut from redis", "ends: TERM to both"),
+        words=True,
     ),
     "any-echo-is-heard": Weakening(
         67,
