@@ -28,7 +28,7 @@ from hedge.daemon.advice import advice_for
 from hedge.errors import HedgeError, InternalBugError
 from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
-from hedge.operator.status import Report, SideView
+from hedge.operator.status import PING_WAIT_S, Report, SideView
 from hedge.wire.control import Halts
 
 gc.freeze()
@@ -61,16 +61,28 @@ def status(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say how the pair is: positions, what is owed, who is ready, whether it is halted."""
-    report = _run(config, _read)
+    """Ask both daemons how the pair is; exit code 0 only if it runs and is neutral."""
+    report = _run(config, _inquire)
     if as_json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         _show(report)
+    code = decisions.verdict(report).code
+    if code:
+        raise typer.Exit(code)
 
 
-async def _read(state: PairState) -> Report:
-    return await state.report()
+async def _inquire(state: PairState) -> Report:
+    """Ask both daemons, and return what they answer."""
+    work, effects = decisions.begin_status(secrets.token_hex(8), wait_s=PING_WAIT_S, poll_s=POLL_S)
+    while not isinstance(effects[0], decisions.End):
+        event = await _perform(state, effects[0])
+        if event is None:
+            raise InternalBugError("the question neither ended nor waits for anything.")
+        work, effects = work.step(event)
+    if work.report is None:
+        raise InternalBugError("the question ended without an answer.")
+    return work.report
 
 
 def _show(report: Report) -> None:
@@ -96,7 +108,7 @@ def _ready(_report: Report, view: SideView) -> str:
 
 
 def _lease(_report: Report, view: SideView) -> str:
-    return "nobody" if view.lease is None else f"{view.lease.instance} on {view.lease.host}"
+    return "free" if view.lease is None else f"{view.lease.instance} on {view.lease.host}"
 
 
 def _can_hedge(report: Report, view: SideView) -> str:
@@ -237,9 +249,9 @@ async def _perform(state: PairState, effect: decisions.Effect) -> decisions.Even
             print(text)
         case decisions.Ask(question):
             return decisions.Answered(_answer(question))
-        case decisions.Look(after_s):
+        case decisions.Look(after_s, ping_id):
             await asyncio.sleep(after_s)
-            report = await state.report()
+            report = await state.report(ping_id)
             return decisions.Looked(time.monotonic(), report)
         case decisions.Send():
             await state.send(effect)

@@ -38,6 +38,10 @@ READY_A = Ready(
     market_index=0,
     offset_lots=0,
     timestamp=1,
+    position_lots=100,
+    seq=7,
+    proven=True,
+    shown=True,
 )
 LEDGER = Ledger(
     chain_id=304,
@@ -61,7 +65,9 @@ NEUTRAL = StateSnapshot(
     position_b=replace(POSITION, account_index=22, instance="bbbb", position_lots=-100),
     ledger=LEDGER,
     ready_a=READY_A,
-    ready_b=replace(READY_A, side="b", instance="bbbb", envelope=Envelope("", "b" * 16, 1)),
+    ready_b=replace(
+        READY_A, side="b", instance="bbbb", envelope=Envelope("", "b" * 16, 1), position_lots=-100
+    ),
     lease_b=Lease(instance="bbbb", host="here"),
 )
 

@@ -12,6 +12,7 @@ WORDS = {
 }
 
 MEANINGS = {
+    "symbol of the market that it trades": "所交易市场的代码",
     "A's orders that rest or may rest": "A 正在挂着、或可能挂着的委托",
     "A's position as B covers it; null for A, or while unknown": (
         "B 所对冲的 A 的持仓；A 一侧、或未知时为 null"

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 STARTING_S = 60.0
 """So long after its start a side that has not proven its book yet is called starting."""
 
+SUM_IS_WRONG = "A + B is not what it should be"
+"""The reason of positions that do not cancel out."""
+
+BY_HAND = "an amount published by hand is open"
+"""The reason of what B traded for fills that are not A's."""
+
 
 class Word(enum.Enum):
     """What may be said of the pair."""
@@ -86,19 +92,20 @@ def judge(
 
     `has_ended`: it is said of an end, where a resting order counts as one in flight.
     """
-    missing = tuple(
-        f"{side.name}: {side.missing or 'not shown'}" for side in (a, b) if side.shown is None
-    )
+    by_hand = (BY_HAND,) if owed.manual_lots and b.shown is not None else ()
     if a.shown is None or b.shown is None:
-        is_starting = any(side.is_starting for side in (a, b) if side.shown is None)
+        unshown = [side for side in (a, b) if side.shown is None]
+        missing = tuple(f"{side.name}: {side.missing or 'not shown'}" for side in unshown)
+        if by_hand:  # whatever the other position is
+            return Judgement(Word.OPEN, (*by_hand, *missing))
+        is_starting = all(side.is_starting for side in unshown)
         return Judgement(Word.STARTING if is_starting else Word.UNKNOWN, missing)
     reasons = list[str]()
     differs = a.shown.position_lots + b.shown.position_lots - offset_lots
     dust = owed.dust_lots if differs == -owed.dust_lots else 0
     if differs and not dust:
-        reasons.append("A + B is not what it should be")
-    if owed.manual_lots:
-        reasons.append("an amount published by hand is open")
+        reasons.append(SUM_IS_WRONG)
+    reasons.extend(by_hand)
     if owed.is_inflight:
         reasons.append("a hedge is in flight")
     if has_ended and a.orders + b.orders:

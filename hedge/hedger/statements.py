@@ -126,6 +126,7 @@ def beat_of(
         a_account_index=parts.scope.account_a,
         b_account_index=parts.scope.account_b,
         market_index=parts.spec.market_index,
+        market=parts.spec.symbol,
         offset_lots=state.config.offset_lots,
         timestamp=parts.epoch_s,
         position_lots=state.net_lots,

@@ -9,11 +9,12 @@ never goes back. `command_id` and a halt's id are random, made by the caller.
 import enum
 from dataclasses import dataclass, replace
 
+from hedge.core.evidence import BY_HAND, Word
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.errors import ConfigError, NotNeutralError
-from hedge.operator.status import Report, SideView, halt_words
-from hedge.wire.control import FLATTEN, RESUME, Halt
+from hedge.operator.status import PING_WAIT_S, Report, SideView, halt_words
+from hedge.wire.control import FLATTEN, PING, RESUME, Halt
 from hedge.wire.halt_reasons import asks_for_force
 
 RESUME_WAIT_S = 10.0
@@ -22,6 +23,10 @@ HALT_WAIT_S = 10.0
 HALT_EVERY_S = 0.5
 POLL_S = 0.25
 ACK_WAIT_S = 10.0
+PING_EVERY_S = 1.0
+SETTLE_S = 2.5
+"""So long positions that do not cancel out are looked at again: two heartbeats of one second
+are of different moments, and a fill between them is no news."""
 FLATTEN_ANNOUNCEMENT = (
     "A stops making, cancels what rests and closes its own position reduce-only at market;"
     " B hedges each of these trades and then closes what is left of its own."
@@ -104,9 +109,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Read the pair's state after so many seconds, and post it."""
+    """Read the pair's state after so many seconds, and post it.
+
+    With a `ping_id` only heartbeats that acknowledge that ping are evidence.
+    """
 
     after_s: float = 0.0
+    ping_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +169,67 @@ NO_TERMINAL = "nothing was answered. Where there is no terminal add --yes."
 
 
 def verdict(report: Report) -> End:
-    """Return what `status` says first, and its exit code."""
-    return End(0, report.headline)
+    """Return what `status` says first, and its exit code: 0 only for running and neutral."""
+    runs = all(view.beat is not None and not view.beat.left for view in _views(report))
+    is_well = runs and report.is_covered and not report.is_halted
+    return End(0 if is_well else REFUSED, report.headline)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """One `status` under way: a ping, and the heartbeats that answer it; `report` is the newest."""
+
+    ping_id: str
+    wait_s: float = PING_WAIT_S
+    poll_s: float = POLL_S
+    sent_s: float = 0.0
+    deadline_s: float | None = None
+    answered_s: float | None = None
+    report: Report | None = None
+
+    def step(self, event: Event) -> tuple["Inquiry", tuple[Effect, ...]]:
+        """Return the state after `event` and what is to be done."""
+        match event:
+            case Written(now_s):
+                until_s = now_s + self.wait_s if self.deadline_s is None else self.deadline_s
+                state = replace(self, sent_s=now_s, deadline_s=until_s)
+                return state, (Look(ping_id=self.ping_id),)
+            case Looked(now_s, report):
+                waits = any(
+                    view.beat is not None and not view.beat.left and view.has_answered is False
+                    for view in _views(report)
+                )
+                state = replace(self, report=report)
+                if not waits:
+                    return state.settle(now_s, report)
+                if self.deadline_s is None or now_s >= self.deadline_s:
+                    return state, (verdict(report),)
+                if now_s >= self.sent_s + PING_EVERY_S:  # another command may have replaced it
+                    return state, (self.send,)
+                return state, (Look(self.poll_s, self.ping_id),)
+            case _:
+                return self, ()
+
+    def settle(self, now_s: float, report: Report) -> tuple["Inquiry", tuple[Effect, ...]]:
+        """End, unless what is open may be only the time between two heartbeats."""
+        since_s = now_s if self.answered_s is None else self.answered_s
+        is_passing = report.judgement.word is Word.OPEN and not report.is_halted
+        if is_passing and BY_HAND not in report.uncovered and now_s < since_s + SETTLE_S:
+            return replace(self, answered_s=since_s), (Look(self.poll_s, self.ping_id),)
+        return self, (verdict(report),)
+
+    @property
+    def send(self) -> Send:
+        """The ping."""
+        return Send(self.ping_id, PING, ())
+
+
+def begin_status(
+    ping_id: str, *, wait_s: float = PING_WAIT_S, poll_s: float = POLL_S
+) -> tuple[Inquiry, tuple[Effect, ...]]:
+    """Begin to ask both daemons how they are."""
+    state = Inquiry(ping_id, wait_s, poll_s)
+    return state, (state.send,)
 
 
 # --- what commands have in common
@@ -248,8 +316,8 @@ class Resumption:
             if report.obstacles:
                 return state, (End(REFUSED, _refusal(report)),)
             return state.send(report)
-        lines = [report.headline, f"Positions as last written: {report.positions_text}."]
-        shown = tuple(Print(line) for line in (*lines, *_forced_consequences(report)))
+        lines = (report.headline, *_forced_consequences(report))
+        shown = tuple(map(Print, lines))
         if self.force.ask:
             return state, (*shown, Ask(QUESTION))
         state, effects = state.send(report)
@@ -410,7 +478,8 @@ def _refusal(report: Report) -> str:
 
 def _forced_consequences(report: Report) -> list[str]:
     lines = [f"Open: {', '.join(report.obstacles)}."] if report.obstacles else []
-    a, b, beat = report.a.position, report.b.position, report.b.beat or report.a.beat
+    a, b = report.a.known.last_known, report.b.known.last_known
+    beat = report.b.beat or report.a.beat
     if a is None or b is None or beat is None:
         return [*lines, "What B will trade cannot be told: not all of it is known."]
     to_trade = beat.offset_lots - (a.position_lots + b.position_lots)
@@ -633,7 +702,7 @@ def _left_open(report: Report, what: Closed) -> str:
     view = report.a if leaves == "a" else report.b
     known = _stated(report, leaves)
     if view.stated_lots is None:
-        known = f"{report.position_text(view)} as last written"
+        known = report.position_text(view)
     return f"{closes} alone closes its position. {leaves.upper()} stays open: {known}."
 
 
@@ -645,7 +714,7 @@ def _stated(report: Report, side: str) -> str:
 def _is_over(report: Report, what: Closed) -> bool:
     match what:
         case Closed.BOTH:
-            is_flat = report.a.stated_lots == 0 and report.b.stated_lots == 0
+            is_flat = _is_flat(report.a) and _is_flat(report.b)
             return is_flat and report.is_halted and not _is_in_flight(report)
         case Closed.A_ALONE:
             return report.a.stated_lots == 0
@@ -655,6 +724,12 @@ def _is_over(report: Report, what: Closed) -> bool:
             ledger = report.ledger
             is_undone = ledger is not None and ledger.manual_lots == 0 and not ledger.inflight
             return is_undone and report.b.is_ready
+
+
+def _is_flat(view: SideView) -> bool:
+    """Whether it is shown that this side holds nothing."""
+    shown = view.known.shown
+    return shown is not None and shown.position_lots == 0
 
 
 def _is_in_flight(report: Report) -> bool:
@@ -674,4 +749,4 @@ def _flattened(report: Report, what: Closed) -> End:
             return End(REFUSED, f"B is flat. A is open: {report.position_text(report.a)}.")
 
 
-Work = Resumption | Flattening | Halting
+Work = Resumption | Flattening | Halting | Inquiry

@@ -27,12 +27,14 @@ from hedge.errors import AlreadyRunningError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.status import Report, report
 from hedge.wire.codec import MessageRefusedError, parse_object
-from hedge.wire.control import Command, Halt, Halts
+from hedge.wire.control import PING, Command, Halt, Halts
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.state import Standby
 from redis_messenger import RedisMessenger
 
 _AMOUNTS = ("position_base_amount", "offset_base_amount", "dust_base_amount")
+_UNHEARD_S = 3.0
+_POLL_S = 0.1
 _UNKNOWN_DECIMALS = 4  # shows nothing: without any value there is no amount to show
 
 
@@ -61,12 +63,21 @@ class PairState:
         """Close the connections."""
         await self.messenger.aclose()
 
-    async def report(self) -> Report:
-        """Read the pair's state of this moment. Raises RedisUnreachableError."""
+    async def report(self, ping_id: str = "") -> Report:
+        """Read the pair's state of this moment. Raises RedisUnreachableError.
+
+        With a `ping_id` only heartbeats that acknowledge that ping are evidence.
+        """
         scope = self._bind()
         snapshot = await self.messenger.read_state()
         return report(
-            snapshot, scope.spec, scope.account_a, scope.account_b, await self._standbys(snapshot)
+            snapshot,
+            scope.spec,
+            scope.account_a,
+            scope.account_b,
+            await self._standbys(snapshot),
+            now_s=time.time(),
+            ping_id=ping_id,
         )
 
     def _bind(self) -> PairScope:
@@ -88,7 +99,13 @@ class PairState:
         return scope
 
     async def send(self, what: decisions.Send) -> None:
-        """Leave a command for the daemons. Raises RedisUnreachableError."""
+        """Leave a command for the daemons. Raises RedisUnreachableError.
+
+        A ping waits until no command of another tool would be lost by it.
+        """
+        self._bind()
+        if what.command == PING:
+            await self._give_way()
         command = Command(
             id=what.command_id,
             command=what.command,
@@ -99,6 +116,13 @@ class PairState:
             note=what.note,
         )
         await self.messenger.send_command(command)
+
+    async def _give_way(self) -> None:
+        """Wait until a command that was left a moment ago has been heard."""
+        while True:
+            if not is_unheard(await self.messenger.read_state(), time.time()):
+                return
+            await asyncio.sleep(_POLL_S)
 
     async def write_halts(self, halts: Halts) -> None:
         """Add halts and releases to those in Redis. Raises RedisUnreachableError."""
@@ -181,6 +205,16 @@ class PairState:
         return _market(values, self.config.market), _first(values, "chain_id", 0)
 
 
+def is_unheard(snapshot: StateSnapshot, now_s: float) -> bool:
+    """Whether a command was left so shortly before `now_s` that a daemon may not have read it."""
+    command = snapshot.command
+    if command is None or command.command == PING or now_s - command.timestamp > _UNHEARD_S:
+        return False
+    beats = {"a": snapshot.ready_a, "b": snapshot.ready_b}
+    heard_by = (beats.get(side) for side, _ in command.to)
+    return any(beat is not None and command.id not in dict(beat.acks) for beat in heard_by)
+
+
 def _object(text: str | None) -> dict[str, Any]:
     try:
         return dict(parse_object(text or ""))
@@ -198,9 +232,10 @@ def _market(values: list[dict[str, Any]], symbol: str) -> MarketSpec:
         value[field] for value in values for field in _AMOUNTS if isinstance(value.get(field), str)
     )
     decimals = next((len(text.partition(".")[2]) for text in amounts), _UNKNOWN_DECIMALS)
+    symbols = (value["market"] for value in values if isinstance(value.get("market"), str))
     return MarketSpec(
         market_index=_first(values, "market_index", 0),
-        symbol=symbol,
+        symbol=next(filter(None, symbols), symbol),
         size_decimals=decimals,
         price_decimals=0,
         min_base_lots=0,

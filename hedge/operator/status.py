@@ -3,12 +3,24 @@
 A value that is missing or unreadable is unknown, and said to be; it is never shown as zero.
 """
 
+import operator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MarketSpec
+from hedge.core.evidence import (
+    STARTING_S,
+    SUM_IS_WRONG,
+    Evidence,
+    Judgement,
+    Owed,
+    SideShown,
+    Source,
+    Word,
+    judge,
+)
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.wire.control import Halt, Lease
@@ -16,17 +28,25 @@ from hedge.wire.state import Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
 RESUME = "`python hedgectl.py resume`"
+PING_WAIT_S = 4.5
+"""So long a daemon may take to acknowledge a ping in its heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class SideView:
-    """One side as Redis knows it. `beat` None: no heartbeat, so nobody knows whether it runs."""
+    """One side as Redis knows it. `beat` None: no heartbeat, so nobody knows whether it runs.
+
+    `now_s` (epoch s) is when that was read. `has_answered`: it acknowledged the ping of this look;
+    None where none was sent.
+    """
 
     side: str
     account_index: int
     beat: Ready | None
     position: PositionState | None
     lease: Lease | None
+    now_s: float = 0.0
+    has_answered: bool | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +71,59 @@ class SideView:
             return beat.position_lots
         is_its = position is not None and position.instance == beat.instance
         return position.position_lots if position is not None and is_its else None
+
+    @property
+    def known(self) -> SideShown:
+        """What is known of its position, and whether that is evidence."""
+        beat = self.beat
+        orders = 0 if beat is None else len(beat.resting)
+        shown, missing = self._shown(beat)
+        return SideShown(
+            name=self.name,
+            shown=shown,
+            last_known=shown or self._last_known,
+            missing=missing,
+            orders=orders,
+            is_starting=self._is_starting,
+        )
+
+    @property
+    def _is_starting(self) -> bool:
+        """Whether it answers, and was started so shortly ago that its book may be unproven."""
+        beat = self.beat
+        if beat is None or beat.proven or beat.left or self.has_answered is False:
+            return False
+        return beat.beat <= STARTING_S
+
+    def _shown(self, beat: Ready | None) -> tuple[Evidence | None, str]:
+        """Return its position as evidence, or what is missing to that."""
+        if beat is None:
+            return None, "no heartbeat"
+        if self.has_answered is False and not beat.left:
+            return None, f"did not answer within {PING_WAIT_S:g} s"
+        if beat.position_lots is None:
+            return None, "its position is unknown"
+        age_s = max(0.0, self.now_s - beat.timestamp)
+        if beat.left:
+            return Evidence(beat.position_lots, Source.LEFT, age_s), ""
+        if not beat.proven:
+            return None, f"its book is not proven{' yet' if self._is_starting else ''}"
+        if not beat.shown:
+            return None, "it does not hear the exchange"
+        return Evidence(beat.position_lots, Source.HEARTBEAT, age_s), ""
+
+    @property
+    def _last_known(self) -> Evidence | None:
+        """The newest that it said of its position, in its heartbeat or in its position's key."""
+        said = [
+            (one.timestamp, one.position_lots)
+            for one in (self.position, self.beat)
+            if one is not None and one.position_lots is not None
+        ]
+        if not said:
+            return None
+        said_at_s, lots = max(said, key=operator.itemgetter(0))
+        return Evidence(lots, Source.HEARTBEAT, max(0.0, self.now_s - said_at_s))
 
     def outcome_of(self, command_id: str) -> str | None:
         """Return what its heartbeat says became of a command, None while it does not."""
@@ -99,31 +172,50 @@ class Report:
         return self.halts[0] if self.halts else None
 
     @property
+    def judgement(self) -> Judgement:
+        """The word on the pair, by the evidence of both sides."""
+        ledger = self.ledger
+        owed = Owed(None)
+        if ledger is not None:
+            owed = Owed(ledger.owed_lots, ledger.dust_lots, ledger.manual_lots, ledger.inflight)
+        return judge(self.a.known, self.b.known, owed, offset_lots=self._offset_lots)
+
+    @property
     def uncovered(self) -> tuple[str, ...]:
-        """Why it is not certain that B covers all of A's newest state; empty when it is."""
-        ledger, position = self.ledger, self.a.position
-        if position is None:
-            return ("A's position is unknown",)
-        if ledger is None or ledger.a_seq is None or ledger.owed_lots is None:
-            return ("B has not answered any state of A",)
-        if (ledger.a_instance, ledger.a_seq) != (position.instance, position.seq):
-            return ("B has not answered A's newest state yet",)
-        if ledger.inflight:
-            return ("a hedge is in flight",)
-        if ledger.owed_lots not in (0, ledger.dust_lots):
-            return (f"B owes {self.amount(ledger.owed_lots)}",)
-        return ()
+        """Why the pair cannot be called neutral; empty when it can."""
+        found = self.judgement
+        if found.word is not Word.OPEN:
+            return found.reasons
+        owed = self.ledger.owed_lots if self.ledger is not None else None
+        is_debt = owed is not None and owed not in (0, found.dust_lots)
+        sums = f"B owes {self.amount(owed)}" if is_debt else f"A + B is {self._sum_text}"
+        return tuple(sums if one == SUM_IS_WRONG else one for one in found.reasons)
+
+    @property
+    def _sum_text(self) -> str:
+        a, b = self.a.known.shown, self.b.known.shown
+        total = a.position_lots + b.position_lots if a is not None and b is not None else None
+        offset = f", not {self.amount(self._offset_lots)}" if self._offset_lots else ""
+        return f"{self.amount(total)}{offset}"
+
+    @property
+    def _offset_lots(self) -> int:
+        beats = [view.beat for view in (self.b, self.a) if view.beat is not None]
+        return beats[0].offset_lots if beats else 0
 
     @property
     def is_covered(self) -> bool:
-        """Whether B has answered A's newest state, with nothing owed but dust."""
-        return not self.uncovered
+        """Whether the pair may be called neutral."""
+        return self.judgement.word is Word.NEUTRAL
 
     @property
     def obstacles(self) -> tuple[str, ...]:
         """What speaks against resuming; empty when nothing does."""
-        not_ready = (self.b.why_not_ready,) if self.b.why_not_ready else ()
-        return (*self.uncovered, *not_ready)
+        why = self.b.why_not_ready
+        if not why:
+            return self.uncovered
+        told = f"{self.b.name}: "  # the same, said twice
+        return (*(one for one in self.uncovered if not one.startswith(told)), why)
 
     # --- words
 
@@ -135,8 +227,14 @@ class Report:
         return f"{sign}{self.spec.base(lots)} {self.spec.symbol}"
 
     def position_text(self, view: SideView) -> str:
-        """Write a side's position."""
-        return self.amount(None if view.position is None else view.position.position_lots)
+        """Write a side's position; one that is not shown with the age of what was known last."""
+        known = view.known
+        if known.shown is not None:
+            return self.amount(known.shown.position_lots)
+        last = known.last_known
+        if last is None:
+            return "unknown"
+        return f"last known {self.amount(last.position_lots)} ({age_text(last.age_s)} ago)"
 
     @property
     def positions_text(self) -> str:
@@ -149,18 +247,30 @@ class Report:
         if self.halts:
             return self._halt_text()
         if self.a.beat is None and self.b.beat is None:
-            return f"Not running: no heartbeat of either side; last known {self.positions_text}."
-        waiting = [view.why_not_ready for view in (self.a, self.b) if view.why_not_ready]
+            return f"Not running: no heartbeat of either side; {self.positions_text}."
+        waiting = [
+            view.why_not_ready
+            for view in (self.a, self.b)
+            if view.why_not_ready and view.known.shown is not None
+        ]
         return " ".join([self.balance, *([f"{'; '.join(waiting)}."] if waiting else [])])
 
     @property
     def balance(self) -> str:
         """Both positions and whether they cancel out, in one sentence."""
-        if self.uncovered:
-            return f"NOT COVERED: {self.positions_text}; {', '.join(self.uncovered)}."
-        owed = self.ledger.owed_lots if self.ledger is not None else None
-        debt = "nothing owed" if not owed else f"dust of {self.amount(owed)} left unhedged"
-        return f"Neutral: {self.positions_text}, {debt}."
+        found = self.judgement
+        why = ", ".join(self.uncovered)
+        match found.word:
+            case Word.NEUTRAL:
+                dust = found.dust_lots
+                debt = f"dust of {self.amount(dust)} left unhedged" if dust else "nothing owed"
+                return f"Neutral: {self.positions_text}, {debt}."
+            case Word.OPEN:
+                return f"NOT COVERED: {self.positions_text}; {why}."
+            case Word.STARTING:
+                return f"Starting: {self.positions_text}; {why}."
+            case Word.UNKNOWN:
+                return f"UNKNOWN: {self.positions_text}; {why}."
 
     def _halt_text(self) -> str:
         told = "; ".join(halt_words(halt) for halt in self.halts)
@@ -174,6 +284,8 @@ class Report:
         ledger = self.ledger
         return {
             "headline": self.headline,
+            "neutral": self.judgement.is_neutral,
+            "evidence": [*map(_evidence_json, (self.a, self.b))],
             "covered": self.is_covered,
             "uncovered": list(self.uncovered),
             "halted": self.is_halted,
@@ -196,6 +308,7 @@ class Report:
 
     def _side_json(self, view: SideView) -> Json:
         beat, position, lease = view.beat, view.position, view.lease
+        last = view.known.last_known
         return {
             "account_index": view.account_index,
             "alive": beat is not None,
@@ -204,12 +317,28 @@ class Report:
             "reasons": [] if beat is None else list(beat.reasons),
             "version": None if beat is None else beat.version,
             "can_hedge_base_amount": self._base(None if beat is None else beat.can_hedge_lots),
-            "position_base_amount": self._base(
-                None if position is None else position.position_lots
-            ),
+            "position_base_amount": self._base(None if last is None else last.position_lots),
             "last_trade_id": None if position is None else position.last_trade_id,
             "lease": None if lease is None else {"instance": lease.instance, "host": lease.host},
         }
+
+
+def _evidence_json(view: SideView) -> Json:
+    """Say who shows the position; without a source it is only the last one known, of that age."""
+    shown, last = view.known.shown, view.known.last_known
+    return {
+        "side": view.side,
+        "source": None if shown is None else shown.source.name.lower(),
+        "age_s": None if last is None else round(last.age_s, 1),
+    }
+
+
+def age_text(age_s: float) -> str:
+    """Write how long ago something was, in one unit."""
+    for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if age_s < limit_s:
+            return f"{age_s / unit_s:.0f} {unit}"
+    return f"{age_s / 86_400:.0f} days"
 
 
 def _standby_json(standby: Standby) -> Json:
@@ -252,12 +381,28 @@ def report(
     account_a: int,
     account_b: int,
     standbys: tuple[Standby, ...] | None = (),
+    *,
+    now_s: float = 0.0,
+    ping_id: str = "",
 ) -> Report:
-    """Arrange a snapshot into a report."""
+    """Arrange a snapshot, read at `now_s` (epoch s), into a report.
+
+    With a `ping_id` only a heartbeat that acknowledges that ping is evidence.
+    """
+
+    def view(side: str, account: int) -> SideView:
+        beat, position, lease = (
+            (snapshot.ready_a, snapshot.position_a, snapshot.lease_a)
+            if side == "a"
+            else (snapshot.ready_b, snapshot.position_b, snapshot.lease_b)
+        )
+        answered = (beat is not None and ping_id in dict(beat.acks)) if ping_id else None
+        return SideView(side, account, beat, position, lease, now_s, answered)
+
     return Report(
         spec=spec,
-        a=SideView("a", account_a, snapshot.ready_a, snapshot.position_a, snapshot.lease_a),
-        b=SideView("b", account_b, snapshot.ready_b, snapshot.position_b, snapshot.lease_b),
+        a=view("a", account_a),
+        b=view("b", account_b),
         ledger=snapshot.ledger,
         halts=snapshot.known_halts.in_force,
         problems=snapshot.problems,

@@ -146,6 +146,9 @@ class Ready(Record):
         record.AMOUNT, "configured sum of both positions", name="offset_base_amount"
     )
     timestamp: int = wire(record.EPOCH_S, "when it was written")
+    market: str = wire(
+        record.TEXT, "symbol of the market that it trades", since=2, lenient=True, default=""
+    )
     beat: int = wire(
         record.COUNT, "number of this heartbeat within the epoch", since=2, lenient=True, default=0
     )

@@ -95,7 +95,7 @@ async def test_a_halt_key_that_is_no_text_halts(pair: Pair) -> None:
     await pair.client.rpush(NAMES.halt, "x")
     await pair.until_state_a("halted")
     code, text = await pair.command("status")
-    assert code == 0
+    assert code == 5
     assert "HALTED" in text
     await pair.until_ready_b(ready=False)
     code, text = await pair.command("resume", "--force", "--yes", "--reason", "I put it there")

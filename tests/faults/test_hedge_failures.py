@@ -56,7 +56,7 @@ async def failed(pair: Pair, reason: str, owed: str) -> None:
     await pair.until(lambda: _nothing_rests(pair), "A's remainder off the book")
     code, text = await pair.command("status", "--json")
     told = json.loads(text)
-    assert code == 0
+    assert code == 5
     assert told["halted"] is True
     assert told["halt"]["reason"] == reason
     assert "HALTED" in told["headline"]

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,10 @@ READY_A = Ready(
     timestamp=1_795_000_000,
     beat=3,
     envelope=Envelope("", "a" * 16, 3),
+    position_lots=100,
+    seq=7,
+    proven=True,
+    shown=True,
 )
 READY_B = replace(
     READY_A,
@@ -52,6 +57,7 @@ READY_B = replace(
     instance="bbbb",
     can_hedge_lots=5000,
     envelope=Envelope("", "b" * 16, 3),
+    position_lots=-100,
 )
 POSITION_A = PositionState(
     chain_id=CHAIN,
@@ -164,6 +170,24 @@ class Stage:
         thread.start()
         return thread
 
+    def status(self, *options: str, deaf: str = "") -> Result:
+        """Run `status`; the daemons whose heartbeats are there answer it, but those of `deaf`."""
+
+        def play() -> None:
+            ping = eventually_sync(lambda: self.sent, what="the ping")
+            for key in (NAMES.ready(side) for side in "ab" if side not in deaf):
+                text = self.client.get(key)
+                if text is not None:
+                    beat = {**json.loads(str(text)), "acks": {ping.id: "pong"}}
+                    self.client.set(key, json.dumps(beat))
+
+        self.client.delete(NAMES.command)
+        thread = threading.Thread(target=play)
+        thread.start()
+        result = self.run("status", *options)
+        thread.join()
+        return result
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
@@ -181,6 +205,7 @@ def stage(server: EmbeddedRedis, tmp_path: Path) -> Iterator[Stage]:
         patch.setattr(hedgectl, "RESUME_WAIT_S", 1.0)
         patch.setattr(hedgectl, "FLATTEN_WAIT_S", 1.0)
         patch.setattr(hedgectl, "HALT_WAIT_S", 1.0)
+        patch.setattr(hedgectl, "PING_WAIT_S", 1.0)
         patch.setattr(hedgectl, "POLL_S", 0.02)
         yield made
     made.client.close()
@@ -190,10 +215,10 @@ def stage(server: EmbeddedRedis, tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_status_of_a_neutral_pair_is_one_sentence(stage: Stage) -> None:
-    """A covered pair is called neutral, with both positions."""
+    """A pair whose daemons both answer is called neutral, with both positions."""
     stage.neutral()
-    result = stage.run("status")
-    assert result.exit_code == 0
+    result = stage.status()
+    assert result.exit_code == 0, result.output
     first = result.output.splitlines()[0]
     assert first == "Neutral: A +0.0100 ETH, B -0.0100 ETH, nothing owed."
     assert "could hedge" in result.output
@@ -203,7 +228,9 @@ def test_status_json_has_everything(stage: Stage) -> None:
     """`--json` prints one object with positions, debts, readiness, leases and the halt."""
     stage.neutral()
     stage.client.set(f"hedge:lease:{CHAIN}:{ACCOUNT_B}:5", Lease(instance="bb", host="h").to_json())
-    told = json.loads(stage.run("status", "--json").output)
+    told = json.loads(stage.status("--json").output)
+    assert told["neutral"] is True
+    assert [one["source"] for one in told["evidence"]] == ["heartbeat", "heartbeat"]
     assert told["covered"] is True
     assert told["halt"] is None
     assert told["owed_base_amount"] == "0.0000"
@@ -220,52 +247,97 @@ def test_status_learns_the_step_from_the_values(stage: Stage) -> None:
     for value in (READY_A, READY_B, POSITION_A, POSITION_B, LEDGER):
         changed = replace(value, market_index=3)
         stage.client.set(stage._key(changed), changed.to_json(coarse))
-    assert "A +10.0 ETH, B -10.0 ETH" in stage.run("status").output
+    assert "A +10.0 ETH, B -10.0 ETH" in stage.status().output
+
+
+def test_status_names_the_asset_that_is_traded(stage: Stage) -> None:
+    """The daemons were started with another market than the configuration says."""
+    stage.neutral()
+    stage.put(replace(READY_A, market="BTC"), replace(READY_B, market="BTC"))
+    assert stage.status().output.startswith("Neutral: A +0.0100 BTC, B -0.0100 BTC")
+    assert json.loads(stage.status("--json").output)["market"] == "BTC"
 
 
 def test_status_of_an_empty_redis_is_unknown_not_flat(stage: Stage) -> None:
-    """Nothing known is said to be unknown, never shown as zero."""
-    result = stage.run("status")
-    assert result.exit_code == 0
+    """Nothing known is said to be unknown, never shown as zero; it is no success either."""
+    result = stage.status()
+    assert result.exit_code == 5
     first = result.output.splitlines()[0]
-    assert first == "Not running: no heartbeat of either side; last known A unknown, B unknown."
-    assert json.loads(stage.run("status", "--json").output)["covered"] is False
+    assert first == "Not running: no heartbeat of either side; A unknown, B unknown."
+    told = json.loads(stage.status("--json").output)
+    assert (told["covered"], told["neutral"]) == (False, None)
 
 
-@pytest.mark.parametrize(
-    ("ledger", "words"),
-    [
-        (replace(LEDGER, owed_lots=-100), "B owes -0.0100 ETH"),
-        (replace(LEDGER, a_seq=6), "B has not answered A's newest state yet"),
-        (replace(LEDGER, a_instance="cccc"), "B has not answered A's newest state yet"),
-        (replace(LEDGER, inflight=True), "a hedge is in flight"),
-        (
-            replace(LEDGER, a_instance=None, a_seq=None, a_position_lots=None, owed_lots=None),
-            "B has not answered any state of A",
-        ),
-    ],
-)
-def test_status_says_what_is_open(stage: Stage, ledger: Ledger, words: str) -> None:
-    """A pair that is not covered says why."""
+def test_status_of_a_fill_published_by_hand_is_not_covered(stage: Stage) -> None:
+    """B alone has hedged it and owes nothing for it; no position of A is its other side."""
+    stage.put(
+        replace(READY_B, position_lots=-5000),
+        replace(POSITION_B, position_lots=-5000),
+        replace(LEDGER, a_instance=None, a_seq=None, a_position_lots=None, manual_lots=-5000),
+    )
+    result = stage.status()
+    assert result.exit_code == 5
+    assert result.output.startswith("NOT COVERED: A unknown, B -0.5000 ETH;")
+    assert "by hand" in result.output.splitlines()[0]
+    assert json.loads(stage.status("--json").output)["neutral"] is False
+
+
+def test_a_daemon_that_does_not_answer_is_unknown(stage: Stage) -> None:
+    """What Redis still shows of it is named with its age, and proves nothing."""
     stage.neutral()
-    stage.put(ledger)
-    assert words in stage.run("status").output.splitlines()[0]
+    now_s = int(time.time())
+    stage.put(replace(READY_A, timestamp=now_s - 2), replace(POSITION_A, timestamp=now_s - 2))
+    result = stage.status("--json", deaf="a")
+    assert result.exit_code == 5
+    told = json.loads(result.output)
+    assert told["headline"].startswith("UNKNOWN: A last known +0.0100 ETH (")
+    assert told["headline"].endswith("B -0.0100 ETH; A: did not answer within 4.5 s.")
+    assert told["neutral"] is None
+    a, b = told["evidence"]
+    assert (a["source"], b["source"]) == (None, "heartbeat")
+    assert a["age_s"] >= 2
 
 
-def test_dust_is_neutral_and_named(stage: Stage) -> None:
-    """An amount that the exchange refuses to trade is covered, and shown."""
+def test_a_ping_replaces_no_command_that_is_on_its_way(stage: Stage) -> None:
+    """It waits until the daemons that a `resume` was sent to have heard that."""
     stage.neutral()
-    stage.put(replace(LEDGER, owed_lots=-1, dust_lots=-1))
-    assert "dust of -0.0001 ETH left unhedged" in stage.run("status").output
+    to = (("a", BeatId("a" * 16, 3)),)
+    resume = Command(id="r", command="resume", timestamp=int(time.time()), to=to)
+    stage.client.set(NAMES.command, resume.to_json())
+    beats = {"a": READY_A, "b": READY_B}
+    seen = list[str]()
+
+    def play() -> None:
+        looks = [str(stage.client.get(NAMES.command)) for _ in range(50)]
+        seen.extend(Command.from_json(text).command for text in looks)
+        stage.put(replace(READY_A, acks=(("r", "released"),)))
+        ping = eventually_sync(lambda: _ping(stage), what="the ping")
+        acks = (("r", "released"), (ping.id, "pong"))
+        stage.put(*(replace(beat, acks=acks) for beat in beats.values()))
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    result = stage.run("status")
+    thread.join()
+    assert result.exit_code == 0, result.output
+    assert set(seen) == {"resume"}
+
+
+def _ping(stage: Stage) -> Command | None:
+    command = stage.sent
+    return command if command is not None and command.command == "ping" else None
 
 
 def test_status_of_a_halt_says_why_and_what_to_do(stage: Stage) -> None:
-    """A halt is told with its time, side, reason, positions, and the cure."""
+    """A halt is told with its time, side, reason, positions, and the cure; it is no success."""
     stage.neutral()
     stage.halt()
-    text = stage.run("status").output.replace("\n", " ")
+    result = stage.status()
+    assert result.exit_code == 5
+    text = result.output.replace("\n", " ")
     assert text.startswith("HALTED since 2026-11-")
     assert "by B: not_enough_margin: B could not hedge 0.0100 ETH" in text
+    assert "A +0.0100 ETH, B -0.0100 ETH" in text
     assert "Add collateral to account B" in text
     assert "`python hedgectl.py resume`" in text
 
@@ -274,7 +346,7 @@ def test_a_halt_that_cannot_be_read_is_a_halt(stage: Stage) -> None:
     """Garbage in the halt key counts as halted."""
     stage.neutral()
     stage.client.set(NAMES.halt, "garbage")
-    assert stage.run("status").output.startswith("HALTED: unreadable_halt")
+    assert stage.status().output.startswith("HALTED: unreadable_halt")
 
 
 # --- errors
@@ -322,7 +394,7 @@ def test_resume_of_a_covered_pair_waits_for_both(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (replace(LEDGER, owed_lots=-100), "B owes -0.0100 ETH"),
+        (replace(READY_B, position_lots=0), "B owes -0.0100 ETH"),
         (replace(READY_B, ready=False, reasons=("no margin",)), "B is not ready: no margin"),
     ],
 )
@@ -330,7 +402,7 @@ def test_resume_refuses_while_something_is_open(stage: Stage, value: Any, words:
     """Owed amounts or a B that is not ready refuse with exit code 5; the halt stays."""
     stage.neutral()
     stage.halt()
-    stage.put(value)
+    stage.put(value, replace(LEDGER, owed_lots=-100))
     result = stage.run("resume")
     assert result.exit_code == 5
     assert words in result.stderr
@@ -360,7 +432,7 @@ def test_force_shows_what_b_will_trade_and_asks(stage: Stage) -> None:
     """The positions and B's trade are shown; anything but yes leaves the halt."""
     stage.neutral()
     stage.halt()
-    stage.put(replace(POSITION_B, position_lots=0), replace(LEDGER, owed_lots=-100))
+    stage.put(replace(READY_B, position_lots=0), replace(LEDGER, owed_lots=-100))
     result = stage.run("resume", "--force", "--reason", "checked", answer="n\n")
     assert result.exit_code == 5
     assert "B will sell 0.0100 ETH at market" in result.output
@@ -465,13 +537,8 @@ def test_flatten_sends_the_command_and_waits_until_flat(stage: Stage) -> None:
     """Both find the command, A closes its position, and the tool reports."""
     stage.neutral()
     stage.client.set(NAMES.halt, Halts(halts=(HALT,)).to_json())
-    flat = replace(POSITION_A, seq=8, position_lots=0)
-    thread = stage.obey(
-        "closing",
-        flat,
-        replace(POSITION_B, seq=8, position_lots=0),
-        replace(LEDGER, a_seq=8, a_position_lots=0),
-    )
+    flat = (replace(beat, position_lots=0) for beat in (READY_A, READY_B))
+    thread = stage.obey("closing", *flat, replace(LEDGER, a_seq=8, a_position_lots=0))
     result = stage.run("flatten", answer="y\n")
     thread.join()
     assert result.exit_code == 0, result.output
@@ -507,9 +574,8 @@ def test_flatten_without_a_undoes_what_was_published_by_hand(stage: Stage) -> No
     )
     unready = replace(READY_B, ready=False, reasons=("by hand",))
     stage.put(unready, replace(POSITION_B, position_lots=-100), open_)
-    thread = stage.obey(
-        "following", replace(POSITION_B, position_lots=0), replace(LEDGER, manual_lots=0), READY_B
-    )
+    flat = replace(READY_B, position_lots=0)
+    thread = stage.obey("following", flat, replace(LEDGER, manual_lots=0))
     result = stage.run("flatten", "--yes")
     thread.join()
     assert result.exit_code == 0, result.output

@@ -14,6 +14,8 @@ _STAYS = "A side that was asked to stop stays while something of the pair could 
 
 _SETS = "Halts and releases are sets: an old copy of Redis brings no released halt back."
 
+_EVIDENCE = "Neutral is a statement about evidence, and the only success of `status`."
+
 CHANGES: tuple[Change, ...] = (
     Change("* | v", "= 2", "Every value of a daemon bears an envelope: origin and freshness."),
     Change("config | timing.ready_ttl_s | default", "4", _FRESH),
@@ -36,6 +38,15 @@ CHANGES: tuple[Change, ...] = (
         "help | hedgectl.py | about",
         "Look at the pair, halt it, resume it, or flatten it. Talks through Redis only.",
         "There is a command that halts the pair.",
+    ),
+    Change("exit code | hedgectl.py status | of a halted pair", 5, _EVIDENCE),
+    *(
+        Change(
+            f"help | {entry}",
+            "Ask both daemons how the pair is; exit code 0 only if it runs and is neutral.",
+            _EVIDENCE,
+        )
+        for entry in ("hedgectl.py status | about", "hedgectl.py | status")
     ),
     Change("key | *:ready:? | life in s", 4, _FRESH),
     Change("key | *:standby:* | life in s", 4, _FRESH),

@@ -14,7 +14,7 @@ from typing import Any
 from hedge.errors import RedisUnreachableError
 from hedge.exchange.port import ORDER_LIFE_S
 from hedge.launcher import decisions
-from hedge.operator.status import Report, report
+from hedge.operator.status import Report, SideView, report
 from hedge.wire.control import Halt, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.bus import SimMessenger
@@ -31,9 +31,15 @@ COVER_TIMEOUT_S = 20.0
 """As much shorter than the product's as the other times of a schedule are."""
 
 
-async def look(messenger: SimMessenger) -> Report:
+async def look(messenger: SimMessenger, epoch_s: float = 0.0, ping_id: str = "") -> Report:
     """Read the pair's state, as a tool does. Raises RedisUnreachableError."""
-    return report(await messenger.read_state(), SPEC, A, B)
+    return report(await messenger.read_state(), SPEC, A, B, now_s=epoch_s, ping_id=ping_id)
+
+
+def lots_told(view: SideView) -> int | None:
+    """Return the position that a report names for a side."""
+    last = view.known.last_known
+    return None if last is None else last.position_lots
 
 
 class Child:
@@ -214,7 +220,7 @@ class Script:
 
     def _claim(self, claim: Claim, text: str) -> None:
         found, code = self.state.report, self.state.code
-        a, b = (found.a.position, found.b.position) if found is not None else (None, None)
+        a_lots, b_lots = (None, None) if found is None else (lots_told(found.a), lots_told(found.b))
         self.launcher.said.append(
             Said(
                 self.world.loop.time(),
@@ -222,8 +228,8 @@ class Script:
                 claim,
                 text,
                 code,
-                a_lots=None if a is None else a.position_lots,
-                b_lots=None if b is None else b.position_lots,
+                a_lots=a_lots,
+                b_lots=b_lots,
             )
         )
 

@@ -12,19 +12,21 @@ from typing import Any
 
 from hedge.errors import RedisUnreachableError
 from hedge.operator import decisions
+from hedge.operator.pair_client import is_unheard
 from hedge.operator.status import Report
-from hedge.wire.control import RESUME, Command, Halts
+from hedge.wire.control import PING, RESUME, Command, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.daemon import Daemon, World, connect
 from tests.simulation.exchange import START_MS
 from tests.simulation.host import Host
-from tests.simulation.launcher import Launcher, Script, look
+from tests.simulation.launcher import Launcher, Script, look, lots_told
 from tests.simulation.loop import Process
 
 NO_REDIS = RedisUnreachableError.exit_code
 REFUSED = decisions.REFUSED
 THINKS_S = (1.0, 5.0)
 """How long a person reads what was said."""
+UNHEARD_POLL_S = 0.1
 RESUME_WAIT_S, FLATTEN_WAIT_S, HALT_WAIT_S = 5.0, 20.0, 5.0
 """As much shorter than the product's as the other times of a schedule are."""
 
@@ -62,7 +64,7 @@ class Person:
 
     def status(self, seen: Seen = _nothing) -> None:
         """`hedgectl.py status`; `seen` hears of what it read first."""
-        self._run(self._tool("status", seen), None, ())
+        self._run(self._tool("status", seen), *decisions.begin_status(self._new_id()))
 
     def resume(
         self,
@@ -109,11 +111,11 @@ class Person:
     def _run(
         self,
         tool: "_Tool",
-        work: decisions.Work | None,
+        work: decisions.Work,
         effects: tuple[decisions.Effect, ...],
         then: Callable[[Told], None] = lambda told: None,
     ) -> None:
-        run = tool.status() if work is None else tool.carry_out(work, effects)
+        run = tool.carry_out(work, effects)
         self.world.loop.create_task(self._keep(tool, run, then), context=tool.process.context)
 
     async def _keep(
@@ -141,9 +143,6 @@ class _Tool:
         self.messenger = connect(self.world, person.host, self.process, f"{name} tool")
         self.report: Report | None = None
 
-    async def status(self) -> decisions.End:
-        return decisions.verdict(await self._look())
-
     async def carry_out(
         self, work: decisions.Work, effects: tuple[decisions.Effect, ...]
     ) -> decisions.End:
@@ -157,8 +156,8 @@ class _Tool:
             assert event is not None, "the command neither ended nor waits for anything"
             work, effects = work.step(event)
 
-    async def _look(self) -> Report:
-        found = await look(self.messenger)
+    async def _look(self, ping_id: str) -> Report:
+        found = await look(self.messenger, self.epoch_s(), ping_id)
         if self.report is None:
             self.seen(found)
         self.report = found
@@ -171,11 +170,13 @@ class _Tool:
                 self._tell(text)
             case decisions.Ask():
                 return decisions.Answered(self.answer)
-            case decisions.Look(after_s):
+            case decisions.Look(after_s, ping_id):
                 await asyncio.sleep(after_s)
-                found = await self._look()
+                found = await self._look(ping_id)
                 return decisions.Looked(loop.time(), found)
             case decisions.Send():
+                if effect.command == PING:
+                    await self._give_way()
                 command = Command(
                     id=effect.command_id,
                     command=effect.command,
@@ -205,6 +206,12 @@ class _Tool:
                 return found
         return None
 
+    async def _give_way(self) -> None:
+        while True:
+            if not is_unheard(await self.messenger.read_state(), self.epoch_s()):
+                return
+            await asyncio.sleep(UNHEARD_POLL_S)
+
     def epoch_s(self) -> int:
         return (START_MS + self.person.host.skew_ms + round(self.world.loop.time() * 1000)) // 1000
 
@@ -231,7 +238,6 @@ class _Tool:
         is_said = is_flat and not self.world.settings.offset_lots  # else B holds no offset either
         if found is None or not (is_said or "Neutral: " in end.text):
             return
-        a, b = found.a.position, found.b.position
         self.person.said.append(
             Said(
                 self.world.loop.time(),
@@ -239,9 +245,9 @@ class _Tool:
                 Claim.FLATTEN_DONE if is_flat and end.code == 0 else Claim.STATUS_NEUTRAL,
                 end.text,
                 end.code,
-                a_lots=None if a is None else a.position_lots,
-                b_lots=None if b is None else b.position_lots,
-                dust_lots=0 if found.ledger is None else found.ledger.owed_lots or 0,
+                a_lots=lots_told(found.a),
+                b_lots=lots_told(found.b),
+                dust_lots=found.judgement.dust_lots,
             )
         )
 

@@ -11,7 +11,7 @@ import pytest
 from hedge.errors import ExchangeUnreachableError
 from hedge.launcher import decisions
 from tests.judge.facts import Claim
-from tests.simulation import end_kinds
+from tests.simulation import daemon, end_kinds, launcher
 from tests.simulation.__main__ import SPREAD
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import SPEC, A, B
@@ -173,8 +173,15 @@ def test_b_stays_until_leave_can_reach_the_exchange() -> None:
     on_stage(scene)
 
 
-def test_b_that_is_killed_while_leaving_is_started_and_asked_again() -> None:
-    """It may have owed something (84)."""
+def test_b_that_is_killed_while_leaving_is_started_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may have owed something (84); a stop lasts as long as the product's.
+
+    The new B has not heard the end of A: it learns from the exchange alone that nothing can fill.
+    """
+    for module in (daemon, launcher):
+        monkeypatch.setattr(module, "TIMING", replace(daemon.TIMING, stop_timeout_s=60.0))
 
     async def scene(stage: Stage) -> None:
         script = the_script(stage)
@@ -331,7 +338,7 @@ def test_b_alone_is_closed_by_force_and_trades_nothing_more() -> None:
         assert "flatten --force" in person.told[0].text
         person.flatten(force=True)
         await until(lambda: len(person.told) == 2)
-        assert person.told[1].text.startswith("B is flat. A is open: +0.0100 ETH")
+        assert person.told[1].text.startswith("B is flat. A is open: last known +0.0100 ETH")
         await asyncio.sleep(70)
         assert (exchange.lots(A), exchange.lots(B)) == (100, 0)
         assert stage.halt() is not None

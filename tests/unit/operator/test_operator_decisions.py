@@ -1,6 +1,7 @@
-"""What `halt`, `resume` and `flatten` decide, event by event, without a Redis."""
+"""What `status`, `halt`, `resume` and `flatten` decide, event by event, without a Redis."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,15 +22,18 @@ from hedge.operator.decisions import (
     WriteHalt,
     Written,
 )
-from hedge.operator.status import Report
+from hedge.operator.status import Report, report
 from hedge.wire.control import Halt, Halts
 from hedge.wire.state import Ready
-from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, told
+from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, SPEC, told
 
 READY_B = NEUTRAL.ready_b or READY_A
 HALTED_A = replace(READY_A, ready=False, state="halted")
 HALTED = told(halt=HALT, ready_a=HALTED_A)
-OWING = told(halt=HALT, ready_a=HALTED_A, ledger=replace(LEDGER, owed_lots=-100))
+FLAT_BEAT_B = replace(READY_B, position_lots=0)
+OWING = told(
+    halt=HALT, ready_a=HALTED_A, ready_b=FLAT_BEAT_B, ledger=replace(LEDGER, owed_lots=-100)
+)
 TO_A, TO_B = ("a", BeatId("a" * 16, 1)), ("b", BeatId("b" * 16, 1))
 STRANGER = replace(HALT, id="s", reason="foreign_trade_on_b")
 
@@ -182,22 +186,25 @@ def test_force_shows_what_it_does_and_asks() -> None:
     assert question == Ask("Resume?")
     lines = [one.text for one in shown if isinstance(one, Print)]
     assert "Open: B owes -0.0100 ETH." in lines
-    assert "The positions cancel out: B has nothing to trade." in lines
+    assert "To bring the pair together B will sell 0.0100 ETH at market." in lines
     command.post(Answered(Answer.NO))
     assert command.new == (End(5, "Not resumed."),)
     command = resume(force=True, yes=False)
-    command.look(told(halt=HALT, position_b=None))
+    command.look(told(halt=HALT, ready_b=None, position_b=None))
     assert "cannot be told" in str(command.new)
     command.post(Answered(Answer.NONE))
     assert "add --yes" in command.end.text
 
 
 def test_force_says_what_b_will_trade() -> None:
-    """The amount that brings the pair together, with `--yes` no question."""
+    """By what the daemons state now, or else by what they stated last; with `--yes` no question."""
     command = resume(force=True)
-    position_b = replace(NEUTRAL.position_b or POSITION, position_lots=0)
-    command.look(told(halt=HALT, position_b=position_b))
-    assert Print("To bring the pair together B will sell 0.0100 ETH at market.") in command.new
+    command.look(told(halt=HALT))
+    assert Print("The positions cancel out: B has nothing to trade.") in command.new
+    command = resume(force=True)
+    position_a = replace(POSITION, position_lots=150)
+    command.look(told(halt=HALT, ready_a=None, position_a=position_a))
+    assert Print("To bring the pair together B will sell 0.0050 ETH at market.") in command.new
     send = command.new[-1]
     assert isinstance(send, Send)
     assert (send.forced, send.note) == (True, "looked")
@@ -310,8 +317,8 @@ def flatten(*, yes: bool = True, force: bool = False) -> Command:
     return Command(*decisions.begin_flatten(command_id="c1", yes=yes, force=force))
 
 
-FLAT_A = replace(POSITION, position_lots=0)
-FLAT_B = replace(FLAT_A, account_index=22, instance="bbbb")
+def closed(beat: Ready, word: str) -> Ready:
+    return replace(acked(beat, word), position_lots=0)
 
 
 def test_flatten_shows_both_positions_and_asks() -> None:
@@ -338,10 +345,14 @@ def test_flatten_waits_until_both_are_flat_and_the_pair_is_halted() -> None:
     a, b = acked(READY_A, "closing"), acked(READY_B, "following")
     command.look(told(ready_a=a, ready_b=b), 101.0)
     assert command.new == (Look(decisions.POLL_S),)
-    command.look(told(ready_a=a, ready_b=b, position_a=FLAT_A, halt=HALT), 102.0)
+    a = closed(READY_A, "closing")
+    command.look(told(ready_a=a, ready_b=b, halt=HALT), 102.0)
     assert command.new == (Look(decisions.POLL_S),)
-    flat = told(ready_a=a, ready_b=b, position_a=FLAT_A, position_b=FLAT_B, halt=HALT)
-    command.look(flat, 103.0)
+    b = closed(READY_B, "following")
+    unproven = replace(b, proven=False)
+    command.look(told(ready_a=a, ready_b=unproven, halt=HALT), 103.0)
+    assert command.new == (Look(decisions.POLL_S),)
+    command.look(told(ready_a=a, ready_b=b, halt=HALT), 104.0)
     assert command.end.code == 0
     assert command.end.text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
 
@@ -414,9 +425,8 @@ def test_force_closes_one_side_and_says_what_it_leaves_open(
     assert closes in command.text()
     assert command.new[-1] == Send("c1", "flatten", (to,), forced=True)
     command.post(Written(100.0))
-    acks = {"a": acked(READY_A, "closing"), "b": acked(READY_B, "closing")}
-    beats = {"ready_a": None, "ready_b": None, f"ready_{to[0]}": acks[to[0]]}
-    command.look(told(**beats, position_a=FLAT_A, position_b=FLAT_B))
+    beats = {"a": closed(READY_A, "closing"), "b": closed(READY_B, "closing")}
+    command.look(told(**{"ready_a": None, "ready_b": None, f"ready_{to[0]}": beats[to[0]]}))
     assert command.end.code == 5
     assert command.end.text.startswith(end)
 
@@ -436,6 +446,66 @@ def test_flatten_without_a_undoes_what_was_published_by_hand() -> None:
 # --- status
 
 
-def test_status_is_one_sentence() -> None:
-    """The headline, exit code 0 whatever it says."""
-    assert decisions.verdict(OWING) == End(0, OWING.headline)
+def asking() -> Command:
+    """A `status` whose ping is written at 100 s."""
+    command = Command(*decisions.begin_status("c1"))
+    assert command.new == (Send("c1", "ping", ()),)
+    command.post(Written(100.0))
+    assert command.new == (Look(ping_id="c1"),)
+    return command
+
+
+def answered(**changes: Any) -> Report:
+    """What is read after the ping `c1`."""
+    return report(replace(NEUTRAL, **changes), SPEC, 11, 22, ping_id="c1")
+
+
+PONG_A, PONG_B = acked(READY_A, "pong"), acked(READY_B, "pong")
+
+
+def test_status_waits_for_the_answer_of_both() -> None:
+    """A side without a heartbeat, or one that has left, is not waited for."""
+    command = asking()
+    command.look(answered(ready_b=PONG_B), 100.0)
+    assert command.new == (Look(decisions.POLL_S, "c1"),)
+    report = answered(ready_a=PONG_A, ready_b=PONG_B)
+    command.look(report, 100.2)
+    assert command.end == End(0, report.headline)
+    assert isinstance(command.work, decisions.Inquiry)
+    assert command.work.report is report
+    for away in (None, replace(READY_A, left=True)):
+        command = asking()
+        command.look(answered(ready_a=away, ready_b=PONG_B), 100.0)
+        assert command.end.code == 5
+
+
+def test_what_is_open_between_two_heartbeats_is_looked_at_again() -> None:
+    """They are of different moments; what is still open after 2.5 s is said."""
+    open_ = answered(ready_a=PONG_A, ready_b=replace(PONG_B, position_lots=0))
+    command = asking()
+    command.look(open_, 100.0)
+    assert command.new == (Look(decisions.POLL_S, "c1"),)
+    command.look(answered(ready_a=PONG_A, ready_b=PONG_B), 101.0)
+    assert command.end.code == 0
+    command = asking()
+    command.look(open_, 100.0)
+    command.look(open_, 102.5)
+    assert command.end.text.startswith("NOT COVERED: ")
+    command = asking()
+    by_hand = replace(LEDGER, manual_lots=5)
+    command.look(answered(ready_a=PONG_A, ready_b=PONG_B, ledger=by_hand), 100.0)
+    assert command.end.code == 5
+
+
+def test_status_pings_again_each_second_and_gives_up_after_four_and_a_half() -> None:
+    """Another command may have taken the place of the ping; a deaf daemon stays unknown."""
+    command = asking()
+    deaf = answered(ready_b=PONG_B)
+    command.look(deaf, 101.0)
+    assert command.new == (Send("c1", "ping", ()),)
+    command.post(Written(101.0))
+    command.look(deaf, 101.9)
+    assert command.new == (Look(decisions.POLL_S, "c1"),)
+    command.look(deaf, 104.5)
+    assert command.end.code == 5
+    assert command.end.text.startswith("UNKNOWN: ")

@@ -24,11 +24,14 @@ from hedge.launcher.decisions import (
 )
 from hedge.operator.status import Report
 from hedge.wire.control import Halts, Lease
-from tests.report_kit import HALT, LEDGER, told
+from tests.report_kit import HALT, LEDGER, NEUTRAL, READY_A, told
 
 PLAN = Plan(patience_s=15.0, patience_b_s=400.0, order_life_s=353.0)
 PLAY = replace(PLAN, is_play=True, patience_b_s=15.0)
-OWES = told(ledger=replace(LEDGER, owed_lots=-100))
+OWES = told(
+    ready_b=replace(NEUTRAL.ready_b or READY_A, position_lots=0),
+    ledger=replace(LEDGER, owed_lots=-100),
+)
 SCRIPT_SAYS = (Say, Complain)
 
 
@@ -502,13 +505,13 @@ def test_not_covered_in_time_is_said_and_b_is_asked() -> None:
     assert script.state.code == 5
 
 
-def test_two_clean_endings_are_neutral_whatever_the_last_ledger_answers() -> None:
-    """Exit code 0 of both is the better witness than a ledger of a B that is gone."""
+def test_two_clean_endings_are_neutral_whatever_redis_shows_of_them() -> None:
+    """Exit code 0 of both is the better witness than the keys of a B that is gone."""
     script = running()
     script.signal()
     script.ends(A, 0)
     script.ends(B, 0)
-    script.look(told(ledger=replace(LEDGER, a_seq=6)))
+    script.look(told(ready_b=None))
     assert script.state.code == 0
     assert script.said.startswith("Both ended neutral")
 
