@@ -71,7 +71,7 @@ FAST = {
     "ws_retry_min_s": 0.05,
     "ws_retry_max_s": 0.4,
     "stop_timeout_s": 8.0,
-    "view_lag_s": 0.6,
+    "view_lag_s": 1.2,
     "start_timeout_s": 15.0,
 }
 """Timers short enough for tests and long enough for a busy machine."""

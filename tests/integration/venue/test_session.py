@@ -62,6 +62,12 @@ CALLS: dict[str, tuple[Ours, Theirs]] = {
         lambda ours: ours.account(7),
         lambda sdk: sdk.accounts.account_without_preload_content(by="index", value="7"),
     ),
+    "maker-only keys": (
+        lambda ours: ours.maker_only_keys(),
+        lambda sdk: sdk.accounts.get_maker_only_api_keys_without_preload_content(
+            account_index=ACCOUNT, authorization=TOKEN
+        ),
+    ),
     "recent trades": (
         lambda ours: ours.recent_trades(2, 100),
         lambda sdk: sdk.orders.recent_trades_without_preload_content(market_id=2, limit=100),
