@@ -887,7 +887,10 @@ def _look_whether_covered(state: State, event: Looked) -> Step:
     report = event.report
     if report is None or (b.deaths_s and not (b.has_beaten and report.b.is_ready)):
         return state, ()  # what the ledger says may be of a B that is gone
-    if report.is_covered:
+    # A that left with 0 was covered then, and its last heartbeat dies after some seconds.
+    left_covered = state.leave == 0 or (state.a is not None and state.a.left_cleanly)
+    is_open = report.judgement.is_neutral is False
+    if report.is_covered or (left_covered and not is_open):
         return _stop_b(state, event.now_s)
     return state, ()
 
@@ -1006,7 +1009,7 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     if is_shown and report.is_covered:
         return 0, (Say(report.balance),)
     if is_shown and 0 in (state.leave, state.a.code if state.a is not None else None):
-        return 0, (Say(f"Both ended neutral; last written: {report.positions_text}."),)
+        return 0, (Say(f"Both ended neutral: {report.positions_text}."),)
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
 
 
@@ -1025,7 +1028,7 @@ def _not_shown(state: State, report: Report) -> str:
         if one is not None and one.is_ours and one.code not in (0, None)
     ]
     why = "; ".join(codes) or "that A has left was not seen"
-    return f"Not known to be neutral: {why}; last written: {report.positions_text}."
+    return f"Not known to be neutral: {why}; {report.positions_text}."
 
 
 def code_of_cycles(code: int, *, net_lots: int, reached: bool) -> int:

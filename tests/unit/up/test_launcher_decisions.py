@@ -333,6 +333,15 @@ def test_a_signal_stops_a_then_waits_then_stops_b() -> None:
     assert [line[:8] for line in script.lines[before:]] == ["Neutral:"]
 
 
+def test_an_a_that_left_well_is_taken_at_its_word() -> None:
+    """It ended with 0, so B covered it; its last heartbeat dies before the script looks again."""
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.look(told(ready_a=None))
+    assert script.new == (Ask(B),)
+
+
 @pytest.mark.parametrize("code", [-9, -15, 1, 3, 5, 130])
 def test_an_a_that_has_not_left_is_seen_to_by_leave(code: int) -> None:
     """Killed while it leaves, or before it listened: `--leave`, then B."""
