@@ -79,6 +79,12 @@ def on_stop_signals(
             signal.signal(number, signal.SIG_DFL)
 
 
+def end_at_signals(end: Callable[[], None]) -> None:
+    """Call `end` at every such signal from here on, between bytecodes: it ends the process."""
+    for number in stop_signals():
+        signal.signal(number, lambda *_: end())
+
+
 def print_any_text() -> None:
     """Let no character that the terminal does not know end the program."""
     for stream in (sys.stdout, sys.stderr):

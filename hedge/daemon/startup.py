@@ -27,7 +27,12 @@ from hedge.daemon import left_markets, stop_request
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.host_os import loop_factory, on_stop_signals, print_any_text
+from hedge.daemon.host_os import (
+    end_at_signals,
+    loop_factory,
+    on_stop_signals,
+    print_any_text,
+)
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, setup_logging
 from hedge.daemon.order_requests import order_life_s
@@ -227,9 +232,12 @@ async def _until_stopped(manager: Shell, directory: Path) -> Ending:
     with on_stop_signals(loop, stopper.on_signal):
         following = asyncio.create_task(stop_request.follow(directory, stopper.request))
         try:
-            return await manager.run()
+            ending = await manager.run()
         finally:
             following.cancel()
+    # What is done keeps its exit code, whatever comes while links and loop are being closed.
+    end_at_signals(partial(_leave, exit_code_of(ending)))
+    return ending
 
 
 async def _manage(parts: Parts, manager: Shell) -> Ending:

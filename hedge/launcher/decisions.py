@@ -889,8 +889,8 @@ def _look_whether_covered(state: State, event: Looked) -> Step:
         return state, ()  # what the ledger says may be of a B that is gone
     # A that left with 0 was covered then, and its last heartbeat dies after some seconds.
     left_covered = state.leave == 0 or (state.a is not None and state.a.left_cleanly)
-    is_open = report.judgement.is_neutral is False
-    if report.is_covered or (left_covered and not is_open):
+    is_open = report.judgement.is_neutral is False and not report.is_only_by_hand
+    if report.is_covered or (left_covered and not is_open) or report.is_only_by_hand:
         return _stop_b(state, event.now_s)
     return state, ()
 

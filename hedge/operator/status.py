@@ -204,6 +204,15 @@ class Report:
         return beats[0].offset_lots if beats else 0
 
     @property
+    def is_only_by_hand(self) -> bool:
+        """Whether all that B should hold is what was published by hand: no waiting changes that."""
+        ledger, has_beat = self.ledger, self.b.beat is not None
+        if ledger is None or not has_beat or not ledger.manual_lots or ledger.inflight:
+            return False
+        is_alone = self.a.beat is None or self.a.beat.left
+        return is_alone and ledger.owed_lots in (None, 0, ledger.dust_lots)
+
+    @property
     def is_covered(self) -> bool:
         """Whether the pair may be called neutral."""
         return self.judgement.word is Word.NEUTRAL

@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hedge.daemon import host_os
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -105,3 +108,16 @@ def test_a_terminal_of_few_letters_is_no_reason_to_end() -> None:
         [sys.executable, "-c", text], env=environment, capture_output=True, check=True
     )
     assert shown.stdout == b"\\u5bf9\\u51b2 ok\n"
+
+
+def test_a_signal_after_the_end_keeps_the_exit_code() -> None:
+    """A process that is closing its links is asked once more: what it has reached stands."""
+    code = (
+        "import os, signal, time\n"
+        "from hedge.daemon import host_os\n"
+        "host_os.end_at_signals(lambda: os._exit(0))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "time.sleep(30)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False)
+    assert done.returncode == 0

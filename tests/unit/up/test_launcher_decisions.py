@@ -342,6 +342,17 @@ def test_an_a_that_left_well_is_taken_at_its_word() -> None:
     assert script.new == (Ask(B),)
 
 
+def test_what_was_published_by_hand_is_waited_for_by_nobody() -> None:
+    """B holds what a person told it to; asked to stop it names that, and ends with 5."""
+    script = running()
+    script.signal()
+    script.ends(A, 5)
+    script.ends(LEAVE, 5)
+    by_hand = replace(LEDGER, manual_lots=-5000, owed_lots=None, a_seq=None, a_instance=None)
+    script.look(told(ready_a=None, ledger=by_hand))
+    assert script.new == (Ask(B),)
+
+
 @pytest.mark.parametrize("code", [-9, -15, 1, 3, 5, 130])
 def test_an_a_that_has_not_left_is_seen_to_by_leave(code: int) -> None:
     """Killed while it leaves, or before it listened: `--leave`, then B."""
