@@ -45,7 +45,8 @@ print(hashlib.sha256(text).hexdigest())' 2>/dev/null)"
 
 prepare
 # A Ctrl-C while the interpreter loads is held back, where that can be, until the program hears it.
-if env --block-signal=INT true >/dev/null 2>&1; then
+# Asked of the help text: bash forgets a Ctrl-C that comes while a child runs which does not die of it.
+if env --help 2>/dev/null | grep -q -- --block-signal; then
     exec env --block-signal=INT,TERM .venv/bin/python -m hedge.launcher "$@"
 fi
 exec .venv/bin/python -m hedge.launcher "$@"

@@ -1000,7 +1000,9 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     """
     report, is_shown = state.report, has_a_left(state) and _has_b_left(state)
     if state.a is None and state.plan.only_b:
-        return 0, ()
+        if _has_b_left(state):
+            return 0, ()
+        return NotNeutralError.exit_code, (Say("B left something open; its lines say what."),)
     if report is None:
         told = Say("Redis does not answer: whether all is hedged is not known.")
         return NotNeutralError.exit_code, (told,)

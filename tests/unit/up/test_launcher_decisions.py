@@ -582,6 +582,17 @@ def test_b_alone_is_stopped_without_a_judgement() -> None:
     assert script.state.code == 0
 
 
+def test_b_alone_that_leaves_something_open_is_not_done() -> None:
+    """It holds what a person published: the exit code says so, and the line names it."""
+    script = Script(replace(PLAY, only_b=True))
+    by_hand = replace(LEDGER, manual_lots=-5000)
+    script.look(told(ready_a=None, ledger=by_hand))
+    script.signal()
+    script.ends(B, 5)
+    assert script.state.code == 5
+    assert "B left something open" in script.said
+
+
 def test_an_error_of_the_script_stops_what_was_started() -> None:
     """The error itself is said by the one who met it."""
     script = running()
