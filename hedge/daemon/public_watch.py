@@ -21,6 +21,8 @@ POLL_MS = 10_000
 """While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
 PAUSE_MIN_MS = 1000
 PAUSE_MAX_MS = 10_000
+STATED_MIN_S = 1.0
+"""What the exchange states of A's account is asked for no oftener."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Watcher:
         self._open_since_ms: int | None = None
         self._asked_ms: int | None = None
         self._pause_ms = PAUSE_MIN_MS
+        self._highest_id: int | None = None
 
     def loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
         """Return the named loops that watch until cancelled; none where the watch is off."""
@@ -119,7 +122,7 @@ class Watcher:
             if self._do.a_lives() or state.phase not in PROVEN_PHASES:
                 continue
             is_settled = state.a_fresh and state.differs is None
-            pause_s = timing.view_lag_s / (1 if is_settled else 3)
+            pause_s = max(STATED_MIN_S, timing.view_lag_s / (1 if is_settled else 3))
             now_ms = clock.now_ms()
             is_due = asked_ms is None or now_ms >= asked_ms + pause_s * 1000
             if is_due and self._parts.budget.has_room:
@@ -128,11 +131,13 @@ class Watcher:
 
     async def _state_of(self, peer: PeerVenue, asked_ms: int) -> None:
         try:
-            newest = 0 if self._do.state().a_fresh else (await peer.recent()).highest_id
+            if self._highest_id is None:
+                self._highest_id = (await peer.recent()).highest_id
             stated = await peer.stated()
         except VenueError as error:
             self._parts.log.warning("watch_unanswered", reason=error)
             return
+        newest = self._highest_id
         event = MakerStated(stated.position_lots, stated.open_orders, asked_ms, newest)
         self._post(event, self._parts.clock.mono_ns())
 
@@ -145,6 +150,7 @@ class Watcher:
             self._parts.log.warning("watch_unanswered", reason=error)
             return
         self._stale = False
+        self._highest_id = answer.highest_id
         self._post(PeerAnswered(answer, self._do.bases()), self._parts.clock.mono_ns())
         state = self._do.state()
         if state.a_fresh and state.looked and not hedger.is_watch_open(state):
