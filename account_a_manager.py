@@ -67,6 +67,8 @@ from hedge.maker.latency import Rounds
 from hedge.wire.control import FLATTEN, Command, Halt
 from hedge.wire.state import PositionState, Ready
 
+_FOLLOW_MS = 8_000
+"""So long A waits for B's acknowledgement of a `flatten`."""
 _HOLDER_BEATS = 2
 """So many new heartbeats of another A, after the first one read, show that it lives."""
 LEAVE_S = 60.0
@@ -99,6 +101,7 @@ class AccountAManager(Shell):
         self._as_of_s = 0
         self._rounds = Rounds(self.log)
         self._proven_epoch = ""
+        self._flatten: tuple[str, int] | None = None
         self._holder: LeaseAnswer | None = None
         self._holder_beats: set[tuple[str, int]] = set()
         self._shown: tuple[str, ...] | None = None
@@ -194,6 +197,8 @@ class AccountAManager(Shell):
         B may have hedged by its watch before it heard A's message: then no result announces the
         ledger that answers A, so whoever waits for one looks for it.
         """
+        if self._flatten is not None:
+            self.look_now()
         if self.state.phase in (Phase.AWAITING_HEDGE, Phase.STOPPING):
             self.look_now(speak=self.state.phase is Phase.STOPPING)
         return Tick(own_shown=self.is_own_shown())
@@ -367,8 +372,30 @@ class AccountAManager(Shell):
         why = statements.why_not_closing(self.state, self.facts(), alone=command.forced)
         if why:
             return f"refused: {why}"
-        self.post(FlattenRequested(alone=command.forced))
+        if not command.forced:
+            self._flatten = command.id, self.parts.clock.now_ms() + _FOLLOW_MS
+            return "closing once B has acknowledged it"
+        self.post(FlattenRequested(alone=True))
         return "closing"
+
+    def _follow_flatten(self, ready_b: Ready | None) -> None:
+        """Close once B shows that it has the same command; drop it where B does not in time.
+
+        A heartbeat that is still fresh may be the last word of a dead B: A alone would make a
+        hedged pair naked.
+        """
+        if self._flatten is None:
+            return
+        command_id, until_ms = self._flatten
+        is_fresh = self.origin.is_fresh(self.parts.names.ready_b, ready_b)
+        outcome = dict(ready_b.acks).get(command_id) if ready_b is not None and is_fresh else None
+        if outcome is None and self.parts.clock.now_ms() < until_ms:
+            return
+        self._flatten = None
+        if outcome is not None and not outcome.startswith("refused"):
+            self.post(FlattenRequested(alone=False))
+        else:
+            self.voice.note("flatten_dropped", outcome or "B has not acknowledged it", loud=True)
 
     # --- Redis ----------------------------------------------------------------------------
 
@@ -378,6 +405,7 @@ class AccountAManager(Shell):
             self.post(RedisChanged(up=False))
             return
         self._see_holder(snapshot.ready_a)
+        self._follow_flatten(snapshot.ready_b)
         if not self.state.redis_up:
             self._publish_position()
             self.post(RedisChanged(up=True))

@@ -155,3 +155,22 @@ async def test_a_reduces_what_a_dead_b_does_not_hold(
         pair.start_b()
         await resumed(pair)
         assert await trades_of_a(pair) >= trades
+
+
+async def test_a_flatten_right_after_b_died_closes_nothing(pair: Pair) -> None:
+    """B's heartbeat outlives it for a moment; A alone would make a hedged pair naked."""
+    await flat(pair)
+    await pair.fill_a()
+    await pair.until_neutral()
+    before = await pair.positions()
+    pair.kill_b()
+    code, text = await pair.command("flatten", "--yes")
+    assert code == 5, text
+    assert await pair.positions() == before
+    pair.start_b()
+    await pair.until_ready_b()
+    await pair.until_neutral()
+    code, text = await pair.command("flatten", "--yes")
+    assert code == 0, text
+    assert await pair.positions() == (0, 0)
+    await resumed(pair)
