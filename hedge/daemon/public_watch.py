@@ -21,7 +21,7 @@ POLL_MS = 10_000
 """While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
 PAUSE_MIN_MS = 1000
 PAUSE_MAX_MS = 10_000
-STATED_MIN_S = 1.0
+STATED_MIN_S = 2.0
 """What the exchange states of A's account is asked for no oftener."""
 
 
