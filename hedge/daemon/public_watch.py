@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
@@ -21,6 +22,8 @@ POLL_MS = 10_000
 """While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
 PAUSE_MIN_MS = 1000
 PAUSE_MAX_MS = 10_000
+UNKNOWN_MS = 3000
+"""So long a B without a view of A waits for A's own word before it asks the exchange."""
 STATED_MIN_S = 2.0
 """What the exchange states of A's account is asked for no oftener."""
 
@@ -112,14 +115,20 @@ class Watcher:
     async def _ask_what_is_stated(self, peer: PeerVenue) -> None:
         """While A is silent ask what the exchange states of its position and its orders.
 
-        Every `view_lag_s`, three times as often while B's view of A is not known to be current.
+        Every `view_lag_s`, three times as often while B's view of A is not known to be current. An
+        A that was heard a moment ago, or may answer in a moment, is waited for first.
         """
         clock, timing = self._parts.clock, self._parts.config.timing
         asked_ms: int | None = None
+        silent_ms = clock.now_ms()
         while True:
             await clock.sleep(timing.beat_s / 2)
             state = self._do.state()
             if self._do.a_lives() or state.phase not in PROVEN_PHASES:
+                silent_ms = clock.now_ms()
+                continue
+            patience_ms = FRESH_MS if state.a_fresh else UNKNOWN_MS
+            if clock.now_ms() < silent_ms + patience_ms:
                 continue
             is_settled = state.a_fresh and state.differs is None
             pause_s = max(STATED_MIN_S, timing.view_lag_s / (1 if is_settled else 3))

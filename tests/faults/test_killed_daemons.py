@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -20,23 +21,21 @@ pytestmark = [
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """A running pair on an exchange that takes its time, so that orders are caught in flight."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    """A running pair on an exchange that takes its time, so that orders are caught in flight.
+
+    Every test has an exchange of its own: each start of a daemon costs some 2,000 of the
+    24,000 that one owner may ask in a minute, and one exchange for all of them answers 429.
+    """
     settings = {
         "strategy.quantity": "1.0",
         "strategy.depth": 2,
         "strategy.on_partial_fill": "keep",  # so that A sends nothing while B hedges
     }
-    async with Pair(tmp_path_factory.mktemp("pair"), tier="standard", settings=settings) as made:
+    async with Pair(tmp_path, tier="standard", settings=settings) as made:
         await made.start()
         yield made
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def both_alive(pair: Pair) -> None:
-    """Begin every test with two living daemons, whatever the one before it left."""
-    await pair.revive()
 
 
 async def goes_on(pair: Pair) -> None:
