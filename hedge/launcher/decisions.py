@@ -68,6 +68,10 @@ LEFT_AT_ONCE = (
 )
 STOPPED_EARLY = "Stopped before the pair was running."
 NOTHING_RUNS = "Nothing of this pair runs on this host."
+CUT_OFF = (
+    "Nothing of this pair runs on this host, but its end was not in order: making sure that no"
+    " order of A rests ..."
+)
 
 
 # --- before anything runs
@@ -396,10 +400,17 @@ def begin_start(plan: Plan, now_s: float) -> Step:
 
 
 def begin_stop(plan: Plan, living: dict[str, int | None], now_s: float) -> Step:
-    """Begin to stop what runs on this host; `living` are the daemons' process ids."""
+    """Begin to stop what runs on this host; `living` are the daemons' process ids.
+
+    Where nothing lives A is held to have died: `main_A.py --leave` sees to what it left behind.
+    """
     a, b = (Daemon(name, living[name], is_ours=False) if name in living else None for name in SIDES)
+    told: tuple[Effect, ...] = ()
+    if not living:
+        a, told = Daemon(A, code=BUG, is_ours=False), (Say(CUT_OFF),)
     state = State(plan=plan, phase=Phase.WATCHING, a=a, b=b, goal=Goal.SCRIPT)
-    return _stop(state, now_s)
+    state, effects = _stop(state, now_s)
+    return state, (*told, *effects)
 
 
 # --- stepping

@@ -23,12 +23,14 @@ LOG = "launcher.log"
 class Record:
     """How a launcher stands: `run` names it, `running` is the exit code of a start that is done.
 
-    `code` is its own exit code, None while it works.
+    `code` is its own exit code, None while it works. `owes_a`: it started an A
+    of which it is not seen that it left, so an order may rest.
     """
 
     run: str
     running: int | None = None
     code: int | None = None
+    owes_a: bool = False
 
 
 class Desk:

@@ -125,6 +125,11 @@ class Pair:
         self._perform(effects)
         return self._drive()
 
+    @property
+    def has_a_left(self) -> bool:
+        """Whether it is shown, after a run or a stop, that nothing of A rests any more."""
+        return decisions.has_a_left(self._state)
+
     def _plan(self, options: Options | None) -> decisions.Plan:
         config = options.config if options is not None else self._config_path
         timing = self.config.timing

@@ -3,7 +3,9 @@
 import secrets
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hedge.config.load import load_config
 from hedge.config.schema import Config
@@ -32,18 +34,25 @@ def run_real(options: Options, supervisor: Supervisor) -> int:
     with desk:
         supervisor.terminal.keep(desk.log)
         record = Record(run)
-        desk.write(record)
 
-        def on_running(code: int) -> None:
-            desk.write(Record(run, running=code))
+        def keep(**changes: Any) -> None:
+            nonlocal record
+            record = replace(record, **changes)
+            desk.write(record)
 
-        hooks = Hooks(asked=desk.taken_request, on_running=on_running)
+        keep()
+        hooks = Hooks(
+            asked=desk.taken_request,
+            on_started=lambda: keep(owes_a=not options.only_b),
+            on_running=lambda code: keep(running=code),
+        )
         pair = Pair(supervisor, config, path, desk.path, hooks=hooks)
         code = decisions.LEFT_AT_ONCE_CODE
         try:
             code = pair.run(options)
+            record = replace(record, owes_a=record.owes_a and not pair.has_a_left)
         finally:
-            desk.write(Record(run, code=code))
+            keep(code=code)
             pair.close()
     return code
 
@@ -59,16 +68,20 @@ def stop_real(options: Options, supervisor: Supervisor) -> int:
         code = _stop_by_launcher(desk, supervisor)
         if code is not None:
             return code
-    if not desk.living():
+    record = desk.read()
+    if not desk.living() and (record is None or not record.owes_a):
         supervisor.say(decisions.NOTHING_RUNS)
         return 0
     with desk:
         supervisor.terminal.keep(desk.log)
         pair = Pair(supervisor, config, path, desk.path)
         try:
-            return pair.stop(desk.living())
+            code = pair.stop(desk.living())
         finally:
             pair.close()
+        if record is not None:
+            desk.write(replace(record, code=code, owes_a=record.owes_a and not pair.has_a_left))
+    return code
 
 
 def _load(options: Options) -> tuple[Config, Path]:

@@ -93,6 +93,25 @@ def test_a_stop_with_a_dead_cancels_what_it_left(quiet: "Quiet") -> None:
     assert "Nothing of this pair runs" in again.text
 
 
+def test_a_stop_with_all_dead_cancels_what_a_left(quiet: "Quiet") -> None:
+    """All three killed while A's order rests: the stop script does not say that nothing is left."""
+    config, paper = quiet
+    with script("--config", str(config), "--detach") as start:
+        assert start.ends() == 0, start.text
+    eventually_sync(lambda: rests(paper), 30, "A's order rests")
+    for name in ("hedge.launcher", "main_A.py", "main_B.py"):
+        os.kill(pid_of(config, name), signal.SIGKILL)
+    with script("--config", str(config), "--stop") as stop:
+        assert stop.ends(90) == 5, stop.text
+    assert "its end was not in order" in stop.lines[0]
+    assert stop.lines[-1].startswith("Stopped. UNKNOWN: A last known 0.0000 ETH")
+    assert not rests(paper)
+    assert processes_of(config) == []
+    with script("--config", str(config), "--stop") as again:
+        assert again.ends() == 0
+    assert again.lines == ["Nothing of this pair runs on this host."]
+
+
 def test_a_halted_pair_is_started_and_has_a_way_out(quiet: "Quiet") -> None:
     """B away, A filled and halted: a start keeps both running, and what it says leads out (29)."""
     config, paper = quiet

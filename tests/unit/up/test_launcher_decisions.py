@@ -649,6 +649,18 @@ def test_the_stop_script_with_a_dead_never_says_neutral_of_what_may_rest() -> No
     assert script.said.startswith("Stopped. Not known to be neutral: that A has left was not seen")
 
 
+@pytest.mark.parametrize(("leave", "code"), [(0, 0), (5, 5), (3, 5), (2, 5)])
+def test_the_stop_script_with_all_dead_sees_to_what_a_left(leave: int, code: int) -> None:
+    """Nothing runs and A did not leave: `--leave` is run, and only its 0 ends with 0."""
+    script = Script(living={})
+    assert script.done == [Start(LEAVE)]
+    assert script.said == decisions.CUT_OFF
+    script.ends(LEAVE, leave)
+    script.look(told() if leave == 0 else OWES)
+    assert script.state.code == code
+    assert decisions.has_a_left(script.state) is (leave in decisions.LEFT)
+
+
 def test_the_stop_script_leaves_b_to_an_a_elsewhere() -> None:
     """Another A holds the lease: it may place orders as long as it runs."""
     script = Script(living={B: 22})
