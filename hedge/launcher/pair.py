@@ -296,8 +296,7 @@ class Pair:
         command = [sys.executable, f"{side}.py", "--market", self.config.market]
         command += [*self._arguments[name], "--config", str(self._config_path)]
         log = self._log(side)
-        if name not in self.daemons:
-            self.supervisor.follow(log, self.supervisor.prefix(side[-1]))
+        self.supervisor.follow(log, self.supervisor.prefix(side[-1]))
         child = Child(
             name,
             command,

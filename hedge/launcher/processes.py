@@ -319,7 +319,7 @@ class Supervisor:
         self.say = terminal.say
         self.prefix = terminal.prefix
         self.children: list[Child] = []
-        self._followers: list[Follower] = []
+        self._followers: dict[Path, Follower] = {}
 
     def add(self, child: Child) -> Child:
         """Own a child: it is watched, and killed at the end if it still runs."""
@@ -331,12 +331,13 @@ class Supervisor:
         self.children.clear()
 
     def follow(self, path: Path, prefix: str) -> None:
-        """Show what `path` gains from now on."""
-        self._followers.append(Follower(path, prefix))
+        """Show what `path` gains from now on; once, however often it is asked for."""
+        if path not in self._followers:
+            self._followers[path] = Follower(path, prefix)
 
     def pump(self) -> None:
         """Show new log lines, those of both sides in order of time."""
-        lines = [line for follower in self._followers for line in follower.new_lines()]
+        lines = [line for follower in self._followers.values() for line in follower.new_lines()]
         for _, line in sorted(lines, key=lambda item: item[0]):
             self.terminal.show(line)
 

@@ -212,3 +212,15 @@ def test_a_rotated_log_is_followed(tmp_path: Path) -> None:
     assert follower.new_lines() == []
     log.write_text("after\n")
     assert [line for _, line in follower.new_lines()] == ["after"]
+
+
+def test_a_log_that_two_children_write_is_shown_once(
+    supervisor: Supervisor, ears: Ears, tmp_path: Path
+) -> None:
+    """A and its `--leave` write one log: no line of it is told twice."""
+    log = tmp_path / "main_A.log"
+    for _ in range(2):
+        supervisor.follow(log, "A| ")
+    log.write_text("2026-11-30 10:00:00.000+0000 [INFO] start\n")
+    supervisor.pump()
+    assert sum("[INFO] start" in line for line in ears.lines) == 1
