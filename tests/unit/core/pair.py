@@ -55,8 +55,10 @@ class Daemon:
         self.answer: Callable[[], Any] | None = None
         self.fence_wanted = False
         self.streams_up = True
+        self.before: Any = state
 
     def post(self, event: Any) -> None:
+        self.before = self.state
         state, effects = self.core.step(self.state, event, self.pair.facts)
         self.state = state
         for effect in effects:
@@ -153,7 +155,7 @@ class A(Daemon):
         assert seq == self.said_seq + 1, "seq grows by one with each statement"
         assert self.book is not None
         assert position_lots == self.book.net_lots, "the position stated is the book's"
-        gap_ms = self.state.contradiction_ms
+        gap_ms = self.before.contradiction_ms  # a late step may prove anew in the same breath
         assert self.book.consistent or (gap_ms is not None and self.pair.now_ms > gap_ms + 1000)
         self.said_seq = seq
         if self.pair.redis.up:
