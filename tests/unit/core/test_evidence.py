@@ -28,6 +28,7 @@ def side(name: str, lots: int | None, **changes: Any) -> SideShown:
         (100, 0, 0, NOTHING, Word.OPEN),
         (100, -100, 0, Owed(0, manual_lots=5), Word.OPEN),
         (100, -100, 0, Owed(0, is_inflight=True), Word.OPEN),
+        (None, 0, 0, Owed(0, manual_lots=5), Word.OPEN),  # whatever A holds
         (None, 0, 0, NOTHING, Word.UNKNOWN),
         (0, None, 0, NOTHING, Word.UNKNOWN),
         (None, None, 0, NOTHING, Word.UNKNOWN),
