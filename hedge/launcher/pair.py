@@ -80,7 +80,7 @@ class Pair:
         self._reader: PairReader | None = None
         self._arguments: dict[str, list[str]] = {}
         self._detached = False
-        self._told: set[int] = set()
+        self._told: set[Child | Running] = set()
         self._is_signalled = False
 
     def close(self) -> None:
@@ -193,13 +193,14 @@ class Pair:
 
     def _deaths(self) -> list[decisions.Ended]:
         """Return what ended since the last call: children, and what an earlier command started."""
-        watched = {id(one): one for one in (*self.supervisor.children, *self.daemons.values())}
+        watched = dict.fromkeys((*self.supervisor.children, *self.daemons.values()))
+        self._told.intersection_update(watched)
         found = []
-        for key, one in watched.items():
+        for one in watched:
             code = one.poll()
-            if code is None or key in self._told:
+            if code is None or one in self._told:
                 continue
-            self._told.add(key)
+            self._told.add(one)
             self.supervisor.pump()
             words = (one.last_words(), tuple(one.tail())) if isinstance(one, Child) else ("", ())
             found.append(decisions.Ended(time.monotonic(), one.name, code, *words))

@@ -83,7 +83,7 @@ class Script:
         self.children = children
         self.is_detached = begun[0].plan.detach
         self._is_stop = begun[0].goal is decisions.Goal.SCRIPT
-        self._told: set[int] = set()
+        self._told: set[Child] = set()
         self._first_s: float | None = None
         self._is_signalled = False
         self.last_words = ""
@@ -125,8 +125,8 @@ class Script:
             self._is_signalled = True
             self._post(decisions.Signalled(now_s))
         for name, child in list(self.children.items()):
-            if child.code is not None and id(child) not in self._told:
-                self._told.add(id(child))
+            if child.code is not None and child not in self._told:
+                self._told.add(child)
                 self._post(decisions.Ended(now_s, name, child.code, child.daemon.ended))
         if now_s >= self.state.look_at_s:
             self._post(await self._look(now_s))
