@@ -136,6 +136,7 @@ async def resumed(pair: Pair, *extra: str) -> None:
     """End a halt as a person would, and see the pair trade again."""
     await pair.until_ready_b()
     await pair.until_neutral(PATIENCE_S)
+    await pair.until_shown(PATIENCE_S)
     code, text = await pair.command("resume", *extra)
     assert code == 0, text
     await pair.until_resting()

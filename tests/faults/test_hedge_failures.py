@@ -72,6 +72,7 @@ async def resumed(pair: Pair) -> None:
     """Resume once B has hedged what it owed, and see the pair trade again."""
     await pair.until_ready_b()
     await pair.until_neutral()
+    await pair.until_shown()
     code, text = await pair.command("resume")
     assert code == 0, text
     await pair.fill_a()

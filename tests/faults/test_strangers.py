@@ -105,6 +105,7 @@ async def test_a_is_liquidated(pair: Pair) -> None:
     assert await pair.positions() == (0, 0)
     assert await pair.resting() == []
     await pair.paper.collateral(ACCOUNT_A, "100000")
+    await pair.until_shown()
     code, text = await pair.command("resume")
     assert code == 0, text
     await pair.until_resting()

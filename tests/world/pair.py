@@ -492,6 +492,23 @@ class Pair:
 
         await self.until(neutral, "a covered, neutral pair", timeout_s)
 
+    async def until_shown(self, timeout_s: float = 20.0) -> None:
+        """Wait until the heartbeats of both show what they hold, as an operator's tool judges it.
+
+        A heartbeat is up to one beat older than the positions and the ledger.
+        """
+
+        async def shown() -> bool:
+            beats = [await self.key(name) for name in (self.names.ready_a, self.names.ready_b)]
+            return [
+                None
+                if beat is None or not beat["shown"] or beat["position_base_amount"] is None
+                else lots(beat["position_base_amount"])
+                for beat in beats
+            ] == [*await self.positions()]
+
+        await self.until(shown, "both positions in heartbeats", timeout_s)
+
     async def until_position_b(self, amount: str, timeout_s: float = 15.0) -> None:
         """Wait until B's position on the exchange is exactly this."""
         wanted = lots(amount)
