@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -28,9 +29,12 @@ async def sign(method: str, *args: Any, chain_id: int = 304, **extra: Any) -> tu
 
 
 CREATE = (0, 123, 1_000, 405_000, 1, 0, 1, 0, 0, -1)
-PARENT = CreateOrderTxReq(0, 1, 1_000, 405_000, 1, 0, 1, 0, 0, -1)
-CHILD = CreateOrderTxReq(0, 2, 0, 405_000, 0, 2, 0, 1, 400_000, -1)
-TAKE = CreateOrderTxReq(0, 3, 0, 405_000, 0, 4, 0, 1, 410_000, -1)
+# Orders of a group expire together: -1 is 28 days from the signer's own clock, read for each order
+# anew, and a millisecond between two of them makes the group "OrderExpiry is invalid".
+EXPIRY_MS = int(time.time() * 1000) + 28 * 24 * 3600 * 1000
+PARENT = CreateOrderTxReq(0, 1, 1_000, 405_000, 1, 0, 1, 0, 0, EXPIRY_MS)
+CHILD = CreateOrderTxReq(0, 2, 0, 405_000, 0, 2, 0, 1, 400_000, EXPIRY_MS)
+TAKE = CreateOrderTxReq(0, 3, 0, 405_000, 0, 4, 0, 1, 410_000, EXPIRY_MS)
 MARKET = (1, (1 << 48) - 1, 1, (1 << 32) - 1, 0, 1, 0, 1, 0, 0)
 
 
