@@ -80,9 +80,9 @@ async def _inquire(state: PairState) -> Report:
         if event is None:
             raise InternalBugError("the question neither ended nor waits for anything.")
         work, effects = work.step(event)
-    if work.report is None:
+    if work.inquiry.report is None:
         raise InternalBugError("the question ended without an answer.")
-    return work.report
+    return work.inquiry.report
 
 
 def _show(report: Report) -> None:
@@ -181,6 +181,7 @@ def resume(
     """Go on after a halt, once B has hedged everything and is ready."""
     begun = decisions.begin_resume(
         command_id=secrets.token_hex(8),
+        ping_id=secrets.token_hex(8),
         force=force,
         reason=reason,
         yes=yes,

@@ -177,18 +177,23 @@ def verdict(report: Report) -> End:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """One `status` under way: a ping, and the heartbeats that answer it; `report` is the newest."""
+    """A ping, and the heartbeats that answer it; `report` is the newest.
+
+    It is over, without another effect, once `report` is what can be known now.
+    """
 
     ping_id: str
     wait_s: float = PING_WAIT_S
     poll_s: float = POLL_S
+    settles_halted: bool = False
+    """Also of a halted pair, what is open may be only the time between two heartbeats."""
     sent_s: float = 0.0
     deadline_s: float | None = None
     answered_s: float | None = None
     report: Report | None = None
 
     def step(self, event: Event) -> tuple["Inquiry", tuple[Effect, ...]]:
-        """Return the state after `event` and what is to be done."""
+        """Return the state after `event` and what is to be done; nothing: it is over."""
         match event:
             case Written(now_s):
                 until_s = now_s + self.wait_s if self.deadline_s is None else self.deadline_s
@@ -203,7 +208,7 @@ class Inquiry:
                 if not waits:
                     return state.settle(now_s, report)
                 if self.deadline_s is None or now_s >= self.deadline_s:
-                    return state, (verdict(report),)
+                    return state, ()
                 if now_s >= self.sent_s + PING_EVERY_S:  # another command may have replaced it
                     return state, (self.send,)
                 return state, (Look(self.poll_s, self.ping_id),)
@@ -213,10 +218,11 @@ class Inquiry:
     def settle(self, now_s: float, report: Report) -> tuple["Inquiry", tuple[Effect, ...]]:
         """End, unless what is open may be only the time between two heartbeats."""
         since_s = now_s if self.answered_s is None else self.answered_s
-        is_passing = report.judgement.word is Word.OPEN and not report.is_halted
-        if is_passing and BY_HAND not in report.uncovered and now_s < since_s + SETTLE_S:
+        is_passing = report.judgement.word is Word.OPEN and BY_HAND not in report.uncovered
+        settles = self.settles_halted or not report.is_halted
+        if is_passing and settles and now_s < since_s + SETTLE_S:
             return replace(self, answered_s=since_s), (Look(self.poll_s, self.ping_id),)
-        return self, (verdict(report),)
+        return self, ()
 
     @property
     def send(self) -> Send:
@@ -224,12 +230,26 @@ class Inquiry:
         return Send(self.ping_id, PING, ())
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One `status` under way."""
+
+    inquiry: Inquiry
+
+    def step(self, event: Event) -> tuple["Asking", tuple[Effect, ...]]:
+        """Return the state after `event` and what is to be done."""
+        inquiry, effects = self.inquiry.step(event)
+        if not effects and inquiry.report is not None:
+            effects = (verdict(inquiry.report),)
+        return Asking(inquiry), effects
+
+
 def begin_status(
     ping_id: str, *, wait_s: float = PING_WAIT_S, poll_s: float = POLL_S
-) -> tuple[Inquiry, tuple[Effect, ...]]:
+) -> tuple[Asking, tuple[Effect, ...]]:
     """Begin to ask both daemons how they are."""
-    state = Inquiry(ping_id, wait_s, poll_s)
-    return state, (state.send,)
+    inquiry = Inquiry(ping_id, wait_s, poll_s)
+    return Asking(inquiry), (inquiry.send,)
 
 
 # --- what commands have in common
@@ -275,10 +295,12 @@ class Force:
 class Resumption:
     """One `resume` under way: it releases what it has shown, and nothing else.
 
-    `before` None: the state was not read yet. `shown`: the halts that the person saw. `to`: the
-    daemons that the command was sent to.
+    `inquiry`: what both say of themselves now, for a heartbeat may be older than the newest fill.
+    `before` None: that is not known yet. `shown`: the halts that the person saw. `to`: the daemons
+    that the command was sent to.
     """
 
+    inquiry: Inquiry
     command_id: str = ""
     force: Force | None = None
     wait_s: float = RESUME_WAIT_S
@@ -292,10 +314,10 @@ class Resumption:
 
     def step(self, event: Event) -> tuple["Resumption", tuple[Effect, ...]]:
         """Return the state after `event` and what is to be done."""
+        if self.before is None:
+            return self._ask(event)
         match event:
             case Looked(now_s, report):
-                if self.before is None:
-                    return self._first_look(report)
                 if not self.to:
                     return self.send(report)
                 return self, (self._after_sending(now_s, report),)
@@ -306,7 +328,16 @@ class Resumption:
             case HostLooked():
                 return self._on_host(event)
 
-    def _first_look(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
+    def _ask(self, event: Event) -> tuple["Resumption", tuple[Effect, ...]]:
+        """Hear from both first: what is released rests on what they say after the question."""
+        inquiry, effects = self.inquiry.step(event)
+        state = replace(self, inquiry=inquiry)
+        if effects or inquiry.report is None:
+            return state, effects
+        return state.begin(inquiry.report)
+
+    def begin(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
+        """Say what stands in the way, or go on: nothing does, or the person forces it."""
         state = replace(self, before=report, shown=report.halts)
         if not _addressed(report):
             return replace(state, on_host=True), (LookAtHost(),)
@@ -394,18 +425,22 @@ class Resumption:
         if not known:
             headline = "" if self.before is None else self.before.headline
             return state, (End(0, f"Not halted, nothing to resume. {headline}"),)
-        shown = tuple(Print(f"Halted{halt_words(halt)}.") for halt in state.shown)
-        if self.force is None:
-            unexplained = [halt for halt in state.shown if asks_for_force(halt)]
-            if unexplained:
-                return state, (*shown, _needs_force(unexplained[0]))
-        else:
-            hint = "No daemon runs: at its start B trades until it is the other side of A."
-            shown = (*shown, Print(hint))
-            if self.force.ask:
-                return state, (*shown, Ask(QUESTION))
+        lines = [f"Halted{halt_words(halt)}." for halt in state.shown]
+        unexplained = [halt for halt in state.shown if asks_for_force(halt)]
+        if self.force is None and unexplained:
+            return state, (*map(Print, lines), _needs_force(unexplained[0]))
+        lines.append(self._what_a_start_does)
+        shown = tuple(map(Print, lines))
+        if self.force is not None and self.force.ask:
+            return state, (*shown, Ask(QUESTION))
         state, effects = state.release_on_host()
         return state, (*shown, *effects)
+
+    @property
+    def _what_a_start_does(self) -> str:
+        """Say what follows the release: where the positions do not cancel out B trades."""
+        last = "" if self.before is None else f" ({self.before.positions_text})"
+        return f"No daemon runs{last}: at its start B trades until it is the other side of A."
 
     def release_on_host(self) -> tuple["Resumption", tuple[Effect, ...]]:
         """Release what was shown without a daemon."""
@@ -452,6 +487,7 @@ def _ended_on_host(event: HostLooked) -> End:
 def begin_resume(
     *,
     command_id: str,
+    ping_id: str,
     force: bool,
     reason: str,
     yes: bool,
@@ -459,13 +495,13 @@ def begin_resume(
     poll_s: float = POLL_S,
 ) -> tuple[Resumption, tuple[Effect, ...]]:
     """Begin to resume; a forced resumption needs a reason, and asks unless `yes`."""
-    if not force:
-        return Resumption(command_id, None, wait_s, poll_s), (Look(),)
-    if not reason.strip():
+    inquiry = Inquiry(ping_id, poll_s=poll_s, settles_halted=True)
+    how = Force(reason.strip(), ask=not yes) if force else None
+    state = Resumption(inquiry, command_id, how, wait_s, poll_s)
+    if how is not None and not how.reason:
         msg = '`resume --force` needs a reason: add --reason "what you checked".'
-        return Resumption(command_id), (End(ConfigError.exit_code, msg),)
-    how = Force(reason.strip(), ask=not yes)
-    return Resumption(command_id, how, wait_s, poll_s), (Look(),)
+        return state, (End(ConfigError.exit_code, msg),)
+    return state, (inquiry.send,)
 
 
 def _refusal(report: Report) -> str:
@@ -749,4 +785,4 @@ def _flattened(report: Report, what: Closed) -> End:
             return End(REFUSED, f"B is flat. A is open: {report.position_text(report.a)}.")
 
 
-Work = Resumption | Flattening | Halting | Inquiry
+Work = Resumption | Flattening | Halting | Asking

@@ -77,6 +77,7 @@ class Person:
         """`hedgectl.py resume`, with `--force` and a reason or without; `then` hears its end."""
         begun = decisions.begin_resume(
             command_id=self._new_id(),
+            ping_id=self._new_id(),
             force=force,
             reason="looked" if force else "",
             yes=False,

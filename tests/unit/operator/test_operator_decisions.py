@@ -42,6 +42,11 @@ def acked(beat: Ready, word: str = decisions.RELEASED) -> Ready:
     return replace(beat, acks=(("c1", word),))
 
 
+def answered(ping_id: str = "c1", **changes: Any) -> Report:
+    """What is read after a ping."""
+    return report(replace(NEUTRAL, **changes), SPEC, 11, 22, ping_id=ping_id)
+
+
 RESUMED = told(ready_a=acked(READY_A), ready_b=acked(READY_B))
 
 
@@ -71,8 +76,14 @@ class Command:
 
 
 def resume(*, force: bool = False, reason: str = "looked", yes: bool = True) -> Command:
-    begun = decisions.begin_resume(command_id="c1", force=force, reason=reason, yes=yes)
-    return Command(*begun)
+    """A `resume` whose ping is written at 97 s."""
+    command = Command(
+        *decisions.begin_resume(command_id="c1", ping_id="p1", force=force, reason=reason, yes=yes)
+    )
+    if command.new == (Send("p1", "ping", ()),):
+        command.post(Written(97.0))
+        assert command.new == (Look(ping_id="p1"),)
+    return command
 
 
 def sent(report: Report = HALTED, *, force: bool = False) -> Command:
@@ -88,7 +99,6 @@ def sent(report: Report = HALTED, *, force: bool = False) -> Command:
 def test_a_covered_pair_is_resumed_by_a_command_to_both() -> None:
     """It answers the heartbeats that were read, and releases the ids that were shown."""
     command = resume()
-    assert command.new == (Look(),)
     command.look(HALTED)
     assert command.new == (Send("c1", "resume", (TO_A, TO_B), ("h",)),)
     command.post(Written(100.0))
@@ -137,9 +147,28 @@ def test_a_pair_that_is_not_halted_has_nothing_to_resume() -> None:
 def test_what_is_open_refuses_a_resumption(report: Report) -> None:
     """Owed amounts, or a B that is not ready."""
     command = resume()
-    command.look(report)
+    command.look(report, 97.5)
+    if report is OWING:  # perhaps only the time between two heartbeats
+        assert command.new == (Look(decisions.POLL_S, "p1"),)
+        command.look(report, 100.0)
     assert command.end.code == 5
     assert command.end.text.startswith("Not resumed: B ")
+
+
+def test_a_resumption_rests_on_what_both_say_after_the_question() -> None:
+    """A heartbeat may be older than the newest fill, or its daemon dead; none answers for both."""
+    pong_a, pong_b = (replace(beat, acks=(("p1", "pong"),)) for beat in (HALTED_A, READY_B))
+    halts = Halts(halts=(HALT,))
+    silent_b = answered("p1", halts=halts, ready_a=pong_a)
+    command = resume()
+    command.look(silent_b, 97.5)
+    assert command.new == (Look(decisions.POLL_S, "p1"),)
+    command.look(answered("p1", halts=halts, ready_a=pong_a, ready_b=pong_b), 98.0)
+    assert command.new == (Send("c1", "resume", (TO_A, TO_B), ("h",)),)
+    command = resume()
+    command.look(silent_b, 101.5)
+    assert command.end.code == 5
+    assert "B: did not answer within 4.5 s" in command.end.text
 
 
 def test_a_halt_of_the_meantime_is_not_released() -> None:
@@ -182,6 +211,7 @@ def test_force_shows_what_it_does_and_asks() -> None:
     """The person sees what is open and what B will trade; only a yes writes."""
     command = resume(force=True, yes=False)
     command.look(OWING)
+    command.look(OWING, 102.5)
     *shown, question = command.new
     assert question == Ask("Resume?")
     lines = [one.text for one in shown if isinstance(one, Print)]
@@ -233,6 +263,8 @@ def test_with_both_down_the_files_of_this_host_are_released() -> None:
     kept = replace(HALT, id="k")
     command.post(HostLooked((kept,), ("a", "b")))
     assert command.new[-1] == ReleaseOnHost(("h", "k"))
+    assert "No daemon runs (A last known +0.0100 ETH" in command.text()
+    assert "at its start B trades until it is the other side of A" in command.text()
     command.post(HostLooked((), ("a", "b")))
     assert command.end.code == 0
     assert "files of A and B on this host" in command.end.text
@@ -455,11 +487,6 @@ def asking() -> Command:
     return command
 
 
-def answered(**changes: Any) -> Report:
-    """What is read after the ping `c1`."""
-    return report(replace(NEUTRAL, **changes), SPEC, 11, 22, ping_id="c1")
-
-
 PONG_A, PONG_B = acked(READY_A, "pong"), acked(READY_B, "pong")
 
 
@@ -471,8 +498,8 @@ def test_status_waits_for_the_answer_of_both() -> None:
     report = answered(ready_a=PONG_A, ready_b=PONG_B)
     command.look(report, 100.2)
     assert command.end == End(0, report.headline)
-    assert isinstance(command.work, decisions.Inquiry)
-    assert command.work.report is report
+    assert isinstance(command.work, decisions.Asking)
+    assert command.work.inquiry.report is report
     for away in (None, replace(READY_A, left=True)):
         command = asking()
         command.look(answered(ready_a=away, ready_b=PONG_B), 100.0)
