@@ -14,13 +14,15 @@ def facts_of(parts: Parts) -> Facts:
     """Return what is true outside now."""
     market = parts.venue.market_now
     depth, level = parts.venue.depth(), parts.config.strategy.depth
+    now_ms = parts.clock.now_ms()
+    has_room, used = parts.budget.at(now_ms)
     return Facts(
-        now_ms=parts.clock.now_ms(),
+        now_ms=now_ms,
         bid_ticks=pricing.level_ticks(depth, Side.BUY, level),
         ask_ticks=pricing.level_ticks(depth, Side.SELL, level),
         mark_ticks=_mark_of(depth),
-        room=parts.budget.has_room,
-        crowded=parts.budget.used_fraction >= CROWDED,
+        room=has_room,
+        crowded=used >= CROWDED,
         market_status=market.status,
         spec=market.spec,
     )

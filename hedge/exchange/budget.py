@@ -44,8 +44,7 @@ class RequestBudget:
     @property
     def used_fraction(self) -> float:
         """Share of the rolling minute's requests that is spent, 0 to 1."""
-        self._forget(self._clock.now_ms())
-        return len(self._taken) / self._limit
+        return self.at(self._clock.now_ms())[1]
 
     @property
     def is_silenced(self) -> bool:
@@ -56,11 +55,14 @@ class RequestBudget:
     @property
     def has_room(self) -> bool:
         """Whether a NORMAL request would be let through now."""
-        now_ms, silent_until = self._clock.now_ms(), self._silent_until_ms
+        return self.at(self._clock.now_ms())[0]
+
+    def at(self, now_ms: int) -> tuple[bool, float]:
+        """Return `has_room` and `used_fraction` of this moment."""
         self._forget(now_ms)
-        if silent_until is not None and now_ms < silent_until:
-            return False
-        return len(self._taken) < self._limit - self._reserve
+        used, silent_until = len(self._taken), self._silent_until_ms
+        is_silenced = silent_until is not None and now_ms < silent_until
+        return not is_silenced and used < self._limit - self._reserve, used / self._limit
 
     async def take(self, priority: Priority = Priority.NORMAL) -> None:
         """Take one request. URGENT waits for a slot where none is left.

@@ -86,7 +86,7 @@ async def _live(loop: loops.VirtualLoop, secret: bytes | None) -> Earlier:
     from tests.simulation.daemon import Tools  # noqa: PLC0415  it imports this module's users
     from tests.simulation.schedule import Profile, Stage  # noqa: PLC0415
 
-    loop._now = -float(EARLIER_S)
+    loop.set_time(-float(EARLIER_S))
     stage = Stage(loop, EARLIER_SEED, Profile(faults=()), Tools(), None)
     world = stage.world
     world.settings = replace(world.settings, secret=secret, offset_lots=0, keep=False)

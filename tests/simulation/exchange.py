@@ -198,7 +198,7 @@ class SimExchange:
 
     def epoch_ms(self) -> int:
         """Return the venue's wall clock."""
-        return START_MS + round(self.loop.time() * 1000)
+        return START_MS + self.loop.now_ms
 
     def ladder(self, bids: int = PLENTY, asks: int = PLENTY, market_id: int = 0) -> None:
         """Rest house liquidity: lots on each side, 0 for none."""

@@ -139,12 +139,12 @@ class SimClock:
         self._loop, self._host = loop, host
 
     def now_ms(self) -> int:
-        return self._host.boot_ms + round(self._loop.time() * 1000)
+        return self._host.boot_ms + self._loop.now_ms
 
     def epoch_ms(self) -> int:
         host = self._host
         if not host.is_off:
-            return START_MS + host.skew_ms + round(self._loop.time() * 1000)
+            return START_MS + host.skew_ms + self._loop.now_ms
         if host.unmet_clock:
             host.tally.reach(host.unmet_clock)
             host.unmet_clock = ""

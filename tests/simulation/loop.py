@@ -116,7 +116,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._now = 0.0
+        self.set_time(0.0)
         self._clock_resolution = 1e-9
         self.callbacks = 0
         self._timers = 0
@@ -128,6 +128,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     get_debug = staticmethod(bool)
     """Never; every future asks for it, and a function of ours would cost as much as the future."""
+
+    def set_time(self, now_s: float) -> None:
+        """Let it be that many virtual seconds since the start."""
+        self._now = now_s
+        self.now_ms = round(now_s * 1000)
 
     def time(self) -> float:
         """Return virtual seconds since the start."""
@@ -176,7 +181,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     heapq.heappop(due)
                 if not due:
                     raise DeadlockError
-                self._now = max(self._now, due[0][0])
+                if due[0][0] > self._now:
+                    self.set_time(due[0][0])
             while due and due[0][0] <= self._now:
                 ready.append(heapq.heappop(due)[2])
             for _ in range(len(ready)):

@@ -214,7 +214,7 @@ class _Tool:
             await asyncio.sleep(UNHEARD_POLL_S)
 
     def epoch_s(self) -> int:
-        return (START_MS + self.person.host.skew_ms + round(self.world.loop.time() * 1000)) // 1000
+        return (START_MS + self.person.host.skew_ms + self.world.loop.now_ms) // 1000
 
     def _on_host(self, released: Halts) -> decisions.HostLooked:
         """Look at the files of the person's host, and release what is given."""

@@ -398,7 +398,7 @@ class Stage:
         command = Command(
             id=f"resume {halt.id} {self.loop.time()}",
             command=RESUME,
-            timestamp=(START_MS + round(self.loop.time() * 1000)) // 1000,
+            timestamp=(START_MS + self.loop.now_ms) // 1000,
             to=self.newest_beats(),
             halts=ids,
             forced=forced,

@@ -80,7 +80,7 @@ class Socket:
     # --- running --------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
-        return round(self._loop.time() * 1000) + START_MS
+        return START_MS + self._loop.now_ms
 
     def reach(self, kind: str) -> None:
         """Count that a living process met a fault."""

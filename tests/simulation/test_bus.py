@@ -162,10 +162,10 @@ def test_the_wall_clock_jumps_and_drifts_and_the_other_one_does_not() -> None:
         clock = SimClock(loop, host)
         wall, monotonic = clock.epoch_ms(), clock.now_ms()
         host.jump(-600_000, "clock jumped")
-        loop._now += 10
+        loop.set_time(10.0)
         assert clock.epoch_ms() - wall == -590_000
         host.let_drift(0.01, loop.time(), "clock drifts")
-        loop._now += 100
+        loop.set_time(110.0)
         assert clock.epoch_ms() - wall == -489_000
         assert clock.now_ms() - monotonic == 110_000
         host.set_right()

@@ -376,7 +376,7 @@ def test_reads_meet_the_same_stuck_replica() -> None:
         await scene.trade(1)
         weather = scene.host.venue
         at_ms, until_ms = weather._stuck
-        if START_MS + round(scene.loop.time() * 1000) < until_ms:
+        if START_MS + scene.loop.now_ms < until_ms:
             assert (await scene.a.account()).position_lots == before
             assert weather._stuck == (at_ms, until_ms)
         assert scene.exchange.tally.reached["replica stuck"] > 0
