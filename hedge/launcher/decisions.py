@@ -177,7 +177,8 @@ class Daemon:
 
     `is_ours` is false for one that an earlier command started: its exit code is not ours to know.
     `pid` is for showing. It has `worked` once its heartbeat said that it is ready, `beat` once
-    there was one of this process. It is started again at `again_s`, with growing `backoff_s`.
+    there was one of this process; `has_left` once one of these said that nothing is left open. It
+    is started again at `again_s`, with growing `backoff_s`.
     """
 
     name: str
@@ -188,6 +189,7 @@ class Daemon:
     instance: str | None = None
     former: str | None = None
     worked: bool = False
+    has_left: bool = False
     is_asked: bool = False
     deaths_s: tuple[float, ...] = ()
     backoff_s: float = 0.0
@@ -460,10 +462,12 @@ def _seen(state: State, event: Looked) -> State:
         return state
     for name, view in ((A, event.report.a), (B, event.report.b)):
         one, beat = _daemon(state, name), view.beat
-        if one is None or beat is None or not one.runs or beat.instance == one.former:
+        if one is None or beat is None or beat.instance == one.former:
             continue
-        worked = one.worked or beat.ready
-        state = _with(state, replace(one, instance=beat.instance, worked=worked))
+        if one.runs or beat.instance == one.instance:
+            worked = one.worked or beat.ready
+            one = replace(one, instance=beat.instance, worked=worked, has_left=beat.left)
+            state = _with(state, one)
     return state
 
 
@@ -571,6 +575,7 @@ def _started_again(state: State, one: Daemon, now_s: float) -> Step:
         started_s=now_s,
         former=one.instance or one.former,
         instance=None,
+        has_left=False,
         again_s=math.inf,
     )
     return _with(state, anew), (Start(one.name),)
@@ -932,14 +937,37 @@ def _stop_b(state: State, now_s: float) -> Step:
     report = state.report
     state = _with(state, replace(b, is_asked=True))
     end_s = now_s + min(state.plan.patience_b_s, 10 * state.plan.order_life_s)
-    state = _enter(state, Phase.STOPPING_B, now_s, deadline_s=end_s)
+    look_s = math.inf if b.is_ours else now_s
+    state = _enter(state, Phase.STOPPING_B, now_s, look_at_s=look_s, deadline_s=end_s)
     return replace(state, report=report), (Ask(B),)
+
+
+def _look_for_the_last_word(state: State, event: Looked) -> Step:
+    """Watch the heartbeats of a B that is no child of ours, until the first look after its end.
+
+    Its exit code is not ours to know, so its word that it left is the only evidence of its end.
+    """
+    b, report = state.b, event.report
+    if report is not None and not (state.report is not None and _is_last_word(state.report)):
+        state = replace(state, report=report)
+    if b is None or b.is_ours:
+        return replace(state, look_at_s=math.inf), ()
+    if not b.runs:
+        return _finish(state)
+    return replace(state, look_at_s=event.now_s + LOOK_EVERY_S), ()
+
+
+def _is_last_word(report: Report) -> bool:
+    """Whether it shows that B left, and that all was covered then."""
+    return report.b.beat is not None and report.b.beat.left and report.is_covered
 
 
 def _on_b_ended(state: State, one: Daemon, event: Ended) -> Step:
     """Finish with a B that left; start one again that died, and ask it again."""
     early = one.is_asked and not one.has_beaten and not one.deaths_s
-    if event.code in (*LEFT, ConfigError.exit_code) or early or not one.is_ours:
+    if not one.is_ours:
+        return replace(state, look_at_s=event.now_s), ()
+    if event.code in (*LEFT, ConfigError.exit_code) or early:
         return _finish(state) if state.phase is Phase.STOPPING_B else (state, ())
     deaths_s = (*one.deaths_s, event.now_s)
     if state.plan.is_play or event.code in INCURABLE or len(deaths_s) >= LOOP_DEATHS:
@@ -1010,6 +1038,7 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     After B's end its last ledger answers nothing any more, so the endings are the better witness.
     """
     report, is_shown = state.report, has_a_left(state) and _has_b_left(state)
+    ended = state.b is not None and (state.leave == 0 or _left_cleanly(state.a))
     if state.a is None and state.plan.only_b:
         if _has_b_left(state):
             return 0, ()
@@ -1021,27 +1050,40 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
         return NotNeutralError.exit_code, (Say(report.headline),)
     if is_shown and report.is_covered:
         return 0, (Say(report.balance),)
-    if is_shown and 0 in (state.leave, state.a.code if state.a is not None else None):
+    if is_shown and ended and not report.is_contradicted:
         return 0, (Say(f"Both ended neutral: {report.positions_text}."),)
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
 
 
+def _left_cleanly(one: Daemon | None) -> bool:
+    return one is not None and one.left_cleanly
+
+
 def _has_b_left(state: State) -> bool:
-    """Whether B ended in order; of one that is not ours only that it ended is known."""
+    """Whether B ended in order: by its exit code, or by its last word where it is no child of ours.
+
+    Where none ran here its heartbeat may still show it.
+    """
     b = state.b
-    return b is None or (not b.runs and (b.code == 0 or not b.is_ours))
+    return b is None or (not b.runs and (b.code == 0 if b.is_ours else b.has_left))
 
 
 def _not_shown(state: State, report: Report) -> str:
-    if not report.is_covered:
+    is_open = report.judgement.is_neutral is False
+    if is_open or not (report.is_covered or (report.is_contradicted and has_a_left(state))):
         return report.balance
-    codes = [
+    why = [
         f"{one.name} ended with exit code {one.code}"
         for one in (state.a, state.b)
         if one is not None and one.is_ours and one.code not in (0, None)
     ]
-    why = "; ".join(codes) or "that A has left was not seen"
-    return f"Not known to be neutral: {why}; {report.positions_text}."
+    if state.b is not None and not state.b.is_ours and not state.b.has_left:
+        why.append("B ended without its last word")
+    if not why and not has_a_left(state):
+        why.append("that A has left was not seen")
+    if not why:
+        why.append("the positions do not cancel out")
+    return f"Not known to be neutral: {'; '.join(why)}; {report.positions_text}."
 
 
 def code_of_cycles(code: int, *, net_lots: int, reached: bool) -> int:
@@ -1112,7 +1154,7 @@ _LOOKS = {
     Phase.LEAVING: _nothing_to_see,
     Phase.HOLDING: _look_for_an_a_elsewhere,
     Phase.COVERING: _look_whether_covered,
-    Phase.STOPPING_B: _nothing_to_see,
+    Phase.STOPPING_B: _look_for_the_last_word,
 }
 _DEADLINES = {
     Phase.WAITING_FOR_B: _b_is_late,

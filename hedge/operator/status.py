@@ -213,6 +213,16 @@ class Report:
         return is_alone and ledger.owed_lots in (None, 0, ledger.dust_lots)
 
     @property
+    def is_contradicted(self) -> bool:
+        """Whether what was last known of both positions speaks against "neutral"."""
+        a, b = self.a.known.last_known, self.b.known.last_known
+        if a is None or b is None:
+            return False
+        dust_lots = self.ledger.dust_lots if self.ledger is not None else 0
+        differs = a.position_lots + b.position_lots - self._offset_lots
+        return differs not in (0, -dust_lots)
+
+    @property
     def is_covered(self) -> bool:
         """Whether the pair may be called neutral."""
         return self.judgement.word is Word.NEUTRAL

@@ -24,7 +24,7 @@ from hedge.launcher.decisions import (
 )
 from hedge.operator.status import Report
 from hedge.wire.control import Halts, Lease
-from tests.report_kit import HALT, LEDGER, NEUTRAL, READY_A, told
+from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, told
 
 PLAN = Plan(patience_s=15.0, patience_b_s=400.0, order_life_s=353.0)
 PLAY = replace(PLAN, is_play=True, patience_b_s=15.0)
@@ -32,6 +32,7 @@ OWES = told(
     ready_b=replace(NEUTRAL.ready_b or READY_A, position_lots=0),
     ledger=replace(LEDGER, owed_lots=-100),
 )
+B_LEFT = told(ready_b=replace(NEUTRAL.ready_b or READY_A, left=True))
 SCRIPT_SAYS = (Say, Complain)
 
 
@@ -630,11 +631,74 @@ def test_the_stop_script_stops_a_then_b() -> None:
     script.ends(A, 0)
     script.ends(LEAVE, 0)
     script.look(told())
+    script.look(told())
     script.ends(B, 0)
+    script.look(B_LEFT)
     assert script.done == [Ask(A), Start(LEAVE), Ask(B)]
     assert script.lines == [script.said]
     assert script.said.startswith("Stopped. Neutral:")
     assert script.state.code == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "said"),
+    [
+        (B_LEFT, 0, "Stopped. Neutral:"),
+        (replace(B_LEFT, a=replace(B_LEFT.a, beat=None)), 0, "Stopped. Both ended neutral:"),
+        (told(), 5, "Stopped. Not known to be neutral: B ended without its last word"),
+        (told(ready_b=None), 5, "Stopped. UNKNOWN:"),
+        (OWES, 5, "Stopped. NOT COVERED:"),
+        (
+            told(ready_a=None, ready_b=None, position_b=replace(POSITION, position_lots=-90)),
+            5,
+            "Stopped. Not known to be neutral: B ended without its last word; A last known",
+        ),
+        (None, 5, "Stopped. Not known to be neutral: B ended without its last word"),
+    ],
+)
+def test_the_last_word_of_a_b_that_is_no_child_is_its_evidence(
+    last: Report | None, code: int, said: str
+) -> None:
+    """Its exit code is not ours to know; what was read before its end says nothing of that."""
+    script = Script(living={A: 11, B: 22})
+    script.ends(A, 0)
+    script.ends(LEAVE, 0)
+    script.look(told())
+    script.look(told())
+    script.ends(B, 0)
+    assert not script.state.is_over
+    script.look(last)
+    assert script.said.startswith(said)
+    assert script.state.code == code
+
+
+def test_a_last_word_is_remembered_until_the_end() -> None:
+    """A heartbeat lives some seconds: A's has gone when B ends."""
+    script = Script(living={A: 11, B: 22})
+    script.ends(A, 0)
+    script.ends(LEAVE, 0)
+    script.look(told())
+    script.look(B_LEFT)
+    script.look(told(ready_a=None, ready_b=None))
+    script.ends(B, 0)
+    script.look(told(ready_a=None, ready_b=None))
+    assert script.said.startswith("Stopped. Neutral:")
+    assert script.state.code == 0
+
+
+def test_a_dead_b_has_not_ended_neutral() -> None:
+    """Killed long ago: nothing shows its position, whatever was last known of both."""
+    script = Script(living={A: 11})
+    script.ends(A, 0)
+    script.ends(LEAVE, 0)
+    script.look(told(ready_b=None))
+    assert script.said.startswith("Stopped. UNKNOWN:")
+    assert script.state.code == 5
+    script = Script(living={A: 11})  # whose own exit code is not known
+    script.ends(A, 0)
+    script.ends(LEAVE, 5)
+    script.look(told(ready_b=None))
+    assert script.state.code == 5
 
 
 def test_the_stop_script_with_a_dead_never_says_neutral_of_what_may_rest() -> None:
@@ -645,6 +709,7 @@ def test_the_stop_script_with_a_dead_never_says_neutral_of_what_may_rest() -> No
     script.wait(353.1)
     script.look(told())
     script.ends(B, 0)
+    script.look(B_LEFT)
     assert script.state.code == 5
     assert script.said.startswith("Stopped. Not known to be neutral: that A has left was not seen")
 
