@@ -67,7 +67,7 @@ class AccountKeyError(HedgeError):
 
 
 class NotNeutralError(HedgeError):
-    """The pair's positions do not cancel out."""
+    """It is not shown that the pair's positions cancel out."""
 
     exit_code = 5
 

@@ -212,7 +212,7 @@ async def _work(parts: Parts, build: Build) -> int:
     """Run this side in its market until stopped."""
     if await _manage(parts, build(parts)) is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
-            "stopped, but not everything is covered: see `python hedgectl.py status`."
+            "stopped, and it is not shown that all is covered: see `python hedgectl.py status`."
         )
     left_markets.end(parts)
     return 0

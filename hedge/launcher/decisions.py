@@ -601,8 +601,10 @@ def _on_signalled_again(state: State) -> Step:
 
 def _still_there(state: State, running: list[Daemon]) -> str:
     names = " and ".join(one.name for one in running)
+    was = "was asked to leave and still runs: it ends once nothing of it is open."
+    were = "were asked to leave and still run: each ends once nothing of it is open."
     return (
-        f"{names} was asked to leave and still runs: it ends once nothing of it is open."
+        f"{names} {was if len(running) == 1 else were}"
         f" `python hedgectl.py status{state.plan.config_option}` says how it stands."
     )
 

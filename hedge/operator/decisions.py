@@ -162,6 +162,7 @@ Effect = Print | Ask | Look | Send | WriteHalt | LookAtHost | ReleaseOnHost | En
 
 REFUSED = NotNeutralError.exit_code
 STATUS_FIRST = "look at `python hedgectl.py status` first"
+LOOK_AT_BOTH = "Look at both positions on Lighter"
 NO_TERMINAL = "nothing was answered. Where there is no terminal add --yes."
 
 
@@ -426,15 +427,24 @@ class Resumption:
             headline = "" if self.before is None else self.before.headline
             return state, (End(0, f"Not halted, nothing to resume. {headline}"),)
         lines = [f"Halted{halt_words(halt)}." for halt in state.shown]
-        unexplained = [halt for halt in state.shown if asks_for_force(halt)]
-        if self.force is None and unexplained:
-            return state, (*map(Print, lines), _needs_force(unexplained[0]))
+        if self.force is None and (refusal := state.refusal_on_host()):
+            return state, (*map(Print, lines), refusal)
         lines.append(self._what_a_start_does)
         shown = tuple(map(Print, lines))
         if self.force is not None and self.force.ask:
             return state, (*shown, Ask(QUESTION))
         state, effects = state.release_on_host()
         return state, (*shown, *effects)
+
+    def refusal_on_host(self) -> End | None:
+        """Refuse where a person must have looked at both positions; no daemon shows them."""
+        unexplained = next((halt for halt in self.shown if asks_for_force(halt)), None)
+        is_open = self.before is not None and self.before.is_contradicted
+        if self.before is None or not (unexplained or is_open):
+            return None
+        why = f"neither daemon runs, so nothing shows the positions ({self.before.positions_text})"
+        cure = advice_for(unexplained.reason) if unexplained else LOOK_AT_BOTH
+        return End(REFUSED, f'Not resumed: {why}. {cure}, then `resume --force --reason "…"`.')
 
     @property
     def _what_a_start_does(self) -> str:
@@ -447,21 +457,13 @@ class Resumption:
         return replace(self, is_releasing=True), (ReleaseOnHost(self._ids, self.force is not None),)
 
 
-def _needs_force(halt: Halt) -> End:
-    return End(
-        REFUSED,
-        "Not resumed: neither daemon runs, so nothing shows the positions."
-        f" {advice_for(halt.reason)},"
-        ' then `resume --force --reason "…"`.',
-    )
-
-
 def _runs_here(event: HostLooked) -> End:
     names = _and([side.upper() for side in event.running])
+    verbs = "runs on this host and has" if len(event.running) == 1 else "run on this host and have"
     return End(
         REFUSED,
-        f"Not resumed: {names} runs on this host and has no heartbeat in Redis (cut off from it,"
-        " or just started). Wait for its heartbeat, then resume again.",
+        f"Not resumed: {names} {verbs} no heartbeat in Redis (cut off from it, or just started)."
+        " Wait for it, then resume again.",
     )
 
 
@@ -715,7 +717,8 @@ def _closable(report: Report, *, force: bool) -> Closed | str:
 def _why_not_both(report: Report, *, stops_b: bool) -> str:
     a, b = report.a, report.b
     if a.answered is None and b.answered is None:
-        return f"{a.why_not_ready}, and {b.why_not_ready}. Start both, then flatten again."
+        why = f"{a.why_not_ready}, and {b.why_not_ready}"
+        return f"{why}. Start what does not run, then flatten again."
     if a.answered is None:
         return (
             f"{a.why_not_ready}, and only A closes A's position. Start main_A.py, then flatten"

@@ -28,6 +28,8 @@ from hedge.wire.state import Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
 RESUME = "`python hedgectl.py resume`"
+_PROVING = "reconciling"
+"""The word for a fence that is on its way, in the heartbeat of either side."""
 PING_WAIT_S = 4.5
 """So long a daemon may take to acknowledge a ping in its heartbeat."""
 
@@ -108,6 +110,8 @@ class SideView:
             return Evidence(beat.position_lots, Source.LEFT, age_s), ""
         if not beat.proven:
             return None, f"its book is not proven{' yet' if self._is_starting else ''}"
+        if not beat.shown and beat.state == _PROVING:
+            return None, "its book is being proven anew"
         if not beat.shown:
             return None, "it does not hear the exchange"
         return Evidence(beat.position_lots, Source.HEARTBEAT, age_s), ""

@@ -34,6 +34,7 @@ FLAT_BEAT_B = replace(READY_B, position_lots=0)
 OWING = told(
     halt=HALT, ready_a=HALTED_A, ready_b=FLAT_BEAT_B, ledger=replace(LEDGER, owed_lots=-100)
 )
+FLAT_B = replace(NEUTRAL.position_b or POSITION, position_lots=0)
 TO_A, TO_B = ("a", BeatId("a" * 16, 1)), ("b", BeatId("b" * 16, 1))
 STRANGER = replace(HALT, id="s", reason="foreign_trade_on_b")
 
@@ -284,7 +285,10 @@ def test_with_both_down_a_running_process_is_not_passed_over() -> None:
     command = down()
     command.post(HostLooked((), ("a",), ("b",)))
     assert command.end.code == 5
-    assert "B runs on this host" in command.end.text
+    assert "B runs on this host and has no heartbeat" in command.end.text
+    command = down()
+    command.post(HostLooked((), (), ("a", "b")))
+    assert "A and B run on this host and have no heartbeat" in command.end.text
 
 
 def test_with_both_down_and_no_halt_there_is_nothing_to_resume() -> None:
@@ -303,6 +307,22 @@ def test_with_both_down_a_position_changed_from_outside_needs_force() -> None:
     command = down(told(halt=STRANGER, ready_a=None, ready_b=None), force=True)
     command.post(HostLooked((), ("a", "b")))
     assert command.new[-1] == ReleaseOnHost(("s",), forced=True)
+
+
+def test_with_both_down_positions_that_do_not_cancel_out_need_force() -> None:
+    """The last that was known of them: a person looks, and hears what a start does."""
+    naked = told(halt=HALT, ready_a=None, ready_b=None, position_b=FLAT_B)
+    command = down(naked)
+    command.post(HostLooked((), ("a", "b")))
+    assert command.end.code == 5
+    assert "A last known +0.0100 ETH" in command.end.text
+    assert 'Look at both positions on Lighter, then `resume --force --reason "…"`' in (
+        command.end.text
+    )
+    command = down(naked, force=True)
+    command.post(HostLooked((), ("a", "b")))
+    assert command.new[-1] == ReleaseOnHost(("h",), forced=True)
+    assert "at its start B trades until it is the other side of A" in command.text()
 
 
 # --- halt
@@ -420,7 +440,7 @@ B_STOPPED = replace(READY_B, ready=False, state="halted", reasons=("halted: drif
         ({"ready_b": None}, "Start main_B.py"),
         ({"ready_b": B_STOPPED}, "resume --force"),
         ({"ready_a": None}, "Start main_A.py"),
-        ({"ready_a": None, "ready_b": None}, "Start both"),
+        ({"ready_a": None, "ready_b": None}, "Start what does not run"),
     ],
 )
 def test_flatten_is_refused_where_one_side_cannot_act(

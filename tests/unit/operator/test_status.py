@@ -116,6 +116,10 @@ def test_a_side_that_has_not_proven_its_book_is_starting_for_a_minute() -> None:
         ({"ready_a": replace(READY_A, beat=1, proven=False)}, "A: did not answer within 4.5 s"),
         ({"ready_a": None}, "A: no heartbeat"),
         ({"ready_a": flat(READY_A, shown=False, timestamp=1)}, "A: it does not hear the exchange"),
+        (
+            {"ready_a": flat(READY_A, shown=False, state="reconciling", ready=False)},
+            "A: its book is being proven anew",
+        ),
         ({"ready_a": replace(flat(READY_A), position_lots=None)}, "A: its position is unknown"),
         ({"ready_a": flat(READY_A, proven=False, beat=99)}, "A: its book is not proven"),
     ],

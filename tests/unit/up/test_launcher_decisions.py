@@ -488,7 +488,7 @@ def test_the_second_signal_kills_no_daemon() -> None:
     script.post(decisions.SignalledAgain(script.now_s))
     assert [one for one in script.new if not isinstance(one, Complain)] == [Ask(B), Release()]
     assert "A cancels what rests" in script.lines[-2]
-    assert "main_A and main_B was asked to leave" in script.said
+    assert "main_A and main_B were asked to leave" in script.said
     assert script.state.code == 5
 
 
