@@ -187,6 +187,10 @@ class AccountAManager(Shell):
         """Return the maker's phase."""
         return self.state.phase.value
 
+    def own_lots(self) -> int | None:
+        """Return the maker's own position."""
+        return self.state.net_lots
+
     def open_points(self) -> tuple[str, ...]:
         """Return what keeps a clean stop waiting."""
         return statements.open_points(self.parts, self.state)

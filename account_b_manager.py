@@ -172,6 +172,10 @@ class AccountBManager(Shell):
         """Return the hedger's phase."""
         return self.state.phase.value
 
+    def own_lots(self) -> int | None:
+        """Return the hedger's own position."""
+        return self.state.net_lots
+
     def open_points(self) -> tuple[str, ...]:
         """Return what keeps a clean stop waiting."""
         state, owed = self.state, hedger.owed_lots(self.state)

@@ -139,6 +139,10 @@ class Shell(ABC):
         """Return the core's phase in one word."""
 
     @abstractmethod
+    def own_lots(self) -> int | None:
+        """Return the position of the own book, None while it is unknown."""
+
+    @abstractmethod
     def on_trades(self, new: tuple[Trade, ...], received_ns: int) -> None:
         """Turn new trades of our account into events."""
 
@@ -264,15 +268,21 @@ class Shell(ABC):
             self._finish(neutral=neutral)
 
     async def _say_left(self) -> None:
-        """Write that we left until the other side answers that, or has left too, at most 5 s."""
-        clock = self.parts.clock
+        """Write that we left until the other side answers that, or has left too, at most 5 s.
+
+        A position that changes meanwhile makes it untrue: then it is taken back.
+        """
+        clock, lots = self.parts.clock, self.own_lots()
         until_ms = clock.now_ms() + _LAST_WORD_MS
         self.has_left = True
         self.look_now(speak=True)
-        while clock.now_ms() < until_ms and not self._is_left_heard():
+        while clock.now_ms() < until_ms and self.own_lots() == lots and not self._is_left_heard():
             await clock.sleep(self.parts.config.timing.tick_s)
             self.look_now(speak=True)
-        self._finish(neutral=True)
+        if self.own_lots() != lots:
+            self.has_left = False
+            self.voice.note("left_open", "the position changed after the last word", loud=True)
+        self._finish(neutral=self.has_left)
 
     def _is_left_heard(self) -> bool:
         """Whether nobody has to hear our last word any more."""

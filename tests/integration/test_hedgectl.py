@@ -17,7 +17,7 @@ from hedge.core.amounts import MarketSpec
 from hedge.core.freshness import BeatId
 from hedge.daemon.host_store import HostState
 from hedge.launcher.embedded_redis import EmbeddedRedis
-from hedge.wire.control import Command, Halt, Halts, Lease, parse_halts
+from hedge.wire.control import PING, Command, Halt, Halts, Lease, parse_halts
 from hedge.wire.envelope import Envelope
 from hedge.wire.names import Names
 from hedge.wire.state import Ledger, PositionState, Ready
@@ -147,10 +147,21 @@ class Stage:
         return [halt.id for halt in parse_halts(str(self.client.get(NAMES.halt))).in_force]
 
     @property
-    def sent(self) -> Command | None:
-        """The command in Redis."""
+    def newest(self) -> Command | None:
+        """The command in Redis, a ping included."""
         text = self.client.get(NAMES.command)
         return None if text is None else Command.from_json(str(text))
+
+    @property
+    def ping(self) -> Command | None:
+        """The ping in Redis."""
+        newest = self.newest
+        return newest if newest is not None and newest.command == PING else None
+
+    @property
+    def sent(self) -> Command | None:
+        """The command in Redis that asks for something to be done."""
+        return None if self.ping is not None else self.newest
 
     def obey(self, outcome: str, *values: Any) -> threading.Thread:
         """Play both daemons: acknowledge the command that comes, and write these values."""
@@ -170,11 +181,11 @@ class Stage:
         thread.start()
         return thread
 
-    def status(self, *options: str, deaf: str = "") -> Result:
-        """Run `status`; the daemons whose heartbeats are there answer it, but those of `deaf`."""
+    def ask(self, *arguments: str, deaf: str = "", answer: str | None = None) -> Result:
+        """Run the tool; the daemons whose heartbeats are there answer its ping, but for `deaf`."""
 
         def play() -> None:
-            ping = eventually_sync(lambda: self.sent, what="the ping")
+            ping = eventually_sync(lambda: self.ping, what="the ping")
             for key in (NAMES.ready(side) for side in "ab" if side not in deaf):
                 text = self.client.get(key)
                 if text is not None:
@@ -184,9 +195,17 @@ class Stage:
         self.client.delete(NAMES.command)
         thread = threading.Thread(target=play)
         thread.start()
-        result = self.run("status", *options)
+        result = self.run(*arguments, answer=answer)
         thread.join()
         return result
+
+    def status(self, *options: str, deaf: str = "") -> Result:
+        """Run `status`."""
+        return self.ask("status", *options, deaf=deaf)
+
+    def resume(self, *options: str, answer: str | None = None) -> Result:
+        """Run `resume`."""
+        return self.ask("resume", *options, answer=answer)
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +330,7 @@ def test_a_ping_replaces_no_command_that_is_on_its_way(stage: Stage) -> None:
         looks = [str(stage.client.get(NAMES.command)) for _ in range(50)]
         seen.extend(Command.from_json(text).command for text in looks)
         stage.put(replace(READY_A, acks=(("r", "released"),)))
-        ping = eventually_sync(lambda: _ping(stage), what="the ping")
+        ping = eventually_sync(lambda: stage.ping, what="the ping")
         acks = (("r", "released"), (ping.id, "pong"))
         stage.put(*(replace(beat, acks=acks) for beat in beats.values()))
 
@@ -321,11 +340,6 @@ def test_a_ping_replaces_no_command_that_is_on_its_way(stage: Stage) -> None:
     thread.join()
     assert result.exit_code == 0, result.output
     assert set(seen) == {"resume"}
-
-
-def _ping(stage: Stage) -> Command | None:
-    command = stage.sent
-    return command if command is not None and command.command == "ping" else None
 
 
 def test_status_of_a_halt_says_why_and_what_to_do(stage: Stage) -> None:
@@ -380,7 +394,7 @@ def test_resume_of_a_covered_pair_waits_for_both(stage: Stage) -> None:
     stage.neutral()
     stage.halt()
     follower = stage.obey("released")
-    result = stage.run("resume")
+    result = stage.resume()
     follower.join()
     assert result.exit_code == 0, result.output
     assert result.output.startswith("Resumed: A is ready.")
@@ -403,7 +417,7 @@ def test_resume_refuses_while_something_is_open(stage: Stage, value: Any, words:
     stage.neutral()
     stage.halt()
     stage.put(value, replace(LEDGER, owed_lots=-100))
-    result = stage.run("resume")
+    result = stage.resume()
     assert result.exit_code == 5
     assert words in result.stderr
     assert stage.in_force == ["h1"]
@@ -415,7 +429,7 @@ def test_resume_without_a_heartbeat_of_b_refuses(stage: Stage) -> None:
     stage.neutral()
     stage.halt()
     stage.client.delete(NAMES.ready_b)
-    result = stage.run("resume")
+    result = stage.resume()
     assert result.exit_code == 5
     assert "no heartbeat" in result.stderr
 
@@ -433,7 +447,7 @@ def test_force_shows_what_b_will_trade_and_asks(stage: Stage) -> None:
     stage.neutral()
     stage.halt()
     stage.put(replace(READY_B, position_lots=0), replace(LEDGER, owed_lots=-100))
-    result = stage.run("resume", "--force", "--reason", "checked", answer="n\n")
+    result = stage.resume("--force", "--reason", "checked", answer="n\n")
     assert result.exit_code == 5
     assert "B will sell 0.0100 ETH at market" in result.output
     assert "A +0.0100 ETH, B 0.0000 ETH" in result.output
@@ -447,7 +461,7 @@ def test_force_with_yes_resumes_and_keeps_the_reason(stage: Stage) -> None:
     stage.halt()
     stage.put(replace(LEDGER, owed_lots=-100))
     follower = stage.obey("released")
-    result = stage.run("resume", "--force", "--reason", "checked both", "--yes")
+    result = stage.resume("--force", "--reason", "checked both", "--yes")
     follower.join()
     assert result.exit_code == 0, result.output
     command = stage.sent
@@ -459,7 +473,7 @@ def test_resume_names_who_does_not_acknowledge(stage: Stage) -> None:
     """Two daemons that do not act on it are reported with exit code 5."""
     stage.neutral()
     stage.halt()
-    result = stage.run("resume")
+    result = stage.resume()
     assert result.exit_code == 5
     assert "A and B did not acknowledge" in result.stderr
 
@@ -473,10 +487,10 @@ def test_resume_with_both_down_releases_in_the_files_of_this_host(stage: Stage) 
     kept = replace(HALT, id="h2")
     with HostState(root, CHAIN, ACCOUNT_B, 5) as host:
         host.write_halts(Halts(halts=(kept,)))
-        busy = stage.run("resume")
+        busy = stage.resume()
     assert busy.exit_code == 5
     assert "B runs on this host" in busy.stderr
-    result = stage.run("resume")
+    result = stage.resume()
     assert result.exit_code == 5
     assert "The host of A has not heard it" in result.stderr
     assert stage.in_force == []
@@ -485,7 +499,7 @@ def test_resume_with_both_down_releases_in_the_files_of_this_host(stage: Stage) 
         assert sorted(host.read_halts().released) == ["h1", "h2"]
     stage.halt(replace(HALT, id="h3"))
     stage.client.delete(NAMES.ready_a)
-    assert stage.run("resume").exit_code == 0
+    assert stage.resume().exit_code == 0
 
 
 # --- halt
@@ -525,7 +539,7 @@ def test_halt_names_the_side_that_has_not_heard_it(stage: Stage) -> None:
 def test_resume_without_a_halt_is_no_error(stage: Stage) -> None:
     """There is nothing to resume, and that is said."""
     stage.neutral()
-    result = stage.run("resume")
+    result = stage.resume()
     assert result.exit_code == 0
     assert "nothing to resume" in result.output
 

@@ -289,11 +289,9 @@ def unsure(state: HedgerState) -> HedgerState:
 def halt(state: HedgerState, reason: str, detail: str) -> Step:
     """Stop trading and halt the pair; a further reason is another halt, and needs its own release.
 
-    On the way out it is only said.
+    On the way out it holds the next start.
     """
-    if state.phase is Phase.STOPPING:
-        return state, (Note(reason, detail, loud=True),)
-    if state.phase is Phase.HALTED:
+    if state.phase in (Phase.HALTED, Phase.STOPPING):
         return state, (HaltPair(reason, detail),)
     state = replace(move(state, Trigger.HALT), halt_reason=reason)
     return state, (HaltPair(reason, detail),)

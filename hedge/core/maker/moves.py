@@ -36,9 +36,12 @@ def fence(state: MakerState, why: str) -> Step:
     return state, (Note("fence", why), Fence())
 
 
-def halt(state: MakerState, reason: str, detail: str) -> Step:
-    """Halt the pair; a second reason while halted is another halt, and needs its own release."""
-    if state.phase is Phase.HALTED:
+def halt(state: MakerState, reason: str, detail: str, *, holds_a_start: bool = False) -> Step:
+    """Halt the pair; a second reason while halted is another halt, and needs its own release.
+
+    On the way out it is only said, unless it `holds_a_start`: the next one.
+    """
+    if state.phase is Phase.HALTED or (state.phase is Phase.STOPPING and holds_a_start):
         return state, (HaltPair(reason, detail),)
     if state.phase in QUIET:
         return state, (Note(reason, detail, loud=True),)

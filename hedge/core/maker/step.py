@@ -139,7 +139,7 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
         if any(trade.is_forced for trade in event.trades):
             reason = "liquidation_on_a"
             detail = f"the venue liquidated A in trades {ids}; B follows"
-        state, more = halt(state, reason, detail)
+        state, more = halt(state, reason, detail, holds_a_start=True)
         effects = (*effects, *more)
     return _limit(state, effects)
 

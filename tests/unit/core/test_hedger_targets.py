@@ -310,12 +310,13 @@ def test_a_foreign_trade_on_b_halts_and_is_not_countered() -> None:
     assert driver.notes(loud=True) == []
 
 
-def test_a_foreign_trade_does_not_disturb_the_end() -> None:
-    """While the process is ending it is said, and nothing more."""
+def test_a_foreign_trade_at_the_very_end_holds_the_next_start() -> None:
+    """The process trades nothing more, and the halt is on record."""
     driver = Hedger().idle().a_left()
     driver(StopRequested())
     assert driver.state.phase is Phase.STOPPING
-    assert driver(driver.trade(30, foreign=(77,))) == []
+    assert only(driver(driver.trade(30, foreign=(77,))), HaltPair).reason == "foreign_trade_on_b"
+    assert driver.state.phase is Phase.STOPPING
 
 
 # --- published by hand -----------------------------------------------------------------------
