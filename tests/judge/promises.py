@@ -341,7 +341,8 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
         if life.account == record.account_a:
             why = _belief_of_a(life, positions.a[number], record.bounds.smallest_resting_lots)
         elif life.account == record.account_b:
-            by_hand = sum(hand.lots for hand in hands if hand.at_s <= life.received_s)
+            times = (life.received_s, life.received_s if life.signed_s is None else life.signed_s)
+            by_hand = [sum(hand.lots for hand in hands if hand.at_s <= at_s) for at_s in times]
             why = _belief_of_b(life, positions, range(last_b[number], number + 1), by_hand)
         if why:
             seq = record.legs[number - 1].seq if number else 0
@@ -366,17 +367,18 @@ def _belief_of_a(life: OrderLife, a_lots: int, smallest_lots: int) -> str:
     return ""
 
 
-def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: int) -> str:
+def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: list[int]) -> str:
     """Judge by what was owed from B's newest trade on; the last one is what is owed now.
 
-    What was published by hand is owed as well, where B has heard of it.
+    What was published by hand is owed as well, where B has heard of it: when the order came in, or
+    when it was signed, for what a person orders may end while it is on its way.
     """
     signed = -life.size_lots if life.is_ask else life.size_lots
     all_owed = {positions.owed[state] for state in states} | _unheard_of_a(life, positions, states)
-    for owed in all_owed | {owed - by_hand for owed in all_owed}:
+    for owed in all_owed | {owed - lots for owed in all_owed for lots in by_hand}:
         if signed * owed > 0 and abs(signed) <= abs(owed):
             return ""
-    return f"B sent {signed:+d} while {positions.owed[states[-1]] - by_hand:+d} was owed"
+    return f"B sent {signed:+d} while {positions.owed[states[-1]] - by_hand[0]:+d} was owed"
 
 
 def _unheard_of_a(life: OrderLife, positions: Positions, states: range) -> set[int]:

@@ -90,6 +90,26 @@ def test_a_signal_to_the_script_ends_the_pair_in_order() -> None:
     on_stage(scene)
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_last_word_that_comes_to_be_untrue_is_taken_back(side: str) -> None:
+    """Liquidated while it says that it left: no exit code 0, and the next start is halted."""
+
+    async def scene(stage: Stage) -> None:
+        one = stage.a if side == "a" else stage.b
+        stage.world.exchange.take(100, A)
+        await until(lambda: stage.world.exchange.lots(B) == -100)
+        the_script(stage).signal()
+        await until(lambda: one.manager.has_left)
+        assert stage.world.exchange.liquidate(A if side == "a" else B)
+        await until(lambda: not one.is_running)
+        assert one.process is not None
+        assert one.process.code == 5
+        halts = one.host.halts[side].in_force
+        assert [halt.reason for halt in halts] == [f"liquidation_on_{side}"]
+
+    on_stage(scene)
+
+
 def test_a_signal_soon_after_the_first_one_changes_nothing() -> None:
     """A supervisor that passes it on is no impatient person."""
 

@@ -77,6 +77,19 @@ def test_what_was_published_by_hand_may_be_open() -> None:
     assert tape.broken() == [OPEN, TWICE, ("I4", "belief")]
 
 
+@pytest.mark.parametrize(("is_signed_before", "good"), [(True, True), (False, False)])
+def test_what_a_person_orders_may_end_while_the_order_is_on_its_way(
+    is_signed_before: bool, good: bool
+) -> None:
+    """B signed by it; it ended (a lease was lost) before the order came in."""
+    tape = Tape()
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), -40, "closes"))
+    signed_s = tape.pass_s()
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), 40, "closes no more"))
+    tape.order(B, 1, 40, signed_s=signed_s if is_signed_before else tape.pass_s())
+    assert (("I4", "belief") in tape.broken()) is not good
+
+
 # --- I2
 
 
