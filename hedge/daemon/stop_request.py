@@ -86,6 +86,11 @@ def ask(directory: Path) -> None:
     (directory / STOP_FILE).touch(mode=0o600)
 
 
+def is_asked(directory: Path) -> bool:
+    """Whether a stop was asked for that has not been taken yet."""
+    return os.path.lexists(directory / STOP_FILE)
+
+
 def forget_old(directory: Path) -> None:
     """Remove a request that was meant for an earlier process of this directory."""
     path = directory / STOP_FILE
@@ -107,7 +112,7 @@ async def follow(directory: Path, request: Callable[[], None]) -> None:
 def taken(directory: Path) -> bool:
     """Whether a stop was asked for since the last call; the file is gone then."""
     path = directory / STOP_FILE
-    if not os.path.lexists(path):
+    if not is_asked(directory):
         return False
     try:
         path.unlink()

@@ -2,10 +2,10 @@
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hedge.config.schema import AccountConfig, Config
 from hedge.daemon import stop_request
@@ -31,6 +31,24 @@ class Record:
     running: int | None = None
     code: int | None = None
     owes_a: bool = False
+
+
+class Journal:
+    """Keeps how this launcher stands, for the other consoles."""
+
+    def __init__(self, desk: "Desk", run: str) -> None:
+        """Begin with a launcher of this name that works."""
+        self._desk, self._record = desk, Record(run)
+        self.keep()
+
+    def keep(self, **changes: Any) -> None:
+        """Write the record with these changes."""
+        self._record = replace(self._record, **changes)
+        self._desk.write(self._record)
+
+    def end(self, code: int, *, has_a_left: bool) -> None:
+        """Write the exit code, and whether an A that was started may have left an order."""
+        self.keep(code=code, owes_a=self._record.owes_a and not has_a_left)
 
 
 class Desk:
@@ -100,6 +118,11 @@ class Desk:
     def ask(self) -> None:
         """Ask the launcher to stop the pair. Raises OSError."""
         stop_request.ask(self.path)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it was asked and has not seen that."""
+        return stop_request.is_asked(self.path)
 
     def taken_request(self) -> bool:
         """Whether it was asked since the last call."""

@@ -1,8 +1,10 @@
 """The pair against the paper exchange, everything on this machine: from nothing to a summary."""
 
+import secrets
 import shutil
 import socket
 import time
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from hedge.errors import (
     ExchangeUnreachableError,
 )
 from hedge.launcher import decisions
+from hedge.launcher.desk import Desk, Journal
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
 from hedge.launcher.pair import Hooks, Pair, StoppedEarlyError
@@ -108,13 +111,15 @@ class PaperRun:
         self.redis_port = port
         self._exchange: Child | None = None
         self._pair: Pair | None = None
+        self._desk = ExitStack()
 
     def close(self) -> None:
-        """Stop what still runs, in order: A, B, the exchange."""
+        """Stop what still runs, in order: A, B, the exchange; only then nothing is asked to."""
         if self._pair is not None:
             self._pair.close()
         if self._exchange is not None:
             self.supervisor.stop(self._exchange, _STOP_TIMEOUT_S)
+        self._desk.close()
 
     def run(self) -> int:
         """Start everything, watch it, stop the pair, tell what it did."""
@@ -123,7 +128,14 @@ class PaperRun:
         config = load_config(config_path, "", {"market": self.options.market})
         market, size_decimals = self._market(admin, config.market)
         after_seq = admin.last_seq()
-        hooks = Hooks(on_started=self._invite, enough=self._enough(admin, market, after_seq))
+        desk = self._desk.enter_context(Desk(config))
+        self.supervisor.terminal.keep(desk.log)
+        journal = Journal(desk, secrets.token_hex(4))
+        hooks = Hooks(
+            asked=desk.taken_request,
+            on_started=self._invite,
+            enough=self._enough(admin, market, after_seq),
+        )
         self._pair = Pair(
             self.supervisor,
             config,
@@ -132,10 +144,15 @@ class PaperRun:
             hooks=hooks,
             play_cover_s=_PATIENCE_S,
         )
-        code = self._pair.run(self.options)
-        summary = _summary(admin, market, size_decimals, after_seq)
-        self.supervisor.say(summary.line)
-        return self._judge(code, summary)
+        code = decisions.LEFT_AT_ONCE_CODE
+        try:
+            code = self._pair.run(self.options)
+            summary = _summary(admin, market, size_decimals, after_seq)
+            self.supervisor.say(summary.line)
+            code = self._judge(code, summary)
+        finally:
+            journal.end(code, has_a_left=True)  # what rests ends with the exchange
+        return code
 
     # --- start
 

@@ -5,18 +5,24 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hedge.config.load import load_config
 from hedge.config.schema import Config
 from hedge.errors import AlreadyRunningError, ConfigError, NotNeutralError
 from hedge.launcher import decisions
-from hedge.launcher.desk import Desk, Record
+from hedge.launcher.desk import Desk, Journal
 from hedge.launcher.options import Options
 from hedge.launcher.pair import Hooks, Pair
 from hedge.launcher.processes import Child, Follower, Supervisor
 
 _LEFT_TO_ITSELF = "The launcher goes on by itself; {log} says how it ends."
+_STANDS_STILL = (
+    "The start script (process {pid}) does not answer: it stands still, as by Ctrl-Z in its"
+    " terminal. Continue it (`fg` there, or `kill -CONT {pid}`), then it stops the pair; until"
+    " then both daemons go on."
+)
+_ANSWER_S = 8.0
+"""A launcher that stands still longer than that is named."""
 
 
 def run_real(options: Options, supervisor: Supervisor) -> int:
@@ -33,26 +39,19 @@ def run_real(options: Options, supervisor: Supervisor) -> int:
     run = options.run or secrets.token_hex(4)
     with desk:
         supervisor.terminal.keep(desk.log)
-        record = Record(run)
-
-        def keep(**changes: Any) -> None:
-            nonlocal record
-            record = replace(record, **changes)
-            desk.write(record)
-
-        keep()
+        journal = Journal(desk, run)
         hooks = Hooks(
             asked=desk.taken_request,
-            on_started=lambda: keep(owes_a=not options.only_b),
-            on_running=lambda code: keep(running=code),
+            on_started=lambda: journal.keep(owes_a=not options.only_b),
+            on_running=lambda code: journal.keep(running=code),
         )
         pair = Pair(supervisor, config, path, desk.path, hooks=hooks)
-        code = decisions.LEFT_AT_ONCE_CODE
+        code, has_a_left = decisions.LEFT_AT_ONCE_CODE, False
         try:
             code = pair.run(options)
-            record = replace(record, owes_a=record.owes_a and not pair.has_a_left)
+            has_a_left = pair.has_a_left
         finally:
-            keep(code=code)
+            journal.end(code, has_a_left=has_a_left)
             pair.close()
     return code
 
@@ -132,8 +131,12 @@ def _stop_by_launcher(desk: Desk, supervisor: Supervisor) -> int | None:
     before = desk.read()
     follower = Follower(desk.log, "")
     desk.ask()
+    until_s = time.monotonic() + _ANSWER_S
     while desk.is_taken:
         _show(follower, supervisor)
+        if desk.is_asked and time.monotonic() > until_s:
+            supervisor.terminal.complain(_STANDS_STILL.format(pid=desk.pid))
+            return NotNeutralError.exit_code
         if supervisor.signals.requested:
             supervisor.terminal.complain(_LEFT_TO_ITSELF.format(log=desk.log))
             return NotNeutralError.exit_code

@@ -178,7 +178,10 @@ def test_a_second_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_b_alone_hedges_what_is_published_by_hand(tmp_path: Path) -> None:
-    """`--only-b` runs B without A; a published fill moves B once, the same text not again."""
+    """`--only-b` runs B without A; a published fill moves B once, the same text not again.
+
+    The stop script asks the start script, and says no other word than that.
+    """
     with script("--paper", "--only-b", "--run-dir", str(tmp_path)) as run:
         run.says("B runs.")
         config = yaml.safe_load((tmp_path / "config.yaml").read_text())
@@ -197,8 +200,10 @@ def test_b_alone_hedges_what_is_published_by_hand(tmp_path: Path) -> None:
             run.says("hedged side=sell size=0.0100")
             client.publish("hedge:account_a_filled", json.dumps(fill))
             run.says("counted already")
-        run.process.send_signal(signal.SIGINT)
-        assert run.ends() == 5, run.text  # what a person published is open
+        with script("--config", str(tmp_path / "config.yaml"), "--stop") as stop:
+            assert stop.ends() == 5, stop.text  # what a person published is open
+        assert run.ends() == 5, run.text
+    assert "B left something open" in stop.text
     assert "net_lots=-100" in run.lines[-1]
 
 

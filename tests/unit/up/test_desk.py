@@ -1,14 +1,19 @@
 """The one launcher of a pair on this host, and how other consoles speak with it."""
 
+import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hedge.config.schema import AccountConfig, AccountsConfig, Config, LoggingConfig, StateConfig
 from hedge.daemon.file_lock import FileLock
 from hedge.errors import AlreadyRunningError
+from hedge.launcher import real_run
 from hedge.launcher.decisions import A, B
-from hedge.launcher.desk import Desk, Record
+from hedge.launcher.desk import Desk, Journal, Record
+from hedge.launcher.processes import Terminal
 
 
 @pytest.fixture
@@ -80,3 +85,33 @@ def test_other_consoles_read_how_it_stands(config: Config) -> None:
         assert Desk(config).read() == Record("r1", running=5, code=None)
         (desk.path / "launcher.json").write_text("{")
         assert desk.read() is None
+
+
+def test_a_launcher_that_stands_still_is_named(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Ctrl-Z, say: the stop script ends with 5 and the way on; the request stands."""
+    monkeypatch.setattr(real_run, "_ANSWER_S", 0.0)
+    errors = io.StringIO()
+    supervisor: Any = SimpleNamespace(
+        terminal=Terminal(io.StringIO(), errors), signals=SimpleNamespace(requested=False)
+    )
+    with Desk(config) as desk:
+        assert real_run._stop_by_launcher(Desk(config), supervisor) == 5
+        assert f"(process {desk.pid}) does not answer" in errors.getvalue()
+        assert "then it stops the pair" in errors.getvalue()
+        assert desk.is_asked
+        assert desk.taken_request()
+        assert not desk.is_asked
+
+
+@pytest.mark.parametrize(("has_a_left", "owes_a"), [(True, False), (False, True)])
+def test_an_end_says_whether_an_order_of_a_may_rest(
+    config: Config, has_a_left: bool, owes_a: bool
+) -> None:
+    """A launcher that started an A owes its end to whoever stops the pair next."""
+    with Desk(config) as desk:
+        journal = Journal(desk, "r")
+        journal.keep(owes_a=True)
+        journal.end(0, has_a_left=has_a_left)
+        assert desk.read() == Record("r", code=0, owes_a=owes_a)
