@@ -289,8 +289,9 @@ def keep_beat(attacker: Attacker) -> None:
     lease = attacker.redis.get(lease_key)
     if beat is None or lease is None:
         return
-    seconds = dice.uniform(4, 18)
+    seconds = dice.uniform(4, 40)
     daemon.kill()
+    stage.last(seconds)
     attacker.keep(NAMES.ready(side), beat, seconds)
     if dice.random() < 0.5:
         attacker.keep(lease_key, lease, seconds)

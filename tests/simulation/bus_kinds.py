@@ -6,6 +6,8 @@ Blows: all of `attacker.ATTACKS`, and
 - "old dump restored": Redis starts again from a dump of this schedule or of a day ago
 - "redis refuses writes": it reads, and answers OOM, READONLY or MISCONF to writes
 - "subscription lost": the link of the channels is reset or falls silent, commands work
+- "host cut off": a host does not reach the exchange for 10 to 50 s, its sockets seem to live;
+  mostly not Redis either, and that comes back at its own time
 - "clock jumped", "clock drifts", "clocks apart": the wall clock of a host, or of all, by up to 20
   minutes; monotonic clocks go on
 - "files restored": a daemon starts with former versions of its host's files
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 Blow = Callable[["Stage", Random], None]
 
 MOST_SKEW_MS = 20 * 60_000
+CUT_OFF_S = (10.0, 50.0)
 
 
 def _attack(kind: str, attack: Callable[[Attacker], None]) -> Blow:
@@ -93,6 +96,18 @@ def _lose_subscription(stage: "Stage", dice: Random) -> None:
         messenger.lose_subscription()
     else:
         messenger.deaf_until = stage.loop.time() + dice.uniform(1, 15)
+
+
+def _cut_off(stage: "Stage", dice: Random) -> None:
+    daemon = stage.pick(dice.choice("ab"))
+    redis_s, venue_s = dice.uniform(*CUT_OFF_S), dice.uniform(*CUT_OFF_S)
+    whole = dice.choice((True, True, False))
+    if daemon.is_running:
+        stage.world.tally.reach("host cut off")
+    stage.last(max(redis_s, venue_s) + dice.uniform(1, 8))
+    if whole:
+        stage.cut_redis(daemon.host, redis_s)
+    stage.cut_venue(daemon.host, venue_s, is_reset=False)
 
 
 def _far(dice: Random) -> float:
@@ -206,6 +221,7 @@ BLOWS: dict[str, Blow] = {
     "old dump restored": _old_dump,
     REFUSES: _refuse_writes,
     "subscription lost": _lose_subscription,
+    "host cut off": _cut_off,
     "clock jumped": _jump_clock,
     "clock drifts": _drift_clock,
     "clocks apart": _set_clocks_apart,

@@ -17,6 +17,8 @@ stays down until the schedule heals. The market goes on meanwhile.
 - "command: status", "command: resume", "command: resume by force", "command: flatten", each also
   "... twice" where that makes a difference;
 - "command: halt", "command: halt, B dead";
+- "command: resume by force, halted meanwhile": of a halted pair, by a person who reads for some
+  seconds what is shown; about then another person halts it too;
 - "command: flatten, B dead", "command: flatten, B halted", "command: flatten, A dead".
 
 A kind is reached where a process that it ends or asks ran, and an order of A rested or a position
@@ -51,6 +53,9 @@ STAYS_AWAY = 0.5
 PATIENCE_S = 25.0
 """How long an orderly end may take, and how long a kind waits for its moment."""
 WAIT_S = 0.25
+THINKS_S = (1.0, 5.0)
+"""How long a person reads what a command shows."""
+HALTED_AGAIN_S = (1.0, 8.0)
 
 
 def is_open(stage: "Stage") -> bool:
@@ -359,6 +364,10 @@ def _resume_by_force(person: "Person", dice: Random, seen: Seen) -> None:
     person.resume(force=True, answer=answer, seen=seen)
 
 
+def _resume_slowly(person: "Person", dice: Random, seen: Seen) -> None:
+    person.resume(force=True, thinks_s=dice.uniform(*THINKS_S), seen=seen)
+
+
 def _flatten(person: "Person", dice: Random, seen: Seen) -> None:
     person.flatten(seen)
 
@@ -391,6 +400,14 @@ def _b_halted(stage: "Stage", dice: Random) -> bool:
     return stage.b.is_running
 
 
+def _halted_twice(stage: "Stage", dice: Random) -> bool:
+    """Halt the pair, and again some seconds later."""
+    person = stage.desk.person
+    person.halt()
+    stage.later(dice.uniform(*HALTED_AGAIN_S), person.halt)
+    return stage.a.is_running and stage.b.is_running
+
+
 COMMANDS: dict[str, Blow] = {
     f"command: {name}": command(f"command: {name}", run, times=times, before=before)
     for name, run, times, before in (
@@ -407,6 +424,7 @@ COMMANDS: dict[str, Blow] = {
         ("flatten, B halted", _flatten, 1, _b_halted),
         ("flatten, A dead", _flatten, 1, _dead("a")),
         ("resume, B dead", _resume, 1, _dead("b")),
+        ("resume by force, halted meanwhile", _resume_slowly, 1, _halted_twice),
     )
 }
 

@@ -98,16 +98,19 @@ class Subscriber(Protocol):
 
 @dataclass
 class Lag:
-    """How late answers list facts of one kind: a chance, and the longest time."""
+    """How late answers list facts of one kind: a chance, the shortest and the longest time."""
 
     chance: float = 0.0
     most_s: float = 0.0
+    least_s: float = 0.0
+    kind: str = ""
+    """What made it so, where there is more than one kind."""
 
     def draw_ms(self, dice: Random) -> int:
         """Return the lag of one fact."""
         if not self.chance or dice.random() >= self.chance:
             return 0
-        return round(dice.uniform(0, self.most_s) * 1000)
+        return round(dice.uniform(self.least_s, self.most_s) * 1000)
 
 
 class SimMarket:

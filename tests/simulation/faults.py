@@ -213,6 +213,7 @@ LATE = (
     "trades listed late",
     "transactions listed late",
     "position listed late",
+    "position lags",
     "replica stuck",
 )
 LIES = (

@@ -14,6 +14,7 @@ from typing import Any
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.hedger.state import Closing
+from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
 from hedge.wire.control import Halts
@@ -31,6 +32,7 @@ from tests.judge.facts import (
     OrderLife,
     Record,
     Said,
+    Violation,
 )
 from tests.judge.notes import Notes
 from tests.simulation.bus import NAMES
@@ -74,6 +76,8 @@ class Judge:
         """Since when a process has known each halt."""
         self._closing: dict[str, int] = {}
         """What each B closes of its own by a person's order, as if A had traded it."""
+        self._blames: list[Violation] = []
+        """Ends with code 2 that blame what a person wrote, and are wrong."""
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
@@ -101,6 +105,16 @@ class Judge:
                 self._on_closing(daemon, 0)
             if what == "ended: neutral" and self._leads.get(daemon.name, True):
                 self._say(daemon, Claim.DAEMON_CODE_0, code=0)
+            if daemon.process is not None and daemon.process.code == ConfigError.exit_code:
+                self._on_code_2(daemon)
+
+    def _on_code_2(self, daemon: Daemon) -> None:
+        """Note that what a person wrote is blamed, where this daemon has run with the very same."""
+        started = [turn for turn in self._world.turns if turn.what == "started"]
+        is_same = {turn.market for turn in started} == {self._world.settings.market}
+        if is_same and any(turn.name == daemon.name for turn in started):
+            text = f"{daemon.name} ended with code 2 on a configuration that it has run with"
+            self._blames.append(Violation("said", "code 2", self._now, text, {"who": daemon.name}))
 
     def _listen(self, daemon: Daemon) -> None:
         """Listen to what a new process writes, and to what it signs."""
@@ -319,7 +333,8 @@ class Judge:
             ),
         )
         self.record = record
-        return judge(record)
+        audit = judge(record)
+        return replace(audit, violations=(*audit.violations, *self._blames))
 
 
 class _Path:

@@ -95,5 +95,5 @@ class SimPeer(Socket):
     async def position_lots(self) -> int:
         at_ms = await read_at(self, "account")
         if self.market.history[self._account].positions.unlisted(at_ms):
-            self.reach("position listed late")
+            self.reach(self.exchange.lags["position"].kind or "position listed late")
         return self._position(at_ms)

@@ -71,10 +71,14 @@ class Person:
         *,
         force: bool = False,
         answer: decisions.Answer = decisions.Answer.YES,
+        thinks_s: float = 0.0,
         seen: Seen = _nothing,
         then: Callable[[Told], None] = lambda told: None,
     ) -> None:
-        """`hedgectl.py resume`, with `--force` and a reason or without; `then` hears its end."""
+        """`hedgectl.py resume`, with `--force` and a reason or without; `then` hears its end.
+
+        `thinks_s`: how long the person reads what is shown before the answer.
+        """
         begun = decisions.begin_resume(
             command_id=self._new_id(),
             ping_id=self._new_id(),
@@ -83,7 +87,7 @@ class Person:
             yes=False,
             wait_s=RESUME_WAIT_S,
         )
-        self._run(self._tool("resume", seen, answer), *begun, then)
+        self._run(self._tool("resume", seen, answer, thinks_s), *begun, then)
 
     def flatten(self, seen: Seen = _nothing, *, force: bool = False) -> None:
         """`hedgectl.py flatten`, with `--force` or without."""
@@ -104,10 +108,14 @@ class Person:
     # --- running them
 
     def _tool(
-        self, name: str, seen: Seen, answer: decisions.Answer = decisions.Answer.YES
+        self,
+        name: str,
+        seen: Seen,
+        answer: decisions.Answer = decisions.Answer.YES,
+        thinks_s: float = 0.0,
     ) -> "_Tool":
         self._commands += 1
-        return _Tool(self, f"{name}{self._commands}", seen, answer)
+        return _Tool(self, f"{name}{self._commands}", seen, answer, thinks_s)
 
     def _run(
         self,
@@ -138,8 +146,11 @@ class Person:
 class _Tool:
     """One run of the tool."""
 
-    def __init__(self, person: Person, name: str, seen: Seen, answer: decisions.Answer) -> None:
-        self.person, self.world, self.seen, self.answer = person, person.world, seen, answer
+    def __init__(
+        self, person: Person, name: str, seen: Seen, answer: decisions.Answer, thinks_s: float
+    ) -> None:
+        self.person, self.world, self.seen = person, person.world, seen
+        self.answer, self.thinks_s = answer, thinks_s
         self.process = Process(name)
         self.messenger = connect(self.world, person.host, self.process, f"{name} tool")
         self.report: Report | None = None
@@ -170,6 +181,7 @@ class _Tool:
             case decisions.Print(text):
                 self._tell(text)
             case decisions.Ask():
+                await self._think()
                 return decisions.Answered(self.answer)
             case decisions.Look(after_s, ping_id):
                 await asyncio.sleep(after_s)
@@ -206,6 +218,10 @@ class _Tool:
                     await self.messenger.write_halts(released)
                 return found
         return None
+
+    async def _think(self) -> None:
+        if self.thinks_s:
+            await asyncio.sleep(self.thinks_s)
 
     async def _give_way(self) -> None:
         while True:

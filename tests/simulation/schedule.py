@@ -226,7 +226,9 @@ class Stage:
         host.redis.cut = True
         self.later(seconds, mend)
 
-    def cut_venue(self, host: Host, seconds: float) -> None:
+    def cut_venue(self, host: Host, seconds: float, *, is_reset: bool = True) -> None:
+        """Cut a host off the exchange; without a reset its sockets seem to live."""
+
         def mend() -> None:
             host.venue.cut = False
 
@@ -234,7 +236,10 @@ class Stage:
         for daemon in self.daemons:
             if daemon.host is host:
                 for socket in daemon.sockets:
-                    socket.lose_stream("cut off")
+                    if is_reset:
+                        socket.lose_stream("cut off")
+                    else:
+                        socket.fall_silent(seconds)
         self.later(seconds, mend)
 
     def thin_book(self, bids: int, asks: int, seconds: float) -> None:

@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from hedge.core.hedger import state as b_state
+from hedge.core.hedger.departure import is_heard
 from hedge.core.hedger.rules import owed_lots
+from hedge.errors import ConfigError
 from tests.simulation.tempting_views import wrap_step
 
 
@@ -23,12 +25,18 @@ def covered_may_stop(manager: Any) -> None:
 
 
 def no_name_is_no_order(manager: Any) -> None:
-    """A heartbeat that names no order means that none rests, whether its book is proven or not."""
+    """A heartbeat that names no order means that none rests, whether its book is proven or not.
 
-    def before(_: Any, event: Any) -> Any:
-        if isinstance(event, b_state.MakerSeen) and event.beat is not None:
-            return replace(event, beat=replace(event.beat, proven=True))
-        return event
+    One that names no position either (its book is not proven) stands for the last one stated.
+    """
+
+    def before(changed: Any, event: Any) -> Any:
+        if not isinstance(event, b_state.MakerSeen) or event.beat is None:
+            return event
+        beat, known = replace(event.beat, proven=True), changed.state.a
+        if beat.position_lots is None and known is not None:
+            beat = replace(beat, position_lots=known.position_lots)
+        return replace(event, beat=beat)
 
     wrap_step(manager, before)
 
@@ -86,6 +94,42 @@ def stored_is_known(manager: Any) -> None:
     )
 
 
-def a_quiet_link_is_well(manager: Any) -> None:
-    """A link that is open tells all there is, however long it has carried nothing."""
+def left_in_file(manager: Any) -> None:
+    """A said once that it left: that stands in this host's file, whatever came after."""
+    host, name = manager.parts.host, "a-left"
+
+    def before(changed: Any, event: Any) -> Any:
+        maker = changed.state.maker
+        if maker.left_lots is not None:
+            host.write(name, {"lots": maker.left_lots})
+        elif (kept := host.read(name)) is not None:
+            changed.state = replace(changed.state, maker=replace(maker, left_lots=kept["lots"]))
+        return event
+
+    wrap_step(manager, before)
+
+
+def minimum_is_written(manager: Any) -> None:
+    """A check at the start that fails is a wrong configuration, whatever the market has done."""
+    venue, lots = manager.parts.venue, manager.state.config.quantity_lots
+    mark = venue.exchange.engine.mark_price(venue.market.index)
+    if not venue.market_now.spec.can_rest(lots, mark):
+        raise ConfigError("the quantity is below the minimum")
+
+
+def silence_is_no_news(manager: Any) -> None:
+    """Where nothing is heard nothing has happened: B leaves by what A stated last.
+
+    Neither A's silence nor that of B's own stream counts.
+    """
+
+    def before(changed: Any, event: Any) -> Any:
+        state = changed.state
+        is_silent = not is_heard(state.maker, changed.parts.clock.now_ms())
+        if state.stop_by_ms is not None and is_silent and owed_lots(state) == 0:
+            left = state.config.offset_lots - state.net_lots
+            changed.state = replace(state, maker=replace(state.maker, left_lots=left))
+        return event
+
+    wrap_step(manager, before)
     manager.is_own_shown = lambda: True

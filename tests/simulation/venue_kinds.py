@@ -8,6 +8,7 @@
 limits" and "quote limit", which are no faults: the pair must live with them.
 - "busy market": strangers trade more than a page of 100 between any two events of ours;
 - "... listed late": facts of one kind are listed late from now on, each with a lag of its own;
+- "position lags": what states positions is behind by about the same time from now on;
 - "margin lies", "book lies": what an account has available, or the book, is told wrongly, the book
   until its next frame;
 - "... until reconnect": one field of a stream lies the same way until its socket is opened anew;
@@ -62,10 +63,18 @@ def _busy(stage: "Stage", dice: Random) -> None:
 def _late(kind: str) -> Blow:
     def blow(stage: "Stage", dice: Random) -> None:
         lag = stage.world.exchange.lags[kind]
-        lag.chance = dice.uniform(0.3, 1.0)
+        lag.chance, lag.least_s, lag.kind = dice.uniform(0.3, 1.0), 0.0, ""
         lag.most_s = dice.choice((dice.uniform(0.1, 3), dice.uniform(3, VIEW_LAG_S)))
 
     return blow
+
+
+def _position_lags(stage: "Stage", dice: Random) -> None:
+    """Let a copy that is behind answer, as one does to which changes come slowly."""
+    lag = stage.world.exchange.lags["position"]
+    lag.kind = "position lags"
+    lag.chance, lag.least_s = 1.0, dice.uniform(0.5, VIEW_LAG_S)
+    lag.most_s = min(VIEW_LAG_S, lag.least_s + dice.uniform(0, 2))
 
 
 def _sockets(stage: "Stage", *, public: bool | None = None) -> list[Any]:
@@ -311,6 +320,7 @@ BLOWS: dict[str, Blow] = {
     "trades listed late": _late("trade"),
     "transactions listed late": _late("tx"),
     "position listed late": _late("position"),
+    "position lags": _position_lags,
     "margin lies": _bend_margin,
     "book lies": _bend_book,
     "own stream lies until reconnect": _bend(

@@ -13,17 +13,24 @@ from tests.simulation.daemon import Tools
 from tests.simulation.exchange import OTHER_KEY
 from tests.simulation.schedule import Profile
 from tests.simulation.tempting_ends import (
-    a_quiet_link_is_well,
     any_echo_is_heard,
     covered_may_stop,
     everything_is_fresh,
+    left_in_file,
     live_is_current,
+    minimum_is_written,
     no_name_is_no_order,
+    silence_is_no_news,
     stated_is_current,
     stored_is_known,
 )
 from tests.simulation.tempting_launcher import halted_needs_no_b, launcher
-from tests.simulation.tempting_people import close_alone, newest_halt, restore_by_hand
+from tests.simulation.tempting_people import (
+    close_alone,
+    newest_halt,
+    release_in_force,
+    restore_by_hand,
+)
 from tests.simulation.tempting_proofs import (
     HastyFence,
     NonceFence,
@@ -231,7 +238,12 @@ WEAKENINGS: dict[str, Weakening] = {
         31,
         "what stands in Redis is what is so",
         lambda: managers(everything_is_fresh, everything_is_fresh),
-        _aimed("redis rolled back", "B killed", "A killed", "message replayed", "value replayed"),
+        Profile(
+            faults=(),
+            always=("beat of the dead kept", "value replayed", "message replayed"),
+            fill_every_s=60.0,
+            secret=1.0,
+        ),
     ),
     "newest-halt": Weakening(
         32,
@@ -258,11 +270,11 @@ WEAKENINGS: dict[str, Weakening] = {
         _aimed("busy market", "B killed", "A killed", "ends: both killed", peer_watch=1.0),
         words=True,
     ),
-    "a-quiet-link-is-well": Weakening(
+    "silence-is-no-news": Weakening(
         56,
-        "a link that carries nothing is well",
-        lambda: managers(a_quiet_link_is_well, a_quiet_link_is_well),
-        _aimed("cut from exchange", "socket silent", "cut from redis", "ends: TERM to both"),
+        "B covers what A stated last, so it may end, heard or not",
+        lambda: managers(None, silence_is_no_news),
+        _aimed("host cut off", "ends: TERM to both", "ends: TERM to B first", seconds=(6.0, 18.0)),
         words=True,
     ),
     "any-echo-is-heard": Weakening(
@@ -276,20 +288,53 @@ WEAKENINGS: dict[str, Weakening] = {
         68,
         "a heartbeat that names no order means that none rests",
         lambda: managers(None, no_name_is_no_order),
-        _aimed("ends: A killed", "A killed", "ends: TERM to B first"),
+        _aimed("ends: A killed while leaving", "A killed", "ends: TERM to B first"),
         words=True,
     ),
     "live-is-current": Weakening(
         76,
         "A lives, so its statement is current",
         lambda: managers(None, live_is_current),
-        _aimed("socket silent", "cut from exchange", "A frozen", "cut from redis", "B killed"),
+        Profile(
+            faults=(),
+            always=("host cut off", "busy market", "public frame dropped", "B killed"),
+            seconds=(4.0, 12.0),
+            fill_every_s=1.0,
+            same_host=0.0,
+            peer_watch=1.0,
+        ),
     ),
     "stated-is-current": Weakening(
         77,
         "two equal statements are A's position, however early",
         lambda: managers(None, stated_is_current),
-        _aimed("position listed late", "B killed", "A killed", "busy market"),
+        Profile(
+            faults=(),
+            always=("position lags", "busy market", "B killed", "ends: A killed"),
+            seconds=(25.0, 45.0),
+            fill_every_s=1.0,
+            peer_watch=1.0,
+        ),
+    ),
+    "minimum-is-written": Weakening(
+        51,
+        "a check at the start that fails is a wrong configuration",
+        lambda: managers(minimum_is_written),
+        _aimed("price halves", "stopped", "A killed", "ends: both killed", "ends: TERM to both"),
+        words=True,
+    ),
+    "left-in-file": Weakening(
+        69,
+        "A said that it left, so that stands in the file",
+        lambda: managers(None, left_in_file),
+        _aimed("stopped", "A killed", seconds=(20.0, 40.0)),
+        words=True,
+    ),
+    "release-in-force": Weakening(
+        81,
+        "a resumption releases what is in force",
+        lambda: managers(release_in_force, release_in_force),
+        _aimed("command: halt", "command: resume by force, halted meanwhile", "margin refused"),
     ),
     "halted-needs-no-b": Weakening(
         29,
