@@ -7,7 +7,7 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 """
 
 CONVICTED: dict[int, int] = {
-    25: 1000377,
+    25: 1000201,
     30: 1000070,
     31: 1000194,
     34: 1000151,

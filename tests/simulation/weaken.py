@@ -6,7 +6,7 @@ the rule the same schedules run clean.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.simulation.daemon import Tools
@@ -24,7 +24,11 @@ from tests.simulation.tempting_ends import (
     stated_is_current,
     stored_is_known,
 )
-from tests.simulation.tempting_launcher import halted_needs_no_b, launcher
+from tests.simulation.tempting_launcher import (
+    a_died_stop_the_pair,
+    halted_needs_no_b,
+    launcher,
+)
 from tests.simulation.tempting_people import (
     close_alone,
     newest_halt,
@@ -335,6 +339,18 @@ WEAKENINGS: dict[str, Weakening] = {
         "a resumption releases what is in force",
         lambda: managers(release_in_force, release_in_force),
         _aimed("command: halt", "command: resume by force, halted meanwhile", "margin refused"),
+    ),
+    "a-died-stop-the-pair": Weakening(
+        28,
+        "A died, so stop the pair",
+        lambda: replace(managers(None, silence_is_no_news), decide=a_died_stop_the_pair),
+        Profile(
+            faults=(),
+            always=("ends: A killed",),
+            seconds=(15.0, 30.0),
+            scripts=1.0,
+        ),
+        words=True,
     ),
     "halted-needs-no-b": Weakening(
         29,
