@@ -95,7 +95,7 @@ LOSES = {
     "live-is-current": 1000028,
     "minimum-is-written": 1000006,
     "no-name-is-no-order": 1000047,
-    "release-in-force": 1000003,
+    "release-in-force": 1000033,
     "silence-is-no-news": 1000054,
     "stated-is-current": 1000021,
 }
