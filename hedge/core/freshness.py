@@ -12,6 +12,9 @@ from typing import Protocol
 FRESH_MS = 8000
 """How long after one of our beats a value that echoes it counts."""
 
+HEARD_MS = 10_000
+"""Our own book is evidence while our private stream was heard within this time."""
+
 MISHEARD_MS = 5000
 """After so long of fresh beats that count another epoch of ours, a new one is taken."""
 

@@ -14,6 +14,7 @@ from typing import Any
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import ids
 from hedge.core.amounts import MICROS
+from hedge.core.freshness import HEARD_MS
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
 from hedge.daemon.account import BookHandlers, Bookkeeper
@@ -47,8 +48,6 @@ from hedge.wire.state import Ready
 
 _LAST_WORD_MS = 5000
 """So long is the last word repeated where nobody answers it."""
-_HEARD_MS = 10_000
-"""Our own book is evidence while its stream was heard within this time."""
 
 
 class Shell(ABC):
@@ -340,7 +339,7 @@ class Shell(ABC):
     def is_own_shown(self) -> bool:
         """Whether the exchange was heard on our private stream within the last seconds."""
         heard_ms = self.parts.venue.heard_ms
-        return heard_ms is not None and self.parts.clock.now_ms() - heard_ms <= _HEARD_MS
+        return heard_ms is not None and self.parts.clock.now_ms() - heard_ms <= HEARD_MS
 
     def facts(self) -> Facts:
         """Return what is true outside now."""

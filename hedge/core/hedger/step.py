@@ -158,6 +158,7 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
     if fresh_start:
         order = state.inflight  # with what the view says of it
         state = unsure(replace(state, inflight=None, failure=None))
+        state = replace(state, bound_id=event.view.last_trade_id)
         state = move(state, Trigger.PROVEN)
         if order is not None and order.filled_lots:
             effects = (Report(order, owed_lots(state)),)
@@ -217,7 +218,7 @@ def _on_order(state: HedgerState, event: OwnOrder, _facts: Facts) -> Step:
 
 def _on_baseline(state: HedgerState, event: BaselineRead, _facts: Facts) -> Step:
     seen, known = event.target, state.a
-    state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0))
+    state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0), confirmed_s=event.confirmed_s)
     if seen is None or not event.named:
         return state, ()
     if known is not None and known.instance == seen.instance and seen.seq < known.seq:
@@ -255,7 +256,7 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     state = _without_foreign_end(state, new)
     if is_beyond(state, new.position_lots):
         return beyond(state, new.position_lots)
-    fresh = fresh or state.a_fresh
+    fresh = (fresh and _is_confirmed(state, new)) or state.a_fresh
     # From here on A's state is the base of what is published by hand; the old one is past.
     base = None if fresh else state.hand_base_lots
     if state.watched and state.watched[0].trade_id <= new.last_trade_id:
@@ -278,6 +279,18 @@ def _without_foreign_end(state: HedgerState, new: ATarget) -> HedgerState:
     if any(trade.trade_id > new.last_trade_id for trade in state.watched):
         return state
     return replace(state, shown=None)
+
+
+def _is_confirmed(state: HedgerState, new: ATarget) -> bool:
+    """Whether a state of A may move money after our book was proven.
+
+    What the process before hedged may be newer than what A has heard: an A whose stream is deaf
+    goes on stating its old position. A state that leaves nothing owed moves nothing.
+    """
+    if new.last_trade_id > state.bound_id or new.stamp_s >= state.confirmed_s:
+        return True
+    held = new.position_lots + (state.net_lots or 0)
+    return state.config.offset_lots + state.manual_lots - held in (0, state.dust_lots)
 
 
 def _is_news(baseline: ATarget | None, new: ATarget) -> bool:

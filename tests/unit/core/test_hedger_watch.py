@@ -1,6 +1,9 @@
 """B's own eye on A: it carries the view on, leads where A is gone, and never counts twice."""
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from hedge.core.hedger.state import (
     ATarget,
@@ -12,7 +15,14 @@ from hedge.core.hedger.state import (
     SendHedge,
     TargetSeen,
 )
-from hedge.core.hedger.step import Phase, a_view, answerable, is_watch_open, owed_lots
+from hedge.core.hedger.step import (
+    Phase,
+    a_view,
+    answerable,
+    is_watch_open,
+    owed_lots,
+    target_known,
+)
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.records import Trade
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade
@@ -127,6 +137,36 @@ def test_after_a_start_with_a_gone_the_venue_leads() -> None:
     driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
     assert driver(answered(trade(11, 50, 100), highest=12))[0].order.lots == 50
     assert "watch_leads" in driver.notes(loud=True)
+
+
+def bound(**said: Any) -> Hedger:
+    """B, restarted with a hedge of 100 as its newest trade, and a fresh statement of A."""
+    driver = Hedger().reconciling().proven(-100)
+    driver(BaselineRead(None, confirmed_s=1000))
+    key = ATarget(A_INSTANCE, 7, 0, driver.last_id - 1, 990)
+    driver(TargetSeen(replace(key, **said), named=True))
+    return driver
+
+
+def test_after_a_start_a_state_older_than_b_s_newest_trade_moves_nothing() -> None:
+    """A is deaf to the fill that this trade answered, and goes on stating its old position."""
+    driver = bound()
+    assert owed_lots(driver.state) is None
+    assert answerable(driver.state) is None
+    driver(TargetSeen(ATarget(A_INSTANCE, 8, 30, driver.last_id - 1, 999), named=True))
+    assert owed_lots(driver.state) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"last_trade_id": 10**6}, {"stamp_s": 1000}, {"position_lots": 100}],
+    ids=["newer", "confirmed", "nothing owed"],
+)
+def test_after_a_start_a_state_counts_that_contains_b_s_newest_trade(said: dict[str, int]) -> None:
+    """It names a newer trade, or was written when A must have heard; or it moves nothing."""
+    driver = bound(**said)
+    assert target_known(driver.state)
+    assert owed_lots(driver.state) == (0 if "position_lots" in said else 100)
 
 
 def test_after_a_start_a_s_word_waits_for_one_look_at_its_public_trades() -> None:
