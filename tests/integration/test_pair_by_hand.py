@@ -152,7 +152,7 @@ async def test_a_number_is_taken_like_a_text(pair: Pair) -> None:
 async def test_many_messages_at_once_add_up(pair: Pair) -> None:
     """A hundred different messages move B by their sum."""
     await asyncio.gather(*(pair.publish(CHANNEL, fill("0.0007", "buy")) for _ in range(100)))
-    await pair.until_position_b("-0.0700")
+    await pair.until_position_b("-0.0700", 30)
     await stays(pair, 1)
     await hedged(pair, fill("0.0700", "sell"), "0.0700")
 
