@@ -475,12 +475,13 @@ class AccountBManager(Shell):
             )
             self.log.warning("hand_left", detail=detail)
             self.voice.say("hand_left", "hand_left", detail)
-        super().end(neutral=neutral and not lots and self.state.closing is None)
+        closes = self.state.closing is not None and not hedger.is_flat_by_order(self.state)
+        super().end(neutral=neutral and not lots and not closes)
 
     def _mind_rest(self) -> None:
         """Close our own rest too where A has taken the order, is flat, and was told that it is.
 
-        From then on our ledger answers nothing: we are the other side of A no more.
+        Until we are flat too our ledger answers nothing: we are the other side of A no more.
         """
         now_ms, asked_ms = self.parts.clock.now_ms(), self._asked_ms
         if asked_ms is None or self.state.closing is not None:

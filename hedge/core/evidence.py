@@ -103,7 +103,9 @@ def judge(
     reasons = list[str]()
     differs = a.shown.position_lots + b.shown.position_lots - offset_lots
     dust = owed.dust_lots if differs == -owed.dust_lots else 0
-    if differs and not dust:
+    # Flat as a person ordered: B owes nothing then, whatever the offset.
+    is_flat = owed.owed_lots == 0 and a.shown.position_lots == b.shown.position_lots == 0
+    if differs and not dust and not is_flat:
         reasons.append(SUM_IS_WRONG)
     reasons.extend(by_hand)
     if owed.is_inflight:

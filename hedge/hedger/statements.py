@@ -146,6 +146,8 @@ def covered_by_stop(state: HedgerState, has_left: bool) -> int | None:  # noqa: 
     """
     if not has_left or state.net_lots is None:
         return None
+    if hedger.is_flat_by_order(state):
+        return 0
     return state.config.offset_lots - state.net_lots - state.dust_lots
 
 

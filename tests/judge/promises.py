@@ -442,10 +442,12 @@ class Words:
         rule, positions = CLAIMS[said.claim], self._positions
         known_s = rule.known_s(said.at_s, said.known_s, self._record.bounds)
         first, last = positions.during(known_s, said.at_s)
+        yield from self._misnamed(said, first, last)
+        if self._is_flat_by_order(known_s, said.at_s, last):
+            return
         if not (self._was_even(first, last) or self._unheard(said.at_s, last)):
             since_s = positions.since_s(positions.last_even_before(last) + 1)
             yield "open", f"{positions.words(last)}, not neutral since {since_s:.3f} s"
-        yield from self._misnamed(said, first, last)
         if rule.nothing_by_hand and (lots := self._by_hand(known_s, said.at_s)):
             yield "by hand", f"{lots:+d} lots that were published by hand are open"
         if rule.nothing_rests and (life := self._resting.during(known_s, said.at_s)):
@@ -453,6 +455,13 @@ class Words:
         if rule.nothing_in_flight and (life := self._others.during(known_s, said.at_s)):
             what = f"order {life.client_order_index} is in flight"
             yield "in flight", f"{what}; {positions.words(last)}"
+
+    def _is_flat_by_order(self, known_s: float, at_s: float, last: int) -> bool:
+        """Whether a person ordered both to be closed, the offset included, and both are."""
+        positions = self._positions
+        is_flat = positions.a[last] == positions.b[last] == 0
+        owed = positions.owed[last]
+        return is_flat and owed != 0 and self._by_hand(known_s, at_s) == owed
 
     def _was_even(self, first: int, last: int) -> bool:
         """Whether A's position of one moment and B's of another cancel out.

@@ -110,6 +110,24 @@ def test_a_last_word_that_comes_to_be_untrue_is_taken_back(side: str) -> None:
     on_stage(scene)
 
 
+def test_a_pair_that_is_flat_by_order_is_stopped_at_once() -> None:
+    """With an offset that B holds no more: both leave with 0, and nobody waits for the offset."""
+
+    async def scene(stage: Stage) -> None:
+        exchange, script = stage.world.exchange, the_script(stage)
+        stage.desk.person.flatten()
+        await until(lambda: exchange.lots(A) == exchange.lots(B) == 0)
+        await until(lambda: bool(stage.desk.person.told))
+        assert stage.desk.person.told[-1].text.startswith("Flat: ")
+        script.signal()
+        begun_s = stage.loop.time()
+        await until(lambda: script.is_over)
+        assert codes(stage) == (0, 0)
+        assert stage.loop.time() < begun_s + 8
+
+    on_stage(scene, offset=200)
+
+
 def test_a_signal_soon_after_the_first_one_changes_nothing() -> None:
     """A supervisor that passes it on is no impatient person."""
 

@@ -90,13 +90,19 @@ def closes_own(state: HedgerState) -> bool:
     return state.closing is Closing.ALONE or (state.closing is Closing.REST and is_flat)
 
 
+def is_flat_by_order(state: HedgerState) -> bool:
+    """Whether both sides are flat as a person ordered; B holds no offset then."""
+    return state.closing is Closing.REST and closes_own(state) and state.net_lots == 0
+
+
 def answerable(state: HedgerState) -> ATarget | None:
     """Return the state of A that the ledger may answer: one that A's own process has stated.
 
     None that B knows to be outdated, and none that only the watch has found: it has no instance.
-    None where A is configured otherwise, or B closes its own: what is owed is another sum than A's.
+    None where A is configured otherwise, or while B closes its own: what is owed is another sum
+    than A's.
     """
-    if state.mismatch or closes_own(state):
+    if state.mismatch or (closes_own(state) and not is_flat_by_order(state)):
         return None
     known = state.a if target_known(state) and a_view(state) is state.a else None
     return known if known is not None and known.instance else None
@@ -349,6 +355,8 @@ def _is_covering(state: HedgerState, a_lots: int | None) -> bool:
     """Whether B's position answers this position of A, dust aside."""
     if a_lots is None or state.net_lots is None:
         return False
+    if is_flat_by_order(state):
+        return a_lots == 0
     owed = state.config.offset_lots - a_lots - state.net_lots
     return owed in (0, state.dust_lots)
 

@@ -22,6 +22,9 @@ def side(name: str, lots: int | None, **changes: Any) -> SideShown:
         (0, 0, 0, Owed(None), Word.NEUTRAL),
         (100, -100, 0, NOTHING, Word.NEUTRAL),
         (100, -350, -250, NOTHING, Word.NEUTRAL),
+        (0, 0, -250, NOTHING, Word.NEUTRAL),  # flat by a person's order: B owes no offset
+        (0, 0, -250, Owed(-250), Word.OPEN),
+        (0, 0, -250, Owed(None), Word.OPEN),
         (100, -97, 0, Owed(-3, dust_lots=-3), Word.NEUTRAL),  # dust that B named
         (100, -96, 0, Owed(-3, dust_lots=-3), Word.OPEN),
         (0, -5000, 0, NOTHING, Word.OPEN),  # owed 0 is not neutral: a fill published by hand

@@ -381,9 +381,11 @@ def test_b_closes_its_own_rest_once_a_is_flat() -> None:
     assert driver(CloseRequested()) == []
     order = only(driver(driver.says(0)), SendHedge).order
     assert (order.side, order.lots) == (Side.BUY, 70)
+    assert answerable(driver.state) is None
     driver(driver.answer())
     driver.execute()
     assert (driver.net, owed_lots(driver.state)) == (0, 0)
+    assert answerable(driver.state) == driver.target()  # so that A may leave
     order = only(driver(Resumed(force=False)), SendHedge).order
     assert (order.side, order.lots) == (Side.BUY, 30)
 

@@ -50,6 +50,22 @@ def test_a_word_that_is_false_is_convicted(claim: Claim) -> None:
     assert '("Neutral"), but A +100, B +0, A + B = +100, not neutral since 14.000 s' in text
 
 
+@pytest.mark.parametrize(
+    ("closed", "ordered", "good"), [(-30, 30, True), (-20, 30, False), (-30, 0, False)]
+)
+def test_both_flat_is_neutral_where_a_person_ordered_it(
+    closed: int, ordered: int, good: bool
+) -> None:
+    """Whatever the offset that B held; without the order it is missing."""
+    tape = Tape(offset_lots=30)
+    if ordered:
+        tape.notes.by_hand.append(HandPublished(tape.pass_s(), ordered, "closes"))
+    tape.hedge(1, closed)
+    tape.pass_s(60)
+    tape.say(Claim.STATUS_NEUTRAL)
+    assert (kinds(tape) == set()) is good
+
+
 @pytest.mark.parametrize("claim", list(Claim))
 def test_a_trade_that_is_younger_than_honest_news_need_not_be_known(claim: Claim) -> None:
     """Up to the bound, and not a moment longer."""
