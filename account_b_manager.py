@@ -514,7 +514,9 @@ class AccountBManager(Shell):
         self.post(Sent(order.client_order_index, outcome))
 
     def _publish_failure(self, effect: PublishFailure) -> None:
-        self.halts.publish_failure(answers.failure_of(self.parts, self.state, effect))
+        parts, state = self.parts, self.state
+        failure = answers.failure_of(parts, state, effect)
+        self.halts.publish_failure(failure, answers.failure_text(parts, state, effect))
 
     # --- Redis ----------------------------------------------------------------------------
 

@@ -116,6 +116,7 @@ def _placed(config: Config, file: Path) -> Config:
         config,
         state=dataclasses.replace(config.state, dir=str(state_dir)),
         logging=dataclasses.replace(config.logging, dir=str(folder / config.logging.dir)),
+        file=str(file),
         former_state_dir="" if former.resolve() == state_dir.resolve() else str(former),
     )
 

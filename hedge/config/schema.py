@@ -326,6 +326,8 @@ class Config:
     logging: LoggingConfig = LoggingConfig()
     side: str = field(default="", metadata={"internal": True})
     warnings: tuple[str, ...] = field(default=(), metadata={"internal": True})
+    file: str = field(default="", metadata={"internal": True})
+    """The file that it was read from, as it was named; "" where it comes from none."""
     former_state_dir: str = field(default="", metadata={"internal": True})
     """Where a relative `state.dir` pointed up to version 0.1.0: against the working directory.
 

@@ -17,9 +17,10 @@ _ADVICE: Mapping[str, str] = {
     "not_enough_margin": "Add collateral to account B, or lower `strategy.quantity`",
     "operator": "Ask the person who halted the pair",
     "outcome_unknown": "Check account B's orders and positions on Lighter",
-    "position_limit": "Check A's position against `safety.max_position_base_amount`",
-    "restart_loop": "Find in the log why the daemon ends, cure that, and start the pair again",
-    "unexpected_short": "Check on Lighter why account A is short, and close that",
+    "position_limit": "Wait until A has reduced itself (after `strategy.force_close_timeout`), or"
+    " raise `safety.max_position_base_amount` and start again",
+    "restart_loop": "Find in the log why the daemon ends, and cure that",
+    "unexpected_short": "Check on Lighter why account A is short",
     "unexplained_position": "Compare both positions on Lighter with what the pair should hold",
     "views_differ": "Compare account A's position on Lighter with both numbers",
     "unreadable_halt": "Look at the halt record in Redis and in the state directory",

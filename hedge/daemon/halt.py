@@ -140,9 +140,12 @@ class HaltKeeper:
         self.raise_halt(reason, detail)
         self._publish()
 
-    def publish_failure(self, failure: BHedgeFailed) -> None:
-        """Halt for a failure, and publish both in one step."""
-        self.raise_halt(failure.reason, failure.detail)
+    def publish_failure(self, failure: BHedgeFailed, detail: str) -> None:
+        """Halt for a failure, and publish both in one step; `detail` is the halt's.
+
+        What to do about it is said by the message, and of a halt by what shows it.
+        """
+        self.raise_halt(failure.reason, detail)
         names = self._parts.names
 
         async def publish() -> None:

@@ -13,8 +13,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from pathlib import Path
+
+from hedge.daemon.commands import Commands
 
 PLAIN = "HEDGE_PLAIN"
+_ROOT = Path(__file__).resolve().parents[2]
+_CONFIG = _ROOT / "config.yaml"
 _THREADS = "64"
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _PR_SET_PDEATHSIG = 1
@@ -114,3 +119,29 @@ def own_group_flags() -> int:
     if sys.platform == "win32":
         return subprocess.CREATE_NEW_PROCESS_GROUP
     return 0
+
+
+def commands_for(config_file: str) -> Commands:
+    """Return how commands for the pair of this configuration are typed; "" is the default one.
+
+    They are typed in the program's folder: a file in it is named from there.
+    """
+    if os.name == "nt":
+        scripts = ("start_hedge.bat", "stop_hedge.bat", "taskkill /F /PID", "")
+        return Commands(_config_option(config_file), _python(), *scripts)
+    return Commands(_config_option(config_file), _python())
+
+
+def _config_option(config_file: str) -> str:
+    file = Path(config_file or _CONFIG).resolve()
+    if file == _CONFIG:
+        return ""
+    shown = str(file.relative_to(_ROOT) if file.is_relative_to(_ROOT) else file)
+    return f' --config "{shown}"' if " " in shown else f" --config {shown}"
+
+
+def _python() -> str:
+    """Name the interpreter of the program's own .venv, which need not be the one on the PATH."""
+    if Path(sys.prefix).absolute() != _ROOT / ".venv":
+        return "python"
+    return r".venv\Scripts\python" if os.name == "nt" else ".venv/bin/python"

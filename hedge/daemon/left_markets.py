@@ -13,6 +13,7 @@ from typing import Any
 
 from hedge.core import ids
 from hedge.core.amounts import MarketSpec
+from hedge.daemon.commands import Commands
 from hedge.daemon.context import Parts
 from hedge.daemon.host_store import HostState
 from hedge.errors import ConfigError
@@ -186,7 +187,12 @@ def refuse_other_keys(parts: Parts) -> None:
 
 
 def way_out(
-    side: str, spec: MarketSpec, new_symbol: str, remains: Remains, lots: int | None
+    side: str,
+    spec: MarketSpec,
+    new_symbol: str,
+    remains: Remains,
+    lots: int | None,
+    commands: Commands,
 ) -> str:
     """Return what was left in a market, what became of it, and the command that leads out.
 
@@ -199,9 +205,11 @@ def way_out(
     )
     did = f" {name} cancelled its orders there." if side == "a" else ""
     if lots == 0:
-        return f"{begin_text}{did} {name} is flat in {old} now: start {new_symbol} again."
+        again = commands.start_in(new_symbol)
+        return f"{begin_text}{did} {name} is flat in {old} now: start {new_symbol} again: {again}."
     held = "an unknown position" if lots is None else f"{Decimal(spec.base(lots)):+f} {old}"
     return (
-        f"{begin_text}{did} {name} holds {held} there. Start both sides with --market {old} to go "
-        f"on, or to close it (`python hedgectl.py flatten`); then start {new_symbol}."
+        f"{begin_text}{did} {name} holds {held} there. To go on, or to close it, start both there: "
+        f"{commands.start_in(old)}. To close it: {commands.flatten}, then {commands.stop}; "
+        f"then start {new_symbol}: {commands.start_in(new_symbol)}."
     )

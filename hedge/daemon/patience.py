@@ -13,7 +13,7 @@ from typing import TypeVar
 from hedge.bus.diagnosis import where
 from hedge.bus.port import Messenger
 from hedge.config.schema import Config
-from hedge.daemon.host_os import on_stop_signals
+from hedge.daemon.host_os import commands_for, on_stop_signals
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log
 from hedge.errors import NotNeutralError, RedisUnreachableError, UnreachableError
@@ -61,7 +61,7 @@ class Patience:
                     await self._tell_or_raise(error)
         raise NotNeutralError(
             f"stopped before the start was done, and what is open is not known: {self._told}; see "
-            "`python hedgectl.py status`, and start this side again."
+            f"{commands_for(self._config.file).status}, and start this side again."
         )
 
     def keep_reached(self) -> None:

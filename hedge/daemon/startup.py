@@ -28,6 +28,7 @@ from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_os import (
+    commands_for,
     end_at_signals,
     loop_factory,
     on_stop_signals,
@@ -212,7 +213,8 @@ async def _work(parts: Parts, build: Build) -> int:
     """Run this side in its market until stopped."""
     if await _manage(parts, build(parts)) is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
-            "stopped, and it is not shown that all is covered: see `python hedgectl.py status`."
+            "stopped, and it is not shown that all is covered: see"
+            f" {commands_for(parts.config.file).status}."
         )
     left_markets.end(parts)
     return 0
@@ -295,7 +297,9 @@ async def _leave_market(
             watch.cancel()
         is_covered = watch.done() and not watch.cancelled() and watch.result()
         lots = manager.books.book.net_lots if manager.books.book is not None else None
-        text = left_markets.way_out(config.side, parts.spec, symbol, remains, lots)
+        text = left_markets.way_out(
+            config.side, parts.spec, symbol, remains, lots, commands_for(config.file)
+        )
         if is_covered:
             left_markets.end(parts)
         return _Left(text, is_covered)

@@ -16,6 +16,7 @@ from hedge.core.hedger.watch import Stand
 from hedge.core.transitions import ACTIVE
 from hedge.daemon.advice import advice_for
 from hedge.daemon.context import Parts
+from hedge.daemon.host_os import commands_for
 from hedge.wire.codec import MessageRefusedError
 from hedge.wire.messages import BHedgeFailed
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
@@ -214,14 +215,14 @@ def neutral_of(parts: Parts, state: HedgerState) -> Neutral | None:
 
 def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHedgeFailed:
     """Return the failure message; its detail asks a person for what helps, in plain words."""
-    spec, failure = parts.spec, effect.failure
+    failure = effect.failure
     detail = (
-        f"{_what_failed(spec, state, effect.owed_lots)}: {failure.reason} "
-        f"({failure.detail}). {advice_for(failure.reason)}, then `python hedgectl.py resume`."
+        f"{failure_text(parts, state, effect)}. {advice_for(failure.reason)}, then"
+        f" {commands_for(parts.config.file).resume}."
     )
     return BHedgeFailed(
         account_index=parts.scope.account_b,
-        market_index=spec.market_index,
+        market_index=parts.spec.market_index,
         reason=failure.reason,
         detail=detail,
         attempts=effect.attempts,
@@ -230,6 +231,13 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
         timestamp=parts.epoch_s,
         chain_id=parts.scope.chain_id,
     )
+
+
+def failure_text(parts: Parts, state: HedgerState, effect: PublishFailure) -> str:
+    """Return what failed and why, without what to do about it."""
+    failure = effect.failure
+    what = _what_failed(parts.spec, state, effect.owed_lots)
+    return f"{what}: {failure.reason} ({failure.detail})"
 
 
 def _what_failed(spec: MarketSpec, state: HedgerState, owed_lots: int | None) -> str:

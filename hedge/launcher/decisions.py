@@ -13,6 +13,7 @@ import enum
 import math
 from dataclasses import dataclass, replace
 
+from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.errors import (
     AccountKeyError,
     AlreadyRunningError,
@@ -23,6 +24,7 @@ from hedge.errors import (
     UnreachableError,
 )
 from hedge.operator.status import Report
+from hedge.wire.state import Ready
 
 A, B = "main_A", "main_B"
 LEAVE = "main_A --leave"
@@ -98,7 +100,9 @@ def answer_to_signal(
     return Answer.LEAVE if told and now_s - first_s >= AGAIN_S else Answer.SAME
 
 
-def refusal_to_start(living: dict[str, int | None]) -> str | None:
+def refusal_to_start(
+    living: dict[str, int | None], commands: Commands = DEFAULT_COMMANDS
+) -> str | None:
     """Return why a second start on this host is refused; `living` are the daemons' process ids."""
     if not living:
         return None
@@ -106,7 +110,7 @@ def refusal_to_start(living: dict[str, int | None]) -> str | None:
         f"{name} (process {pid})" if pid is not None else name for name, pid in living.items()
     )
     verb = "runs" if len(living) == 1 else "run"
-    return f"{told} already {verb} on this host; stop with ./stop_hedge.sh first."
+    return f"{told} already {verb} on this host; stop first: {commands.stop}."
 
 
 REFUSED = AlreadyRunningError.exit_code
@@ -131,6 +135,7 @@ class Plan:
     long B may need to cover what A did. An order of A can fill until `order_life_s` after A was
     last heard. `ends_on_halt` ends a run that shall reach something, as cycles. `is_play`: the
     exchange ends with the run, so nothing that is open outlives it, and a deaf child is killed.
+    `market` is the symbol to trade, "" where any will do.
     """
 
     patience_s: float
@@ -143,7 +148,8 @@ class Plan:
     is_play: bool = False
     log_b: str = "main_B.log"
     log_dir: str = "logs"
-    config_option: str = ""
+    commands: Commands = DEFAULT_COMMANDS
+    market: str = ""
 
 
 # --- state
@@ -465,7 +471,7 @@ def _seen(state: State, event: Looked) -> State:
         if one is None or beat is None or beat.instance == one.former:
             continue
         if one.runs or beat.instance == one.instance:
-            worked = one.worked or beat.ready
+            worked = one.worked or (beat.ready and not _ends_another_market(state, beat))
             one = replace(one, instance=beat.instance, worked=worked, has_left=beat.left)
             state = _with(state, one)
     return state
@@ -538,7 +544,7 @@ def _on_loop(state: State, one: Daemon, event: Ended) -> Step:
         return _with(state, one), (*halt, Say(told))
     told = (
         f"{detail} The pair is halted; A only cancels what rests and states its book. Cure what"
-        " ends it, then stop and start the pair, and `python hedgectl.py resume`."
+        f" ends it, then {state.plan.commands.start_again()}, then {state.plan.commands.resume}."
     )
     state = replace(_with(state, replace(one, again_s=math.inf)), leaves_at_s=event.now_s)
     return state, (*halt, Say(told))
@@ -550,7 +556,7 @@ def _on_incurable(state: State, one: Daemon, event: Ended) -> Step:
     if one.name == A and one.worked:
         more = (
             "A is not started again, since that cannot cure it; B goes on hedging. Stop with"
-            f" Ctrl-C or ./stop_hedge.sh{state.plan.config_option}."
+            f" Ctrl-C or {state.plan.commands.stop}."
         )
         return replace(state, leaves_at_s=event.now_s), (*map(Say, told), Say(more))
     return _fail(state, tuple(map(Complain, told)), code_of_death(event.code), event.now_s)
@@ -605,7 +611,7 @@ def _still_there(state: State, running: list[Daemon]) -> str:
     were = "were asked to leave and still run: each ends once nothing of it is open."
     return (
         f"{names} {was if len(running) == 1 else were}"
-        f" `python hedgectl.py status{state.plan.config_option}` says how it stands."
+        f" {state.plan.commands.status} says how it stands."
     )
 
 
@@ -668,7 +674,7 @@ def _b_is_late(state: State, now_s: float) -> Step:
         state = replace(state, deadline_s=now_s + TELL_AGAIN_S - TELL_EVERY_S)
         goes_on = Say(
             "B goes on trying; A is started once B can hedge. What B owes is shown by"
-            f" `python hedgectl.py status{state.plan.config_option}`."
+            f" {state.plan.commands.status}."
         )
         first = () if state.is_running_told else (goes_on, Running(NotNeutralError.exit_code))
         return replace(state, is_running_told=True), (told, *first)
@@ -695,8 +701,17 @@ def _other_leader(report: Report, own_host: str | None) -> str:
     return f"another main_B.py (host id {lease.host}) leads account B"
 
 
+def _ends_another_market(state: State, beat: Ready | None) -> bool:
+    """Whether a daemon only ends what an earlier run left in another market, and then itself."""
+    wanted = state.plan.market
+    if beat is None or not beat.market or not wanted or wanted.isdigit():
+        return False
+    return beat.market.casefold() != wanted.casefold()
+
+
 def _look_for_a(state: State, event: Looked) -> Step:
-    if state.a is not None and state.a.has_beaten:
+    beat = event.report.a.beat if event.report is not None else None
+    if state.a is not None and state.a.has_beaten and not _ends_another_market(state, beat):
         return _say_running(state, event.now_s)
     return replace(state, look_at_s=event.now_s + POLL_S), ()
 
@@ -708,13 +723,13 @@ def _a_is_late(state: State, now_s: float) -> Step:
 
 
 def _say_running(state: State, now_s: float) -> Step:
-    logs, option = state.plan.log_dir, state.plan.config_option
+    logs, commands = state.plan.log_dir, state.plan.commands
     halted = state.halt_told is not None
     state = replace(_enter(state, Phase.WATCHING, look_at_s=now_s), is_running_told=True)
     how = "in the background, halted" if halted else "in the background"
     return state, (
         Say(f"Both run {how}: tail -f {logs}/main_A.log {logs}/main_B.log"),
-        Say(f"Ask: python hedgectl.py status{option}    Stop: ./stop_hedge.sh{option}"),
+        Say(f"Ask: {commands.status}    Stop: {commands.stop}"),
         Running(NotNeutralError.exit_code if halted else 0),
     )
 
@@ -849,8 +864,8 @@ def _hold(state: State, event: Ended) -> Step:
 def _a_is_elsewhere(state: State) -> Step:
     """Leave B alone: an A of another host may place orders for as long as it runs."""
     told = (
-        f"A runs elsewhere ({state.leave_words.rstrip('.')}). Stop it there first, then run"
-        " ./stop_hedge.sh again; B goes on hedging."
+        f"A runs elsewhere ({state.leave_words.rstrip('.')}). Stop it there first, then"
+        f" {state.plan.commands.stop} again; B goes on hedging."
     )
     return _over(state, NotNeutralError.exit_code), (Complain(told),)
 
@@ -874,11 +889,12 @@ def _does_not_stop(state: State, now_s: float) -> Step:
     if state.goal is Goal.SCRIPT:
         told = Complain(
             f"{_leaver(state)} has not ended yet and goes on, since something is open:"
-            f" {'; '.join(open_points(state))}. Run ./stop_hedge.sh again later."
+            f" {'; '.join(open_points(state))}. Again later: {state.plan.commands.stop}."
         )
         return _over(state, NotNeutralError.exit_code), (told,)
     state, effects = _tell_open(state, now_s)
-    return replace(state, deadline_s=math.inf), effects
+    hint = Say(f"If that does not end: {state.plan.commands.status} says what can be done.")
+    return replace(state, deadline_s=math.inf), (*effects, hint)
 
 
 def _leaver(state: State) -> str:
@@ -919,8 +935,8 @@ def _not_covered(state: State, now_s: float) -> Step:
     if state.goal is Goal.SCRIPT and state.b is not None and state.b.runs:
         goes_on = (
             "B keeps running, since it is not certain that everything is hedged. See"
-            f" `python hedgectl.py status{state.plan.config_option}`, then run ./stop_hedge.sh"
-            " again; a signal to B itself stops it all the same."
+            f" {state.plan.commands.status}, then again {state.plan.commands.stop};"
+            f" {state.plan.commands.signal(state.b.pid)} stops B all the same."
         )
         return _over(state, NotNeutralError.exit_code), (Say(told), Say(goes_on))
     state, effects = _stop_b(state, now_s)
@@ -970,10 +986,10 @@ def _on_b_ended(state: State, one: Daemon, event: Ended) -> Step:
     if not one.is_ours:
         return replace(state, look_at_s=event.now_s), ()
     if event.code in (*LEFT, ConfigError.exit_code) or early:
-        return _finish(state) if state.phase is Phase.STOPPING_B else (state, ())
+        return _without_b(state, event.now_s)
     deaths_s = (*one.deaths_s, event.now_s)
     if state.plan.is_play or event.code in INCURABLE or len(deaths_s) >= LOOP_DEATHS:
-        return _finish(state) if state.phase is Phase.STOPPING_B else (state, ())
+        return _without_b(state, event.now_s)
     told = death_text(B, event.code, event.last_words)
     pause_s = min(BACKOFF_MIN_S * 2 ** (len(deaths_s) - 1), BACKOFF_MAX_S)
     again = replace(one, code=event.code, deaths_s=deaths_s, again_s=event.now_s + pause_s)
@@ -983,6 +999,15 @@ def _on_b_ended(state: State, one: Daemon, event: Ended) -> Step:
         return state, (line,)
     state, effects = _cover(state, event.now_s)
     return state, (line, *effects)
+
+
+def _without_b(state: State, now_s: float) -> Step:
+    """Finish where only B was waited for; a `--leave` that may help is still awaited."""
+    if state.phase is Phase.STOPPING_B:
+        return _finish(state)
+    if state.phase is Phase.HOLDING and state.leaves_at_s == math.inf:
+        return _cover(state, now_s)  # reads how it stands, and ends
+    return state, ()
 
 
 # --- what is open
@@ -1046,8 +1071,8 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
             return 0, ()
         return NotNeutralError.exit_code, (Say("B left something open; its lines say what."),)
     if report is None:
-        told = Say("Redis does not answer: whether all is hedged is not known.")
-        return NotNeutralError.exit_code, (told,)
+        told = "Redis does not answer: whether all is hedged is not known."
+        return NotNeutralError.exit_code, (Say(told + _proves_it(state)),)
     if report.is_halted:
         return NotNeutralError.exit_code, (Say(report.headline),)
     if is_shown and report.is_covered:
@@ -1070,10 +1095,18 @@ def _has_b_left(state: State) -> bool:
     return b is None or (not b.runs and (b.code == 0 if b.is_ours else b.has_left))
 
 
+def _proves_it(state: State) -> str:
+    """Name what shows how it stands, and hedges it; a run of play is over with its exchange."""
+    if state.plan.is_play:
+        return ""
+    return f" What shows it, and hedges what is open: {state.plan.commands.start}."
+
+
 def _not_shown(state: State, report: Report) -> str:
+    again = _proves_it(state)
     is_open = report.judgement.is_neutral is False
     if is_open or not (report.is_covered or (report.is_contradicted and has_a_left(state))):
-        return report.balance
+        return f"{report.balance}{again}"
     why = [
         f"{one.name} ended with exit code {one.code}"
         for one in (state.a, state.b)
@@ -1085,7 +1118,7 @@ def _not_shown(state: State, report: Report) -> str:
         why.append("that A has left was not seen")
     if not why:
         why.append("the positions do not cancel out")
-    return f"Not known to be neutral: {'; '.join(why)}; {report.positions_text}."
+    return f"Not known to be neutral: {'; '.join(why)}; {report.positions_text}.{again}"
 
 
 def code_of_cycles(code: int, *, net_lots: int, reached: bool) -> int:

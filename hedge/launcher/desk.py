@@ -10,6 +10,7 @@ from typing import Any, Self
 from hedge.config.schema import AccountConfig, Config
 from hedge.daemon import stop_request
 from hedge.daemon.file_lock import FileLock, holder_of, is_held
+from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import LOCK_FILE
 from hedge.errors import AlreadyRunningError
 from hedge.launcher import decisions
@@ -108,7 +109,7 @@ class Desk:
     def refusal(self) -> str | None:
         """Return why a start is refused, None where it is not."""
         living = {name: one.pid for name, one in self.living().items()}
-        refusal = decisions.refusal_to_start(living)
+        refusal = decisions.refusal_to_start(living, commands_for(self._config.file))
         if refusal is None and self.is_taken:
             return f"The pair is just being started or stopped by process {self.pid}."
         return refusal

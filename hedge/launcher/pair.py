@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import assert_never
 
 from hedge.config.schema import Config
+from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import HostState
 from hedge.daemon.order_requests import order_life_s
 from hedge.errors import HedgeError, UnreachableError
@@ -131,11 +132,9 @@ class Pair:
         return decisions.has_a_left(self._state)
 
     def _plan(self, options: Options | None) -> decisions.Plan:
-        config = options.config if options is not None else self._config_path
         timing = self.config.timing
         patience_s = timing.stop_timeout_s + decisions.STOP_MARGIN_S
         cover_s, life_s = self._play_cover_s, order_life_s(self.config)
-        shown = ROOT / "config.yaml"
         return decisions.Plan(
             patience_s=patience_s,
             patience_b_s=(
@@ -149,7 +148,8 @@ class Pair:
             is_play=cover_s is not None,
             log_b=str(self._log(decisions.B)),
             log_dir=self.config.logging.dir,
-            config_option="" if config.resolve() == shown else f" --config {config}",
+            commands=commands_for(self.config.file),
+            market=self.config.market,
         )
 
     @property

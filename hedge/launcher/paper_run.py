@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from hedge.config.load import load_config
+from hedge.daemon.host_os import commands_for
 from hedge.errors import (
     AlreadyRunningError,
     ConfigError,
@@ -230,11 +231,9 @@ class PaperRun:
 
     def _invite(self) -> None:
         say = self.supervisor.say
-        shown = self.run_dir / "config.yaml"
-        if shown.is_relative_to(ROOT):
-            shown = shown.relative_to(ROOT)
+        status = commands_for(str(self.run_dir / "config.yaml")).status
         who = "B runs" if self.options.only_b else "Both run"
-        say(f"{who}. Ask in another terminal: python hedgectl.py status --config {shown}")
+        say(f"{who}. Ask in another terminal: {status}")
         say(f"Listen: redis-cli -p {self.redis_port} PSUBSCRIBE 'hedge:*'    Stop: Ctrl-C")
 
     # --- run and judge

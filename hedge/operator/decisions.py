@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from hedge.core.evidence import BY_HAND, Word
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
+from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.errors import ConfigError, NotNeutralError
 from hedge.operator.status import PING_WAIT_S, Report, SideView, halt_words
 from hedge.wire.control import FLATTEN, PING, RESUME, Halt
-from hedge.wire.halt_reasons import asks_for_force
+from hedge.wire.halt_reasons import asks_for_force, stops_b
 
 RESUME_WAIT_S = 10.0
 FLATTEN_WAIT_S = 60.0
@@ -161,7 +162,6 @@ class End:
 Effect = Print | Ask | Look | Send | WriteHalt | LookAtHost | ReleaseOnHost | End
 
 REFUSED = NotNeutralError.exit_code
-STATUS_FIRST = "look at `python hedgectl.py status` first"
 LOOK_AT_BOTH = "Look at both positions on Lighter"
 NO_TERMINAL = "nothing was answered. Where there is no terminal add --yes."
 
@@ -372,7 +372,8 @@ class Resumption:
         """Address the daemons that live now; what arose after the person looked stays."""
         to, force = _addressed(report), self.force
         if not to:
-            return self, (End(REFUSED, f"Not resumed: both have fallen silent; {STATUS_FIRST}."),)
+            said = f"Not resumed: both have fallen silent; {_status_first(report)}."
+            return self, (End(REFUSED, said),)
         note = "" if force is None else force.reason
         send = Send(self.command_id, RESUME, to, self._ids, forced=force is not None, note=note)
         return replace(self, to=tuple(side for side, _ in to)), (send,)
@@ -387,7 +388,7 @@ class Resumption:
         silent = [name for name, word in outcomes.items() if word is None]
         is_late = now_s > self.deadline_s
         if silent:
-            return self._not_acknowledged(silent) if is_late else Look(self.poll_s)
+            return self._not_acknowledged(silent, report) if is_late else Look(self.poll_s)
         if report.halts:
             return End(REFUSED, f"Released, but another halt is in force. {report.headline}")
         unheard = tuple(name for name in "AB" if name.lower() not in self.to)
@@ -398,10 +399,10 @@ class Resumption:
             return End(0, f"Resumed: A is {beat.state}. {report.headline}")
         return self._not_seen(report) if is_late else Look(self.poll_s)
 
-    def _not_acknowledged(self, silent: list[str]) -> End:
+    def _not_acknowledged(self, silent: list[str], report: Report) -> End:
+        first = _status_first(report)
         return End(
-            REFUSED,
-            f"{_and(silent)} did not acknowledge within {self.wait_s:g} s: {STATUS_FIRST}.",
+            REFUSED, f"{_and(silent)} did not acknowledge within {self.wait_s:g} s: {first}."
         )
 
     def _not_seen(self, report: Report) -> End:
@@ -414,13 +415,17 @@ class Resumption:
             f" ({'; '.join(beat.reasons) or 'no reason given'}); see logs/main_A.log.",
         )
 
+    @property
+    def _commands(self) -> Commands:
+        return DEFAULT_COMMANDS if self.before is None else self.before.commands
+
     # with both daemons down
 
     def _on_host(self, event: HostLooked) -> tuple["Resumption", tuple[Effect, ...]]:
         if event.running:
-            return self, (_runs_here(event),)
+            return self, (_runs_here(event, self._commands),)
         if self.is_releasing:
-            return self, (_ended_on_host(event),)
+            return self, (_ended_on_host(event, self._commands),)
         known = {halt.id: halt for halt in (*self.shown, *event.halts)}
         state = replace(self, shown=tuple(known.values()))
         if not known:
@@ -444,7 +449,8 @@ class Resumption:
             return None
         why = f"neither daemon runs, so nothing shows the positions ({self.before.positions_text})"
         cure = advice_for(unexplained.reason) if unexplained else LOOK_AT_BOTH
-        return End(REFUSED, f'Not resumed: {why}. {cure}, then `resume --force --reason "…"`.')
+        force = self._commands.resume_by_force
+        return End(REFUSED, f"Not resumed: {why}. {cure}, then {force}.")
 
     @property
     def _what_a_start_does(self) -> str:
@@ -457,13 +463,17 @@ class Resumption:
         return replace(self, is_releasing=True), (ReleaseOnHost(self._ids, self.force is not None),)
 
 
-def _runs_here(event: HostLooked) -> End:
+def _status_first(report: Report) -> str:
+    return f"look at {report.commands.status} first"
+
+
+def _runs_here(event: HostLooked, commands: Commands) -> End:
     names = _and([side.upper() for side in event.running])
     verbs = "runs on this host and has" if len(event.running) == 1 else "run on this host and have"
     return End(
         REFUSED,
         f"Not resumed: {names} {verbs} no heartbeat in Redis (cut off from it, or just started)."
-        " Wait for it, then resume again.",
+        f" Wait for it, then {commands.resume}.",
     )
 
 
@@ -472,13 +482,13 @@ def _unheard(names: tuple[str, ...]) -> str:
     return f"{_and(names)} {verb} not heard it; it is read from Redis at the start."
 
 
-def _ended_on_host(event: HostLooked) -> End:
+def _ended_on_host(event: HostLooked, commands: Commands) -> End:
     """Say what this host has written, and which side's host has not heard of it."""
     here = [side.upper() for side in event.sides]
     away = [name for name in ("A", "B") if name not in here]
     done = f"Released in Redis{f' and in the files of {_and(here)} on this host' if here else ''}."
     if not away:
-        return End(0, f"{done} Neither daemon runs: start them, and the pair goes on.")
+        return End(0, f"{done} Neither daemon runs: {commands.start}, and the pair goes on.")
     return End(
         REFUSED,
         f"{done} The host of {_and(away)} has not heard it: its state directory is not on this"
@@ -507,10 +517,14 @@ def begin_resume(
 
 
 def _refusal(report: Report) -> str:
+    """Say what is open, and what releases the halts; one of B's own needs force in any case."""
+    commands, advice = report.commands, advice_for(report.halts[0].reason)
+    again = f"Cure that first ({advice}), then {commands.resume}; or, after"
+    if any(map(stops_b, report.halts)):
+        again = f"{advice}; after"
     return (
-        f"Not resumed: {', '.join(report.obstacles)}. Cure that first"
-        f" ({advice_for(report.halts[0].reason)}), then resume again; or, after"
-        ' checking both positions on Lighter, use `resume --force --reason "…"`.'
+        f"Not resumed: {', '.join(report.obstacles)}. {again}"
+        f" checking both positions on Lighter, {commands.resume_by_force}."
     )
 
 
@@ -559,7 +573,8 @@ class Halting:
             if view.beat is None or self.halt.id not in {one.id for one in view.beat.halts}
         ]
         if not missing:
-            return End(0, f"Halted: A and B have it on record. To go on: {_RESUME_WORDS}")
+            again = report.commands.resume
+            return End(0, f"Halted: A and B have it on record. To go on: {again}.")
         if self.deadline_s is None or now_s < self.deadline_s:
             return WriteHalt(self.halt)
         verb = "has" if len(missing) == 1 else "have"
@@ -569,9 +584,6 @@ class Halting:
             f" {self.wait_s:g} s: not running, or cut off from Redis. It is read from Redis once"
             " that ends; until then stop that process on its own host.",
         )
-
-
-_RESUME_WORDS = "`python hedgectl.py resume`."
 
 
 def begin_halt(
@@ -660,7 +672,7 @@ class Flattening:
     def send(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
         """Look again, now that the person has agreed, and address those who live."""
         if self.what is None or _closable(report, force=self.force) is not self.what:
-            msg = f"Nothing was sent: the pair has changed meanwhile; {STATUS_FIRST}."
+            msg = f"Nothing was sent: the pair has changed meanwhile; {_status_first(report)}."
             return self, (End(REFUSED, msg),)
         to = _addressed(report, self.what.value)
         alone = self.what in (Closed.A_ALONE, Closed.B_ALONE)
@@ -676,7 +688,8 @@ class Flattening:
         silent = [name for name, word in outcomes.items() if word is None]
         if silent:
             if now_s >= self.sent_s + min(self.wait_s, ACK_WAIT_S):
-                msg = f"{_and(silent)} did not acknowledge the command; {STATUS_FIRST}."
+                first = _status_first(report)
+                msg = f"{_and(silent)} did not acknowledge the command; {first}."
                 return End(REFUSED, msg)
             return Look(self.poll_s)
         if _is_over(report, what):
@@ -701,38 +714,40 @@ def begin_flatten(
 def _closable(report: Report, *, force: bool) -> Closed | str:
     """Return what can be closed now, or the sentence that says why nothing is."""
     a, b = report.a, report.b
-    stops_b = b.beat is not None and b.beat.state == "halted"
+    b_stops = b.beat is not None and b.beat.state == "halted"
     has_manual = report.ledger is not None and report.ledger.manual_lots != 0
-    if a.answered is not None and b.answered is not None and not stops_b:
+    if a.answered is not None and b.answered is not None and not b_stops:
         return Closed.BOTH
-    if a.answered is None and b.answered is not None and has_manual and not stops_b:
+    if a.answered is None and b.answered is not None and has_manual and not b_stops:
         return Closed.BY_HAND
     if force and a.answered is not None:
         return Closed.A_ALONE
-    if force and b.answered is not None and not stops_b:
+    if force and b.answered is not None and not b_stops:
         return Closed.B_ALONE
-    return f"Not sent: {_why_not_both(report, stops_b=stops_b)}"
+    return f"Not sent: {_why_not_both(report, b_stops=b_stops)}"
 
 
-def _why_not_both(report: Report, *, stops_b: bool) -> str:
-    a, b = report.a, report.b
+def _why_not_both(report: Report, *, b_stops: bool) -> str:
+    a, b, commands = report.a, report.b, report.commands
+    flatten, alone = commands.flatten, commands.flatten_by_force
+    again = f"If it does not come back by itself: {commands.start_again(report.frozen)}"
     if a.answered is None and b.answered is None:
         why = f"{a.why_not_ready}, and {b.why_not_ready}"
-        return f"{why}. Start what does not run, then flatten again."
+        return f"{why}. Start what does not run: {commands.start}, then {flatten}."
     if a.answered is None:
         return (
-            f"{a.why_not_ready}, and only A closes A's position. Start main_A.py, then flatten"
-            " again; `flatten --force` closes B alone and leaves A open."
+            f"{a.why_not_ready}, and only A closes A's position. {again}, then {flatten};"
+            f" {alone} closes B alone and leaves A open."
         )
-    if stops_b:
+    if b_stops:
         return (
             f"B is halted ({'; '.join(b.beat.reasons) if b.beat else ''}) and would not follow A."
-            ' Look at both positions on Lighter, then `resume --force --reason "…"` and flatten;'
-            " `flatten --force` closes A alone and leaves B open."
+            f" Look at both positions on Lighter, then {commands.resume_by_force} and {flatten};"
+            f" {alone} closes A alone and leaves B open."
         )
     return (
-        f"{b.why_not_ready}, and would not follow A. Start main_B.py, then flatten again;"
-        " `flatten --force` closes A alone and leaves B open."
+        f"{b.why_not_ready}, and would not follow A. {again}, then {flatten};"
+        f" {alone} closes A alone and leaves B open."
     )
 
 
@@ -779,7 +794,8 @@ def _is_in_flight(report: Report) -> bool:
 def _flattened(report: Report, what: Closed) -> End:
     match what:
         case Closed.BOTH:
-            return End(0, f"Flat: {report.positions_text}. To trade again: {_RESUME_WORDS}")
+            again = report.commands.resume
+            return End(0, f"Flat: {report.positions_text}. To trade again: {again}.")
         case Closed.BY_HAND:
             return End(0, f"What was published by hand is undone: B {_stated(report, 'b')}.")
         case Closed.A_ALONE:

@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +23,9 @@ from hedge.bus.port import PairScope, StateSnapshot
 from hedge.bus.replies import are_values, fitting, parsed
 from hedge.config.schema import Config
 from hedge.core.amounts import MarketSpec
-from hedge.daemon.host_store import HostState
+from hedge.daemon.file_lock import holder_of
+from hedge.daemon.host_os import commands_for
+from hedge.daemon.host_store import LOCK_FILE, HostState
 from hedge.errors import AlreadyRunningError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.status import Report, report
@@ -45,6 +48,7 @@ class PairState:
         """Prepare; nothing is connected before the block is entered."""
         self.config = config
         self.names = Names(config.pair)
+        self._commands = commands_for(config.file)
         self.messenger = RedisMessenger.from_config(
             config, instance=secrets.token_hex(4), host_id=f"tool-{os.getpid()}"
         )
@@ -70,7 +74,7 @@ class PairState:
         """
         scope = self._bind()
         snapshot = await self.messenger.read_state()
-        return report(
+        found = report(
             snapshot,
             scope.spec,
             scope.account_a,
@@ -78,7 +82,24 @@ class PairState:
             await self._standbys(snapshot),
             now_s=time.time(),
             ping_id=ping_id,
+            commands=self._commands,
         )
+        deaf = {
+            view.side
+            for view in (found.a, found.b)
+            if view.beat is None or view.has_answered is False
+        }
+        return replace(found, processes=self._processes(deaf)) if deaf else found
+
+    def _processes(self, sides: set[str]) -> tuple[tuple[str, int], ...]:
+        """Return the number of each daemon of these sides that runs on this host."""
+        found = []
+        for side, host in self._hosts():
+            with contextlib.suppress(OSError):
+                pid = holder_of(host.path / LOCK_FILE) if side in sides else None
+                if pid is not None:
+                    found.append((side, pid))
+        return tuple(found)
 
     def _bind(self) -> PairScope:
         accounts = self.config.accounts

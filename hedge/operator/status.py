@@ -11,6 +11,7 @@ from typing import Any
 from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MarketSpec
 from hedge.core.evidence import (
+    BY_HAND,
     STARTING_S,
     SUM_IS_WRONG,
     Evidence,
@@ -23,11 +24,12 @@ from hedge.core.evidence import (
 )
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
+from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.wire.control import Halt, Lease
+from hedge.wire.halt_reasons import CLOSED_FIRST, stops_b
 from hedge.wire.state import Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
-RESUME = "`python hedgectl.py resume`"
 _PROVING = "reconciling"
 """The word for a fence that is on its way, in the heartbeat of either side."""
 PING_WAIT_S = 4.5
@@ -152,7 +154,9 @@ class SideView:
 class Report:
     """The pair as of one snapshot. `standbys` None: this login may not look for them.
 
-    `halts` are those in force, as `hedge:halt` and both heartbeats show them together.
+    `halts` are those in force, as `hedge:halt` and both heartbeats show them together; `commands`
+    are how a person types what leads out. `processes`: side and number of each process that runs on
+    this host although its side has no heartbeat, or does not answer.
     """
 
     spec: MarketSpec
@@ -162,6 +166,8 @@ class Report:
     halts: tuple[Halt, ...]
     problems: tuple[str, ...]
     standbys: tuple[Standby, ...] | None = ()
+    commands: Commands = DEFAULT_COMMANDS
+    processes: tuple[tuple[str, int], ...] = ()
 
     # --- questions
 
@@ -266,9 +272,14 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The pair in one or two sentences."""
+        """The pair in one or two sentences, and the command that leads out of this state."""
+        return f"{self._situation} {self.way_out}" if self.way_out else self._situation
+
+    @property
+    def _situation(self) -> str:
         if self.halts:
-            return self._halt_text()
+            told = "; ".join(halt_words(halt) for halt in self.halts)
+            return f"HALTED{told}. {self.positions_text}."
         if self.a.beat is None and self.b.beat is None:
             return f"Not running: no heartbeat of either side; {self.positions_text}."
         waiting = [
@@ -295,10 +306,75 @@ class Report:
             case Word.UNKNOWN:
                 return f"UNKNOWN: {self.positions_text}; {why}."
 
-    def _halt_text(self) -> str:
-        told = "; ".join(halt_words(halt) for halt in self.halts)
-        advice = advice_for(self.halts[0].reason)
-        return f"HALTED{told}. {self.positions_text}. {advice}, then {RESUME}."
+    @property
+    def way_out(self) -> str:
+        """What leads out of this state, with the command to type; "" where nothing need be done."""
+        views, commands = (self.a, self.b), self.commands
+        if self.halts:
+            advice = dict.fromkeys(advice_for(halt.reason) for halt in self.halts)
+            return f"{'. '.join(advice)}, then {self._out_of_halt}."
+        if self.a.beat is None and self.b.beat is None:
+            return self._out_of_silence("Start both", commands.start)
+        if BY_HAND in self.uncovered:
+            return f"Publish the opposite, or {commands.flatten}."
+        if any(view.beat is not None and (view.beat.leaving or view.beat.left) for view in views):
+            return f"It is being stopped: {commands.stop} says what is open."
+        deaf = [view.name for view in views if view.beat is None or view.has_answered is False]
+        if deaf:
+            lasting = f"If {' and '.join(deaf)} does not come back by itself"
+            return self._out_of_silence(lasting, commands.start_again())
+        return self._out_by_itself
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """The numbers of the processes on this host that run and are silent."""
+        return tuple(pid for _, pid in self.processes)
+
+    def _out_of_silence(self, condition: str, commands: str) -> str:
+        """Return the way out where sides are silent, which need not mean that they have ended."""
+        if not self.processes:
+            return f"{condition}: {commands}."
+        which = " and ".join(f"{side.upper()} (process {pid})" for side, pid in self.processes)
+        verbs = ("runs", "is") if len(self.processes) == 1 else ("run", "are")
+        return (
+            f"{which} {verbs[0]} on this host and {verbs[1]} silent: frozen, cut off or just"
+            f" started. If that lasts: {self.commands.start_again(self.frozen)}."
+        )
+
+    @property
+    def _out_of_halt(self) -> str:
+        """The commands that lead out of a halt; a side that is gone or leaves is started first."""
+        commands, beats = self.commands, (self.a.beat, self.b.beat)
+        stays = [beat is not None and not (beat.leaving or beat.left) for beat in beats]
+        # B stays unready in a halt of its own, so that only force releases that one.
+        resume = commands.resume_by_force if any(map(stops_b, self.halts)) else commands.resume
+        if any(halt.reason in CLOSED_FIRST for halt in self.halts):
+            resume = f"{commands.flatten}, then {resume}"
+        if all(stays):
+            return resume
+        if stays[1] and any(map(stops_b, self.halts)):  # as it is, B would not end covered
+            return f"{resume}, then {commands.start_again(self.frozen)}"
+        if all(beat is None or beat.left for beat in beats) and not self.processes:
+            return f"{commands.start}, then {resume}"
+        return f"{commands.start_again(self.frozen)}, then {resume}"
+
+    @property
+    def _out_by_itself(self) -> str:
+        """What to do where both sides answer: to look again, or to start with other settings."""
+        commands, is_ready = self.commands, self.a.is_ready and self.b.is_ready
+        again = f"Look again: {commands.status}."
+        match self.judgement.word:
+            case Word.NEUTRAL if is_ready:
+                return ""
+            case Word.NEUTRAL:
+                return (
+                    "It goes on by itself once that ends. After a change of the configuration:"
+                    f" {commands.start_again()}."
+                )
+            case Word.OPEN:
+                return f"B goes on hedging by itself. {again}"
+            case Word.UNKNOWN | Word.STARTING:
+                return f"It goes on by itself. {again}"
 
     # --- data
 
@@ -407,6 +483,7 @@ def report(
     *,
     now_s: float = 0.0,
     ping_id: str = "",
+    commands: Commands = DEFAULT_COMMANDS,
 ) -> Report:
     """Arrange a snapshot, read at `now_s` (epoch s), into a report.
 
@@ -430,4 +507,5 @@ def report(
         halts=snapshot.known_halts.in_force,
         problems=snapshot.problems,
         standbys=standbys,
+        commands=commands,
     )

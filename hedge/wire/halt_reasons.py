@@ -23,6 +23,9 @@ def stops_b(halt: Halt) -> bool:
     return halt.reason == UNREADABLE_HALT or own
 
 
+CLOSED_FIRST = frozenset({"unexpected_short"})
+"""Halts that would come back as long as A holds what it does: it is closed before a resumption."""
+
 _OF_A = frozenset({"foreign_trade_on_a", "liquidation_on_a", "unexpected_short"})
 
 

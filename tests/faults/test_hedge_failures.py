@@ -50,7 +50,7 @@ async def failed(pair: Pair, reason: str, owed: str) -> None:
     message = pair.told_on(NAMES.account_b_hedge_failed)[-1]
     assert set(message) == FAILURE_FIELDS | {"pair", "epoch", "n", "echo"}
     assert message["owed_base_amount"] == owed
-    assert "python hedgectl.py resume" in message["detail"]
+    assert "python hedgectl.py resume --config" in message["detail"]
     assert halt["side"] == "b"
     await pair.until_state_a("halted")
     await pair.until(lambda: _nothing_rests(pair), "A's remainder off the book")

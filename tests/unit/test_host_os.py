@@ -12,7 +12,7 @@ import pytest
 
 from hedge.daemon import host_os
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -28,6 +28,30 @@ def _handlers() -> Iterator[None]:
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("file", "option"),
+    [
+        ("", ""),
+        (str(ROOT / "config.yaml"), ""),
+        (str(ROOT / "run" / "paper" / "config.yaml"), f" --config {Path('run/paper/config.yaml')}"),
+        (str(ROOT.parent / "my pair.yaml"), f' --config "{ROOT.parent / "my pair.yaml"}"'),
+    ],
+)
+def test_commands_are_typed_in_the_programs_folder(
+    file: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the configuration that was given, wherever one stands, and the program's own Python."""
+    monkeypatch.setattr(sys, "prefix", str(ROOT / ".venv"))
+    found = host_os.commands_for(file)
+    assert found.resume == f"`.venv/bin/python hedgectl.py resume{option}`"
+    assert (found.start, found.stop) == (
+        f"`./start_hedge.sh{option}`",
+        f"`./stop_hedge.sh{option}`",
+    )
+    monkeypatch.setattr(sys, "prefix", str(ROOT / "elsewhere"))
+    assert host_os.commands_for(file).status == f"`python hedgectl.py status{option}`"
 
 
 @pytest.mark.usefixtures("plain")

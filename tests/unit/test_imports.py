@@ -144,7 +144,10 @@ def test_core_is_pure() -> None:
 # What scripts and tools decide is pure too: the module, what it may know of the program, and what
 # it may import although a core may not.
 PURE_OUTSIDE_CORE = {
-    "hedge.launcher.decisions": (("hedge.errors", "hedge.operator.status"), set[str]()),
+    "hedge.launcher.decisions": (
+        ("hedge.errors", "hedge.operator.status", "hedge.daemon.commands", "hedge.wire.state"),
+        set[str](),
+    ),
     "hedge.operator.decisions": (
         (
             "hedge.core",
@@ -152,11 +155,18 @@ PURE_OUTSIDE_CORE = {
             "hedge.operator.status",
             "hedge.wire",
             "hedge.daemon.advice",
+            "hedge.daemon.commands",
         ),
         set[str](),
     ),
     "hedge.operator.status": (
-        ("hedge.core", "hedge.wire", "hedge.bus.port", "hedge.daemon.advice"),
+        (
+            "hedge.core",
+            "hedge.wire",
+            "hedge.bus.port",
+            "hedge.daemon.advice",
+            "hedge.daemon.commands",
+        ),
         {"datetime"},  # words the moment of a halt in local time
     ),
 }

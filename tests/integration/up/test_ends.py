@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hedge.daemon.host_os import commands_for
 from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B
 from tests.integration.up.scripts import ROOT, Script, change, pid_of, processes_of, script
 from tests.waiting import eventually_sync
@@ -112,6 +114,12 @@ def test_a_stop_with_all_dead_cancels_what_a_left(quiet: "Quiet") -> None:
     assert again.lines == ["Nothing of this pair runs on this host."]
 
 
+def typed(printed: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as it was printed, in the program's folder."""
+    words = shlex.split(printed.strip("`"))
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_a_halted_pair_is_started_and_has_a_way_out(quiet: "Quiet") -> None:
     """B away, A filled and halted: a start keeps both running, and what it says leads out (29)."""
     config, paper = quiet
@@ -128,11 +136,12 @@ def test_a_halted_pair_is_started_and_has_a_way_out(quiet: "Quiet") -> None:
     os.kill(pid_of(config, "main_A.py"), signal.SIGKILL)
     with script("--config", str(config), "--detach") as start:
         assert start.ends() == 5, start.text
-    assert "`python hedgectl.py resume`" in start.text
+    printed = commands_for(str(config)).resume
+    assert printed in start.text
     a, b = positions(paper)
     eventually_sync(lambda: sum(map(float, positions(paper))) == 0, 20, f"hedged, was {a} {b}")
     resumed = eventually_sync(
-        lambda: (found := hedgectl(config, "resume")).returncode == 0 and found, 30, "resumed"
+        lambda: (found := typed(printed)).returncode == 0 and found, 30, "resumed"
     )
     assert resumed.stdout.startswith("Resumed: A is ")
     with script("--config", str(config), "--stop") as stop:
@@ -208,9 +217,9 @@ def test_a_daemon_started_by_hand_is_known(quiet: "Quiet") -> None:
         eventually_sync(lambda: log.exists() and "] ready" in log.read_text(), 30, "B is ready")
         with script("--config", str(config)) as run:
             assert run.ends() == 6, run.text
-        number = by_hand.pid
-        told = f"main_B (process {number}) already runs on this host; stop with ./stop_hedge.sh"
-        assert run.lines == [f"{told} first."]
+        number, stop_command = by_hand.pid, commands_for(str(config)).stop
+        told = f"main_B (process {number}) already runs on this host; stop first: {stop_command}."
+        assert run.lines == [told]
         with script("--config", str(config), "--stop") as stop:
             assert stop.ends() == 0, stop.text
         assert by_hand.wait(20) == 0

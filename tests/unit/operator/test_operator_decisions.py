@@ -316,8 +316,9 @@ def test_with_both_down_positions_that_do_not_cancel_out_need_force() -> None:
     command.post(HostLooked((), ("a", "b")))
     assert command.end.code == 5
     assert "A last known +0.0100 ETH" in command.end.text
-    assert 'Look at both positions on Lighter, then `resume --force --reason "…"`' in (
-        command.end.text
+    assert (
+        'Look at both positions on Lighter, then `python hedgectl.py resume --force --reason "…"`'
+        in (command.end.text)
     )
     command = down(naked, force=True)
     command.post(HostLooked((), ("a", "b")))
@@ -437,9 +438,9 @@ B_STOPPED = replace(READY_B, ready=False, state="halted", reasons=("halted: drif
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ready_b": None}, "Start main_B.py"),
+        ({"ready_b": None}, "B has no heartbeat"),
         ({"ready_b": B_STOPPED}, "resume --force"),
-        ({"ready_a": None}, "Start main_A.py"),
+        ({"ready_a": None}, "only A closes"),
         ({"ready_a": None, "ready_b": None}, "Start what does not run"),
     ],
 )

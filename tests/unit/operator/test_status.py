@@ -73,7 +73,7 @@ def test_shown_positions_that_cancel_out_are_neutral(ledger: Any) -> None:
 def test_what_is_open_is_named(changes: dict[str, Any], headline: str) -> None:
     """Two positions that are shown and do not cancel out, an order in flight, a fill by hand."""
     found = asked(**changes)
-    assert found.headline == headline
+    assert found.balance == headline
     assert found.judgement.is_neutral is False
     assert verdict(found).code == 5
 
@@ -99,7 +99,7 @@ def test_a_side_that_has_not_proven_its_book_is_starting_for_a_minute() -> None:
     """Afterwards it is unknown: no book of a minute needs that long."""
     young = flat(READY_A, proven=False, shown=False, ready=False, beat=60)
     found = asked(ready_a=young, position_a=OLD_A)
-    assert found.headline == (
+    assert found.balance == (
         "Starting: A last known +0.0100 ETH (3 s ago), B -0.0100 ETH;"
         " A: its book is not proven yet."
     )
@@ -128,7 +128,7 @@ def test_what_is_not_shown_is_unknown_with_its_age(changes: dict[str, Any], why:
     """The newest that was known is named, and is no evidence."""
     found = asked(position_a=OLD_A, **changes)
     assert found.headline.startswith("UNKNOWN: A last known +0.0100 ETH (3 s ago), B -0.0100 ETH;")
-    assert found.headline.endswith(f"{why}.")
+    assert found.balance.endswith(f"{why}.")
     assert found.judgement.is_neutral is None
     assert verdict(found).code == 5
     data = found.as_json()

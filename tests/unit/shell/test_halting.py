@@ -293,7 +293,7 @@ async def test_the_same_halt_is_not_kept_twice(kept: Keeper) -> None:
 async def test_a_failure_goes_out_with_its_halt(kept: Keeper) -> None:
     """One step in Redis, and the halt on the disk before it."""
     kept.bench.bus.halts = Halts(halts=(OTHER,))
-    kept.keeper.publish_failure(FAILURE)
+    kept.keeper.publish_failure(FAILURE, "what failed")
     assert kept.in_file == ["not_enough_margin"]
     await kept.written()
     assert kept.bench.bus.failures[0].reason == "not_enough_margin"

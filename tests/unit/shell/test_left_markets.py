@@ -11,6 +11,7 @@ import pytest
 from hedge.core.amounts import Side
 from hedge.core.ids import marker_id, order_id
 from hedge.daemon import left_markets
+from hedge.daemon.commands import DEFAULT_COMMANDS
 from hedge.daemon.context import Parts
 from hedge.daemon.host_store import HostState
 from hedge.daemon.left_markets import Remains
@@ -183,9 +184,13 @@ def test_another_side_or_pair_is_not_meant(
 def test_the_way_out_names_market_amount_and_command() -> None:
     """Flat: start again. With a position: the old market, and how it is closed."""
     remains = Remains(0, ("order 5 rests",))
-    text = left_markets.way_out("a", ETH, "BTC", remains, 100)
+    text = left_markets.way_out("a", ETH, "BTC", remains, 100, DEFAULT_COMMANDS)
     for words in ("for BTC", "in ETH", "order 5 rests", "A cancelled", "+0.0100 ETH", "flatten"):
         assert words in text
     assert "--market ETH" in text
-    assert "flat in ETH now: start BTC again" in left_markets.way_out("b", ETH, "BTC", remains, 0)
-    assert "unknown position" in left_markets.way_out("b", ETH, "BTC", remains, None)
+    assert "flat in ETH now: start BTC again" in left_markets.way_out(
+        "b", ETH, "BTC", remains, 0, DEFAULT_COMMANDS
+    )
+    assert "unknown position" in left_markets.way_out(
+        "b", ETH, "BTC", remains, None, DEFAULT_COMMANDS
+    )

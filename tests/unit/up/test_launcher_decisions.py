@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from hedge.daemon.commands import Commands
 from hedge.launcher import decisions
 from hedge.launcher.decisions import (
     LEAVE,
@@ -204,14 +205,32 @@ def test_an_a_that_cannot_run_says_so_once_and_ends_the_start(code: int) -> None
 
 def test_a_detached_start_is_done_once_a_beats() -> None:
     """The launcher stays; what to ask and how to stop is said."""
-    script = Script(replace(PLAN, detach=True, config_option=" --config x.yaml"))
+    script = Script(replace(PLAN, detach=True, commands=Commands(" --config x.yaml")))
     script.look(told(ready_a=None))
     script.look(told(ready_a=None))
     assert script.state.phase is Phase.WAITING_FOR_A
     script.look(told())
     assert script.new[-1] == decisions.Running(0)
-    assert script.said.endswith("Stop: ./stop_hedge.sh --config x.yaml")
+    assert script.said.endswith("Stop: `./stop_hedge.sh --config x.yaml`")
     assert script.state.phase is Phase.WATCHING
+
+
+def test_daemons_that_end_what_another_market_left_do_not_run() -> None:
+    """They beat there, and are about to end: their code and words end the start, not "Both run"."""
+    script = Script(replace(PLAN, detach=True, market="BTC"))
+    there = replace(READY_A, market="ETH")
+    left = beating(ready_a=there, ready_b=replace(told().b.beat or READY_A, market="ETH"))
+    script.look(left)
+    script.look(left)
+    assert [one for one in script.done if isinstance(one, decisions.Running)] == []
+    script.ends(A, 2)
+    assert script.new[-1] == Start(LEAVE)
+    assert "its last line" in " ".join(script.lines)
+    script.ends(LEAVE, 2)
+    script.ends(B, 2)
+    script.look(told(ready_a=None, ready_b=None))  # nothing to wait for, but how it stands is read
+    assert script.state.code == 2
+    assert "Redis does not answer" not in " ".join(script.lines)
 
 
 # --- what died
@@ -756,7 +775,8 @@ def test_the_stop_script_leaves_a_b_that_owes() -> None:
     assert Ask(B) not in script.done
     assert script.state.code == 5
     assert "B owes -0.0100 ETH" in script.lines[-2]
-    assert "run ./stop_hedge.sh again" in script.said
+    assert "then again `./stop_hedge.sh`" in script.said
+    assert "`kill 22` stops B all the same" in script.said
 
 
 def test_the_stop_script_leaves_alone_what_does_not_end() -> None:
@@ -774,7 +794,7 @@ def test_a_second_start_is_refused_with_the_process_ids() -> None:
     assert refusal is not None
     assert refusal.startswith("main_A (process 11) and main_B (process 22) already run")
     assert decisions.refusal_to_start({B: None}) == (
-        "main_B already runs on this host; stop with ./stop_hedge.sh first."
+        "main_B already runs on this host; stop first: `./stop_hedge.sh`."
     )
 
 

@@ -1,0 +1,74 @@
+"""The commands that the program's own sentences name, so written that they can be copied.
+
+They are typed in the program's folder; `host_os.commands_for` knows how on this host.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """How to type a command for one pair; `option` is " --config FILE", or empty."""
+
+    option: str = ""
+    python: str = "python"
+    start_script: str = "./start_hedge.sh"
+    stop_script: str = "./stop_hedge.sh"
+    kill_tool: str = "kill -9"
+    signal_tool: str = "kill"
+
+    def hedgectl(self, words: str) -> str:
+        """Return an operator's command, as "resume"."""
+        return f"`{self.python} hedgectl.py {words}{self.option}`"
+
+    @property
+    def status(self) -> str:
+        """The command that shows how the pair is."""
+        return self.hedgectl("status")
+
+    @property
+    def resume(self) -> str:
+        """The command that releases halts once the pair is covered."""
+        return self.hedgectl("resume")
+
+    @property
+    def resume_by_force(self) -> str:
+        """The command that releases halts and takes both positions as they are."""
+        return self.hedgectl('resume --force --reason "…"')
+
+    @property
+    def flatten(self) -> str:
+        """The command that closes both positions."""
+        return self.hedgectl("flatten")
+
+    @property
+    def flatten_by_force(self) -> str:
+        """The command that closes one side alone."""
+        return self.hedgectl("flatten --force")
+
+    def signal(self, pid: int | None) -> str:
+        """Return what asks one process to stop, in words where there is no command for it."""
+        return f"`{self.signal_tool} {pid}`" if pid and self.signal_tool else "a signal to it"
+
+    def start_again(self, frozen: tuple[int, ...] = ()) -> str:
+        """Return what leads out where a process is gone, or `frozen` on this host."""
+        ends = [f"`{self.kill_tool} {pid}`" for pid in frozen]
+        return ", then ".join([*ends, self.stop, self.start])
+
+    @property
+    def start(self) -> str:
+        """The script that starts the pair on this host."""
+        return f"`{self.start_script}{self.option}`"
+
+    def start_in(self, symbol: str) -> str:
+        """Return how the pair is started in a market, whatever the configuration says."""
+        return f"`{self.start_script} --market {symbol}{self.option}`"
+
+    @property
+    def stop(self) -> str:
+        """The script that stops the pair of this host."""
+        return f"`{self.stop_script}{self.option}`"
+
+
+DEFAULT_COMMANDS = Commands()
+"""Those for `config.yaml`, with the Python on the PATH."""

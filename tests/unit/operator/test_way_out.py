@@ -1,0 +1,123 @@
+"""Each state that `status` can show names the command that leads out of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hedge.daemon.commands import Commands
+from hedge.operator.status import Report, report
+from hedge.wire.control import Halt, Halts
+from tests.report_kit import HALT, LEDGER, NEUTRAL, READY_A, SPEC
+
+READY_B = NEUTRAL.ready_b or READY_A
+PONG = (("p", "pong"),)
+COMMANDS = Commands(" --config x.yaml", "PY")
+START, STOP = "`./start_hedge.sh --config x.yaml`", "`./stop_hedge.sh --config x.yaml`"
+STATUS, RESUME = (f"`PY hedgectl.py {one} --config x.yaml`" for one in ("status", "resume"))
+FORCE = '`PY hedgectl.py resume --force --reason "…" --config x.yaml`'
+FLATTEN = "`PY hedgectl.py flatten --config x.yaml`"
+
+
+def beat(of: Any = READY_A, **changes: Any) -> Any:
+    """A heartbeat that answers, but for what is named."""
+    return replace(of, **{"acks": PONG, **changes})
+
+
+def shown(*halts: Halt, **changes: Any) -> Report:
+    """The pair at rest as `status` sees it, but for what is named."""
+    beats = {"ready_a": beat(), "ready_b": beat(READY_B)}
+    snapshot = replace(NEUTRAL, **{"halts": Halts(halts=halts), **beats, **changes})
+    return report(snapshot, SPEC, 11, 22, now_s=100.0, ping_id="p", commands=COMMANDS)
+
+
+def typed(text: str) -> list[str]:
+    """Return the commands of a sentence; what else is quoted is no command."""
+    return [one for one in text.split("`")[1::2] if "_hedge.sh" in one or "hedgectl.py" in one]
+
+
+def halted(reason: str, side: str) -> Halt:
+    return replace(HALT, reason=reason, side=side)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "commands"),
+    [
+        ({}, "Neutral", ()),
+        ({"ready_a": None, "ready_b": None}, "Not running", (START,)),
+        ({"ready_a": None}, "A: no heartbeat", (STOP, START)),
+        ({"ready_b": beat(READY_B, acks=())}, "B: did not answer", (STOP, START)),
+        ({"ready_b": beat(READY_B, leaving=True)}, "Neutral", (STOP,)),
+        ({"ready_a": beat(left=True)}, "Neutral", (STOP,)),
+        ({"ready_a": beat(proven=False, beat=9)}, "Starting", (STATUS,)),
+        ({"ready_a": beat(shown=False)}, "UNKNOWN", (STATUS,)),
+        ({"ready_b": beat(READY_B, position_lots=0)}, "NOT COVERED", (STATUS,)),
+        ({"ready_a": beat(ready=False, reasons=("no market data",))}, "Neutral", (STOP, START)),
+        (
+            {"ready_a": None, "ledger": replace(LEDGER, manual_lots=-100)},
+            "published by hand",
+            (FLATTEN,),
+        ),
+    ],
+)
+def test_what_is_not_well_names_its_command(
+    changes: dict[str, Any], words: str, commands: tuple[str, ...]
+) -> None:
+    """In the order in which they are to be typed; a pair that is well needs none."""
+    text = shown(**changes).headline
+    assert words in text
+    assert typed(text) == [one.strip("`") for one in commands]
+
+
+def test_each_halt_in_force_says_what_to_check() -> None:
+    """One sentence for each reason, and the command that releases them all."""
+    text = shown(
+        halted("foreign_trade_on_a", "a"),
+        replace(halted("position_limit", "b"), id="h2"),
+        replace(halted("position_limit", "a"), id="h3"),
+    ).headline
+    assert "Find out who else trades account A" in text
+    assert text.count("Wait until A has reduced itself") == 1
+    assert typed(text) == [FORCE.strip("`")]
+
+
+def test_a_process_that_is_silent_is_ended_before_the_rest() -> None:
+    """A frozen one holds its lock, and no start is let past it."""
+    frozen = replace(shown(ready_a=None), processes=(("a", 11),))
+    assert "A (process 11) runs on this host and is silent" in frozen.headline
+    assert frozen.headline.split("`")[1::2] == ["kill -9 11", STOP.strip("`"), START.strip("`")]
+    both = replace(shown(ready_a=None, ready_b=None), processes=(("a", 11), ("b", 12)))
+    assert "A (process 11) and B (process 12) run on this host and are silent" in both.headline
+    assert both.headline.split("`")[1::2][:3] == ["kill -9 11", "kill -9 12", STOP.strip("`")]
+    stuck = replace(shown(halted("operator", ""), ready_b=None), processes=(("b", 12),))
+    assert typed(stuck.headline) == [one.strip("`") for one in (STOP, START, RESUME)]
+    assert "`kill -9 12`, then" in stuck.headline
+
+
+@pytest.mark.parametrize(
+    ("halt", "changes", "commands"),
+    [
+        (halted("operator", ""), {}, (RESUME,)),
+        (halted("not_enough_margin", "b"), {}, (RESUME,)),
+        (halted("foreign_trade_on_b", "b"), {}, (FORCE,)),
+        (halted("unexplained_position", "a"), {}, (RESUME,)),
+        (halted("unexpected_short", "a"), {}, (FLATTEN, RESUME)),
+        (halted("unexplained_position", "b"), {}, (FORCE,)),
+        (halted("unreadable_halt", ""), {}, (FORCE,)),
+        (halted("flatten_alone", "b"), {"ready_a": None}, (FORCE, STOP, START)),
+        (halted("restart_loop", "a"), {"ready_a": None}, (STOP, START, RESUME)),
+        (halted("operator", ""), {"ready_b": beat(READY_B, leaving=True)}, (STOP, START, RESUME)),
+        (halted("operator", ""), {"ready_a": None, "ready_b": None}, (START, RESUME)),
+        (
+            halted("foreign_trade_on_b", "b"),
+            {"ready_a": beat(left=True), "ready_b": beat(READY_B, left=True)},
+            (START, FORCE),
+        ),
+    ],
+)
+def test_a_halt_names_what_releases_it(
+    halt: Halt, changes: dict[str, Any], commands: tuple[str, ...]
+) -> None:
+    """Force only where B stands in a halt of its own; first what is gone is started."""
+    text = shown(halt, **changes).headline
+    assert typed(text) == [one.strip("`") for one in commands]
