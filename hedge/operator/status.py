@@ -312,7 +312,9 @@ class Report:
         views, commands = (self.a, self.b), self.commands
         if self.halts:
             advice = dict.fromkeys(advice_for(halt.reason) for halt in self.halts)
-            return f"{'. '.join(advice)}, then {self._out_of_halt}."
+            first = f" If {self._silent} stays silent, first: {commands.start_again(self.frozen)}."
+            last = first if self.processes else ""
+            return f"{'. '.join(advice)}, then {self._out_of_halt}.{last}"
         if self.a.beat is None and self.b.beat is None:
             return self._out_of_silence("Start both", commands.start)
         if BY_HAND in self.uncovered:
@@ -330,14 +332,17 @@ class Report:
         """The numbers of the processes on this host that run and are silent."""
         return tuple(pid for _, pid in self.processes)
 
+    @property
+    def _silent(self) -> str:
+        return " and ".join(f"{side.upper()} (process {pid})" for side, pid in self.processes)
+
     def _out_of_silence(self, condition: str, commands: str) -> str:
         """Return the way out where sides are silent, which need not mean that they have ended."""
         if not self.processes:
             return f"{condition}: {commands}."
-        which = " and ".join(f"{side.upper()} (process {pid})" for side, pid in self.processes)
         verbs = ("runs", "is") if len(self.processes) == 1 else ("run", "are")
         return (
-            f"{which} {verbs[0]} on this host and {verbs[1]} silent: frozen, cut off or just"
+            f"{self._silent} {verbs[0]} on this host and {verbs[1]} silent: frozen, cut off or just"
             f" started. If that lasts: {self.commands.start_again(self.frozen)}."
         )
 
@@ -350,13 +355,13 @@ class Report:
         resume = commands.resume_by_force if any(map(stops_b, self.halts)) else commands.resume
         if any(halt.reason in CLOSED_FIRST for halt in self.halts):
             resume = f"{commands.flatten}, then {resume}"
-        if all(stays):
+        if all(stays) or self.processes:
             return resume
         if stays[1] and any(map(stops_b, self.halts)):  # as it is, B would not end covered
-            return f"{resume}, then {commands.start_again(self.frozen)}"
-        if all(beat is None or beat.left for beat in beats) and not self.processes:
+            return f"{resume}, then {commands.start_again()}"
+        if all(beat is None or beat.left for beat in beats):
             return f"{commands.start}, then {resume}"
-        return f"{commands.start_again(self.frozen)}, then {resume}"
+        return f"{commands.start_again()}, then {resume}"
 
     @property
     def _out_by_itself(self) -> str:

@@ -90,8 +90,8 @@ def test_a_process_that_is_silent_is_ended_before_the_rest() -> None:
     assert "A (process 11) and B (process 12) run on this host and are silent" in both.headline
     assert both.headline.split("`")[1::2][:3] == ["kill -9 11", "kill -9 12", STOP.strip("`")]
     stuck = replace(shown(halted("operator", ""), ready_b=None), processes=(("b", 12),))
-    assert typed(stuck.headline) == [one.strip("`") for one in (STOP, START, RESUME)]
-    assert "`kill -9 12`, then" in stuck.headline
+    assert typed(stuck.headline) == [one.strip("`") for one in (RESUME, STOP, START)]
+    assert "If B (process 12) stays silent, first: `kill -9 12`, then" in stuck.headline
 
 
 @pytest.mark.parametrize(
