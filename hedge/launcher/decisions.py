@@ -712,7 +712,9 @@ def _ends_another_market(state: State, beat: Ready | None) -> bool:
 def _look_for_a(state: State, event: Looked) -> Step:
     beat = event.report.a.beat if event.report is not None else None
     if state.a is not None and state.a.has_beaten and not _ends_another_market(state, beat):
-        return _say_running(state, event.now_s)
+        state, told = _tell_halt(state, event)  # it may have been in A's file alone
+        state, effects = _say_running(state, event.now_s)
+        return state, (*told, *effects)
     return replace(state, look_at_s=event.now_s + POLL_S), ()
 
 

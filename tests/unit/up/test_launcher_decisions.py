@@ -215,6 +215,15 @@ def test_a_detached_start_is_done_once_a_beats() -> None:
     assert script.state.phase is Phase.WATCHING
 
 
+def test_a_halt_that_only_a_knows_is_said_before_the_start_is_done() -> None:
+    """It is in A's file alone, and in Redis once A beats: 5, and the way out."""
+    script = Script(replace(PLAN, detach=True))
+    script.look(told(ready_a=None))
+    script.look(beating(halt=HALT))
+    assert script.done[-1] == decisions.Running(5)
+    assert "`python hedgectl.py resume`" in " ".join(script.lines)
+
+
 def test_daemons_that_end_what_another_market_left_do_not_run() -> None:
     """They beat there, and are about to end: their code and words end the start, not "Both run"."""
     script = Script(replace(PLAN, detach=True, market="BTC"))
