@@ -680,6 +680,7 @@ def _b_is_late(state: State, now_s: float) -> Step:
         return replace(state, is_running_told=True), (told, *first)
     sentence = (
         f"B did not become ready within {READY_TIMEOUT_S:g} s: {why}; see {state.plan.log_b}."
+        f"{_proves_it(state)}"
     )
     state, effects = _fail(state, (Complain(sentence),), HedgeError.exit_code, now_s)
     return state, (told, *effects)

@@ -136,6 +136,7 @@ def test_a_b_that_never_beats_is_stopped_and_named() -> None:
         script.wait(10.1)
     assert sum("B is not ready after" in line for line in script.lines) == 9
     assert "did not become ready within 90 s: B has no heartbeat" in script.said
+    assert script.said.endswith("`./start_hedge.sh`.")
     assert script.new[-1] == Ask(B)
     script.ends(B, -15)
     assert script.state.code == 1
