@@ -470,6 +470,8 @@ def _seen(state: State, event: Looked) -> State:
         one, beat = _daemon(state, name), view.beat
         if one is None or beat is None or beat.instance == one.former:
             continue
+        if one.is_ours and beat.left and not one.has_beaten:
+            continue  # the last word of an earlier process
         if one.runs or beat.instance == one.instance:
             worked = one.worked or (beat.ready and not _ends_another_market(state, beat))
             one = replace(one, instance=beat.instance, worked=worked, has_left=beat.left)
@@ -712,7 +714,8 @@ def _ends_another_market(state: State, beat: Ready | None) -> bool:
 
 def _look_for_a(state: State, event: Looked) -> Step:
     beat = event.report.a.beat if event.report is not None else None
-    if state.a is not None and state.a.has_beaten and not _ends_another_market(state, beat):
+    is_there = beat is not None and state.a is not None and beat.instance == state.a.instance
+    if is_there and not _ends_another_market(state, beat):
         state, told = _tell_halt(state, event)  # it may have been in A's file alone
         state, effects = _say_running(state, event.now_s)
         return state, (*told, *effects)

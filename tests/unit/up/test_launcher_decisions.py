@@ -225,6 +225,17 @@ def test_a_halt_that_only_a_knows_is_said_before_the_start_is_done() -> None:
     assert "`python hedgectl.py resume`" in " ".join(script.lines)
 
 
+def test_the_last_word_of_an_earlier_a_is_no_heartbeat_of_ours() -> None:
+    """It is still in Redis for some seconds after a stop: the start waits for its own A."""
+    script = Script(replace(PLAN, detach=True))
+    script.look(beating(ready_a=replace(READY_A, left=True)))
+    script.look(beating(ready_a=replace(READY_A, left=True)))
+    script.look(told(ready_a=None))
+    assert [one for one in script.done if isinstance(one, decisions.Running)] == []
+    script.look(beating("a2"))
+    assert script.done[-1] == decisions.Running(0)
+
+
 def test_daemons_that_end_what_another_market_left_do_not_run() -> None:
     """They beat there, and are about to end: their code and words end the start, not "Both run"."""
     script = Script(replace(PLAN, detach=True, market="BTC"))
@@ -232,6 +243,7 @@ def test_daemons_that_end_what_another_market_left_do_not_run() -> None:
     left = beating(ready_a=there, ready_b=replace(told().b.beat or READY_A, market="ETH"))
     script.look(left)
     script.look(left)
+    script.look(told(ready_a=None))  # it has ended there, and its exit code is not seen yet
     assert [one for one in script.done if isinstance(one, decisions.Running)] == []
     script.ends(A, 2)
     assert script.new[-1] == Start(LEAVE)
