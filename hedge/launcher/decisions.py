@@ -59,7 +59,8 @@ RESTART_LOOP = "restart_loop"
 
 BUG = InternalBugError.exit_code
 UNREACHABLE = UnreachableError.exit_code
-INCURABLE = (ConfigError.exit_code, AccountKeyError.exit_code, AlreadyRunningError.exit_code)
+NO_KEY = AccountKeyError.exit_code
+INCURABLE = (ConfigError.exit_code, NO_KEY, AlreadyRunningError.exit_code)
 """Exit codes that a restart cannot cure."""
 LEFT = (0, NotNeutralError.exit_code)
 """Exit codes of a daemon that was asked to stop, from anywhere, and did."""
@@ -505,8 +506,10 @@ def _on_other_ended(state: State, event: Ended) -> Step:
 
 
 def _told_death(event: Ended) -> tuple[str, ...]:
+    """Say that a child ended, with its last lines; a log line of the same words is left out."""
     told = death_text(event.name, event.code, event.last_words)
-    return (told, *(f"    {line}" for line in event.tail[:-1]))
+    words = event.last_words.removeprefix(f"{event.name}: ")
+    return (told, *(f"    {line}" for line in event.tail[:-1] if words not in line))
 
 
 # --- a death that was not asked for
@@ -800,6 +803,8 @@ def _after_a(state: State, now_s: float) -> Step:
         return _stop_b(state, now_s)
     if state.a is not None and state.plan.is_play and state.a.code in LEFT:
         return _cover(state, now_s)
+    if state.a is not None and state.a.is_ours and state.a.code == NO_KEY and not state.a.worked:
+        return _stop_b(state, now_s)  # `--leave` signs with the same key
     return _leave(state, now_s)
 
 
@@ -854,6 +859,8 @@ def _hold(state: State, event: Ended) -> Step:
         return _a_is_elsewhere(state)
     if state.plan.is_play or state.b is None or not (state.b.runs or state.b.is_coming):
         return _cover(state, now_s)
+    if event.code == NO_KEY and state.goal is not Goal.SCRIPT:
+        return _stop_b(state, now_s)  # B itself stays until nothing of A can fill
     again = now_s + RETRY_S if event.code not in INCURABLE[:2] else math.inf
     first = state.hold_until_s == math.inf
     until_s = now_s + state.plan.order_life_s if first else state.hold_until_s
@@ -1026,7 +1033,7 @@ def open_points(state: State) -> tuple[str, ...]:
         Phase.LEAVING: "main_A.py --leave makes sure that no order of A rests",
         Phase.HOLDING: _held(state),
         Phase.COVERING: f"B is to cover what A did ({_uncovered(state)})",
-        Phase.STOPPING_B: "B makes sure that nothing is left to hedge",
+        Phase.STOPPING_B: _leaving(state),
     }.get(state.phase)
     points = [found] if found else []
     if state.b is not None and state.b.is_coming:
@@ -1034,13 +1041,22 @@ def open_points(state: State) -> tuple[str, ...]:
     return tuple(points)
 
 
+def _leaving(state: State) -> str:
+    if state.plan.only_b or has_a_left(state):
+        return "B makes sure that nothing is left to hedge"
+    return (
+        "B makes sure that no order of A can fill any more, which may take"
+        f" {state.plan.order_life_s:g} s, and hedges what does"
+    )
+
+
 def _held(state: State) -> str:
-    why = f"main_A.py --leave ended with exit code {state.leave}: {state.leave_words}"
+    why = f"main_A.py --leave ended with exit code {state.leave}"
     if state.hold_until_s == math.inf:
-        return f"another A runs, so B stays ({why})"
+        return f"another A runs, so B stays ({why}: {state.leave_words.rstrip('.')})"
     return (
         f"an order of A may rest, so B stays until it can fill no more,"
-        f" at most {state.plan.order_life_s:g} s from A's end ({why.rstrip('.')})"
+        f" at most {state.plan.order_life_s:g} s from A's end ({why})"
     )
 
 

@@ -83,6 +83,15 @@ def test_an_epoch_counts_only_by_a_beat_that_answers_ours() -> None:
     assert state.echo("b") == BeatId(THEIRS, 7)  # read, and echoed all the same
 
 
+def test_a_beat_that_answers_none_of_ours_renews_nothing() -> None:
+    """Its epoch goes on counting; a successor that answered before it is not held up by it."""
+    state = began(1000)
+    state.beats(2000)
+    assert not state.hear("b", BeatId(THEIRS, 2), Said(THEIRS, 2, mine(9)), 2600)
+    assert state.heard == THEIRS
+    assert state.hear("b", BeatId(NEXT, 1), Said(NEXT, 1, mine(2)), 2700)
+
+
 def test_an_epoch_that_was_replaced_never_counts_again() -> None:
     """The successor counts once it answers a beat sent after its predecessor's last one."""
     state = began(1000)

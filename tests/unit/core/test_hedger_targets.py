@@ -390,6 +390,18 @@ def test_b_closes_its_own_rest_once_a_is_flat() -> None:
     assert (order.side, order.lots) == (Side.BUY, 30)
 
 
+@pytest.mark.parametrize(("a_lots", "leaves"), [(0, True), (30, False)])
+def test_a_b_that_is_flat_by_order_leaves_after_a_flat_a(a_lots: int, leaves: bool) -> None:
+    """It holds no offset, and waits for none."""
+    driver = offset_idle()
+    driver(CloseRequested(), driver.says(0))
+    driver(driver.answer())
+    driver.execute()
+    driver.a_left(a_lots)
+    driver(StopRequested())
+    assert (driver.state.phase is Phase.STOPPING) is leaves
+
+
 def test_b_alone_closes_all_and_trades_nothing_more() -> None:
     """A's position is nothing to it then, and its ledger answers nothing."""
     driver = offset_idle()

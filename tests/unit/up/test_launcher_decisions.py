@@ -188,19 +188,17 @@ def test_a_start_ends_with_what_a_restart_cannot_cure(code: int) -> None:
     assert script.lines[1:] == [f"main_B ended with exit code {code}: its last line", "    one"]
 
 
-@pytest.mark.parametrize("code", [2, 4])
-def test_an_a_that_cannot_run_says_so_once_and_ends_the_start(code: int) -> None:
+def test_an_a_that_cannot_run_says_so_once_and_ends_the_start() -> None:
     """Its sentence at once; then `--leave`, so that B may go."""
-    script = running()
     script = Script()
     script.look(beating())
-    script.ends(A, code)
+    script.ends(A, 2)
     assert [type(one) for one in script.new] == [Complain, Complain, Start]
     assert script.new[-1] == Start(LEAVE)
     script.ends(LEAVE, 0)
     script.look(beating())
     script.ends(B, 0)
-    assert script.state.code == code
+    assert script.state.code == 2
     assert sum("main_A ended" in line for line in script.lines) == 1
 
 
@@ -332,6 +330,34 @@ def test_deaths_that_are_far_apart_are_no_loop() -> None:
     assert not [one for one in script.done if isinstance(one, Halt)]
 
 
+def test_a_key_that_is_refused_at_the_start_ends_it_with_one_sentence() -> None:
+    """`--leave` signs with the same key: B is asked, and stays itself while an order could fill."""
+    script = Script()
+    script.look(beating())
+    words = "main_A: Lighter does not take the key."
+    line = 'exit code=4 reason="Lighter does not take the key."'
+    script.post(decisions.Ended(script.now_s, A, 4, words, ("another line", line, words)))
+    assert script.new[-1] == Ask(B)
+    assert Start(LEAVE) not in script.done
+    assert len([one for one in script.lines if "does not take the key" in one]) == 1
+    assert "    another line" in script.lines
+    script.wait(8.1)
+    assert "no order of A can fill any more, which may take 353 s" in script.said
+    script.ends(B, 0)
+    assert script.state.code == 4
+
+
+def test_a_leave_whose_key_is_refused_leaves_it_to_b() -> None:
+    """B is asked, and knows by itself when nothing of A can fill any more."""
+    script = running()
+    script.signal()
+    script.ends(A, -9)
+    script.ends(LEAVE, 4)
+    assert script.new[-1] == Ask(B)
+    script.ends(B, 5)
+    assert script.state.code == 5
+
+
 def test_an_a_that_worked_and_cannot_go_on_leaves_b_hedging() -> None:
     """Its key was taken away: B stays, `--leave` is tried once, and the way to stop is said."""
     script = running()
@@ -431,13 +457,12 @@ def test_b_stays_where_leave_cannot_until_no_order_can_fill() -> None:
     assert script.said.startswith("Not known to be neutral: main_A ended with exit code -9")
 
 
-@pytest.mark.parametrize("code", [2, 4])
-def test_a_leave_that_no_retry_can_cure_is_not_tried_again(code: int) -> None:
-    """A key that is gone: B stays until the order's end alone."""
+def test_a_leave_that_no_retry_can_cure_is_not_tried_again() -> None:
+    """A configuration that does not fit: B stays until the order's end alone."""
     script = running()
     script.signal()
     script.ends(A, -9)
-    script.ends(LEAVE, code)
+    script.ends(LEAVE, 2)
     script.wait(300.0)
     assert Start(LEAVE) not in script.new
     script.wait(60.0)
