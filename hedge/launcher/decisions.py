@@ -658,7 +658,8 @@ def _b_is_there(state: State, report: Report, now_s: float) -> Step:
     if state.plan.only_b:
         ready = Say(f"B {can} what is published by hand.")
         return _enter(state, Phase.WATCHING, look_at_s=now_s), (*told, ready, Started())
-    state = replace(state, a=Daemon(A, started_s=now_s))
+    earlier = report.a.beat.instance if report.a.beat is not None else None  # of one that is gone
+    state = replace(state, a=Daemon(A, started_s=now_s, former=earlier))
     ready = Say(f"B {can}. Starting A (the maker) ...")
     phase, end_s = Phase.WATCHING, math.inf
     if state.plan.detach:
@@ -717,7 +718,8 @@ def _ends_another_market(state: State, beat: Ready | None) -> bool:
 
 def _look_for_a(state: State, event: Looked) -> Step:
     beat = event.report.a.beat if event.report is not None else None
-    is_there = beat is not None and state.a is not None and beat.instance == state.a.instance
+    instance = state.a.instance if state.a is not None else None
+    is_there = beat is not None and instance is not None and beat.instance == instance
     if is_there and not _ends_another_market(state, beat):
         state, told = _tell_halt(state, event)  # it may have been in A's file alone
         state, effects = _say_running(state, event.now_s)
@@ -968,7 +970,7 @@ def _stop_b(state: State, now_s: float) -> Step:
     report = state.report
     state = _with(state, replace(b, is_asked=True))
     end_s = now_s + min(state.plan.patience_b_s, 10 * state.plan.order_life_s)
-    look_s = math.inf if b.is_ours else now_s
+    look_s = math.inf if b.is_ours and report is not None else now_s
     state = _enter(state, Phase.STOPPING_B, now_s, look_at_s=look_s, deadline_s=end_s)
     return replace(state, report=report), (Ask(B),)
 
@@ -1086,8 +1088,9 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
 
     After B's end its last ledger answers nothing any more, so the endings are the better witness.
     """
-    report, is_shown = state.report, has_a_left(state) and _has_b_left(state)
-    ended = state.b is not None and (state.leave == 0 or _left_cleanly(state.a))
+    by_b = _left_cleanly(state.b)  # which leaves with 0 only once nothing of A can fill
+    report, is_shown = state.report, _has_b_left(state) and (has_a_left(state) or by_b)
+    ended = state.b is not None and (state.leave == 0 or _left_cleanly(state.a) or by_b)
     if state.a is None and state.plan.only_b:
         if _has_b_left(state):
             return 0, ()
@@ -1100,7 +1103,8 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     if is_shown and report.is_covered:
         return 0, (Say(report.balance),)
     if is_shown and ended and not report.is_contradicted:
-        return 0, (Say(f"Both ended neutral: {report.positions_text}."),)
+        who = "Both" if has_a_left(state) else "B"
+        return 0, (Say(f"{who} ended neutral: {report.positions_text}."),)
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
 
 

@@ -16,7 +16,7 @@ FLATTEN_S = 90.0
 HALT_S = 30.0
 STOP_S = 120.0
 MAX_TEXT = 400
-NEUTRAL_WORDS = ("Neutral:", "Both ended neutral")
+NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "B ended neutral")
 
 
 class Hands:

@@ -24,7 +24,7 @@ from tests.simulation.host import Host
 from tests.simulation.loop import Process
 
 ALREADY_RUNNING = decisions.REFUSED
-NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "Stopped. Neutral:")
+NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "B ended neutral")
 POLL_S = decisions.POLL_S
 TICK_S = 0.001
 COVER_TIMEOUT_S = 20.0
@@ -215,7 +215,7 @@ class Script:
         self.last_words = text
         if self.world.say is not None:
             self.world.say(self.name, text)
-        if text.startswith(NEUTRAL_WORDS):
+        if text.removeprefix("Stopped. ").startswith(NEUTRAL_WORDS):
             self._claim(Claim.LAUNCHER_NEUTRAL, text)
 
     def _claim(self, claim: Claim, text: str) -> None:
