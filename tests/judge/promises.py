@@ -214,16 +214,19 @@ def _twice(
 def hold(positions: Positions) -> Iterator[Violation]:
     """I3 from the log: no resting order of A arrives while an earlier trade is not covered.
 
-    A stranger's trade that A could not have heard of when it signed does not count against it.
+    A stranger's trade that A could not have heard of when it signed does not count against it: of
+    one on B's account by B's heartbeat.
     """
     for life in resting_of_a(positions.record):
         number = positions.before_mono(life.received_ns)
         if positions.is_even(number):
             continue
         signed_s = life.received_s if life.signed_s is None else life.signed_s
-        since_s = signed_s - positions.record.bounds.news_s
-        owed = positions.owed[number] + _of_strangers(positions, number, since_s)
-        if abs(owed) > positions.record.bounds.dust_lots:
+        bounds = positions.record.bounds
+        since_s = signed_s - bounds.news_s
+        strangers = _of_strangers(positions, number, since_s, since_s - bounds.beat_s)
+        owed = positions.owed[number] + strangers
+        if abs(owed) > bounds.dust_lots:
             text = (
                 f"A's order {life.client_order_index} came while {positions.owed[number]:+d} lots "
                 f"were not covered: {positions.words(number)}"
@@ -232,14 +235,21 @@ def hold(positions: Positions) -> Iterator[Violation]:
             yield Violation("I3", "not covered", life.received_s, text, facts)
 
 
-def _of_strangers(positions: Positions, number: int, since_s: float) -> int:
-    """Return what the strangers' trades since a moment had added to A + B in a state."""
+def _of_strangers(
+    positions: Positions, number: int, since_s: float, since_b_s: float | None = None
+) -> int:
+    """Return what the strangers' trades since a moment had added to A + B in a state.
+
+    `since_b_s`: those on B's account count since then.
+    """
+    first_b_s = since_s if since_b_s is None else since_b_s
     lots = 0
     for place in range(number - 1, -1, -1):
         leg = positions.record.legs[place]
-        if leg.at_s <= since_s:
+        if leg.at_s <= min(since_s, first_b_s):
             break
-        lots += leg.a_lots * leg.foreign_a + leg.b_lots * leg.foreign_b
+        lots += leg.a_lots * (leg.foreign_a and leg.at_s > since_s)
+        lots += leg.b_lots * (leg.foreign_b and leg.at_s > first_b_s)
     return lots
 
 

@@ -250,11 +250,21 @@ def test_an_order_beside_dust_is_allowed(lots: int, good: bool) -> None:
     assert (("I3", "not covered") not in tape.broken()) == good
 
 
-@pytest.mark.parametrize(("seconds", "good"), [(0.4, True), (0.6, False)])
-def test_a_strangers_trade_counts_once_a_could_know_of_it(seconds: float, good: bool) -> None:
+@pytest.mark.parametrize(
+    ("trade", "seconds", "good"),
+    [
+        ({"a_lots": 50, "foreign_a": True}, 0.4, True),
+        ({"a_lots": 50, "foreign_a": True}, 0.6, False),
+        ({"b_lots": 50, "foreign_b": True}, 1.4, True),  # B's heartbeat is read once a second
+        ({"b_lots": 50, "foreign_b": True}, 1.6, False),
+    ],
+)
+def test_a_strangers_trade_counts_once_a_could_know_of_it(
+    trade: dict[str, int], seconds: float, good: bool
+) -> None:
     """The order was on its way, or A must have heard."""
     tape = Tape()
-    tape.trade(a_lots=50, foreign_a=True)
+    tape.trade(**trade)
     traded_s = tape.now_s
     tape.order(A, 1, 100, signed_s=traded_s + seconds)
     tape.end(1)
