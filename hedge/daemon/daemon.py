@@ -92,6 +92,7 @@ class Shell(ABC):
                 mark_ticks=lambda: mark_ticks_of(parts),
                 limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
                 differs=self.on_drift,
+                margin=self._on_margin_read,
                 say=self.voice.say,
             ),
         )
@@ -103,6 +104,7 @@ class Shell(ABC):
         self.streams_up = False
         self.has_left = False
         self.available_micros: int | None = None
+        self._margin_ms: int | None = None
         self._events: deque[Any] = deque()
         self._stepping = False
         self._reconciler: asyncio.Task[None] | None = None
@@ -374,8 +376,18 @@ class Shell(ABC):
                 self.on_streams(up=False)
             case MarginSeen(available_micros):
                 self.available_micros = available_micros
+                self._margin_ms = self.parts.clock.now_ms()
             case TxSeen(tx_hash, status, error):
                 self.log.debug("tx", hash=tx_hash, status=status, error=error)
+
+    def _on_margin_read(self, available_micros: int, asked_ms: int) -> None:
+        """Take what an answer says of our margin, unless the stream has spoken since it may be of.
+
+        A frame that was lost would else leave us with a margin of long ago.
+        """
+        lag_ms = round(self.parts.config.timing.view_lag_s * 1000)
+        if self._margin_ms is None or self._margin_ms < asked_ms - lag_ms:
+            self.available_micros = available_micros
 
     def foreign_of(self, trades: tuple[Trade, ...]) -> tuple[int, ...]:
         """Return the ids of trades whose orders do not carry the pair's tag."""

@@ -24,7 +24,8 @@ class DriftHandlers:
 
     `is_quiet`: nothing in flight and streams up. `mark_ticks`: the price that values a difference,
     `limit_micros` the value up to which it is only told. `differs` proves the book anew or, where
-    the difference lasts (True), halts; `say` tells of it (event, reason, detail).
+    the difference lasts (True), halts; `margin` hears what is available (micros of the quote asset)
+    and when that was asked for; `say` tells of a difference (event, reason, detail).
     """
 
     book: Callable[[], Book | None]
@@ -32,6 +33,7 @@ class DriftHandlers:
     mark_ticks: Callable[[], int | None]
     limit_micros: int
     differs: Callable[[str, bool], None]
+    margin: Callable[[int, int], None]
     say: Callable[[str, str, str], None]
 
 
@@ -70,7 +72,10 @@ class DriftKeeper:
             if book is None or not book.consistent:
                 return None
             known, net_lots = book.last_trade_id, book.net_lots
-            stated = (await self._parts.venue.account()).position_lots
+            asked_ms = self._parts.clock.now_ms()
+            account = await self._parts.venue.account()
+            self._do.margin(account.available_micros, asked_ms)
+            stated = account.position_lots
             now = self._do.book()
             if not self._do.is_quiet() or now is None or now.last_trade_id != known:
                 return None  # it traded meanwhile

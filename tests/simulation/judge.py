@@ -39,6 +39,7 @@ from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
 from tests.simulation.exchange import SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.redis_server import Unwritten
+from tests.simulation.weather import VenueWeather
 
 TOLD_S = TIMING.redis_down_s + 2 * TIMING.redis_timeout_s + TIMING.beat_s + TIMING.tick_s
 """A decides on nothing older; longer silence means that B is unknown."""
@@ -47,6 +48,9 @@ LATE_WRITE_S = 3 * TIMING.redis_timeout_s
 DEAD_B_S = TIMING.ready_ttl_s + LATE_WRITE_S + TOLD_S
 """A heartbeat written late lives for its time, and A may have read it just before its end."""
 NEWS_S = 0.25
+BEAT_S = 1.0
+LATE_S = VenueWeather().delay_s
+"""So late is what B hears of its own account, at most, where frames are."""
 """Ten times the way of a fill on quiet links: frame 20 ms, publication and reading 2 ms each."""
 SETTLE_S = 5.0
 """A process that was blind catches up before what it says counts as known."""
@@ -327,6 +331,7 @@ class Judge:
             bounds=Bounds(
                 dust_lots=self.dust_lots,
                 news_s=NEWS_S,
+                beat_s=BEAT_S + (LATE_S if world.tally.reached["frame late"] else 0.0),
                 told_s=TOLD_S,
                 dead_b_s=DEAD_B_S,
                 smallest_resting_lots=self._smallest_resting_lots(),

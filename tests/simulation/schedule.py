@@ -355,7 +355,10 @@ class Stage:
         redis.heal()
         for host in self.hosts:
             host.venue.clear()
-            host.redis = type(host.redis)()
+            before, host.redis = host.redis, type(host.redis)()
+            for client in redis.clients:  # those of scripts and commands too
+                if client.weather is before:
+                    client.weather = host.redis
             host.set_right()
         for daemon in self.daemons:
             if daemon.messenger is not None:
@@ -380,6 +383,7 @@ class Stage:
             self.result.halts[halt.reason] += 1
             self.say(f"a person resumes {halt.reason}")
             await self.resume(halt)
+            await bus_kinds.clear_hand(self)  # a halted B takes nothing by hand
         else:
             self._break("live", "halted again", "halted again and again")
             return

@@ -128,6 +128,18 @@ def test_a_pair_that_is_flat_by_order_is_stopped_at_once() -> None:
     on_stage(scene, offset=200)
 
 
+def test_a_margin_whose_frame_was_lost_is_read_again() -> None:
+    """The comparison of the position asks for it anyway: A does not wait for ever."""
+
+    async def scene(stage: Stage) -> None:
+        manager = stage.b.manager
+        told = manager.available_micros
+        manager.available_micros = 0
+        await until(lambda: manager.available_micros == told)
+
+    on_stage(scene)
+
+
 def test_a_signal_soon_after_the_first_one_changes_nothing() -> None:
     """A supervisor that passes it on is no impatient person."""
 

@@ -23,7 +23,7 @@ class Compared:
         self.book = Book(BookBase(100, 5))
         self.quiet = True
         self.mark: int | None = PRICE
-        self.told, self.said = Calls(), Calls()
+        self.told, self.margins, self.said = Calls(), Calls(), Calls()
         self.keeper = DriftKeeper(
             bench.parts,
             DriftHandlers(
@@ -32,6 +32,7 @@ class Compared:
                 lambda: self.mark,
                 limit_micros,
                 self.told,
+                self.margins,
                 self.said,
             ),
         )
@@ -73,6 +74,7 @@ async def test_agreement_costs_one_request_a_minute(compared: Compared) -> None:
     """Nothing is said, and the account is read once per comparison."""
     await compared.states(100, 100, 100)
     assert (compared.told, compared.said) == ([], [])
+    assert {available for available, _ in compared.margins} == {10**9}
     assert set(compared.bench.clock.slept_s) == {compared.bench.timing.compare_s}
 
 
