@@ -253,6 +253,16 @@ def _of_strangers(
     return lots
 
 
+def _of_strangers_on_a(positions: Positions, number: int, since_s: float) -> int:
+    """Return what strangers have traded on A since a moment, in a state."""
+    lots = 0
+    for leg in reversed(positions.record.legs[:number]):
+        if leg.at_s <= since_s:
+            break
+        lots += leg.a_lots * leg.foreign_a
+    return lots
+
+
 def beside(positions: Positions) -> Iterator[Violation]:
     """I3: no order of A arrives while another one of A still rests."""
     resting: list[OrderLife] = []
@@ -335,8 +345,8 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
 
     A opens only where the exchange has it flat and closes no more than it holds; B sends no more
     than is owed, and in the right direction. News takes time: what B owed at any moment since its
-    own newest trade counts as owed, for a person may trade A's account while B's order is on its
-    way; and what it owed without A's trades of the last `Bounds.hears_s`.
+    own newest trade counts as owed, for a person may trade A's account while an order is on its way
+    (A's own too); and what it owed without A's trades of the last `Bounds.hears_s`.
     """
     record = positions.record
     if not record.knows_first:
@@ -349,7 +359,14 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
         number = positions.before_mono(life.received_ns)
         why = ""
         if life.account == record.account_a:
-            why = _belief_of_a(life, positions.a[number], record.bounds.smallest_resting_lots)
+            signed_s = life.received_s if life.signed_s is None else life.signed_s
+            since_s = signed_s - record.bounds.news_s
+            known_lots = positions.a[number] - _of_strangers_on_a(positions, number, since_s)
+            least_lots = record.bounds.smallest_resting_lots
+            whys = [
+                _belief_of_a(life, lots, least_lots) for lots in (positions.a[number], known_lots)
+            ]
+            why = whys[0] if all(whys) else ""
         elif life.account == record.account_b:
             times = (life.received_s, life.received_s if life.signed_s is None else life.signed_s)
             by_hand = [sum(hand.lots for hand in hands if hand.at_s <= at_s) for at_s in times]

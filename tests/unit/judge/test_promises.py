@@ -272,6 +272,19 @@ def test_a_strangers_trade_counts_once_a_could_know_of_it(
     assert (("I3", "not covered") not in tape.broken()) == good
 
 
+@pytest.mark.parametrize(("seconds", "good"), [(-0.4, True), (0.6, False)])
+def test_a_stranger_may_sell_what_an_order_of_a_on_its_way_closes(
+    seconds: float, good: bool
+) -> None:
+    """It was signed before A could know of that."""
+    tape = Tape()
+    tape.fill(1, 100)
+    tape.hedge(2, -100)
+    tape.trade(a_lots=-31, foreign_a=True)
+    tape.order(A, 3, -100, signed_s=tape.now_s + seconds)
+    assert (("I4", "belief") not in tape.broken()) is good
+
+
 def test_two_orders_of_a_beside_each_other_are_found() -> None:
     """The second comes in while the first one rests; one after the other is right."""
     tape = Tape()
