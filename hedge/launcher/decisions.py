@@ -669,24 +669,26 @@ def _b_is_there(state: State, report: Report, now_s: float) -> Step:
 
 
 def _b_is_late(state: State, now_s: float) -> Step:
-    """Say what B waits for; one that has never beaten is given up, any other goes on."""
+    """Say what B waits for; it goes on, for it may owe something and ends itself where it must.
+
+    A play is given up: there all that it waits for is started by the same script.
+    """
     waited_s = state.waited_s + TELL_EVERY_S
     state = replace(state, waited_s=waited_s, look_at_s=now_s, deadline_s=now_s + TELL_EVERY_S)
     why = _why_b_waits(state)
     told = Say(f"B is not ready after {waited_s:g} s: {why} ...")
     if waited_s < READY_TIMEOUT_S:
         return state, (told,)
-    if state.b is not None and state.b.has_beaten and not state.plan.is_play:
+    if not state.plan.is_play:
         state = replace(state, deadline_s=now_s + TELL_AGAIN_S - TELL_EVERY_S)
         goes_on = Say(
-            "B goes on trying; A is started once B can hedge. What B owes is shown by"
-            f" {state.plan.commands.status}."
+            f"B goes on trying (see {state.plan.log_b}); A is started once B can hedge. What B"
+            f" owes is shown by {state.plan.commands.status}."
         )
         first = () if state.is_running_told else (goes_on, Running(NotNeutralError.exit_code))
         return replace(state, is_running_told=True), (told, *first)
     sentence = (
         f"B did not become ready within {READY_TIMEOUT_S:g} s: {why}; see {state.plan.log_b}."
-        f"{_proves_it(state)}"
     )
     state, effects = _fail(state, (Complain(sentence),), HedgeError.exit_code, now_s)
     return state, (told, *effects)
