@@ -317,14 +317,7 @@ class AccountBManager(Shell):
         if book is not None:
             is_fresh = self.origin.is_fresh(self.parts.names.position_a, snapshot.position_a)
             newest_ms = book.base().floor_ms
-            seen = baseline_of(
-                snapshot,
-                self.state.a,
-                newest_ms,
-                is_fresh=is_fresh,
-                view_lag_ms=self.state.config.view_lag_ms,
-            )
-            self.post(seen)
+            self.post(baseline_of(snapshot, self.state.a, newest_ms, is_fresh=is_fresh))
 
     def _compare(self, snapshot: StateSnapshot) -> None:
         """Wait where A runs with another chain, account, market or offset than ours."""

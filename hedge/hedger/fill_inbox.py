@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hedge.bus.port import StateSnapshot
-from hedge.core.freshness import HEARD_MS
 from hedge.core.hedger.state import ATarget, BaselineRead, HedgerState
 from hedge.daemon.clock import CLOCK_SLACK_MS
 from hedge.daemon.context import Parts
@@ -124,25 +123,17 @@ def target_of_key(position: PositionState) -> ATarget:
 
 
 def baseline_of(
-    snapshot: StateSnapshot,
-    known: ATarget | None,
-    newest_ms: int,
-    *,
-    is_fresh: bool,
-    view_lag_ms: int,
+    snapshot: StateSnapshot, known: ATarget | None, newest_ms: int, *, is_fresh: bool
 ) -> BaselineRead:
     """Return what Redis holds of A right after B's book was proven.
 
-    `newest_ms` is when B's newest trade happened (epoch ms): a state that A wrote later is news. It
-    contains all that this trade may have answered only `view_lag_ms` later, and once an A that
-    hears nothing would have stopped stating its position. What stands there counts only where it
-    answers one of our newest heartbeats (`is_fresh`).
+    `newest_ms` is when B's newest trade happened (epoch ms): a state that A wrote later is news.
+    What stands there counts only where it answers one of our newest heartbeats (`is_fresh`).
     """
     seen, lease = snapshot.position_a, snapshot.lease_a
-    confirmed_s = (newest_ms + max(HEARD_MS, view_lag_ms) + CLOCK_SLACK_MS) // 1000 + 1
     if seen is None:
-        return BaselineRead(None, confirmed_s=confirmed_s)
+        return BaselineRead(None)
     same = known is None or known.instance == seen.instance
     named = is_fresh and (same if lease is None else lease.instance == seen.instance)
     fresh = seen.timestamp * 1000 > newest_ms + CLOCK_SLACK_MS
-    return BaselineRead(target_of_key(seen), named, fresh, confirmed_s)
+    return BaselineRead(target_of_key(seen), named=named, fresh=fresh)

@@ -51,6 +51,8 @@ NEWS_S = 0.25
 BEAT_S = 1.0
 LATE_S = VenueWeather().delay_s
 """So late is what B hears of its own account, at most, where frames are."""
+LOST_S = TIMING.compare_s + 5.0
+"""So late where frames are lost: B compares its book with the exchange's statement."""
 """Ten times the way of a fill on quiet links: frame 20 ms, publication and reading 2 ms each."""
 SETTLE_S = 5.0
 """A process that was blind catches up before what it says counts as known."""
@@ -316,6 +318,13 @@ class Judge:
 
     # --- judging --------------------------------------------------------------------------------
 
+    def _late_s(self) -> float:
+        """Return how late B may have heard of a stranger's trade on its own account."""
+        reached = self._world.tally.reached
+        if any(reached[kind] for kind in ("frame dropped", "accepted, dropped")):
+            return LOST_S
+        return LATE_S if reached["frame late"] else 0.0
+
     def audit(self) -> Audit:
         """Judge the whole run."""
         world = self._world
@@ -331,7 +340,7 @@ class Judge:
             bounds=Bounds(
                 dust_lots=self.dust_lots,
                 news_s=NEWS_S,
-                beat_s=BEAT_S + (LATE_S if world.tally.reached["frame late"] else 0.0),
+                beat_s=BEAT_S + self._late_s(),
                 told_s=TOLD_S,
                 dead_b_s=DEAD_B_S,
                 smallest_resting_lots=self._smallest_resting_lots(),

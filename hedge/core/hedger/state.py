@@ -175,7 +175,7 @@ class HedgerState:
     bound_id: int = (
         0  # our newest trade when the book was proven: A's state may not contain all before
     )
-    confirmed_s: int = 0  # what A writes from then on (epoch s) contains all that it answered
+    confirmed_ms: int = 0  # what A writes from then on contains all that our newest trade answered
     looked: bool = True  # A's public trades were asked for since the book was proven
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
     shown: Stand | None = None  # the newest position that A's public trades have carried
@@ -259,14 +259,11 @@ class BaselineRead:
     """What Redis held right after our book was proven; only something newer is fresh.
 
     `named`: A's lease names its instance, or is free. `fresh`: written after B's newest trade.
-    What A writes from `confirmed_s` (epoch s) on contains each trade that B's own newest one may
-    have answered: so long may A have been deaf, or the exchange's answers have lagged.
     """
 
     target: ATarget | None
     named: bool = False
     fresh: bool = False
-    confirmed_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hedge.core.freshness import HEARD_MS
 from hedge.core.hedger.departure import LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.rules import (
     Step,
@@ -160,7 +161,10 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
     if fresh_start:
         order = state.inflight  # with what the view says of it
         state = unsure(replace(state, inflight=None, failure=None))
-        state = replace(state, bound_id=event.view.last_trade_id)
+        deaf_ms = max(HEARD_MS, state.config.view_lag_ms)
+        state = replace(
+            state, bound_id=event.view.last_trade_id, confirmed_ms=facts.now_ms + deaf_ms
+        )
         state = move(state, Trigger.PROVEN)
         if order is not None and order.filled_lots:
             effects = (Report(order, owed_lots(state)),)
@@ -218,19 +222,19 @@ def _on_order(state: HedgerState, event: OwnOrder, _facts: Facts) -> Step:
     return replace(state, inflight=replace(order, row=event.row)), ()
 
 
-def _on_baseline(state: HedgerState, event: BaselineRead, _facts: Facts) -> Step:
+def _on_baseline(state: HedgerState, event: BaselineRead, facts: Facts) -> Step:
     seen, known = event.target, state.a
-    state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0), confirmed_s=event.confirmed_s)
+    state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0))
     if seen is None or not event.named:
         return state, ()
     if known is not None and known.instance == seen.instance and seen.seq < known.seq:
         return state, ()
     if is_left(state, seen):
         return state, ()
-    return _take(state, seen, fresh=event.fresh)
+    return _take(state, seen, event.fresh and _is_confirmed(state, seen, facts))
 
 
-def _on_target(state: HedgerState, event: TargetSeen, _facts: Facts) -> Step:
+def _on_target(state: HedgerState, event: TargetSeen, facts: Facts) -> Step:
     new, known = event.target, state.a
     if known is not None and known.instance == new.instance:
         if new.seq < known.seq:
@@ -240,10 +244,13 @@ def _on_target(state: HedgerState, event: TargetSeen, _facts: Facts) -> Step:
             return state, (note,)
     elif not event.named or is_left(state, new):
         return state, ()
-    return _take(state, new, fresh=_is_news(state.baseline, new))
+    fresh = _is_news(state.baseline, new) and _is_confirmed(state, new, facts)
+    if not (fresh or state.a_fresh or state.baseline is None):
+        state = replace(state, baseline=new)  # what A writes after it is news
+    return _take(state, new, fresh)
 
 
-def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
+def _take(state: HedgerState, new: ATarget, fresh: bool) -> Step:  # noqa: FBT001
     """Take a state of A as the newest, unless it is beyond the limit.
 
     One that lacks what the exchange itself has stated is not: A may be deaf (it says so, or proves
@@ -258,7 +265,7 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     state = _without_foreign_end(state, new)
     if is_beyond(state, new.position_lots):
         return beyond(state, new.position_lots)
-    fresh = (fresh and _is_confirmed(state, new)) or state.a_fresh
+    fresh = fresh or state.a_fresh
     # From here on A's state is the base of what is published by hand; the old one is past.
     base = None if fresh else state.hand_base_lots
     if state.watched and state.watched[0].trade_id <= new.last_trade_id:
@@ -283,13 +290,18 @@ def _without_foreign_end(state: HedgerState, new: ATarget) -> HedgerState:
     return replace(state, shown=None)
 
 
-def _is_confirmed(state: HedgerState, new: ATarget) -> bool:
+def _is_confirmed(state: HedgerState, new: ATarget, facts: Facts) -> bool:
     """Whether a state of A may move money after our book was proven.
 
-    What the process before hedged may be newer than what A has heard: an A whose stream is deaf
-    goes on stating its old position. A state that leaves nothing owed moves nothing.
+    What the process before hedged by its watch may be newer than what A has heard: an A whose
+    stream is deaf goes on stating its old position, until it has heard nothing for too long; and
+    the exchange's answers may lag. So it names a newer trade, or was written after that. A state
+    that leaves nothing owed moves nothing. Times are B's own: the clock of A's host may be off, and
+    set right.
     """
-    if new.last_trade_id > state.bound_id or new.stamp_s >= state.confirmed_s:
+    if not state.config.peer_watch or new.last_trade_id > state.bound_id:
+        return True
+    if facts.now_ms >= state.confirmed_ms:
         return True
     held = new.position_lots + (state.net_lots or 0)
     return state.config.offset_lots + state.manual_lots - held in (0, state.dust_lots)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hedge.core.freshness import HEARD_MS
 from hedge.core.hedger.state import (
     ATarget,
     BaselineRead,
@@ -141,11 +142,16 @@ def test_after_a_start_with_a_gone_the_venue_leads() -> None:
 
 def bound(**said: Any) -> Hedger:
     """B, restarted with a hedge of 100 as its newest trade, and a fresh statement of A."""
-    driver = Hedger().reconciling().proven(-100)
-    driver(BaselineRead(None, confirmed_s=1000))
-    key = ATarget(A_INSTANCE, 7, 0, driver.last_id - 1, 990)
-    driver(TargetSeen(replace(key, **said), named=True))
+    driver = Hedger(peer_watch=True).reconciling().proven(-100)
+    driver(BaselineRead(None), answered(lowest=90, highest=99))  # which does not reach back
+    driver(deaf(driver, 990, **said))
     return driver
+
+
+def deaf(driver: Hedger, stamp_s: int, **said: Any) -> TargetSeen:
+    """What an A states that has not heard of the fill which B's newest trade answered."""
+    key = ATarget(A_INSTANCE, 7, 0, driver.last_id - 1, stamp_s)
+    return TargetSeen(replace(key, **said), named=True)
 
 
 def test_after_a_start_a_state_older_than_b_s_newest_trade_moves_nothing() -> None:
@@ -153,20 +159,33 @@ def test_after_a_start_a_state_older_than_b_s_newest_trade_moves_nothing() -> No
     driver = bound()
     assert owed_lots(driver.state) is None
     assert answerable(driver.state) is None
-    driver(TargetSeen(ATarget(A_INSTANCE, 8, 30, driver.last_id - 1, 999), named=True))
+    driver.later(HEARD_MS - 1)
+    driver(deaf(driver, 999, seq=8, position_lots=30))
     assert owed_lots(driver.state) is None
 
 
 @pytest.mark.parametrize(
     "said",
-    [{"last_trade_id": 10**6}, {"stamp_s": 1000}, {"position_lots": 100}],
-    ids=["newer", "confirmed", "nothing owed"],
+    [{"last_trade_id": 10**6}, {"position_lots": 100}],
+    ids=["newer", "nothing owed"],
 )
 def test_after_a_start_a_state_counts_that_contains_b_s_newest_trade(said: dict[str, int]) -> None:
-    """It names a newer trade, or was written when A must have heard; or it moves nothing."""
+    """It names a newer trade; or it moves nothing."""
     driver = bound(**said)
     assert target_known(driver.state)
     assert owed_lots(driver.state) == (0 if "position_lots" in said else 100)
+
+
+@pytest.mark.parametrize("stamp_s", [991, 300], ids=["later", "of a clock that was set back"])
+def test_after_a_start_what_a_writes_when_it_must_have_heard_counts(stamp_s: int) -> None:
+    """Only what it writes then: a key that it has stopped writing says nothing new."""
+    driver = bound()
+    driver.later(max(HEARD_MS, driver.state.config.view_lag_ms))
+    driver(deaf(driver, 990))
+    assert not target_known(driver.state)
+    driver(deaf(driver, stamp_s))
+    driver(deaf(driver, stamp_s + 1))
+    assert owed_lots(driver.state) == 100
 
 
 def test_after_a_start_a_s_word_waits_for_one_look_at_its_public_trades() -> None:

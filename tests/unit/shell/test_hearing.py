@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hedge.bus.port import StateSnapshot
-from hedge.core.hedger.state import ATarget, BaselineRead, HedgerConfig, HedgerState
+from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState
 from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_fill, target_of_key
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause, WireLimits
@@ -308,22 +308,8 @@ def test_a_trade_that_is_said_late_does_not_make_the_position_old() -> None:
 
 def test_a_missing_key_is_unknown() -> None:
     """After a wipe B knows nothing of A; that is never read as flat."""
-    read = _baseline(StateSnapshot(lease_a=LEASE_OF_A), None, 0)
+    read = baseline_of(StateSnapshot(lease_a=LEASE_OF_A), None, 0, is_fresh=True)
     assert (read.target, read.named, read.fresh) == (None, False, False)
-
-
-def _baseline(snapshot: StateSnapshot, known: ATarget | None, newest_ms: int) -> BaselineRead:
-    return baseline_of(snapshot, known, newest_ms, is_fresh=True, view_lag_ms=15_000)
-
-
-@pytest.mark.parametrize(("view_lag_ms", "confirmed_s"), [(15_000, 118), (1_000, 113)])
-def test_a_contains_all_once_the_exchange_lags_no_more_and_a_deaf_a_is_silent(
-    view_lag_ms: int, confirmed_s: int
-) -> None:
-    """Counted from our newest trade, with what the clocks of two hosts may differ."""
-    for snapshot in (StateSnapshot(), StateSnapshot(position_a=key_of_a(1))):
-        read = baseline_of(snapshot, None, 100_000, is_fresh=True, view_lag_ms=view_lag_ms)
-        assert read.confirmed_s == confirmed_s
 
 
 @pytest.mark.parametrize(
@@ -332,7 +318,7 @@ def test_a_contains_all_once_the_exchange_lags_no_more_and_a_deaf_a_is_silent(
 def test_only_a_state_later_than_our_newest_trade_is_fresh(stamp_s: int, fresh: bool) -> None:
     """A rolled back Redis shows a state that our own hedge has answered already."""
     snapshot = StateSnapshot(position_a=key_of_a(stamp_s), lease_a=LEASE_OF_A)
-    assert _baseline(snapshot, None, 100_000).fresh is fresh
+    assert baseline_of(snapshot, None, newest_ms=100_000, is_fresh=True).fresh is fresh
 
 
 @pytest.mark.parametrize(
@@ -354,4 +340,4 @@ def test_whose_state_it_is_decides_the_lease_and_without_one_what_was_known(
         lease_a=Lease(instance=lease, host="ahost") if lease else None,
     )
     target = replace(target_of_key(key_of_a(1)), instance=known) if known else None
-    assert _baseline(snapshot, target, 0).named is named
+    assert baseline_of(snapshot, target, 0, is_fresh=True).named is named
