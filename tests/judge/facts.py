@@ -221,6 +221,8 @@ class Bounds:
     """What the venue refuses to trade and the pair may leave open."""
     news_s: float = 0.0
     """From a trade at the exchange to all processes on healthy links: stream, publication, read."""
+    own_s: float = 0.0
+    """How late a process may hear of a stranger's trade on its own account: frames late or lost."""
     beat_s: float = 1.0
     """13.6: what only the other side's heartbeat tells is read once a second."""
     answer_s: float = 4.5

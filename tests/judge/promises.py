@@ -223,7 +223,7 @@ def hold(positions: Positions) -> Iterator[Violation]:
             continue
         signed_s = life.received_s if life.signed_s is None else life.signed_s
         bounds = positions.record.bounds
-        since_s = signed_s - bounds.news_s
+        since_s = signed_s - bounds.news_s - bounds.own_s
         strangers = _of_strangers(positions, number, since_s, since_s - bounds.beat_s)
         owed = positions.owed[number] + strangers
         if abs(owed) > bounds.dust_lots:
@@ -360,7 +360,7 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
         why = ""
         if life.account == record.account_a:
             signed_s = life.received_s if life.signed_s is None else life.signed_s
-            since_s = signed_s - record.bounds.news_s
+            since_s = signed_s - record.bounds.news_s - record.bounds.own_s
             known_lots = positions.a[number] - _of_strangers_on_a(positions, number, since_s)
             least_lots = record.bounds.smallest_resting_lots
             whys = [
@@ -402,6 +402,10 @@ def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: 
     """
     signed = -life.size_lots if life.is_ask else life.size_lots
     all_owed = {positions.owed[state] for state in states} | _unheard_of_a(life, positions, states)
+    bounds = positions.record.bounds
+    since_s = _began_s(life) - bounds.news_s - bounds.own_s
+    own_lots = _of_strangers(positions, states[-1], float("inf"), since_s)
+    all_owed |= {owed + own_lots for owed in all_owed}
     for owed in all_owed | {owed - lots for owed in all_owed for lots in by_hand}:
         if signed * owed > 0 and abs(signed) <= abs(owed):
             return ""

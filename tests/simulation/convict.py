@@ -181,8 +181,11 @@ def stuck(case: Case) -> bool:
 
 
 def misled(case: Case) -> bool:
-    """What is only in the book of a process keeps it from trading, or lets its order rest."""
-    leaves = case.is_end and case.who.startswith("A") and case.fault == "resting"
+    """What is only in the book of a process keeps it from trading, or lets its order rest.
+
+    Then the other one takes it for gone, too.
+    """
+    leaves = case.is_end and case.fault == "resting"
     return stuck(case) or leaves or case.violation.kind in ("beside", "not covered")
 
 

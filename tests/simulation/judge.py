@@ -48,7 +48,6 @@ LATE_WRITE_S = 3 * TIMING.redis_timeout_s
 DEAD_B_S = TIMING.ready_ttl_s + LATE_WRITE_S + TOLD_S
 """A heartbeat written late lives for its time, and A may have read it just before its end."""
 NEWS_S = 0.25
-BEAT_S = 1.0
 LATE_S = VenueWeather().delay_s
 """So late is what B hears of its own account, at most, where frames are."""
 LOST_S = TIMING.compare_s + 5.0
@@ -319,9 +318,9 @@ class Judge:
     # --- judging --------------------------------------------------------------------------------
 
     def _late_s(self) -> float:
-        """Return how late B may have heard of a stranger's trade on its own account."""
+        """Return how late a process may have heard of a stranger's trade on its own account."""
         reached = self._world.tally.reached
-        if any(reached[kind] for kind in ("frame dropped", "accepted, dropped")):
+        if any(reached[kind] for kind in ("frame dropped", "accepted, dropped", "channel stops")):
             return LOST_S
         return LATE_S if reached["frame late"] else 0.0
 
@@ -340,7 +339,7 @@ class Judge:
             bounds=Bounds(
                 dust_lots=self.dust_lots,
                 news_s=NEWS_S,
-                beat_s=BEAT_S + self._late_s(),
+                own_s=self._late_s(),
                 told_s=TOLD_S,
                 dead_b_s=DEAD_B_S,
                 smallest_resting_lots=self._smallest_resting_lots(),
