@@ -492,7 +492,7 @@ class Words:
         positions = self._positions
         is_flat = positions.a[last] == positions.b[last] == 0
         owed = positions.owed[last]
-        return is_flat and owed != 0 and self._by_hand(known_s, at_s) == owed
+        return is_flat and owed != 0 and owed in self._hand_sums_of(known_s, at_s)
 
     def _was_even(self, first: int, last: int) -> bool:
         """Whether A's position of one moment and B's of another cancel out.
@@ -527,9 +527,13 @@ class Words:
 
     def _by_hand(self, known_s: float, at_s: float) -> int:
         """Return what was open by hand all through a span, 0 where it was closed in it."""
-        first = bisect_right(self._hand_times, known_s)
-        sums = self._hand_sums[first : bisect_right(self._hand_times, at_s) + 1]
+        sums = self._hand_sums_of(known_s, at_s)
         return 0 if 0 in sums else sums[-1]
+
+    def _hand_sums_of(self, known_s: float, at_s: float) -> list[int]:
+        """Return what was open by hand at the moments of a span."""
+        first = bisect_right(self._hand_times, known_s)
+        return self._hand_sums[first : bisect_right(self._hand_times, at_s) + 1]
 
 
 class _OnTheWay:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hedge.core import ids
 from hedge.core.amounts import Side
-from hedge.core.hedger.state import Closing
+from hedge.core.hedger.state import Closing, HandCleared
 from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
@@ -171,6 +171,8 @@ class Judge:
             before = manager.state
             effects: tuple[Any, ...] = real(event)
             after = manager.state
+            if isinstance(event, HandCleared) and before.manual_lots:
+                self._by_hand(before.manual_lots)  # B undoes what it traded for them
             if after.closing is not before.closing:
                 lots = after.config.offset_lots
                 if after.closing is Closing.ALONE:
@@ -185,15 +187,17 @@ class Judge:
         if lots:
             self._closing[daemon.name] = lots
         if change:
-            text = f"number {len(self._notes.by_hand)}"
-            self._notes.by_hand.append(HandPublished(self._now, change, text))
+            self._by_hand(change)
 
     def _on_hand(self, fields: Mapping[str, Any]) -> None:
         """Note a fill that B took for one of A's because a person or a script said so."""
         lots = round(Decimal(fields["size"]) * 10**self._world.settings.spec.size_decimals)
-        text = f"number {len(self._notes.by_hand)}"  # B itself has sorted out what was said twice
-        signed = lots if fields["side"] is Side.BUY else -lots
-        self._notes.by_hand.append(HandPublished(self._now, signed, text))
+        self._by_hand(lots if fields["side"] is Side.BUY else -lots)
+
+    def _by_hand(self, lots: int) -> None:
+        """Note what B follows by a person's word; it has sorted out itself what was said twice."""
+        text = f"number {len(self._notes.by_hand)}"
+        self._notes.by_hand.append(HandPublished(self._now, lots, text))
 
     def _on_stopped(self, daemon: Daemon, neutral: bool) -> None:
         """Note what a clean stop says; a standby's end says nothing while another one leads."""
