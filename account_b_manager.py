@@ -172,6 +172,10 @@ class AccountBManager(Shell):
         """Return the hedger's phase."""
         return self.state.phase.value
 
+    def owes(self) -> bool:
+        """Whether A is known to have traded what B has not answered."""
+        return hedger.owed_lots(self.state) is not None and not hedger.is_covered(self.state)
+
     def own_lots(self) -> int | None:
         """Return the hedger's own position."""
         return self.state.net_lots

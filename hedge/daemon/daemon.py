@@ -271,19 +271,27 @@ class Shell(ABC):
     async def _say_left(self) -> None:
         """Write that we left until the other side answers that, or has left too, at most 5 s.
 
-        A position that changes meanwhile makes it untrue: then it is taken back.
+        A position that changes meanwhile, or a debt, makes it untrue: then it is taken back.
         """
         clock, lots = self.parts.clock, self.own_lots()
         until_ms = clock.now_ms() + _LAST_WORD_MS
         self.has_left = True
         self.look_now(speak=True)
-        while clock.now_ms() < until_ms and self.own_lots() == lots and not self._is_left_heard():
+
+        def is_true() -> bool:
+            return self.own_lots() == lots and not self.owes()
+
+        while clock.now_ms() < until_ms and is_true() and not self._is_left_heard():
             await clock.sleep(self.parts.config.timing.tick_s)
             self.look_now(speak=True)
-        if self.own_lots() != lots:
+        if not is_true():
             self.has_left = False
-            self.voice.note("left_open", "the position changed after the last word", loud=True)
+            self.voice.note("left_open", "a position changed after the last word", loud=True)
         self._finish(neutral=self.has_left)
+
+    def owes(self) -> bool:
+        """Whether this side is known to owe the other one a trade."""
+        return False
 
     def _is_left_heard(self) -> bool:
         """Whether nobody has to hear our last word any more."""

@@ -186,6 +186,7 @@ def peer_of(
         alive=beat_until_ms is not None,
         ledger=view,
         fresh_until_ms=beat_until_ms,
+        leaving=beat is not None and beat.leaving,
         left_covering_lots=beat.a_position_lots if beat_until_ms and beat and beat.left else None,
     )
 

@@ -162,8 +162,9 @@ class LedgerView:
 class Peer:
     """B as seen from here: alive and able to hedge, and its newest answer.
 
-    After `fresh_until_ms` it is neither; None: it does not grow old. `left_covering_lots`: its last
-    word, read fresh, is that it left while it covered this position of ours.
+    After `fresh_until_ms` it is neither; None: it does not grow old. `leaving`: its last heartbeat,
+    fresh or not, says that it was asked to stop. `left_covering_lots`: its last word, read fresh,
+    is that it left while it covered this position of ours.
     """
 
     ready: bool
@@ -172,6 +173,7 @@ class Peer:
     alive: bool = False
     ledger: LedgerView | None = None
     fresh_until_ms: int | None = None
+    leaving: bool = False
     left_covering_lots: int | None = None
 
 

@@ -22,7 +22,11 @@ No halt of A's own is among them: then A's position would be what cannot be reli
 
 
 def time_outs(state: MakerState, facts: Facts) -> Step:
-    """Alert, and later halt and begin to close, when a fill stays uncovered."""
+    """Alert, and later halt and begin to close, when a fill stays uncovered.
+
+    Not beside a B that leaves: it hedges until it is gone, and takes our heartbeat, which it waits
+    for, as our word that nothing of ours can fill any more.
+    """
     since, config = state.uncovered_ms, state.config
     if since is None:
         return state, ()
@@ -31,7 +35,7 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
     overdue = facts.now_ms >= since + config.force_close_ms
     waits = state.closing in (None, Closing.ALL)
-    if overdue and waits and state.phase is not Phase.STOPPING:
+    if overdue and waits and state.phase is not Phase.STOPPING and not state.peer.leaving:
         detail = (
             f"B has not covered a fill for {config.force_close_ms / 1000:g} s; A holds "
             f"{config.spec.base(state.net_lots or 0)} {config.spec.symbol} and reduces what is "

@@ -635,6 +635,16 @@ def test_a_stopping_a_does_not_force_close() -> None:
     assert driver.state.closing is None
 
 
+def test_a_reduces_nothing_beside_a_b_that_leaves() -> None:
+    """B takes our heartbeat for our word that nothing can fill, and hedges until it is gone."""
+    driver = filled()
+    driver(driver.peer(driver.ledger(-100), ready=False, leaving=True))
+    driver.later(PATIENCE)
+    assert HaltPair not in kinds(driver(Tick(), Tick()))
+    done = driver(driver.peer(driver.ledger(-100), ready=False))
+    assert HaltPair in [*kinds(done), *kinds(driver(Tick()))]
+
+
 def test_a_stop_while_a_gap_is_open_waits_for_it() -> None:
     """A fill that is not said yet cannot be covered."""
     driver = Maker().ready()
