@@ -456,7 +456,7 @@ class AccountAManager(Shell):
     def _position(self, seq: int, position_lots: int) -> PositionState:
         book = self.books.book
         floor = book.floor_trade_id if book else 0
-        if statements.is_current(self.state) and self.state.own_shown:
+        if statements.is_current(self.state):
             self._as_of_s = self.parts.epoch_s
         return statements.position_of(
             self.parts,

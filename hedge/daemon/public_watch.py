@@ -105,8 +105,7 @@ class Watcher:
         self._open_since_ms = (now_ms if since_ms is None else since_ms) if is_open else None
         is_gap = is_open and now_ms - (self._open_since_ms or now_ms) >= OPEN_MS
         gone = not self._do.a_lives()
-        is_doubted = state.a is not None and not state.a_fresh
-        unsure = not state.looked or is_doubted or (gone and not state.a_fresh)
+        unsure = not state.looked or (not state.a_fresh and (gone or state.a is not None))
         urgent = self._stale or is_gap or unsure
         if self._asked_ms is None:
             return urgent or gone

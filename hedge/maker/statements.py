@@ -18,7 +18,8 @@ from hedge.wire.state import PositionState, Ready, RestingOrder
 
 def is_current(state: MakerState) -> bool:
     """Whether A knows of everything that its account has done by now."""
-    return state.streams_up and state.consistent and state.pending is not Pending.FENCE
+    is_whole = state.streams_up and state.consistent and state.pending is not Pending.FENCE
+    return is_whole and state.own_shown
 
 
 def position_of(
@@ -106,7 +107,7 @@ def beat_of(
         position_lots=state.net_lots,
         seq=state.seq if state.net_lots is not None else None,
         proven=is_proven,
-        shown=is_proven and is_current(state) and state.own_shown,
+        shown=is_proven and is_current(state),
         leaving=state.stop_by_ms is not None,
         left=has_left,
         resting=resting_of(parts, state),

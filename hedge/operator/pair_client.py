@@ -22,7 +22,7 @@ from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
 from hedge.bus.port import PairScope, StateSnapshot
 from hedge.bus.replies import are_values, fitting, parsed
 from hedge.config.schema import Config
-from hedge.core.amounts import MarketSpec
+from hedge.core.amounts import InexactAmountError, MarketSpec
 from hedge.daemon.file_lock import holder_of
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import LOCK_FILE, HostState
@@ -89,7 +89,18 @@ class PairState:
             for view in (found.a, found.b)
             if view.beat is None or view.has_answered is False
         }
-        return replace(found, processes=self._processes(deaf)) if deaf else found
+        return replace(
+            found,
+            offset_lots=self._offset_lots(scope.spec),
+            processes=self._processes(deaf) if deaf else (),
+        )
+
+    def _offset_lots(self, spec: MarketSpec) -> int | None:
+        """Return the configured offset, None where the lots of the market are not known."""
+        try:
+            return spec.lots(self.config.strategy.offset_base_amount)
+        except InexactAmountError:
+            return None
 
     def _processes(self, sides: set[str]) -> tuple[tuple[str, int], ...]:
         """Return the number of each daemon of these sides that runs on this host."""

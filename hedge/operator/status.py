@@ -155,8 +155,10 @@ class Report:
     """The pair as of one snapshot. `standbys` None: this login may not look for them.
 
     `halts` are those in force, as `hedge:halt` and both heartbeats show them together; `commands`
-    are how a person types what leads out. `processes`: side and number of each process that runs on
-    this host although its side has no heartbeat, or does not answer.
+    are how a person types what leads out. `offset_lots` is what A + B shall be by the
+    configuration, None where its lots are not known; what a heartbeat says of that counts more.
+    `processes`: side and number of each process that runs on this host although its side has no
+    heartbeat, or does not answer.
     """
 
     spec: MarketSpec
@@ -167,6 +169,7 @@ class Report:
     problems: tuple[str, ...]
     standbys: tuple[Standby, ...] | None = ()
     commands: Commands = DEFAULT_COMMANDS
+    offset_lots: int | None = 0
     processes: tuple[tuple[str, int], ...] = ()
 
     # --- questions
@@ -211,7 +214,7 @@ class Report:
     @property
     def _offset_lots(self) -> int:
         beats = [view.beat for view in (self.b, self.a) if view.beat is not None]
-        return beats[0].offset_lots if beats else 0
+        return beats[0].offset_lots if beats else self.offset_lots or 0
 
     @property
     def is_only_by_hand(self) -> bool:
@@ -224,13 +227,17 @@ class Report:
 
     @property
     def is_contradicted(self) -> bool:
-        """Whether what was last known of both positions speaks against "neutral"."""
+        """Whether what was last known of both positions speaks against "neutral".
+
+        Both flat does not: a person may have closed the offset too.
+        """
         a, b = self.a.known.last_known, self.b.known.last_known
-        if a is None or b is None:
+        if a is None or b is None or self.offset_lots is None:
             return False
         dust_lots = self.ledger.dust_lots if self.ledger is not None else 0
         differs = a.position_lots + b.position_lots - self._offset_lots
-        return differs not in (0, -dust_lots)
+        is_flat = a.position_lots == b.position_lots == 0
+        return not is_flat and differs not in (0, -dust_lots)
 
     @property
     def is_covered(self) -> bool:

@@ -9,6 +9,7 @@ their own, as one would that works by remote shells.
 import asyncio
 import contextlib
 import math
+from dataclasses import replace
 from typing import Any
 
 from hedge.errors import RedisUnreachableError
@@ -31,9 +32,12 @@ COVER_TIMEOUT_S = 20.0
 """As much shorter than the product's as the other times of a schedule are."""
 
 
-async def look(messenger: SimMessenger, epoch_s: float = 0.0, ping_id: str = "") -> Report:
+async def look(
+    messenger: SimMessenger, offset_lots: int, epoch_s: float = 0.0, ping_id: str = ""
+) -> Report:
     """Read the pair's state, as a tool does. Raises RedisUnreachableError."""
-    return report(await messenger.read_state(), SPEC, A, B, now_s=epoch_s, ping_id=ping_id)
+    found = report(await messenger.read_state(), SPEC, A, B, now_s=epoch_s, ping_id=ping_id)
+    return replace(found, offset_lots=offset_lots)
 
 
 def lots_told(view: SideView) -> int | None:
@@ -135,7 +139,8 @@ class Script:
     async def _look(self, now_s: float) -> decisions.Looked:
         host_id = self.launcher.daemons[decisions.B].host.host_id
         try:
-            return decisions.Looked(now_s, await look(self.messenger), host_id)
+            offset_lots = self.world.settings.offset_lots
+            return decisions.Looked(now_s, await look(self.messenger, offset_lots), host_id)
         except RedisUnreachableError:
             return decisions.Looked(now_s, None, host_id)
 

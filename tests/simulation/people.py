@@ -169,7 +169,8 @@ class _Tool:
             work, effects = work.step(event)
 
     async def _look(self, ping_id: str) -> Report:
-        found = await look(self.messenger, self.epoch_s(), ping_id)
+        offset_lots = self.world.settings.offset_lots
+        found = await look(self.messenger, offset_lots, self.epoch_s(), ping_id)
         if self.report is None:
             self.seen(found)
         self.report = found

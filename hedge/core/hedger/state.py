@@ -172,9 +172,7 @@ class HedgerState:
     left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
     a_fresh: bool = False
     baseline: ATarget | None = None
-    bound_id: int = (
-        0  # our newest trade when the book was proven: A's state may not contain all before
-    )
+    bound_id: int = 0  # our newest trade when the book was proven
     confirmed_ms: int = 0  # what A writes from then on contains all that our newest trade answered
     looked: bool = True  # A's public trades were asked for since the book was proven
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated

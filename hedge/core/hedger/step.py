@@ -231,7 +231,7 @@ def _on_baseline(state: HedgerState, event: BaselineRead, facts: Facts) -> Step:
         return state, ()
     if is_left(state, seen):
         return state, ()
-    return _take(state, seen, event.fresh and _is_confirmed(state, seen, facts))
+    return _take(state, seen, fresh=event.fresh and _is_confirmed(state, seen, facts))
 
 
 def _on_target(state: HedgerState, event: TargetSeen, facts: Facts) -> Step:
@@ -247,10 +247,10 @@ def _on_target(state: HedgerState, event: TargetSeen, facts: Facts) -> Step:
     fresh = _is_news(state.baseline, new) and _is_confirmed(state, new, facts)
     if not (fresh or state.a_fresh or state.baseline is None):
         state = replace(state, baseline=new)  # what A writes after it is news
-    return _take(state, new, fresh)
+    return _take(state, new, fresh=fresh)
 
 
-def _take(state: HedgerState, new: ATarget, fresh: bool) -> Step:  # noqa: FBT001
+def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     """Take a state of A as the newest, unless it is beyond the limit.
 
     One that lacks what the exchange itself has stated is not: A may be deaf (it says so, or proves

@@ -24,8 +24,8 @@ No halt of A's own is among them: then A's position would be what cannot be reli
 def time_outs(state: MakerState, facts: Facts) -> Step:
     """Alert, and later halt and begin to close, when a fill stays uncovered.
 
-    Not beside a B that leaves: it hedges until it is gone, and takes our heartbeat, which it waits
-    for, as our word that nothing of ours can fill any more.
+    A B that leaves gets as long again: it hedges until it is gone, and takes our heartbeat, which
+    it waits for, as our word that nothing of ours can fill any more.
     """
     since, config = state.uncovered_ms, state.config
     if since is None:
@@ -33,11 +33,12 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
         detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
-    overdue = facts.now_ms >= since + config.force_close_ms
+    patience_ms = config.force_close_ms * (2 if state.peer.leaving else 1)
+    overdue = facts.now_ms >= since + patience_ms
     waits = state.closing in (None, Closing.ALL)
-    if overdue and waits and state.phase is not Phase.STOPPING and not state.peer.leaving:
+    if overdue and waits and state.phase is not Phase.STOPPING:
         detail = (
-            f"B has not covered a fill for {config.force_close_ms / 1000:g} s; A holds "
+            f"B has not covered a fill for {patience_ms / 1000:g} s; A holds "
             f"{config.spec.base(state.net_lots or 0)} {config.spec.symbol} and reduces what is "
             "proven to be unhedged"
         )

@@ -635,14 +635,19 @@ def test_a_stopping_a_does_not_force_close() -> None:
     assert driver.state.closing is None
 
 
-def test_a_reduces_nothing_beside_a_b_that_leaves() -> None:
+def test_a_b_that_leaves_gets_as_long_again() -> None:
     """B takes our heartbeat for our word that nothing can fill, and hedges until it is gone."""
+    driver = filled()
+    leaving = driver.peer(driver.ledger(-100), ready=False, leaving=True)
+    driver(leaving)
+    driver.later(PATIENCE)
+    assert HaltPair not in kinds(driver(Tick(), Tick()))
+    driver.later(PATIENCE)
+    assert HaltPair in kinds(driver(leaving, Tick()))
     driver = filled()
     driver(driver.peer(driver.ledger(-100), ready=False, leaving=True))
     driver.later(PATIENCE)
-    assert HaltPair not in kinds(driver(Tick(), Tick()))
-    done = driver(driver.peer(driver.ledger(-100), ready=False))
-    assert HaltPair in [*kinds(done), *kinds(driver(Tick()))]
+    assert HaltPair in kinds(driver(driver.peer(driver.ledger(-100), ready=False), Tick()))
 
 
 def test_a_stop_while_a_gap_is_open_waits_for_it() -> None:

@@ -190,3 +190,28 @@ def test_what_speaks_against_a_resumption_is_said_once() -> None:
 def test_an_age_is_said_in_one_unit(age_s: float, text: str) -> None:
     """As a person reads it."""
     assert age_text(age_s) == text
+
+
+@pytest.mark.parametrize(
+    ("b_lots", "offset", "contradicted"),
+    [(-100, 0, False), (-90, 0, True), (-350, -250, False), (-100, -250, True)],
+)
+def test_what_was_last_known_is_held_against_the_offset_of_the_configuration(
+    b_lots: int, offset: int, contradicted: bool
+) -> None:
+    """With both down no heartbeat tells the offset."""
+    position_b = replace(NEUTRAL.position_b or POSITION, position_lots=b_lots)
+    snapshot = replace(NEUTRAL, ready_a=None, ready_b=None, position_b=position_b)
+    found = replace(report(snapshot, SPEC, 11, 22), offset_lots=offset)
+    assert found.is_contradicted is contradicted
+
+
+def test_both_flat_contradicts_nothing() -> None:
+    """A person's `flatten` closed the offset too."""
+    flat_a, flat_b = (
+        replace(one or POSITION, position_lots=0)
+        for one in (NEUTRAL.position_a, NEUTRAL.position_b)
+    )
+    snapshot = replace(NEUTRAL, ready_a=None, ready_b=None, position_a=flat_a, position_b=flat_b)
+    found = replace(report(snapshot, SPEC, 11, 22), offset_lots=-250)
+    assert not found.is_contradicted
