@@ -74,7 +74,13 @@ async def test_the_remainder_is_cancelled_by_default(tmp_path: Path) -> None:
 
 async def test_a_flood_of_fills_is_hedged_exactly(tmp_path: Path) -> None:
     """2,000 fills of A within seconds: net zero, and never more hedged than filled."""
-    settings = {**KEEP, "strategy.quantity": "20.0", "timing.place_deadline_s": 10.0}
+    patient = {"timing.redis_timeout_s": 20.0, "timing.redis_down_s": 20.0}  # A does not give up
+    settings = {
+        **KEEP,
+        **patient,
+        "strategy.quantity": "20.0",
+        "timing.place_deadline_s": 10.0,
+    }
     async with Pair(tmp_path, settings=settings) as pair:
         for account in (ACCOUNT_A, ACCOUNT_B):
             await pair.paper.collateral(account, "1000000")
