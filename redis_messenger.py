@@ -38,10 +38,11 @@ from hedge.bus.snapshot import SnapshotReader
 from hedge.bus.subscription import Listener
 from hedge.config.schema import Config, RedisConfig, Secret, TimingConfig
 from hedge.errors import InternalBugError, RedisUnreachableError
-from hedge.wire.codec import MessageRefusedError, sign
+from hedge.wire.codec import MessageRefusedError, Seal
 from hedge.wire.control import Command, Halts, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey, Names
+from hedge.wire.record import Record
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 
 COMMAND_TTL_S = 60
@@ -155,7 +156,8 @@ class RedisMessenger:
         values = dict(message)
         secret = self._settings.shared_secret
         if secret is not None:
-            values["sig"] = sign(values, secret.reveal().encode())
+            seal = Seal.by_hand(secret.reveal().encode(), self.names.pair, channel)
+            values["sig"] = seal.sign(values)
         text = json.dumps(values)
         try:
             with parsed():
@@ -210,6 +212,7 @@ class RedisMessenger:
         """Say whose state this is; before that only leases and the blocking part work."""
         self._scope, self._lease_a, self._lease_b = scope, lease_a, lease_b
         self._scripts.me = replace(self._scripts.me, market_index=scope.spec.market_index)
+        self._scripts.seal = scope.seal
         self._reader = SnapshotReader(self.names, scope, lease_a, lease_b)
 
     async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
@@ -229,18 +232,19 @@ class RedisMessenger:
     async def publish_fill(self, position: PositionState, fill: AFilled) -> LeaseAnswer:
         """Write A's position, keep the fill in history and publish it, if A's lease allows."""
         scope = self._bound()
-        text = fill.to_json(scope.spec, scope.secret)
+        key, channel = self.names.position_a, self.names.account_a_filled
+        text = fill.to_json(scope.spec, scope.seal(channel))
         return await self._scripts.write(
             self._lease_a,
-            {self.names.position_a: position.to_json(scope.spec, scope.secret)},
-            [(self.names.fills, "filled", self.names.account_a_filled, text)],
+            {key: position.to_json(scope.spec, scope.seal(key))},
+            [(self.names.fills, "filled", channel, text)],
         )
 
     async def write_position(self, position: PositionState) -> LeaseAnswer:
         """Write A's position without a fill, if A's lease allows."""
-        scope = self._bound()
-        text = position.to_json(scope.spec, scope.secret)
-        return await self._scripts.write(self._lease_a, {self.names.position_a: text}, [])
+        scope, key = self._bound(), self.names.position_a
+        text = position.to_json(scope.spec, scope.seal(key))
+        return await self._scripts.write(self._lease_a, {key: text}, [])
 
     async def write_ledger(
         self,
@@ -255,23 +259,28 @@ class RedisMessenger:
 
         With `take_free` False a lease that has lapsed is left alone and nothing is written.
         """
-        scope = self._bound()
-        spec, secret = scope.spec, scope.secret
-        values = {self.names.ledger: ledger.to_json(spec, secret)}
-        if neutral is not None:
-            values[self.names.neutral] = neutral.to_json(spec, secret)
-        if position_b is not None:
-            values[self.names.position_b] = position_b.to_json(spec, secret)
+        scope, names = self._bound(), self.names
+        records: dict[str, Record | None] = {
+            names.ledger: ledger,
+            names.neutral: neutral,
+            names.position_b: position_b,
+        }
+        values = {
+            name: record.to_json(scope.spec, scope.seal(name))
+            for name, record in records.items()
+            if record is not None
+        }
+        channel = names.account_b_filled
+        seal = scope.seal(channel)
         told = [
-            (self.names.results, "filled", self.names.account_b_filled, item.to_json(spec, secret))
-            for item in results
+            (names.results, "filled", channel, item.to_json(scope.spec, seal)) for item in results
         ]
         return await self._scripts.write(self._lease_b, values, told, take_free=take_free)
 
     async def publish_failure(self, failure: BHedgeFailed, halts: Halts | None) -> None:
         """Publish a failure and, in the same step, add these halts and releases."""
         scope = self._bound()
-        text = failure.to_json(scope.spec, scope.secret)
+        text = failure.to_json(scope.spec, scope.seal(self.names.account_b_hedge_failed))
         if halts is None:
             await self._scripts.halt("", "", text)
         else:
@@ -279,21 +288,21 @@ class RedisMessenger:
 
     async def publish_event(self, event: EventMessage) -> None:
         """Publish a change of state."""
-        text = event.to_json(secret=self._bound().secret)
-        await self._commands.publish(self.names.events, text)
+        name = self.names.events
+        await self._commands.publish(name, event.to_json(seal=self._bound().seal(name)))
 
     async def beat(self, ready: Ready) -> None:
         """Write a heartbeat that dies by itself after `timing.ready_ttl_s`."""
-        scope = self._bound()
-        text = ready.to_json(scope.spec, scope.secret)
-        await self._commands.put(self.names.ready(ready.side), text, self._timing.ready_ttl_s)
+        scope, name = self._bound(), self.names.ready(ready.side)
+        text = ready.to_json(scope.spec, scope.seal(name))
+        await self._commands.put(name, text, self._timing.ready_ttl_s)
 
     async def stand_by(self, standby: Standby) -> None:
         """Write the heartbeat of a process that waits to lead; it dies as the others do."""
         scope = self._bound()
         name = self.names.standby(standby.side, standby.instance)
         ttl_s = self._timing.ready_ttl_s
-        await self._commands.put(name, standby.to_json(secret=scope.secret), ttl_s)
+        await self._commands.put(name, standby.to_json(seal=scope.seal(name)), ttl_s)
 
     async def clear_standby(self, side: str) -> None:
         """Delete our heartbeat of waiting at a clean stop."""
@@ -323,11 +332,12 @@ class RedisMessenger:
             found.update(keys)
             if cursor == "0":
                 break
-        texts = await self._reads.values(sorted(found)) if found else []
+        names = sorted(found)
+        texts = await self._reads.values(names) if names else []
         standbys = []
-        for text in texts:
+        for name, text in zip(names, texts, strict=True):
             with contextlib.suppress(MessageRefusedError):
-                standbys.append(Standby.from_json(text or "", scope.spec, scope.limits_b))
+                standbys.append(Standby.from_json(text or "", scope.spec, scope.limits_b(name)))
         return tuple(standbys)
 
     async def business(self, lease: LeaseKey) -> str:
@@ -357,8 +367,9 @@ class RedisMessenger:
 
     async def send_command(self, command: Command) -> None:
         """Leave a command for the daemons; it dies by itself after a minute."""
-        text = command.to_json(secret=self._bound().secret)
-        await self._commands.put(self.names.command, text, COMMAND_TTL_S)
+        name = self.names.command
+        text = command.to_json(seal=self._bound().seal(name))
+        await self._commands.put(name, text, COMMAND_TTL_S)
 
     async def aclose(self) -> None:
         """Close all connections but the listening one, which ends with its task."""
@@ -382,7 +393,7 @@ class RedisMessenger:
         """
         scope, known, union = self._bound(), "", halts
         for _ in range(_MOST_SWAPS):
-            text = union.to_json(secret=scope.secret)
+            text = union.to_json(seal=scope.seal(self.names.halt))
             done, raw, known = await self._scripts.halt(known, text, failure)
             if done:
                 return union
@@ -394,7 +405,7 @@ class RedisMessenger:
 
     def _halts_in(self, raw: str) -> Halts:
         try:
-            return parse_halts(raw, self._bound().limits_a)
+            return parse_halts(raw, self._bound().limits_a(self.names.halt))
         except MessageRefusedError as error:
             return unreadable(raw, f"{self.names.halt} in Redis", error)
 

@@ -1,14 +1,14 @@
 """Running the scripts, under the name of this process, and reading their answers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hedge.bus.commands import CommandLink
 from hedge.bus.port import LeaseAnswer
 from hedge.bus.replies import is_halt, is_lease, is_number
 from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatus
 from hedge.errors import InternalBugError
-from hedge.wire.codec import MessageRefusedError
+from hedge.wire.codec import MessageRefusedError, Seal
 from hedge.wire.control import Lease
 from hedge.wire.names import STREAM_LENGTH, LeaseKey, Names
 
@@ -27,10 +27,12 @@ class LeasedScripts:
         self._notes: dict[str, str] = {}
         self._fresh: list[str] = []
         self.me = me
+        self.seal: Callable[[str], Seal | None] = lambda _: None
+        """What signs the value of a lease; nothing before the pair is known."""
 
     async def lease(self, key: LeaseKey, mode: LeaseMode) -> LeaseAnswer:
         """Take or prolong a lease."""
-        return _answer(await self._commands.run(LEASE, [key.name], self._who(mode), is_lease))
+        return _answer(await self._commands.run(LEASE, [key.name], self._who(key, mode), is_lease))
 
     async def release(self, key: LeaseKey) -> None:
         """Give the lease back if it is ours."""
@@ -48,7 +50,7 @@ class LeasedScripts:
         if lease is None:
             raise InternalBugError("the messenger was bound without this side's lease")
         keys = [lease.name, *values, *(stream for stream, *_ in told)]
-        arguments = self._who(LeaseMode.FREE if take_free else LeaseMode.HELD)
+        arguments = self._who(lease, LeaseMode.FREE if take_free else LeaseMode.HELD)
         arguments += [STREAM_LENGTH, len(values), len(told), *values.values()]
         for _, kind, channel, text in told:
             arguments += [kind, channel, text]
@@ -82,9 +84,9 @@ class LeasedScripts:
             self._fresh.append(f"the history stream {stream} refuses messages: {note}")
         self._notes[stream] = note
 
-    def _who(self, mode: LeaseMode) -> list[str | int]:
-        me = self.me
-        return [me.instance, me.host, self._ttl_ms, mode.value, me.to_json()]
+    def _who(self, key: LeaseKey, mode: LeaseMode) -> list[str | int]:
+        me, text = self.me, self.me.to_json(seal=self.seal(key.name))
+        return [me.instance, me.host, self._ttl_ms, mode.value, text]
 
 
 def _answer(reply: list[str]) -> LeaseAnswer:

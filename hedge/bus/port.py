@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hedge.core.amounts import MarketSpec
-from hedge.wire.codec import RefusalCause, WireLimits
+from hedge.wire.codec import RefusalCause, Seal, WireLimits
 from hedge.wire.control import NO_HALTS, Command, Halts, Lease
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey
@@ -38,26 +38,38 @@ class PairScope:
     secret: bytes | None = None
     pair: str = ""
 
-    @property
-    def limits_a(self) -> WireLimits:
-        """What must hold for a message or a value about account A."""
+    def seal(self, name: str) -> Seal | None:
+        """Return what signs the values of a key or channel, None where there is no secret."""
+        if not self.secret:
+            return None
+        return Seal.of_pair(
+            self.secret,
+            self.pair,
+            name,
+            chain=self.chain_id,
+            a=self.account_a,
+            b=self.account_b,
+            market=self.spec.market_index,
+        )
+
+    def limits_a(self, name: str) -> WireLimits:
+        """Return what must hold for a value about account A under a key, or on a channel."""
         return WireLimits(
             chain_id=self.chain_id,
             account_index=self.account_a,
             other_account_index=self.account_b,
             max_fill_lots=self.max_fill_lots,
             max_position_lots=self.max_position_lots,
-            secret=self.secret,
+            seal=self.seal(name),
             pair=self.pair,
         )
 
-    @property
-    def limits_b(self) -> WireLimits:
-        """What must hold for a message or a value about account B; its size is A's business."""
+    def limits_b(self, name: str) -> WireLimits:
+        """Return the same for account B; the size of what it says is A's business."""
         return WireLimits(
             chain_id=self.chain_id,
             account_index=self.account_b,
-            secret=self.secret,
+            seal=self.seal(name),
             pair=self.pair,
         )
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from hedge.bus.port import PairScope, StateSnapshot
-from hedge.wire.codec import MessageRefusedError, RefusalCause
+from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
 from hedge.wire.control import NO_HALTS, Command, Lease, parse_halts, unreadable
 from hedge.wire.names import LeaseKey, Names
+from hedge.wire.record import Record
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 class SnapshotReader:
@@ -21,6 +23,7 @@ class SnapshotReader:
         """Read the keys of `names` as of `scope`; a lease that is None is not read."""
         self._scope = scope
         self._leases = lease_a, lease_b
+        of_b = (names.position_b, names.ledger)
         self.keys = [
             names.position_a,
             names.position_b,
@@ -32,6 +35,10 @@ class SnapshotReader:
             names.command,
             *(lease.name for lease in self._leases if lease is not None),
         ]
+        self._limits = {
+            name: scope.limits_b(name) if name in of_b else scope.limits_a(name)
+            for name in self.keys
+        }
         self._named: dict[str, str] = {}
         self._refused: dict[str, RefusalCause] = {}
 
@@ -45,34 +52,37 @@ class SnapshotReader:
 
         `odd` are the keys that hold no text, with their types.
         """
-        scope, spec = self._scope, self._scope.spec
-        side_a, side_b = scope.limits_a, scope.limits_b
+        spec = self._scope.spec
         by_key = dict(zip(self.keys, values, strict=True))
         problems = list(notes)
         self._refused = {}
         for key, kind in (odd or {}).items():
             self._refuse(key, RefusalCause.WRONG_TYPE, f"it is a {kind}, not a text", problems)
 
-        def take(key: str, judge: Callable[[str], T]) -> T | None:
-            return self._take(key, by_key[key], judge, problems)
+        def take(key: str, judge: Callable[[str, WireLimits], T]) -> T | None:
+            limits = self._limits[key]
+            return self._take(key, by_key[key], lambda text: judge(text, limits), problems)
+
+        def read(key: str, kind: type[R]) -> R | None:
+            return take(key, lambda text, limits: kind.from_json(text, spec, limits))
 
         position_a, position_b, ledger, neutral, ready_a, ready_b, halt, command = self.keys[:8]
         lease_a, lease_b = (
-            None if lease is None else take(lease.name, Lease.from_json) for lease in self._leases
+            None if lease is None else read(lease.name, Lease) for lease in self._leases
         )
-        halts = take(halt, lambda text: parse_halts(text, side_a))
+        halts = take(halt, parse_halts)
         if halts is None and halt in self._refused:
             text = by_key[halt] or str((odd or {}).get(halt, ""))
             halts = unreadable(text, f"{halt} in Redis", self._named.get(halt, ""))
         return StateSnapshot(
-            position_a=take(position_a, lambda text: PositionState.from_json(text, spec, side_a)),
-            position_b=take(position_b, lambda text: PositionState.from_json(text, spec, side_b)),
-            ledger=take(ledger, lambda text: Ledger.from_json(text, spec, side_b)),
-            neutral=take(neutral, lambda text: Neutral.from_json(text, spec, side_a)),
-            ready_a=take(ready_a, lambda text: Ready.from_json(text, spec, side_a)),
-            ready_b=take(ready_b, lambda text: Ready.from_json(text, spec, side_b)),
+            position_a=read(position_a, PositionState),
+            position_b=read(position_b, PositionState),
+            ledger=read(ledger, Ledger),
+            neutral=read(neutral, Neutral),
+            ready_a=read(ready_a, Ready),
+            ready_b=read(ready_b, Ready),
             halts=halts or NO_HALTS,
-            command=take(command, lambda text: Command.from_json(text, spec, side_a)),
+            command=read(command, Command),
             lease_a=lease_a,
             lease_b=lease_b,
             problems=tuple(problems),

@@ -42,12 +42,13 @@ class Ear:
         self._parts = parts
         self._hand = hand
         self._handlers = handlers
+        self._limits = parts.scope.limits_a(parts.names.account_a_filled)
         self.refused: dict[RefusalCause, int] = {}
 
     def hear(self, text: str) -> AFilled | None:
         """Take one message; return a fill published by hand, which `take_by_hand` judges."""
         try:
-            fill = AFilled.from_json(text, self._parts.spec, self._parts.scope.limits_a)
+            fill = AFilled.from_json(text, self._parts.spec, self._limits)
         except MessageRefusedError as error:
             self._refuse(error)
             return None

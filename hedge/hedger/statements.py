@@ -279,7 +279,8 @@ class NeutralKeeper:
         if self._saved is not None and self._last.b_trade_id == self._saved.b_trade_id:
             return
         self._saved = self._last
-        text = self._last.to_json(self._parts.spec, self._parts.scope.secret)
+        seal = self._parts.scope.seal(self._parts.names.neutral)
+        text = self._last.to_json(self._parts.spec, seal)
         self._parts.host.write(self._name, {"neutral": text})
 
     def explains(self, in_redis: Neutral | None, offset_lots: int) -> bool:
@@ -299,8 +300,9 @@ class NeutralKeeper:
         if kept is None:
             return None
         scope = self._parts.scope
+        limits = scope.limits_a(self._parts.names.neutral)
         try:
-            return Neutral.from_json(str(kept["neutral"]), scope.spec, scope.limits_a)
+            return Neutral.from_json(str(kept["neutral"]), scope.spec, limits)
         except (KeyError, MessageRefusedError):
             self._parts.log.warning("neutral_file_ignored", reason="not readable")
             return None

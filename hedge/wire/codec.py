@@ -2,8 +2,9 @@
 
 Amounts are decimal strings on the wire and whole lots or micros inside. A hand-written number is
 accepted where a string is expected, because it is read as exact decimal text, never as a float.
-Extra fields are ignored. Signatures are HMAC-SHA256 over the canonical JSON of all other fields:
-keys sorted, no spaces, non-ASCII escaped, numbers with a fraction written as strings.
+Extra fields are ignored. Signatures are HMAC-SHA256 over the canonical JSON of all other fields and
+of the place that the value was written for: keys sorted, no spaces, non-ASCII escaped, numbers with
+a fraction written as strings.
 """
 
 import enum
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NoReturn, TypeVar
@@ -75,12 +77,57 @@ class MessageRefusedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """Signs what a pair writes to one place, and tells what was signed for that place.
+
+    `place` holds what no value says of itself: pair, chain, accounts, market and the name of its
+    key or channel, each under a word that begins with `@`. A value signed for another pair, chain
+    or key is thereby worth as little as an unsigned one.
+    """
+
+    secret: bytes
+    place: Mapping[str, object]
+
+    @classmethod
+    def by_hand(cls, secret: bytes, pair: str, name: str) -> "Seal":
+        """Return the seal of what a person publishes, who need not know accounts or chain."""
+        return cls(secret, {_PAIR: pair, _NAME: name})
+
+    @classmethod
+    def of_pair(
+        cls, secret: bytes, pair: str, name: str, *, chain: int, a: int, b: int, market: int
+    ) -> "Seal":
+        """Return the seal of a daemon or a tool of this pair; `a` and `b` are account indexes."""
+        place = {_PAIR: pair, _NAME: name, "@chain": chain, "@a": a, "@b": b, "@market": market}
+        return cls(secret, place)
+
+    def sign(self, values: Mapping[str, object]) -> str:
+        """Return the signature of a value, in hexadecimal; a `sig` in it is left out."""
+        signed = {key: value for key, value in values.items() if key != "sig"}
+        text = _CANONICAL.encode({**signed, **self.place}).encode("ascii")
+        return hmac.digest(self.secret, text, hashlib.sha256).hex()
+
+    @property
+    def as_version_1(self) -> "Seal":
+        """Return the seal of version 1, which signed no place."""
+        return Seal(self.secret, {})
+
+    @property
+    def as_by_hand(self) -> "Seal":
+        """Return the seal of a person for the same place."""
+        return Seal.by_hand(self.secret, str(self.place.get(_PAIR)), str(self.place.get(_NAME)))
+
+
+_PAIR, _NAME = "@pair", "@name"
+
+
+@dataclass(frozen=True, slots=True)
 class WireLimits:
     """What a reader accepts; None means that this limit does not apply.
 
     `account_index` is the account the message must speak of, `other_account_index` the second one
-    where it speaks of both; amounts are in lots; with `secret` every message must carry a valid
-    `sig`; `pair` is the name that an envelope must bear.
+    where it speaks of both; amounts are in lots; with `seal` every message must carry the `sig`
+    that it gives; `pair` is the name that an envelope must bear.
     """
 
     chain_id: int
@@ -88,7 +135,7 @@ class WireLimits:
     other_account_index: int | None = None
     max_fill_lots: int | None = None
     max_position_lots: int | None = None
-    secret: bytes | None = None
+    seal: Seal | None = None
     pair: str | None = None
 
 
@@ -117,17 +164,10 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CANONICAL = json.JSONEncoder(separators=(",", ":"), allow_nan=False, sort_keys=True, default=str)
 
 
-def sign(values: dict[str, object], secret: bytes) -> str:
-    """Return the signature of a message, in hexadecimal; a `sig` in it is left out."""
-    unsigned = {key: value for key, value in values.items() if key != "sig"}
-    text = _CANONICAL.encode(unsigned).encode("ascii")
-    return hmac.digest(secret, text, hashlib.sha256).hex()
-
-
-def dump(values: dict[str, object], secret: bytes | None = None) -> str:
-    """Write a message as JSON, signed when there is a secret."""
-    if secret:
-        values["sig"] = sign(values, secret)
+def dump(values: dict[str, object], seal: Seal | None = None) -> str:
+    """Write a message as JSON, signed when there is a seal."""
+    if seal is not None:
+        values["sig"] = seal.sign(values)
     return _ENCODER.encode(values)
 
 
@@ -178,15 +218,15 @@ class Fields:
         if type(version) is not int or version != VERSION:
             refuse(RefusalCause.UNKNOWN_VERSION, f"v is {version!r}, known is {VERSION}")
 
-    def check_signature(self, secret: bytes | None) -> None:
-        """Refuse a message that `secret` did not sign; without a secret anything passes."""
-        if not secret:
+    def check_signature(self, seal: Seal | None) -> None:
+        """Refuse a message that was not signed with this seal; without one anything passes."""
+        if seal is None:
             return
         found = self._values.get("sig")
         if type(found) is not str or not hmac.compare_digest(
-            found.encode(errors="replace"), sign(self._values, secret).encode()
+            found.encode(errors="replace"), seal.sign(self._values).encode()
         ):
-            refuse(RefusalCause.BAD_SIGNATURE, "sig is missing or wrong")
+            refuse(RefusalCause.BAD_SIGNATURE, "sig is missing, wrong, or made for another place")
 
     def chain(self, name: str, expected: int) -> int:
         """Read the chain id; another chain's message is refused."""

@@ -28,7 +28,8 @@ _NEWEST_RELEASED = 64
 class Halt(Record):
     """Why the pair is halted; `timestamp` is epoch seconds. It ends where its id is released."""
 
-    PLAIN: ClassVar[bool] = True
+    VERSIONED: ClassVar[bool] = False
+    SIGNED: ClassVar[bool] = False
 
     id: str = wire(record.TEXT, "id of the halt")
     side: str = wire(record.TEXT, '"a" or "b", or empty')
@@ -97,7 +98,7 @@ def parse_halts(text: str, limits: WireLimits = NO_LIMITS) -> Halts:
     fields = Fields.parse(text, NO_MARKET)
     if fields.hint("v", int) != _VERSION_OF_ONE_HALT:
         return Halts.from_fields(fields, limits)
-    fields.check_signature(limits.secret)
+    fields.check_signature(limits.seal and limits.seal.as_version_1)
     halt = Halt.from_fields(fields, limits)
     if fields.has("resumed"):
         return Halts(released=(halt.id,))
@@ -125,10 +126,11 @@ def unreadable(text: str, where: str, why: object, *, side: str = "") -> Halts:
 class Lease(Record):
     """Who may sign with a key: a process `instance` on a `host`, for a pair and its market.
 
-    `pair` and `market_index` are None where the value does not say.
+    `pair` and `market_index` are None where the value does not say. The scripts in Redis compare
+    its `instance` alone, signed or not: a forged one keeps a process from leading, no more.
     """
 
-    PLAIN: ClassVar[bool] = True
+    VERSIONED: ClassVar[bool] = False
 
     instance: str = wire(record.TEXT, "process that holds it")
     host: str = wire(record.TEXT, "host of that process")

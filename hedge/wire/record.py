@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from hedge.core.amounts import MarketSpec, quote_text
-from hedge.wire.codec import NO_MARKET, VERSION, Fields, WireLimits, dump, price_text
+from hedge.wire.codec import NO_MARKET, VERSION, Fields, Seal, WireLimits, dump, price_text
 from hedge.wire.envelope import Envelope
 
 _KEY = "wire"
@@ -301,25 +301,28 @@ class Record:
     BY_DAEMON: ClassVar[str] = ""
     """The attribute that only a daemon writes; without it version and chain may be missing."""
 
-    PLAIN: ClassVar[bool] = False
-    """Whether it bears neither a version nor a signature."""
+    VERSIONED: ClassVar[bool] = True
+    """Whether it bears version and envelope."""
+
+    SIGNED: ClassVar[bool] = True
+    """Whether it is signed where there is a seal; what stands inside another value is not."""
 
     envelope: Envelope | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def to_json(
         self,
         spec: MarketSpec = NO_MARKET,
-        secret: bytes | None = None,
+        seal: Seal | None = None,
         envelope: Envelope | None = None,
     ) -> str:
-        """Write the object, signed when there is a secret, in `envelope` or else its own."""
+        """Write the object, signed when there is a seal, in `envelope` or else its own."""
         values = self.values(spec, envelope or self.envelope)
-        return dump(values, None if self.PLAIN else secret)
+        return dump(values, seal if self.SIGNED else None)
 
     def values(self, spec: MarketSpec, origin: Envelope | None = None) -> dict[str, object]:
         """Return what stands on the wire, by name; the signature aside."""
         values: dict[str, object] = {}
-        version_due = not self.PLAIN and not self._is_by_hand
+        version_due = self.VERSIONED and not self._is_by_hand
         for one in declared_fields(type(self)):
             if version_due and self.is_ours(one):
                 values["v"], version_due = VERSION, False
@@ -361,9 +364,8 @@ class Record:
         for one in due:
             if one.sort.turn is Turn.OURS:
                 found[one.attribute] = one.sort.read(fields, one.name, limits)
-        if not cls.PLAIN:
-            cls._check(fields, limits)
-        origin = None if cls.PLAIN else Envelope.read(fields, limits.pair)
+        cls._check(fields, limits)
+        origin = Envelope.read(fields, limits.pair) if cls.VERSIONED else None
         for one in due:
             if one.sort.turn is not Turn.OURS:
                 found[one.attribute] = one.sort.read(fields, one.name, limits)
@@ -380,9 +382,11 @@ class Record:
     @classmethod
     def _check(cls, fields: Fields, limits: WireLimits) -> None:
         """Judge version, chain and signature; what a person may leave out must be right if said."""
-        if not cls.BY_DAEMON or fields.has("epoch") or fields.has("v"):
+        by_hand = bool(cls.BY_DAEMON) and not fields.has("epoch")
+        if cls.VERSIONED and (not by_hand or fields.has("v")):
             fields.check_version()
         for one in declared_fields(cls):
             if one.sort.turn is Turn.CHAIN and (one.is_due(fields) or fields.has(one.name)):
                 one.sort.read(fields, one.name, limits)
-        fields.check_signature(limits.secret)
+        seal = limits.seal if cls.SIGNED else None
+        fields.check_signature(seal.as_by_hand if by_hand and seal is not None else seal)

@@ -101,7 +101,8 @@ class Neutral(Record):
 class RestingOrder(Record):
     """One order of A that rests, or may rest, in the book."""
 
-    PLAIN: ClassVar[bool] = True
+    VERSIONED: ClassVar[bool] = False
+    SIGNED: ClassVar[bool] = False
 
     client_order_index: int = wire(record.INDEX, "our id of the order")
     side: Side = wire(record.SIDE, "what A would do")

@@ -16,7 +16,7 @@ from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from hedge.wire.codec import sign
+from hedge.wire.codec import Seal
 from hedge.wire.control import FLATTEN, RESUME, Command, Halt, Halts, Lease, parse_halts
 from hedge.wire.names import LeaseKey
 from tests.simulation import loop as loops
@@ -90,6 +90,7 @@ async def _live(loop: loops.VirtualLoop, secret: bytes | None) -> Earlier:
     stage = Stage(loop, EARLIER_SEED, Profile(faults=()), Tools(), None)
     world = stage.world
     world.settings = replace(world.settings, secret=secret, offset_lots=0, keep=False)
+    scope = world.settings.scope
     world.exchange.engine._store.last_trade_id = 0
     for host in stage.hosts:
         host.boot_ms += EARLIER_S * 1000
@@ -120,7 +121,7 @@ async def _live(loop: loops.VirtualLoop, secret: bytes | None) -> Earlier:
         command = Command(
             id=number, command=word, timestamp=stamp_s(), to=stage.newest_beats(), **more
         )
-        put(NAMES.command, command.to_json(secret=secret), 60)
+        put(NAMES.command, command.to_json(seal=scope.seal(NAMES.command)), 60)
 
     stage.b.start()
     stage.a.start()
@@ -129,11 +130,11 @@ async def _live(loop: loops.VirtualLoop, secret: bytes | None) -> Earlier:
     for number, forced in enumerate((False, True)):
         halt = Halt(id=f"op-{number}", side="", reason="operator", detail="", timestamp=stamp_s())
         known = known.union(Halts(halts=(halt,)))
-        put(NAMES.halt, known.to_json(secret=secret))
+        put(NAMES.halt, known.to_json(seal=scope.seal(NAMES.halt)))
         await rest(2)
         order(RESUME, halts=(halt.id,), forced=forced)
         known = known.union(Halts(released=(halt.id,)))
-        put(NAMES.halt, known.to_json(secret=secret))
+        put(NAMES.halt, known.to_json(seal=scope.seal(NAMES.halt)))
         await rest(2)
     await trade(40)
     stage.a.kill()
@@ -206,16 +207,10 @@ class Attacker:
         self.stage.later(every_s, again)
 
     def forged_lease(self, key: str, text: str, seconds: float) -> None:
-        """Have a lease name the instance of a recorded value: nothing signs a lease."""
+        """Have a lease name the instance of a recorded value; scripts ask no signature of it."""
         instance = str(json.loads(text).get("instance", "0123456789ab"))
         host = f"{self.dice.getrandbits(48):012x}"
         self.keep(key, Lease(instance=instance, host=host, pair="").to_json(), seconds)
-
-
-def _signed(values: dict[str, Any], secret: bytes | None) -> str:
-    if secret is not None:
-        values["sig"] = sign(values, secret)
-    return json.dumps(values)
 
 
 def replay_value(attacker: Attacker) -> None:
@@ -378,6 +373,9 @@ def forge_answer(attacker: Attacker) -> None:
     again()
 
 
+_PARTS = {"chain_id": "@chain", "market_index": "@market"}
+
+
 def from_other_pair(attacker: Attacker) -> None:
     """Store a value of a pair of other accounts, market or chain that has the same secret."""
     dice = attacker.dice
@@ -396,8 +394,13 @@ def from_other_pair(attacker: Attacker) -> None:
     ]
     if not theirs:
         return
-    values[dice.choice(theirs)] += dice.choice((1, 2, 50))
-    text = _signed(values, attacker.secret)
+    field = dice.choice(theirs)
+    part = _PARTS.get(field, "@a" if values[field] == A else "@b")
+    values[field] += dice.choice((1, 2, 50))
+    seal = attacker.stage.world.settings.scope.seal(name)
+    if seal is not None:
+        values["sig"] = Seal(seal.secret, {**seal.place, part: values[field]}).sign(values)
+    text = json.dumps(values)
     (attacker.publish if name in CHANNELS else attacker.put)(name, text)
 
 

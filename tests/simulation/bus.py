@@ -74,7 +74,7 @@ class HandFill:
 def halts_of(text: str, scope: PairScope) -> Halts:
     """Return the halts that a text is to the pair."""
     try:
-        return parse_halts(text, scope.limits_a)
+        return parse_halts(text, scope.limits_a(NAMES.halt))
     except MessageRefusedError as error:
         return unreadable(text, NAMES.halt, error)
 
@@ -431,13 +431,12 @@ class SimConnection:
 class SimScripts(LeasedScripts):
     """The product's, which writes its own lease once and no longer at each call."""
 
-    _written: tuple[Lease, str] | None = None
+    _written: tuple[Lease, list[str | int]] | None = None
 
-    def _who(self, mode: LeaseMode) -> list[str | int]:
-        me = self.me
-        if self._written is None or self._written[0] is not me:
-            self._written = me, me.to_json()
-        return [me.instance, me.host, self._ttl_ms, mode.value, self._written[1]]
+    def _who(self, key: LeaseKey, mode: LeaseMode) -> list[str | int]:
+        if self._written is None or self._written[0] is not self.me:
+            self._written = self.me, super()._who(key, mode)
+        return [*self._written[1][:3], mode.value, *self._written[1][4:]]
 
 
 class SimOddTypes(OddTypes):
@@ -500,7 +499,7 @@ class RememberingReader(SnapshotReader):
             for key, text in zip(self.keys, values, strict=True):
                 if text is None:
                     found.append(None)
-                elif type(text) is Unwritten and text.scope == self._scope:
+                elif type(text) is Unwritten and (text.scope, text.name) == (self._scope, key):
                     found.append(text.value)
                 elif (one := known((key, text))) is not None and one[1] is None:
                     found.append(one[0])
@@ -590,7 +589,7 @@ class SimMessenger(RedisMessenger):
         if not REMEMBERS:
             return value
         assert self._scope is not None
-        written = Written(Unwritten(value, self._scope), getattr(value, "side", ""))
+        written = Written(Unwritten(value, self._scope, key), getattr(value, "side", ""))
         return cast("T", written)
 
     async def publish_fill(self, position: PositionState, fill: AFilled) -> LeaseAnswer:

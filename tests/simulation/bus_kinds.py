@@ -23,7 +23,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from hedge.wire.codec import sign
+from hedge.wire.codec import Seal
 from redis_messenger import RedisMessenger
 from tests.simulation.attacker import ATTACKS, LEASE_A, Attacker, earlier_life
 from tests.simulation.bus import NAMES, HandFill
@@ -169,7 +169,8 @@ def hand_text(stage: "Stage", signed_lots: int, number: int, *, by_script: bool)
     message["timestamp"] = stage.world.exchange.epoch_ms() // 1000
     secret = stage.world.settings.secret
     if by_script and secret is not None:
-        message["sig"] = sign(message, secret)
+        seal = Seal.by_hand(secret, "", NAMES.account_a_filled)
+        message["sig"] = seal.sign(message)
     return json.dumps(message)
 
 

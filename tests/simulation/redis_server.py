@@ -36,15 +36,15 @@ class Refused(Exception):  # noqa: N818  an answer of the server, no fault of th
 class Unwritten:
     """A text that is not written before somebody looks at it: most are read as the value only."""
 
-    __slots__ = ("_text", "scope", "value")
+    __slots__ = ("_text", "name", "scope", "value")
 
-    def __init__(self, value: Any, scope: PairScope) -> None:
-        self.value, self.scope = value, scope
+    def __init__(self, value: Any, scope: PairScope, name: str) -> None:
+        self.value, self.scope, self.name = value, scope, name
         self._text = ""
 
     def __str__(self) -> str:
         if not self._text:
-            self._text = self.value.to_json(self.scope.spec, self.scope.secret)
+            self._text = self.value.to_json(self.scope.spec, self.scope.seal(self.name))
         return self._text
 
 

@@ -398,7 +398,7 @@ class Stage:
 
         `halt` is the one that the person speaks of.
         """
-        secret, scope = self.world.settings.secret, self.world.settings.scope
+        scope = self.world.settings.scope
         forced, halts = self._is_forced(), self.world.redis.halts_of(scope)
         ids = tuple(one.id for one in halts.in_force)
         for one in ids:
@@ -412,18 +412,20 @@ class Stage:
             halts=ids,
             forced=forced,
         )
-        self.world.redis.set(NAMES.command, command.to_json(secret=secret), 60)
+        text = command.to_json(seal=scope.seal(NAMES.command))
+        self.world.redis.set(NAMES.command, text, 60)
         released = halts.union(Halts(released=ids))
-        self.world.redis.set(NAMES.halt, released.to_json(secret=secret))
+        self.world.redis.set(NAMES.halt, released.to_json(seal=scope.seal(NAMES.halt)))
         await asyncio.sleep(4)
 
     def newest_beats(self) -> tuple[tuple[str, BeatId], ...]:
         """Return the heartbeats that a command of now answers."""
         scope, found = self.world.settings.scope, []
         for side in "ab":
-            text = self.world.redis.get(NAMES.ready(side))
+            name = NAMES.ready(side)
+            text = self.world.redis.get(name)
             try:
-                beat = Ready.from_json(text or "", scope.spec, scope.limits_a)
+                beat = Ready.from_json(text or "", scope.spec, scope.limits_a(name))
             except MessageRefusedError:
                 continue
             if beat.envelope is not None:

@@ -57,9 +57,10 @@ def wrap_step(manager: Any, before: Callable[[Any, Any], Any]) -> None:
 def add_up(manager: Any) -> None:
     """B adds up the fills that it hears."""
     total: list[int] = []
+    limits = manager.parts.scope.limits_a(NAMES.account_a_filled)
 
     def hear(text: str) -> None:
-        fill = AFilled.from_json(text, SPEC, manager.parts.scope.limits_a)
+        fill = AFilled.from_json(text, SPEC, limits)
         if not total:
             total.append((fill.position_lots or 0) - fill.signed_lots)
         total[0] += fill.signed_lots

@@ -65,11 +65,11 @@ def test_the_earlier_life_left_everything_that_can_be_replayed(secret: bytes | N
     earlier = earlier_life(secret)
     assert set(KEYS) <= set(earlier.texts)
     scope = PairScope(CHAIN, A, B, SPEC, secret=secret)
-    halts = [parse_halts(text, scope.limits_a) for text in earlier.texts[NAMES.halt]]
+    halts = [parse_halts(text, scope.limits_a(NAMES.halt)) for text in earlier.texts[NAMES.halt]]
     assert {bool(known.in_force) for known in halts} == {True, False}
     assert any(known.released for known in halts)
     fills = [
-        AFilled.from_json(text, SPEC, scope.limits_a)
+        AFilled.from_json(text, SPEC, scope.limits_a(NAMES.account_a_filled))
         for text in earlier.texts[NAMES.account_a_filled]
     ]
     assert len(fills) >= 3
@@ -186,9 +186,8 @@ def test_a_fill_by_hand_counts_once_and_its_opposite_clears_it() -> None:
         bus_kinds._publish_by_hand(stage, 40, by_script=False, twice=True)
         assert await stage._until(lambda: stage.world.exchange.lots(B) == -40, 10)
         assert stage.world.redis.by_hand[0].counts
-        fill = AFilled.from_json(
-            stage.world.redis.by_hand[0].text, SPEC, stage.world.settings.scope.limits_a
-        )
+        limits = stage.world.settings.scope.limits_a(NAMES.account_a_filled)
+        fill = AFilled.from_json(stage.world.redis.by_hand[0].text, SPEC, limits)
         assert (fill.by_hand, fill.side, fill.filled_lots) == (True, Side.BUY, 40)
         await bus_kinds.clear_hand(stage)
         assert stage.world.exchange.lots(B) == 0

@@ -12,9 +12,10 @@ from hedge.bus.port import StateSnapshot
 from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState
 from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_fill, target_of_key
 from hedge.hedger.manual_fills import ByHand
-from hedge.wire.codec import RefusalCause, WireLimits
+from hedge.wire.codec import RefusalCause, Seal, WireLimits
 from hedge.wire.control import Lease
 from hedge.wire.messages import AFilled
+from hedge.wire.names import Names
 from hedge.wire.state import PositionState
 from tests.unit.shell.fakes import (
     A_INSTANCE,
@@ -29,6 +30,7 @@ from tests.unit.shell.fakes import (
 from tests.unit.venue.fakes import ETH
 
 SECRET = b"between the two of us"
+CHANNEL = Names().account_a_filled
 LEASE_OF_A = Lease(instance=A_INSTANCE, host="ahost")
 
 
@@ -55,6 +57,11 @@ class Hearing:
             ),
         )
 
+    @property
+    def seal(self) -> Seal | None:
+        """What signs A's messages."""
+        return self.bench.parts.scope.seal(CHANNEL)
+
     def _take(self, signed_lots: int) -> HedgerState | None:
         if not self.is_ready:
             return None
@@ -79,9 +86,9 @@ def heard(bench: Bench) -> Hearing:
     return Hearing(bench)
 
 
-def text_of(fill: AFilled, secret: bytes | None = None, **changes: Any) -> str:
+def text_of(fill: AFilled, seal: Seal | None = None, **changes: Any) -> str:
     """Return the message's text with fields changed; `...` takes one out."""
-    values = {**json.loads(fill.to_json(ETH, secret)), **changes}
+    values = {**json.loads(fill.to_json(ETH, seal)), **changes}
     return json.dumps({key: value for key, value in values.items() if value is not ...})
 
 
@@ -110,7 +117,7 @@ def test_a_signed_fill_is_taken_with_the_secret(bench: Bench) -> None:
     """With a shared secret set, A's own messages still count."""
     bench.secret = SECRET
     heard = Hearing(bench)
-    heard.ear.hear(text_of(GOOD, SECRET))
+    heard.ear.hear(text_of(GOOD, heard.seal))
     assert len(heard.targets) == 1
 
 
@@ -164,7 +171,7 @@ def test_a_wrong_signature_is_refused(bench: Bench) -> None:
     bench.secret = SECRET
     heard = Hearing(bench)
     heard.ear.hear(text_of(GOOD))
-    heard.ear.hear(text_of(GOOD, SECRET, position_base_amount="9.0000"))
+    heard.ear.hear(text_of(GOOD, heard.seal, position_base_amount="9.0000"))
     assert heard.ear.refused == {RefusalCause.BAD_SIGNATURE: 2}
     assert heard.targets == []
 
@@ -214,7 +221,7 @@ async def test_with_a_secret_no_hand_is_taken(bench: Bench) -> None:
     bench.secret = SECRET
     heard = Hearing(bench)
     await heard.publish(text_of(hand_message(30)))
-    await heard.publish(text_of(hand_message(30), SECRET))
+    await heard.publish(text_of(hand_message(30), Seal.by_hand(SECRET, "", CHANNEL)))
     assert heard.manual == 0
     assert heard.bench.bus.reads == 0
 

@@ -14,11 +14,11 @@ from hedge.wire.codec import (
     Fields,
     MessageRefusedError,
     RefusalCause,
+    Seal,
     average_price_micros,
     dump,
     parse_object,
     price_text,
-    sign,
 )
 
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
@@ -201,27 +201,26 @@ def test_other_pairs_are_told_apart_from_faults() -> None:
 
 def test_a_signature_binds_every_field() -> None:
     """A changed, added or removed field breaks the signature; key order and spaces do not."""
-    secret = b"shared"
-    text = dump({"b": "x", "a": 1, "n": None}, secret)
+    seal = Seal(b"shared", {"@name": "a name"})
+    text = dump({"b": "x", "a": 1, "n": None}, seal)
     signed = json.loads(text)
-    Fields(signed, SPEC).check_signature(secret)
-    Fields(dict(reversed(signed.items())), SPEC).check_signature(secret)
+    Fields(signed, SPEC).check_signature(seal)
+    Fields(dict(reversed(signed.items())), SPEC).check_signature(seal)
     bad = RefusalCause.BAD_SIGNATURE
     for change in ({"a": 2}, {"c": 1}, {"sig": ""}, {"sig": None}, {"sig": 5}, {"sig": "é\ud800"}):
         changed = Fields({**signed, **change}, SPEC)
-        assert cause_of(lambda c=changed: c.check_signature(secret)) is bad  # type: ignore[misc]
+        assert cause_of(lambda c=changed: c.check_signature(seal)) is bad  # type: ignore[misc]
     removed = {key: value for key, value in signed.items() if key != "b"}
-    assert cause_of(lambda: Fields(removed, SPEC).check_signature(secret)) is bad
-    assert cause_of(lambda: Fields(signed, SPEC).check_signature(b"other")) is bad
+    assert cause_of(lambda: Fields(removed, SPEC).check_signature(seal)) is bad
+    assert cause_of(lambda: Fields(signed, SPEC).check_signature(Seal(b"other", seal.place))) is bad
     Fields(removed, SPEC).check_signature(None)
 
 
 def test_a_signature_of_numbers_with_a_fraction() -> None:
     """A fraction is signed as its text, so that reading it exactly does not break the signature."""
-    secret = b"shared"
-    signed = {"a": Decimal("0.010")}
-    text = f'{{"a": 0.010, "sig": "{sign(dict(signed), secret)}"}}'
-    Fields.parse(text, SPEC).check_signature(secret)
+    seal = Seal(b"shared", {"@name": "a name"})
+    text = f'{{"a": 0.010, "sig": "{seal.sign({"a": Decimal("0.010")})}"}}'
+    Fields.parse(text, SPEC).check_signature(seal)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedge.wire.codec import MessageRefusedError, WireLimits
+from hedge.wire.codec import MessageRefusedError, Seal, WireLimits
 from hedge.wire.control import UNREADABLE_HALT, Halt, Halts, parse_halts, unreadable
 
-SECRET = b"a shared secret"
+SEAL = Seal.of_pair(b"a secret", "", "hedge:halt", chain=0, a=1, b=2, market=0)
 
 
 def halt(id_: str, side: str = "a") -> Halt:
@@ -77,12 +77,14 @@ def test_what_is_neither_is_refused(changes: dict[str, object]) -> None:
 
 def test_a_signature_is_asked_of_both_versions() -> None:
     """With a secret an unsigned text is none of ours."""
-    limits = WireLimits(chain_id=0, secret=SECRET)
+    limits = WireLimits(chain_id=0, seal=SEAL)
     sets = Halts(halts=(halt("h1"),))
-    assert parse_halts(sets.to_json(secret=SECRET), limits) == sets
+    assert parse_halts(sets.to_json(seal=SEAL), limits) == sets
     for text in (json.dumps(OLD), sets.to_json()):
         with pytest.raises(MessageRefusedError):
             parse_halts(text, limits)
+    signed = {**OLD, "sig": Seal(b"a secret", {}).sign(OLD)}  # as version 1 signed it
+    assert parse_halts(json.dumps(signed), limits).halts
 
 
 def test_each_unreadable_text_is_a_halt_of_its_own() -> None:

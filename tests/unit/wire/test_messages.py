@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hedge.core.amounts import MICROS, MarketSpec, Side
 from hedge.core.freshness import BeatId
-from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
+from hedge.wire.codec import MessageRefusedError, RefusalCause, Seal, WireLimits
 from hedge.wire.control import Lease
 from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled
@@ -17,7 +17,7 @@ from hedge.wire.state import Ledger, Ready
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 CHAIN, ACCOUNT_A, ACCOUNT_B = 304, 280459, 280458
 LIMITS = WireLimits(CHAIN, ACCOUNT_A, max_fill_lots=10_000, max_position_lots=50_000, pair="night")
-SECRET = b"a shared secret"
+SEAL = Seal.of_pair(b"a secret", "", "a name", chain=CHAIN, a=ACCOUNT_A, b=ACCOUNT_B, market=0)
 
 COUNTS = st.integers(0, 2**63 - 1)
 LOTS = st.integers(-(10**12), 10**12)
@@ -180,12 +180,54 @@ def test_by_hand_is_judged_by_what_it_says(change: dict[str, Any], cause: Refusa
 
 def test_with_a_secret_nothing_unsigned_passes() -> None:
     """With a shared secret an unsigned message is refused, and a signed one is read."""
-    limits = WireLimits(CHAIN, ACCOUNT_A, secret=SECRET)
+    limits = WireLimits(CHAIN, ACCOUNT_A, seal=SEAL)
     for unsigned in (WIRE, BY_HAND):
         with pytest.raises(MessageRefusedError) as refused:
             read(unsigned, limits)
         assert refused.value.cause is RefusalCause.BAD_SIGNATURE
-    assert AFilled.from_json(A_FILLED.to_json(SPEC, SECRET), SPEC, limits) == A_FILLED
+    assert AFilled.from_json(A_FILLED.to_json(SPEC, SEAL), SPEC, limits) == A_FILLED
+
+
+PLACE: dict[str, Any] = {"chain": CHAIN, "a": ACCOUNT_A, "b": ACCOUNT_B, "market": 0}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Seal.of_pair(b"another secret", "", "a name", **PLACE),
+        Seal.of_pair(b"a secret", "night", "a name", **PLACE),
+        Seal.of_pair(b"a secret", "", "another name", **PLACE),
+        *(Seal.of_pair(b"a secret", "", "a name", **{**PLACE, field: 7}) for field in PLACE),
+        Seal.by_hand(b"a secret", "", "a name"),
+        Seal(b"a secret", {}),
+    ],
+)
+def test_what_was_signed_for_another_place_is_refused(other: Seal) -> None:
+    """Another secret, pair, key, chain, account or market; or none named at all."""
+    limits = WireLimits(CHAIN, ACCOUNT_A, seal=SEAL)
+    with pytest.raises(MessageRefusedError) as refused:
+        AFilled.from_json(A_FILLED.to_json(SPEC, other), SPEC, limits)
+    assert refused.value.cause is RefusalCause.BAD_SIGNATURE
+
+
+def test_a_place_cannot_be_written_into_the_value() -> None:
+    """A field that is named like a part of the place does not stand for it."""
+    place = dict(SEAL.place)
+    written = {**WIRE, **place}
+    written["sig"] = Seal(b"a secret", {"@name": "another name"}).sign(written)
+    with pytest.raises(MessageRefusedError) as refused:
+        read(written, WireLimits(CHAIN, ACCOUNT_A, seal=SEAL))
+    assert refused.value.cause is RefusalCause.BAD_SIGNATURE
+
+
+def test_what_a_person_signs_names_pair_and_channel_alone() -> None:
+    """The users' scripts know neither chain nor accounts; a daemon's value needs all of them."""
+    limits = WireLimits(CHAIN, ACCOUNT_A, seal=SEAL)
+    person = Seal.by_hand(b"a secret", "", "a name")
+    assert read({**BY_HAND, "sig": person.sign(BY_HAND)}, limits).by_hand
+    for seal in (SEAL, Seal.by_hand(b"a secret", "", "b name")):
+        with pytest.raises(MessageRefusedError):
+            read({**BY_HAND, "sig": seal.sign(BY_HAND)}, limits)
 
 
 def test_a_hand_made_message_round_trip() -> None:
