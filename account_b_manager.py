@@ -343,7 +343,7 @@ class AccountBManager(Shell):
         order = self.state.inflight
         view = book.view(order.client_order_index if order else 0)
         forced = any(trade.is_forced for trade in new)
-        self.post(OwnBook(view, self.foreign_of(new), twin, forced))
+        self.post(OwnBook(view, self.foreign_of(new), twin, forced, new))
         if not book.consistent and self._catcher.is_idle:
             self._catcher.start()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 _ADVICE: Mapping[str, str] = {
     "api_key_refused": "Check that the API key of this side is still registered on Lighter",
+    "implausible_fill": "Check the market's decimals, the order that is named, and both positions",
     "book_not_proven": "Check that Lighter answers, and the account's trades there",
     "drift": "Compare both positions on Lighter with what `status` shows",
     "flatten": "Decide that the pair shall trade again",

@@ -2,6 +2,8 @@
 
 from hedge.wire.control import UNREADABLE_HALT, Halt
 
+_STOPS_BOTH = frozenset({UNREADABLE_HALT, "implausible_fill"})
+
 STOPS_B = frozenset(
     {
         "foreign_trade_on_b",
@@ -20,7 +22,7 @@ STOPS_B = frozenset(
 def stops_b(halt: Halt) -> bool:
     """Whether B trades nothing while this halt is in force."""
     own = halt.side == "b" and halt.reason in STOPS_B
-    return halt.reason == UNREADABLE_HALT or own
+    return halt.reason in _STOPS_BOTH or own
 
 
 CLOSED_FIRST = frozenset({"unexpected_short"})

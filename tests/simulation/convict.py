@@ -189,6 +189,11 @@ def misled(case: Case) -> bool:
     return stuck(case) or leaves or case.violation.kind in ("beside", "not covered")
 
 
+def wrong_or_stuck(case: Case) -> bool:
+    """What nobody signed has executed: one order, after which a person has to look."""
+    return wrong(case) or stuck(case)
+
+
 def naked_or_stuck(case: Case) -> bool:
     """A fill stays open, or the pair does."""
     return lost(case) or stuck(case)
@@ -269,7 +274,7 @@ ROWS: tuple[Row, ...] = (
         ("market changed",),
         is_elsewhere,
     ),
-    Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong),
+    Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong_or_stuck),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
     Row(36, "what the stream said stays in the book", ORIGIN, OWN_LIES, misled),

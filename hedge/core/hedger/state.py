@@ -237,12 +237,16 @@ class FenceRefused:
 
 @dataclass(frozen=True, slots=True)
 class OwnBook:
-    """Our book changed. `foreign`: untagged trades, `forced`: by the venue; `twin`: a twin's."""
+    """Our book changed by `trades`.
+
+    `foreign`: untagged ones, `forced`: by the venue; `twin`: a twin's.
+    """
 
     view: BookView
     foreign: tuple[int, ...] = ()
     twin: bool = False
     forced: bool = False
+    trades: tuple[Trade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ from hedge.core.hedger.target import (
     on_stated,
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
-from hedge.core.records import OrderStatus
+from hedge.core.plausible import why_implausible
+from hedge.core.records import OrderStatus, Trade
 from hedge.core.refusal import Refusal, reason_of
 from hedge.core.transitions import (
     Facts,
@@ -157,6 +158,8 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
         explained=event.explained or state.explained,
     )
     state = with_view(state, event.view)
+    if not fresh_start and (why := _why_implausible(state)):
+        return halt(state, "implausible_fill", why)
     effects: tuple[HedgerEffect, ...] = ()
     if fresh_start:
         order = state.inflight  # with what the view says of it
@@ -207,6 +210,8 @@ def _on_book(state: HedgerState, event: OwnBook, facts: Facts) -> Step:
             return halt(state, "liquidation_on_b", f"the venue liquidated B in trades {ids}")
         detail = f"trades {ids} on B carry no tag of the pair (a person?)"
         return halt(state, "foreign_trade_on_b", detail)
+    if why := _why_implausible(state, event.trades):
+        return halt(state, "implausible_fill", why)
     if event.twin and state.phase in PROVEN_PHASES:
         note = Note("twin_trade", "another process of the pair traded on B", loud=True)
         return prove_again(state, note)
@@ -219,7 +224,19 @@ def _on_order(state: HedgerState, event: OwnOrder, _facts: Facts) -> Step:
         return state, ()
     if order.row is not None and order.row.is_terminal:
         return state, ()
-    return replace(state, inflight=replace(order, row=event.row)), ()
+    state = replace(state, inflight=replace(order, row=event.row))
+    if why := _why_implausible(state):
+        return halt(state, "implausible_fill", why)
+    return state, ()
+
+
+def _why_implausible(state: HedgerState, trades: tuple[Trade, ...] = ()) -> str:
+    """Return what contradicts our order in flight; said once, a halt ends what it can do."""
+    order = state.inflight
+    if order is None or state.phase in (Phase.HALTED, Phase.STOPPING):
+        return ""
+    why = why_implausible(state.config.spec, order, trades)
+    return f"order {order.client_order_index} of B: {why}" if why else ""
 
 
 def _on_baseline(state: HedgerState, event: BaselineRead, facts: Facts) -> Step:

@@ -57,8 +57,11 @@ def uncover(state: MakerState, facts: Facts) -> MakerState:
 
 
 def say(state: MakerState, *, anyway: bool = False) -> Step:
-    """Publish all fills not said yet, once the book does not contradict itself (or `anyway`)."""
-    if not state.unsaid or not (state.consistent or anyway):
+    """Publish all fills not said yet, once the book does not contradict itself (or `anyway`).
+
+    None of a position that our order cannot have brought about: B would trade on it.
+    """
+    if state.implausible or not state.unsaid or not (state.consistent or anyway):
         return state, ()
     effects: list[MakerEffect] = []
     seq = state.seq

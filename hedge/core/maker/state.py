@@ -207,6 +207,9 @@ class MakerState:
     closing: Closing | None = None
     looked: LookedAtB | None = None
     halt_reason: str = ""
+    implausible: bool = False
+    """Whether something was heard that our order cannot have done: no fill is said before a person
+    has looked."""
     adopted: bool = False
     caught_up_ms: int | None = None
     settled_ms: int = 0  # when our newest trade was heard, or our book proven

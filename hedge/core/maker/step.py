@@ -41,6 +41,8 @@ from hedge.core.maker.state import (
     Trigger,
 )
 from hedge.core.maker.unwinding import NAKED
+from hedge.core.plausible import why_implausible
+from hedge.core.records import Trade
 from hedge.core.refusal import Refusal
 from hedge.core.transitions import Facts, Verdict
 
@@ -125,12 +127,15 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
         order=order,
         unsaid=state.unsaid + event.trades,
     )
+    state, doubts = _doubt_fill(state, event.trades)
     stated = state.net_lots
     state = _believe(state, event.view, facts)
     if event.trades:
         state = uncover(move(replace(state, settled_ms=facts.now_ms), Trigger.FILL), facts)
     state, effects = say(state)
-    if not effects and state.seq and state.net_lots not in (stated, None):
+    effects = (*doubts, *effects)
+    is_told = bool(effects) or state.implausible
+    if not is_told and state.seq and state.net_lots not in (stated, None):
         state = replace(state, seq=state.seq + 1)  # a change without a fill is a new state too
         effects = (PublishPosition(state.seq, state.net_lots or 0),)
     if event.foreign:
@@ -142,6 +147,19 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
         state, more = halt(state, reason, detail, holds_a_start=True)
         effects = (*effects, *more)
     return _limit(state, effects)
+
+
+def _doubt_fill(state: MakerState, trades: tuple[Trade, ...] = ()) -> Step:
+    """Halt over what our order cannot have executed, before anything is said of it."""
+    order = state.order
+    if order is None or state.implausible:
+        return state, ()
+    why = why_implausible(state.config.spec, order, trades)
+    if not why:
+        return state, ()
+    detail = f"order {order.client_order_index} of A: {why}"
+    state = replace(state, implausible=True)
+    return halt(state, "implausible_fill", detail, holds_a_start=True)
 
 
 def _believe(state: MakerState, view: BookView, facts: Facts) -> MakerState:
@@ -178,7 +196,7 @@ def _on_order(state: MakerState, event: OwnOrder, facts: Facts) -> Step:
         return state, ()
     if order.row is not None and order.row.is_terminal:
         return state, ()
-    return replace(state, order=replace(order, row=event.row, row_ms=facts.now_ms)), ()
+    return _doubt_fill(replace(state, order=replace(order, row=event.row, row_ms=facts.now_ms)))
 
 
 def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
@@ -255,6 +273,7 @@ def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
     state = replace(
         move(state, Trigger.RESUME),
         halt_reason="",
+        implausible=False,
         closing=None,
         looked=None,
         uncovered_ms=None,
