@@ -11,6 +11,7 @@ from typing import Any
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core.maker import step as maker
 from hedge.core.maker.closing import BShown, LookAtB
+from hedge.core.maker.quoting import hold_of
 from hedge.core.maker.state import (
     Answered,
     Cancel,
@@ -53,6 +54,7 @@ from hedge.daemon.halt import Release
 from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
+from hedge.daemon.refusals import BY_HAND, NOT_FRESH
 from hedge.daemon.send_outcome import outcome_of
 from hedge.errors import ExchangeUnreachableError
 from hedge.exchange.fence import Fenced
@@ -64,7 +66,9 @@ from hedge.exchange.port import (
 )
 from hedge.maker import statements
 from hedge.maker.latency import Rounds
+from hedge.wire.codec import MessageRefusedError
 from hedge.wire.control import FLATTEN, Command, Halt
+from hedge.wire.messages import BFilled, BHedgeFailed
 from hedge.wire.state import PositionState, Ready
 
 _FOLLOW_MS = 8_000
@@ -75,9 +79,6 @@ LEAVE_S = 60.0
 """`--leave` takes at most this long."""
 B_GONE_S = 8.0
 """`--leave` does not wait longer for a B without a heartbeat."""
-_BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum"})
-"""Holds that may last for days and that nothing of the pair ends."""
-
 _SWEEP_S = 4.0
 """A process that dies does not wait longer than this for its cancel-all."""
 
@@ -105,8 +106,8 @@ class AccountAManager(Shell):
         self._holder: LeaseAnswer | None = None
         self._holder_beats: set[tuple[str, int]] = set()
         self._shown: tuple[str, ...] | None = None
-        parts.messenger.subscribe(parts.names.account_b_filled, self._on_b)
-        parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_b)
+        parts.messenger.subscribe(parts.names.account_b_filled, self._on_result)
+        parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_failure)
 
     async def run(self) -> Ending:
         """Run until stopped; whatever else ends it, take what rests off the book first."""
@@ -220,8 +221,8 @@ class AccountAManager(Shell):
                 self._publish_position()
             case HaltPair(reason, detail):
                 self.publish_halt(reason, detail)
-            case Note(event, detail, loud):
-                self.voice.note(event, detail, loud=loud)
+            case Note():
+                self.voice.note(effect.event, effect.detail, loud=effect.loud, reason=effect.reason)
             case Stopped(neutral):
                 self.end(neutral=neutral)
             case _:
@@ -423,9 +424,35 @@ class AccountAManager(Shell):
         self._maybe_leave()
         self._maybe_start()
 
-    def _on_b(self, _text: str) -> None:
-        """Something of B was published: what it means is read from the state, not from it."""
+    def _on_result(self, text: str) -> None:
+        """A hedge of B was published: what it means is read from the state, not from it."""
+        self._on_b(BFilled, self.parts.names.account_b_filled, text)
+
+    def _on_failure(self, text: str) -> None:
+        """A failure of B was published."""
+        self._on_b(BHedgeFailed, self.parts.names.account_b_hedge_failed, text)
+
+    def _on_b(self, kind: type[BFilled] | type[BHedgeFailed], name: str, text: str) -> None:
+        """Read the state at once; count what would not be acted on if it were a state.
+
+        The state is asked for first, and the message judged while the answer is on its way.
+        """
         self.look_now()
+        asyncio.get_running_loop().call_soon(self._judge_message, kind, name, text)
+
+    def _judge_message(
+        self, kind: type[BFilled] | type[BHedgeFailed], name: str, text: str
+    ) -> None:
+        scope = self.parts.scope
+        try:
+            message = kind.from_json(text, scope.spec, scope.limits_b(name))
+        except MessageRefusedError as error:
+            self.refusals.take(error, name)
+            return
+        if message.envelope is None:
+            self.refusals.add(BY_HAND, name, "it was published by hand, and moves nothing of A")
+        elif not self.origin.is_fresh(name, message):
+            self.refusals.add(NOT_FRESH, name, "it answers none of our newest heartbeats")
 
     def _publish_fill(self, effect: PublishFill) -> None:
         position = self._position(effect.seq, effect.position_lots)
@@ -488,16 +515,13 @@ class AccountAManager(Shell):
         await self.parts.messenger.beat(self.origin.stamped_beat(beat))
 
     def _log_waiting(self) -> None:
-        """Say why nothing rests, once per reason."""
-        hold = statements.why_waiting(self.state, self.facts())
+        """Log why nothing rests, once per reason; what lasts is said by the core."""
+        hold = hold_of(self.state, self.facts())
         word = hold.reason if hold is not None else ""
         if word != self._waiting:
             self._waiting = word
-            if hold is not None and word in _BROUGHT_BY_THE_MARKET:
-                self.log.warning("holding", reason=word, detail=hold.detail)
-                self.voice.say("holding", word, hold.detail)
-            elif hold is not None:
-                self.log.info("waiting", reason=hold.detail)
+            if hold is not None:
+                self.log.info("waiting", hold=word, reason=hold.detail)
 
     # --- the venue ------------------------------------------------------------------------
 

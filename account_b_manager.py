@@ -55,6 +55,7 @@ from hedge.daemon.market_facts import mark_ticks_of
 from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import Watcher, WatchHandlers
+from hedge.daemon.refusals import NOT_FRESH
 from hedge.daemon.send_outcome import outcome_of
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
@@ -70,7 +71,7 @@ from hedge.wire.codec import RefusalCause
 from hedge.wire.control import FLATTEN, Command, Halt
 from hedge.wire.halt_reasons import stops_b
 from hedge.wire.messages import AFilled
-from hedge.wire.state import Ready
+from hedge.wire.state import PositionState, Ready
 
 _TOLD_MS = 3000
 """So long A has to read that its last trade is covered."""
@@ -109,6 +110,7 @@ class AccountBManager(Shell):
         self._a_lives = self._a_was_here = self._a_is_gone = False
         self._asked_ms: int | None = None
         self._flat_ms: int | None = None
+        self._stale: PositionState | None = None
         parts.messenger.subscribe(parts.names.account_a_filled, self.on_a_account_filled)
 
     def _ear_handlers(self) -> EarHandlers:
@@ -117,7 +119,7 @@ class AccountBManager(Shell):
             target=self._on_target,
             stale=self.look_now,
             hand=self._on_hand,
-            say=self.voice.say,
+            refused=self.refusals.add,
             too_large=lambda detail: self.post(HaltRaised("position_limit", detail)),
         )
 
@@ -286,6 +288,10 @@ class AccountBManager(Shell):
         seen = snapshot.position_a
         if seen is not None and self.origin.is_fresh(names.position_a, seen):
             self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
+        elif seen is not None and seen != self._stale:
+            self._stale = seen  # counted once, however often it is read
+            detail = f"seq {seen.seq} of {seen.instance} answers none of our newest heartbeats"
+            self.refusals.add(NOT_FRESH, names.position_a, detail)
 
     def _see_leader(self, ready: Ready | None) -> None:
         """Tell a standby of each heartbeat of the B that leads."""

@@ -121,6 +121,7 @@ _ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
     ("process", _running),
     ("state", lambda _report, view: "unknown" if view.beat is None else view.beat.state),
     ("ready", _ready),
+    ("waits", lambda _report, view: "; ".join(text for _, text in view.notices) or "-"),
     ("position", lambda report, view: report.position_text(view)),
     ("could hedge", _can_hedge),
     ("lease", _lease),
@@ -128,7 +129,7 @@ _ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
 
 
 def _ledger_lines(report: Report) -> list[str]:
-    ledger, others = report.ledger, [*_standby_lines(report), *_problem_lines(report)]
+    ledger, others = report.ledger, [*_standby_lines(report), *problem_lines(report)]
     if ledger is None:
         return ["B's ledger is unknown.", *others]
     owed = (
@@ -150,8 +151,14 @@ def _standby_lines(report: Report) -> list[str]:
     ]
 
 
-def _problem_lines(report: Report) -> list[str]:
-    return [f"not believed: {problem}" for problem in report.problems]
+def problem_lines(report: Report) -> list[str]:
+    """Return what is not believed, and what either side has refused."""
+    counted = [
+        f"{view.name} has refused: {', '.join(f'{word} {count}' for word, count in view.refused)}"
+        for view in (report.a, report.b)
+        if view.refused
+    ]
+    return [*(f"not believed: {problem}" for problem in report.problems), *counted]
 
 
 # --- halt, resume and flatten

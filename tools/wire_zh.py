@@ -12,6 +12,11 @@ WORDS = {
 }
 
 MEANINGS = {
+    "what keeps the side waiting though it may be ready, or what it does not see: a sentence by its"
+    " word": "本侧（即使已就绪）在等什么、看不到什么：按代号列出的说明",
+    "how many messages and values this process has refused, by cause": (
+        "本进程拒收了多少条消息和值，按原因计数"
+    ),
     "symbol of the market that it trades": "所交易市场的代码",
     "A's orders that rest or may rest": "A 正在挂着、或可能挂着的委托",
     "A's position as B covers it; null for A, or while unknown": (

@@ -91,12 +91,26 @@ class LeaseAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedValue:
+    """A value that was refused: its key, the cause, and the complaint."""
+
+    key: str
+    cause: RefusalCause
+    complaint: str
+
+    @property
+    def text(self) -> str:
+        """Say it in one sentence."""
+        return f"{self.key} counts as absent: {self.complaint}"
+
+
+@dataclass(frozen=True, slots=True)
 class StateSnapshot:
     """All state keys as of one moment. None is unknown: missing, unreadable or another pair's.
 
     `halts` are what `hedge:halt` holds; what is there but cannot be read is a halt.
     `problems` names each value that was refused, once per value and cause; `refused` has the cause
-    of every value that is refused now, by its key.
+    of every value that is refused now, by its key; `newly_refused` has each once per text.
     """
 
     position_a: PositionState | None = None
@@ -111,6 +125,7 @@ class StateSnapshot:
     lease_b: Lease | None = None
     problems: tuple[str, ...] = ()
     refused: Mapping[str, RefusalCause] = field(default_factory=dict)
+    newly_refused: tuple[RefusedValue, ...] = ()
 
     @property
     def known_halts(self) -> Halts:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from hedge.bus.port import PairScope, StateSnapshot
+from hedge.bus.port import PairScope, RefusedValue, StateSnapshot
 from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
 from hedge.wire.control import NO_HALTS, Command, Lease, parse_halts, unreadable
 from hedge.wire.names import LeaseKey, Names
@@ -41,6 +41,8 @@ class SnapshotReader:
         }
         self._named: dict[str, str] = {}
         self._refused: dict[str, RefusalCause] = {}
+        self._texts: dict[str, str] = {}
+        self._new: list[RefusedValue] = []
 
     def read(
         self,
@@ -55,9 +57,10 @@ class SnapshotReader:
         spec = self._scope.spec
         by_key = dict(zip(self.keys, values, strict=True))
         problems = list(notes)
-        self._refused = {}
+        self._refused, self._new = {}, []
         for key, kind in (odd or {}).items():
-            self._refuse(key, RefusalCause.WRONG_TYPE, f"it is a {kind}, not a text", problems)
+            complaint = f"it is a {kind}, not a text"
+            self._refuse(key, RefusalCause.WRONG_TYPE, complaint, complaint, problems)
 
         def take(key: str, judge: Callable[[str, WireLimits], T]) -> T | None:
             limits = self._limits[key]
@@ -87,6 +90,7 @@ class SnapshotReader:
             lease_b=lease_b,
             problems=tuple(problems),
             refused=self._refused,
+            newly_refused=tuple(self._new),
         )
 
     def _take(
@@ -94,18 +98,29 @@ class SnapshotReader:
     ) -> T | None:
         if text is None:
             if key not in self._refused:
-                self._named.pop(key, None)
+                self._forget(key)
             return None
         try:
             value = judge(text)
         except MessageRefusedError as error:
-            self._refuse(key, error.cause, str(error), problems)
+            self._refuse(key, error.cause, str(error), text, problems)
             return None
-        self._named.pop(key, None)
+        self._forget(key)
         return value
 
-    def _refuse(self, key: str, cause: RefusalCause, complaint: str, problems: list[str]) -> None:
+    def _forget(self, key: str) -> None:
+        self._named.pop(key, None)
+        self._texts.pop(key, None)
+
+    def _refuse(
+        self, key: str, cause: RefusalCause, complaint: str, text: str, problems: list[str]
+    ) -> None:
+        """Name a refusal once per complaint, and count it once per text."""
         self._refused[key] = cause
+        value = RefusedValue(key, cause, complaint)
+        if self._texts.get(key) != text:
+            self._texts[key] = text
+            self._new.append(value)
         if self._named.get(key) != complaint:
             self._named[key] = complaint
-            problems.append(f"{key} counts as absent: {complaint}")
+            problems.append(value.text)

@@ -28,6 +28,7 @@ from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.daemon.position_check import DriftHandlers, DriftKeeper
 from hedge.daemon.proof import Proven
+from hedge.daemon.refusals import Refusals
 from hedge.daemon.send_turn import Sending
 from hedge.daemon.tasks import Crew
 from hedge.errors import RedisUnreachableError
@@ -64,6 +65,7 @@ class Shell(ABC):
         self.outbox = Outbox(parts)
         self.origin = OriginKeeper(parts, self.side)
         self.voice = Voice(parts, self.side, self.outbox, self.origin, self.state_word)
+        self.refusals = Refusals(parts, self.voice.say)
         self.sending = Sending()
         self.lease = LeaseKeeper(
             parts,
@@ -461,8 +463,7 @@ class Shell(ABC):
         self.books.snapshot = snapshot
         if self.origin.hear(snapshot):
             self._speak = True  # the other side can act on what echoes its new epoch only
-        for problem in snapshot.problems:
-            self.log.warning("state_refused", detail=problem)
+        self._mind_refused(snapshot)
         self.halts.hear(snapshot)
         command = snapshot.command
         if command is not None and command.command == RESUME:
@@ -471,6 +472,16 @@ class Shell(ABC):
         self.on_snapshot(snapshot)
         if command is not None and command.command != RESUME:
             self._take_command(command)
+
+    def _mind_refused(self, snapshot: StateSnapshot) -> None:
+        """Count each value that was refused; log what else is wrong with what Redis holds."""
+        for value in snapshot.newly_refused:
+            self.refusals.add(value.cause.value, value.key, value.complaint)
+        counted = {value.text for value in snapshot.newly_refused}
+        for problem in snapshot.problems:
+            if problem not in counted:
+                self.log.warning("state_refused", detail=problem)
+        self.refusals.settle()
 
     def _take_command(self, command: Command) -> None:
         """Obey a command that is for us, and show at once what became of it."""
@@ -491,6 +502,7 @@ class Shell(ABC):
             halts=self.halts.in_force,
             released=self.halts.told,
             acks=self.commands.acks,
+            refused=self.refusals.counts,
         )
 
     # --- saying it ------------------------------------------------------------------------

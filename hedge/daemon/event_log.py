@@ -45,12 +45,18 @@ class Voice:
 
         self._outbox.put_event(publish)
 
-    def note(self, event: str, detail: str, *, loud: bool) -> None:
-        """Log one line of the core; a loud one goes out as an event too."""
+    def note(self, event: str, detail: str, *, loud: bool, reason: str = "") -> None:
+        """Log one line of the core; a loud one goes out as an event too.
+
+        `reason` where that is not the name of the event.
+        """
         write = self._parts.log.warning if loud else self._parts.log.info
-        write(event, detail=detail)
+        if reason:
+            write(event, reason=reason, detail=detail)
+        else:
+            write(event, detail=detail)
         if loud:
-            self.say(event, event, detail)
+            self.say(event, reason or event, detail)
 
     def moved(self, was: Enum, now: Enum, on: object, **fields: object) -> None:
         """Log a change of phase; `say_moves` publishes it."""

@@ -7,13 +7,12 @@ from hedge.bus.port import StateSnapshot
 from hedge.core.hedger.state import ATarget, BaselineRead, HedgerState
 from hedge.daemon.clock import CLOCK_SLACK_MS
 from hedge.daemon.context import Parts
+from hedge.daemon.refusals import BY_HAND, NOT_FRESH
 from hedge.errors import RedisUnreachableError
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import MessageRefusedError, RefusalCause
 from hedge.wire.messages import AFilled
 from hedge.wire.state import PositionState
-
-_NOT_OURS = frozenset({RefusalCause.OTHER_ACCOUNT, RefusalCause.OTHER_MARKET})
 
 
 @dataclass(frozen=True)
@@ -22,20 +21,20 @@ class EarHandlers:
 
     `is_fresh` says whether a message answers one of our newest heartbeats; `target` gets such a
     state of A, `stale` hears of any other. `hand` gets signed lots of a fill published by hand and
-    answers with the state after it, None if it was not taken. `say` publishes an event (event,
-    reason, detail), `too_large` halts.
+    answers with the state after it, None if it was not taken. `refused` counts what is not acted
+    on (cause, channel, detail), `too_large` halts.
     """
 
     is_fresh: Callable[[AFilled], bool]
     target: Callable[[AFilled, ATarget], None]
     stale: Callable[[], None]
     hand: Callable[[int], HedgerState | None]
-    say: Callable[[str, str, str], None]
+    refused: Callable[[str, str, str], None]
     too_large: Callable[[str], None]
 
 
 class Ear:
-    """Judges messages; what is refused is counted, said once per cause, and never traded on."""
+    """Judges messages; what is refused is counted by its cause, and never traded on."""
 
     def __init__(self, parts: Parts, hand: ByHand, handlers: EarHandlers) -> None:
         """Have heard nothing yet."""
@@ -43,7 +42,7 @@ class Ear:
         self._hand = hand
         self._handlers = handlers
         self._limits = parts.scope.limits_a(parts.names.account_a_filled)
-        self.refused: dict[RefusalCause, int] = {}
+        self._channel = parts.names.account_a_filled
 
     def hear(self, text: str) -> AFilled | None:
         """Take one message; return a fill published by hand, which `take_by_hand` judges."""
@@ -57,30 +56,26 @@ class Ear:
         if self._handlers.is_fresh(fill):
             self._handlers.target(fill, target_of_fill(fill))
         else:
-            self._parts.log.debug("stale_message", instance=fill.instance, seq=fill.seq)
+            detail = f"seq {fill.seq} of {fill.instance} answers none of our newest heartbeats"
+            self._handlers.refused(NOT_FRESH, self._channel, detail)
             self._handlers.stale()
         return None
 
     def _refuse(self, error: MessageRefusedError) -> None:
-        cause = error.cause
-        if cause in _NOT_OURS:
-            return
-        self.refused[cause] = self.refused.get(cause, 0) + 1
-        if self.refused[cause] == 1:
-            self._parts.log.warning("message_refused", cause=cause, detail=str(error))
-            self._handlers.say("message_refused", cause.value, str(error))
-        if cause is RefusalCause.POSITION_LIMIT:
+        self._handlers.refused(error.cause.value, self._channel, str(error))
+        if error.cause is RefusalCause.POSITION_LIMIT:
             self._handlers.too_large(str(error))
 
     async def take_by_hand(self, text: str, fill: AFilled) -> None:
         """Take a fill published by hand: only while no A runs, and the same text only once."""
         why = await self._why_not(text)
         if why:
-            self._parts.log.warning("hand_refused", reason=why)
+            self._handlers.refused(BY_HAND, self._channel, why)
             return
         state = self._handlers.hand(fill.signed_lots)
         if state is None:
-            self._parts.log.warning("hand_refused", reason="own book not proven yet; try again")
+            why = "own book not proven yet; try again"
+            self._handlers.refused(BY_HAND, self._channel, why)
             return
         self._hand.remember(text)
         size = self._parts.base(fill.filled_lots)

@@ -7,6 +7,7 @@ from hedge.core.book import Book
 from hedge.core.hedger.state import HedgerState
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
+from hedge.daemon.market_facts import facts_of
 from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.hedger import statements as answers
@@ -93,7 +94,14 @@ class Answering:
             return
         state, spec = self._now.state(), self._parts.spec
         room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
-        beat = answers.beat_of(self._parts, state, reasons, room, has_left=self._now.has_left())
+        beat = answers.beat_of(
+            self._parts,
+            state,
+            reasons,
+            room,
+            has_left=self._now.has_left(),
+            notices=answers.notices_of(state, facts_of(self._parts)),
+        )
         await self._parts.messenger.beat(self._origin.stamped_beat(beat))
 
     async def _write_guarded(self) -> bool:

@@ -4,6 +4,8 @@ from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
 from hedge.core.hedger import step as hedger
+from hedge.core.hedger.alarms import away_text
+from hedge.core.hedger.rules import hold_of, obstacles
 from hedge.core.hedger.state import (
     IN_FLIGHT,
     PROVEN_PHASES,
@@ -13,7 +15,7 @@ from hedge.core.hedger.state import (
     PublishFailure,
 )
 from hedge.core.hedger.watch import Stand
-from hedge.core.transitions import ACTIVE
+from hedge.core.transitions import ACTIVE, Facts
 from hedge.daemon.advice import advice_for
 from hedge.daemon.context import Parts
 from hedge.daemon.host_os import commands_for
@@ -38,18 +40,18 @@ def why_unready(
         reasons.append("stopping")
     elif state.phase not in PROVEN_PHASES:
         reasons.append("own book not proven yet")
-    if not state.streams_up:
-        reasons.append("own streams are down")
-    if market_status != ACTIVE:
-        reasons.append(f"market {state.config.spec.symbol} is {market_status}")
-    if mark_ticks is None:
-        reasons.append("no market data")
+    facts = Facts(now_ms=0, mark_ticks=mark_ticks, market_status=market_status)
+    reasons += [hold.detail for hold in obstacles(state, facts)]
     if state.failure is not None:
         reasons.append(f"hedging fails: {state.failure.reason}")
-    reasons += _by_a_person(state)
-    if state.mismatch:
-        reasons.append(f"configured differently: {state.mismatch}")
-    return tuple(reasons)
+    return (*reasons, *_by_a_person(state))
+
+
+def notices_of(state: HedgerState, facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return why B trades nothing though it may owe, and that A is away, by their words."""
+    hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
+    found = [] if hold is None else [(hold.reason, hold.detail)]
+    return (*found, *([("a_away", away)] if away else []))
 
 
 def _by_a_person(state: HedgerState) -> list[str]:
@@ -111,6 +113,7 @@ def beat_of(
     can_hedge_lots: int | None,
     *,
     has_left: bool = False,
+    notices: tuple[tuple[str, str], ...] = (),
 ) -> Ready:
     """Return B's heartbeat; `has_left`: this is its last word."""
     known = hedger.a_view(state) if hedger.target_known(state) else None
@@ -137,6 +140,7 @@ def beat_of(
         shown=is_proven and state.streams_up and state.own_shown and state.consistent,
         leaving=state.stop_by_ms is not None,
         left=has_left,
+        notices=notices,
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from hedge.bus.port import StateSnapshot
 from hedge.core import pricing
-from hedge.core.maker.rules import Hold, hold_of
+from hedge.core.maker.alarms import away_text
+from hedge.core.maker.quoting import PASSING, hold_of, obstacles
 from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
@@ -80,19 +81,12 @@ def beat_of(
 
     `is_proven`: the book was proven after this epoch's fence; `has_left`: this is its last word.
     """
-    reasons = [] if state.nonce is not None else ["book not proven yet"]
-    if state.halt_reason:
-        reasons.append(f"halted: {state.halt_reason}")
-    if not state.streams_up:
-        reasons.append("own streams are down")
-    if not state.peer.ready:
-        reasons.append("B is not ready")
-    if held := hold_text(state, facts_of(parts)):
-        reasons.append(held)
+    facts = facts_of(parts)
+    reasons = why_unready(state, facts)
     return Ready(
         side="a",
         ready=not reasons,
-        reasons=tuple(reasons),
+        reasons=reasons,
         state=state.phase.value,
         instance=parts.instance,
         can_hedge_lots=None,
@@ -114,7 +108,28 @@ def beat_of(
         unanswered=unanswered_of(state),
         quantity_lots=state.config.quantity_lots,
         order_life_s=order_life_s(parts.config),
+        notices=notices_of(state, facts),
     )
+
+
+def why_unready(state: MakerState, facts: Facts) -> tuple[str, ...]:
+    """Return what keeps A from its work, in words; what each round has for a moment aside."""
+    found = [
+        "B is not ready" if hold.reason == "b_not_ready" else hold.detail
+        for hold in obstacles(state, facts)
+        if hold.reason not in PASSING
+    ]
+    hold = hold_of(state, facts)
+    if not found and hold is not None and hold.reason not in PASSING:
+        found.append(hold.detail)
+    return tuple(found)
+
+
+def notices_of(state: MakerState, facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return why no order rests, and that B is away while anything is open, by their words."""
+    hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
+    found = [] if hold is None else [(hold.reason, hold.detail)]
+    return (*found, *([("b_away", away)] if away else []))
 
 
 def resting_of(parts: Parts, state: MakerState) -> tuple[RestingOrder, ...]:
@@ -228,23 +243,3 @@ def why_not_closing(state: MakerState, facts: Facts, *, alone: bool) -> str:
     if not alone and not state.peer.ready:
         return f"B cannot follow: {', '.join(state.peer.reasons) or 'not ready'}"
     return ""
-
-
-def why_waiting(state: MakerState, facts: Facts) -> Hold | None:
-    """Return why A has no order in the book; None where it has one, or is on its way to one."""
-    if state.order is not None or state.phase not in (Phase.READY, Phase.AWAITING_HEDGE):
-        return None
-    if not state.peer.ready:
-        return Hold("b_not_ready", "B is not ready")
-    if state.phase is Phase.AWAITING_HEDGE:
-        return Hold("not_covered", "B has not covered everything yet")
-    if not facts.room:
-        return Hold("no_room", "the request budget of this minute is used up")
-    return hold_of(state, facts)
-
-
-def hold_text(state: MakerState, facts: Facts) -> str:
-    """Return what market, exchange or limits have against A's next order; "" for nothing."""
-    rests = state.order is not None or state.phase is not Phase.READY
-    hold = None if rests else hold_of(state, facts)
-    return hold.detail if hold is not None else ""

@@ -32,6 +32,8 @@ from hedge.wire.state import Ledger, PositionState, Ready, Standby
 Json = dict[str, Any]
 _PROVING = "reconciling"
 """The word for a fence that is on its way, in the heartbeat of either side."""
+_TOLD = frozenset({"no_room", "refused_lately", "retry_pause", "b_away", "a_away"})
+"""Notices that the headline has; the others are its own words, or a reason not to be ready."""
 PING_WAIT_S = 4.5
 """So long a daemon may take to acknowledge a ping in its heartbeat."""
 
@@ -130,6 +132,22 @@ class SideView:
             return None
         said_at_s, lots = max(said, key=operator.itemgetter(0))
         return Evidence(lots, Source.HEARTBEAT, max(0.0, self.now_s - said_at_s))
+
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """What keeps it waiting, or what it does not see, by its words; ready or not."""
+        return () if self.beat is None else self.beat.notices
+
+    @property
+    def refused(self) -> tuple[tuple[str, int], ...]:
+        """How many messages and values it has refused, by cause."""
+        return () if self.beat is None else self.beat.refused
+
+    @property
+    def waits_for(self) -> str:
+        """What there is to say of it in the headline, beside why it is not ready."""
+        said = [text for word, text in self.notices if word in _TOLD]
+        return f"{self.name}: {'; '.join(said)}" if said else ""
 
     def outcome_of(self, command_id: str) -> str | None:
         """Return what its heartbeat says became of a command, None while it does not."""
@@ -294,6 +312,7 @@ class Report:
             for view in (self.a, self.b)
             if view.why_not_ready and view.known.shown is not None
         ]
+        waiting += [view.waits_for for view in (self.a, self.b) if view.waits_for]
         return " ".join([self.balance, *([f"{'; '.join(waiting)}."] if waiting else [])])
 
     @property
@@ -426,6 +445,8 @@ class Report:
             "ready": view.is_ready,
             "state": None if beat is None else beat.state,
             "reasons": [] if beat is None else list(beat.reasons),
+            "notices": dict(view.notices),
+            "refused": dict(view.refused),
             "version": None if beat is None else beat.version,
             "can_hedge_base_amount": self._base(None if beat is None else beat.can_hedge_lots),
             "position_base_amount": self._base(None if last is None else last.position_lots),

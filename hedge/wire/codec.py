@@ -341,7 +341,7 @@ class Fields:
         return tuple(found)
 
     def stamps(self, name: str) -> tuple[tuple[str, int], ...]:
-        """Read an object of monotonic nanoseconds; a missing field is no stamps."""
+        """Read an object of whole numbers; a missing field is an empty one."""
         value = self._values.get(name)
         if value is None:
             return ()

@@ -129,6 +129,7 @@ STAMPS = Sort(
     lambda value, _: dict(value),
     wrong=(5, "x", [1], {"x": "1"}, {"x": -1}, {"x": None}),
 )
+COUNTS = replace(STAMPS, unit="counts")
 AMOUNT = Sort(
     "decimal string",
     "base asset",

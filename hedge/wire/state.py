@@ -262,6 +262,22 @@ class Ready(Record):
         default=(),
     )
 
+    notices: tuple[tuple[str, str], ...] = wire(
+        record.OUTCOMES,
+        "what keeps the side waiting though it may be ready, or what it does not see: a sentence"
+        " by its word",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
+    refused: tuple[tuple[str, int], ...] = wire(
+        record.COUNTS,
+        "how many messages and values this process has refused, by cause",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=(),
+    )
+
     @property
     def known_halts(self) -> Halts:
         """Return what it says of halts."""

@@ -1,10 +1,12 @@
 """What the hedger's state calls for: settle, decide, send, count failures, stop."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
+from hedge.core.hedger.alarms import mind_a
 from hedge.core.hedger.departure import LEADER_BEATS, SAY_OPEN_MS, is_heard, shown_gone
 from hedge.core.hedger.state import (
     IN_FLIGHT,
@@ -27,6 +29,7 @@ from hedge.core.hedger.state import (
     Trigger,
 )
 from hedge.core.hedger.watch import Stand, carried
+from hedge.core.holds import Hold
 from hedge.core.transitions import Facts, look_up
 
 Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
@@ -129,7 +132,8 @@ def advance(state: HedgerState, effects: tuple[HedgerEffect, ...], facts: Facts)
     if state.stop_by_ms is not None and state.phase is not Phase.STOPPING:
         state, more = _stop_if_done(state, facts)
         effects += more
-    return state, effects
+    state, more = mind_a(state, facts)
+    return state, (*effects, *more)
 
 
 def _settle(state: HedgerState, facts: Facts) -> Step:
@@ -213,7 +217,7 @@ def _judge_drift(state: HedgerState, owed: int, facts: Facts) -> Step:
 
 
 def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
-    if not _may_send(state, facts) or state.nonce is None:
+    if state.nonce is None or why_not_sent(state, facts) is not None:
         return state, ()
     order = InFlight(
         client_order_index=ids.order_id(state.config.instance, state.nonce),
@@ -232,17 +236,60 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
     return state, (SendHedge(order),)
 
 
-def _may_send(state: HedgerState, facts: Facts) -> bool:
-    if not state.streams_up or facts.mark_ticks is None or state.mismatch:
-        return False
+def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:
+    """Yield what keeps B, with its book proven, from hedging anything."""
+    if not state.streams_up:
+        yield Hold("streams_down", "own streams are down")
     if not facts.is_market_open:  # each attempt would be refused, and counted
-        return False
+        symbol = state.config.spec.symbol
+        yield Hold("market_closed", f"market {symbol} is {facts.market_status}")
+    if facts.mark_ticks is None:
+        yield Hold("no_market_data", "no market data")
+    if state.mismatch:
+        yield Hold("mismatch", f"configured differently: {state.mismatch}")
+
+
+def why_not_sent(state: HedgerState, facts: Facts) -> Hold | None:
+    """Return what keeps B, with its book proven, from sending an order now; None for nothing."""
+    for hold in obstacles(state, facts):
+        return hold
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
-        return False
+        why = f": {state.failure.reason}" if state.failure is not None else ""
+        left_s = (state.retry_at_ms - facts.now_ms + 999) // 1000
+        return Hold("retry_pause", f"B's last attempt failed{why}; the next one in {left_s} s")
     waiting = state.last_sent_ms is not None and (
         facts.now_ms < state.last_sent_ms + state.config.merge_wait_ms
     )
-    return not (facts.crowded and waiting)
+    if facts.crowded and waiting:
+        return Hold("merging", "B waits for further fills: its request budget is half used")
+    return None
+
+
+def hold_of(state: HedgerState, facts: Facts) -> Hold | None:
+    """Return why B trades nothing though it owes, or may owe; None where it owes nothing.
+
+    Nor while an order of it is in flight.
+    """
+    if state.phase not in (Phase.IDLE, Phase.FAILED):
+        return _by_phase(state)
+    owed = owed_lots(state)
+    if owed is None:
+        return Hold("a_unknown", "A's position is not known to be current")
+    return None if owed in (0, state.dust_lots) else why_not_sent(state, facts)
+
+
+def _by_phase(state: HedgerState) -> Hold | None:
+    match state.phase:
+        case Phase.STANDBY:
+            return Hold("no_lease", "another process has B's lease")
+        case Phase.RECONCILING:
+            return Hold("book_not_proven", "own book not proven yet")
+        case Phase.HALTED:
+            return Hold("halted", f"halted: {state.halt_reason}")
+        case Phase.STOPPING:
+            return Hold("stopping", "stopping")
+        case _:
+            return None
 
 
 def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Facts) -> Step:  # noqa: FBT001

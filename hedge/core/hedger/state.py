@@ -7,6 +7,7 @@ from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
+from hedge.core.holds import Lasting
 from hedge.core.records import OrderRow, Trade
 from hedge.core.refusal import Refusal
 from hedge.core.transitions import Outcome
@@ -200,6 +201,7 @@ class HedgerState:
     said_open: bool = False  # what a stop waits for has been said
     leader: LeaderSeen | None = None  # the newest heartbeat of the B that leads
     leader_beats: int = 0  # how many of those came since we were asked to stop
+    a_away: Lasting | None = None  # since when A is not heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,15 @@
 """What the maker's state calls for: end, cancel, hold, release, place, close, stop."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from hedge.core.amounts import MarketSpec, Side, quote_text
+from hedge.core.amounts import Side
+from hedge.core.holds import Hold
+from hedge.core.maker.alarms import mind_b, mind_hold
 from hedge.core.maker.closing import Closing
 from hedge.core.maker.gaps import catch_up, contradiction
 from hedge.core.maker.moves import QUIET, Step, answer_of_b, fence, halt, move, new_order, uncover
+from hedge.core.maker.quoting import called_for, is_covered, why_not_now
+from hedge.core.maker.repeats import again
 from hedge.core.maker.state import (
     Cancel,
     MakerEffect,
@@ -23,12 +27,6 @@ from hedge.core.transitions import Facts
 
 SAY_OPEN_MS = 8000
 """After this long a side that was asked to stop says what is open."""
-
-
-def is_covered(state: MakerState) -> bool:
-    """Whether B's ledger answers exactly our newest state with nothing owed, dust aside."""
-    ledger = answer_of_b(state)
-    return ledger is not None and not ledger.inflight and ledger.owed_lots in (0, ledger.dust_lots)
 
 
 def advance(state: MakerState, facts: Facts) -> Step:
@@ -83,16 +81,21 @@ def _end_order(state: MakerState, facts: Facts) -> Step:
     if unfilled and order.copies > 1:
         return fence(state, "a second copy of an unfilled order may still be on its way")
     state = replace(state, order=None)
-    if unfilled:
-        pause_ms = state.config.retry_delay_ms if order.cancel_ms is None else 0
+    word, effects = order.row.status.value, tuple[MakerEffect, ...]()
+    if not unfilled or order.cancel_ms is not None:
+        state = replace(state, repeats=None)
+        pause_ms = 0
+    else:
+        state, pause = again(state, word, word)
+        pause_ms, effects = pause.ms, pause.effects
         if order.closing and state.phase is Phase.PLACING:
-            pause_ms = state.config.deadline_ms  # it found no buyer inside its bound
+            pause_ms = max(pause_ms, state.config.deadline_ms)  # no buyer inside its bound
+    if unfilled:
         state = replace(state, retry_at_ms=facts.now_ms + pause_ms)
         if state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
             state = move(state, Trigger.ENDED)
-    word = order.row.status.value
     size = state.config.spec.base(order.filled_lots)
-    return state, (Note("order_ended", f"{word}, {size} filled"),)
+    return state, (Note("order_ended", f"{word}, {size} filled"), *effects)
 
 
 def _deadlines(state: MakerState, facts: Facts) -> Step:
@@ -239,122 +242,17 @@ def judge_drift(state: MakerState, facts: Facts) -> Step:
 
 
 def _place(state: MakerState, facts: Facts) -> Step:
-    if state.phase is not Phase.READY or state.order is not None or not _may_place(state, facts):
+    if state.phase is not Phase.READY or state.order is not None or why_not_now(state, facts):
         return state, ()
     net, spec = state.net_lots or 0, facts.spec or state.config.spec
     if net < 0 and facts.ask_ticks is not None and spec.can_rest(-net, facts.ask_ticks):
         return halt(state, "unexpected_short", f"A is short {spec.base(-net)} {spec.symbol}")
-    wanted = _wanted(state, facts)
+    wanted = called_for(state, facts)
     if isinstance(wanted, Hold):
         return state, ()
     order = new_order(state, wanted.side, wanted.lots, wanted.price_ticks, facts)
     order = replace(order, closing=wanted.closing)
     return replace(move(state, Trigger.PLACE), order=order, pending=Pending.PLACE), (Place(order),)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why A places nothing: a word for the reason, and what there is to say of it."""
-
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The order that A's position calls for; a `closing` one ends at once and never rests."""
-
-    side: Side
-    lots: int
-    price_ticks: int
-    closing: bool = False
-
-
-def hold_of(state: MakerState, facts: Facts) -> Hold | None:
-    """Return what keeps A from the order that it would place now; None where nothing does.
-
-    Market, exchange, limits and B's margin bring it and end it: it is no mistake of anyone's.
-    """
-    wanted = _wanted(state, facts)
-    return wanted if isinstance(wanted, Hold) else None
-
-
-def _wanted(state: MakerState, facts: Facts) -> _Wanted | Hold:
-    """Return A's next order, or what the market and the limits have against every one.
-
-    The minimums bind resting orders only (apidocs.lighter.xyz, trading): a position that is too
-    small to rest, where the quantity is too, is closed by a reduce-only order that ends at once.
-    """
-    spec, net = facts.spec or state.config.spec, state.net_lots or 0
-    bid, ask = facts.bid_ticks, facts.ask_ticks
-    if not state.config.places:
-        return Hold("leaving", f"A only ends what an earlier run left in {spec.symbol}")
-    if not facts.is_market_open:
-        return Hold("market_closed", f"market {spec.symbol} is {facts.market_status}")
-    if bid is None or ask is None:
-        return Hold("no_market_data", "no market data")
-    if net > 0 and spec.can_rest(net, ask):
-        return _Wanted(Side.SELL, net, ask)
-    quantity = state.config.quantity_lots
-    opens = spec.can_rest(quantity, bid)
-    # A fall of the price, or a minimum raised since the start, makes no small rest of a position.
-    is_whole = not opens or net >= state.config.spec.min_base_lots
-    if net > 0 and net != state.dust_lots and is_whole:
-        return _Wanted(Side.SELL, net, bid, closing=True)
-    if not opens:
-        return _below_minimum(state, spec, bid)
-    return _why_not_open(state, net + quantity) or _Wanted(Side.BUY, quantity, bid)
-
-
-def _below_minimum(state: MakerState, spec: MarketSpec, bid_ticks: int) -> Hold:
-    quantity = state.config.quantity_lots
-    worth, least = _usdc(spec.quote_micros(quantity, bid_ticks)), _usdc(spec.min_quote_micros)
-    detail = (
-        f"an order of {spec.base(quantity)} {spec.symbol} is worth {worth} at "
-        f"{spec.price(bid_ticks)}; the exchange lets none rest below "
-        f"{spec.base(spec.min_base_lots)} {spec.symbol} and {least}"
-    )
-    if state.net_lots:
-        detail += f"; A holds {spec.base(state.net_lots)} {spec.symbol}"
-    return Hold("below_minimum", detail)
-
-
-def _usdc(micros: int) -> str:
-    return f"{quote_text(micros).rstrip('0').rstrip('.')} USDC"
-
-
-def _why_not_open(state: MakerState, position_lots: int) -> Hold | None:
-    """Return why A may not open up to this position, None where it may."""
-    spec, quantity, room = state.config.spec, state.config.quantity_lots, state.peer.can_hedge_lots
-    if room is not None and room < quantity:
-        detail = f"B has margin for {spec.base(room)}, an order is {spec.base(quantity)}"
-        return Hold("no_margin_of_b", detail)
-    limit = state.config.max_position_lots
-    if limit is not None and position_lots > limit:
-        detail = (
-            f"A would hold {spec.base(position_lots)} {spec.symbol}, "
-            f"max_position_base_amount is {spec.base(limit)}"
-        )
-        return Hold("position_limit", detail)
-    return None
-
-
-def _may_place(state: MakerState, facts: Facts) -> bool:
-    return (
-        state.config.places
-        and state.leading
-        and state.nonce is not None
-        and state.adopted
-        and state.pending is None
-        and state.streams_up
-        and state.redis_up
-        and state.consistent
-        and state.peer.ready
-        and state.stop_by_ms is None
-        and facts.room
-        and is_covered(state)
-        and (state.retry_at_ms is None or facts.now_ms >= state.retry_at_ms)
-    )
 
 
 # --- stopping ----------------------------------------------------------------------------------
@@ -431,5 +329,7 @@ _RULES = (
     _place,
     time_outs,
     close,
+    mind_hold,
+    mind_b,
     _stop,
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
+from hedge.core.holds import Lasting
 from hedge.core.maker.closing import BShown, Closing, LookAtB, LookedAtB
 from hedge.core.records import OrderRow, Trade
 from hedge.core.transitions import Outcome
@@ -143,6 +144,18 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """How many orders in a row were refused, or ended unfilled, for the same `cause`.
+
+    `word` is what there is to say of the last one.
+    """
+
+    cause: str
+    word: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerView:
     """B's answer: the state of A it speaks of, and what it still owes for it, in lots.
 
@@ -201,6 +214,9 @@ class MakerState:
     order: Order | None = None
     pending: Pending | None = None
     retry_at_ms: int | None = None
+    repeats: Repeats | None = None
+    idle: Lasting | None = None  # since when no order of ours has rested
+    b_away: Lasting | None = None  # since when B is not heard
     uncovered_ms: int | None = None
     covered: tuple[int, int] | None = None
     alerted: bool = False
@@ -420,11 +436,15 @@ class HaltPair:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One line for the log; `loud` for a warning that also goes out as an event."""
+    """One line for the log; `loud` for a warning that also goes out as an event.
+
+    `reason` is the event's, where that is not its own name.
+    """
 
     event: str
     detail: str
     loud: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

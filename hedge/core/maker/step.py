@@ -12,7 +12,9 @@ from typing import Any
 from hedge.core.book import BookView
 from hedge.core.maker.closing import BShown, Closing
 from hedge.core.maker.moves import Step, fence, halt, move, say, uncover
-from hedge.core.maker.rules import advance, is_covered, judge_drift
+from hedge.core.maker.quoting import is_covered
+from hedge.core.maker.repeats import again
+from hedge.core.maker.rules import advance, judge_drift
 from hedge.core.maker.state import (
     TRANSITIONS,
     Answered,
@@ -222,12 +224,13 @@ def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
 
 
 def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal) -> Step:
-    wait_ms = state.config.retry_delay_ms
+    state, pause = again(state, note.detail.partition(" ")[0], note.detail)
+    wait_ms = pause.ms
     if refusal.is_final:
-        wait_ms = state.config.deadline_ms
+        wait_ms = max(wait_ms, state.config.deadline_ms)
     order = state.order
     if order is not None and order.closing and refusal is Refusal.TOO_SMALL:
-        wait_ms = state.config.deadline_ms
+        wait_ms = max(wait_ms, state.config.deadline_ms)
         if state.phase is Phase.PLACING:
             state, note = replace(state, dust_lots=state.net_lots), replace(note, event="dust_left")
         if state.closing is Closing.ALL:
@@ -235,7 +238,7 @@ def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal
     state = replace(state, order=None, retry_at_ms=facts.now_ms + wait_ms)
     if state.phase is Phase.PLACING:
         state = move(state, Trigger.ENDED)
-    return state, (note,)
+    return state, (note, *pause.effects)
 
 
 def _on_peer(state: MakerState, event: PeerSeen, _facts: Facts) -> Step:

@@ -73,7 +73,7 @@ def test_a_fence_that_finds_another_position_starts_the_clock() -> None:
     driver.proven(60)
     driver.later(30 * SECOND)
     driver(Tick())
-    assert driver.notes(loud=True) == ["hedge_confirm_timeout"]
+    assert driver.notes(loud=True) == ["hedge_confirm_timeout", "b_away"]
 
 
 def test_covering_ends_the_clocks_while_a_remainder_rests() -> None:

@@ -189,7 +189,7 @@ def test_a_stored_position_starts_the_clock() -> None:
     driver = Maker().started().proven(100)
     driver.later(30_000)
     driver(Tick())
-    assert driver.notes(loud=True) == ["hedge_confirm_timeout"]
+    assert driver.notes(loud=True) == ["hedge_confirm_timeout", "b_away"]
 
 
 # --- covered ---------------------------------------------------------------------------------

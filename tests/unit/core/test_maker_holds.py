@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hedge.core.amounts import MICROS, Side
-from hedge.core.maker.rules import Hold, hold_of
+from hedge.core.holds import Hold
+from hedge.core.maker.quoting import hold_of
 from hedge.core.maker.state import HaltPair, Pending, Phase, Place, Tick
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import ASK, BID, SPEC, Maker, refused

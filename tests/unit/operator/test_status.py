@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import hedgectl
 from hedge.core.evidence import Word
 from hedge.operator.decisions import verdict
 from hedge.operator.status import Report, age_text, report
@@ -215,3 +216,52 @@ def test_both_flat_contradicts_nothing() -> None:
     snapshot = replace(NEUTRAL, ready_a=None, ready_b=None, position_a=flat_a, position_b=flat_b)
     found = replace(report(snapshot, SPEC, 11, 22), offset_lots=-250)
     assert not found.is_contradicted
+
+
+def test_what_keeps_a_side_waiting_is_in_the_headline_and_the_data() -> None:
+    """A ready side may wait, too; why it is not ready is said once."""
+    notices = (("refused_lately", "Lighter ended A's order: canceled-post-only"),)
+    beat = replace(READY_A, acks=(("p", "pong"),), notices=notices)
+    found = asked(ready_a=beat)
+    assert found.headline.startswith("Neutral: ")
+    assert "A: Lighter ended A's order: canceled-post-only" in found.headline
+    assert found.as_json()["a"]["notices"] == dict(notices)
+    assert verdict(found).code == 0
+
+
+def test_what_each_round_has_for_a_moment_is_in_the_data_alone() -> None:
+    """The headline has a word of its own for a fill that is not covered."""
+    beat = replace(READY_A, acks=(("p", "pong"),), notices=(("not_covered", "x"),))
+    assert asked(ready_a=beat).headline == asked().headline
+
+
+def test_what_was_refused_is_counted_by_cause() -> None:
+    """Of each side, in the data and in the lines of `status`."""
+    beat = replace(READY_A, refused=(("bad_signature", 3), ("not_json", 1)))
+    found = asked(ready_a=beat)
+    assert found.as_json()["a"]["refused"] == {"bad_signature": 3, "not_json": 1}
+    assert found.as_json()["b"]["refused"] == {}
+    assert hedgectl.problem_lines(found) == ["A has refused: bad_signature 3, not_json 1"]
+
+
+def test_a_side_that_is_away_is_said_by_the_other() -> None:
+    """Beside the word that its own silence has."""
+    notices = (("b_away", "B has not been heard for 34 s; A holds 0.0100 ETH"),)
+    found = asked(ready_a=replace(READY_A, acks=(("p", "pong"),), notices=notices), ready_b=None)
+    assert found.headline.startswith("UNKNOWN: ")
+    assert "B has not been heard for 34 s" in found.headline
+
+
+def test_a_hold_that_lasts_is_exit_code_0_and_says_so() -> None:
+    """Running and neutral; that it trades nothing is in the line."""
+    why = "an order of 0.0100 ETH is worth 7.5 USDC at 750; the exchange lets none rest below"
+    beat = replace(
+        READY_A,
+        acks=(("p", "pong"),),
+        ready=False,
+        reasons=(why,),
+        notices=(("below_minimum", why),),
+    )
+    found = asked(ready_a=beat)
+    assert verdict(found).code == 0
+    assert found.headline.count(why) == 1

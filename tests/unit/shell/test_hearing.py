@@ -10,6 +10,7 @@ import pytest
 
 from hedge.bus.port import StateSnapshot
 from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState
+from hedge.daemon.refusals import Refusals
 from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_fill, target_of_key
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause, Seal, WireLimits
@@ -42,6 +43,7 @@ class Hearing:
         self.targets, self.said, self.too_large = Calls(), Calls(), Calls()
         self.is_fresh, self.stale = True, Calls()
         self.is_ready = True
+        self.refusals = Refusals(bench.parts, self.said)
         self.hand = ByHand(bench.parts)
         self.state = HedgerState(HedgerConfig(ETH, bench.parts.instance))
         self.ear = Ear(
@@ -52,7 +54,7 @@ class Hearing:
                 target=self.targets,
                 stale=self.stale,
                 hand=self._take,
-                say=self.said,
+                refused=self.refusals.add,
                 too_large=self.too_large,
             ),
         )
@@ -61,6 +63,10 @@ class Hearing:
     def seal(self) -> Seal | None:
         """What signs A's messages."""
         return self.bench.parts.scope.seal(CHANNEL)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        return dict(self.refusals.counts)
 
     def _take(self, signed_lots: int) -> HedgerState | None:
         if not self.is_ready:
@@ -125,9 +131,11 @@ def test_a_signed_fill_is_taken_with_the_secret(bench: Bench) -> None:
     "changes", [{"account_index": ACCOUNT_B}, {"account_index": 5}, {"market_index": 1}]
 )
 def test_another_pairs_fill_is_nobodys_error(heard: Hearing, changes: dict[str, Any]) -> None:
-    """Pairs share channels: what concerns another account or market is passed over in silence."""
+    """Pairs may share channels: another account's or market's is counted, and no event."""
     assert heard.ear.hear(text_of(GOOD, **changes)) is None
-    assert (heard.targets, heard.said, heard.ear.refused) == ([], [], {})
+    assert (heard.targets, heard.said) == ([], [])
+    [word] = heard.refused
+    assert word in ("other_account", "other_market")
 
 
 REFUSED: dict[RefusalCause, Callable[[], str]] = {
@@ -151,7 +159,7 @@ def test_each_cause_is_counted_always_and_said_once(heard: Hearing, cause: Refus
     text = REFUSED[cause]()
     for _ in range(3):
         assert heard.ear.hear(text) is None
-    assert heard.ear.refused == {cause: 3}
+    assert heard.refused == {cause.value: 3}
     assert [(event, reason) for event, reason, _ in heard.said] == [
         ("message_refused", cause.value)
     ]
@@ -172,7 +180,7 @@ def test_a_wrong_signature_is_refused(bench: Bench) -> None:
     heard = Hearing(bench)
     heard.ear.hear(text_of(GOOD))
     heard.ear.hear(text_of(GOOD, heard.seal, position_base_amount="9.0000"))
-    assert heard.ear.refused == {RefusalCause.BAD_SIGNATURE: 2}
+    assert heard.refused == {RefusalCause.BAD_SIGNATURE.value: 2}
     assert heard.targets == []
 
 
@@ -265,7 +273,7 @@ async def test_the_same_text_twice_at_once_counts_once(heard: Hearing) -> None:
 async def test_a_hand_obeys_the_limit_of_a_fill(heard: Hearing, lots: int) -> None:
     """A slipped decimal point is refused as any fill that is too large."""
     await heard.publish(text_of(hand_message(lots)))
-    assert heard.ear.refused == {RefusalCause.TOO_LARGE: 1}
+    assert heard.refused == {RefusalCause.TOO_LARGE.value: 1}
     assert heard.manual == 0
 
 

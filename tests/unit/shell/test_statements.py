@@ -47,6 +47,7 @@ def state_of(parts: Parts, **changes: Any) -> MakerState:
         "net_lots": 100,
         "last_trade_id": 44,
         "streams_up": True,
+        "adopted": True,
         "peer": Peer(ready=True, alive=True),
     }
     return MakerState(MakerConfig(ETH, parts.instance, 100), **{**values, **changes})

@@ -60,11 +60,14 @@ VALUES: list[tuple[Sort, st.SearchStrategy[Any]]] = [
             st.builds(BeatId, st.from_regex(r"[0-9a-f]{16}", fullmatch=True), COUNTS),
         ).map(lambda found: tuple(sorted(found.items()))),
     ),
-    (
-        record.STAMPS,
-        st.dictionaries(st.text(min_size=1, max_size=9), COUNTS, max_size=3).map(
-            lambda stamps: tuple(stamps.items())
-        ),
+    *(
+        (
+            sort,
+            st.dictionaries(st.text(min_size=1, max_size=9), COUNTS, max_size=3).map(
+                lambda stamps: tuple(stamps.items())
+            ),
+        )
+        for sort in (record.STAMPS, record.COUNTS)
     ),
     (record.AMOUNT, LOTS),
     (record.POSITION, LOTS),
@@ -136,6 +139,7 @@ def example(kind: type[Record]) -> dict[str, Any]:
                 (record.records_of(Halt), (HALT,)),
                 (record.BEATS, (("a", BeatId("0123456789abcdef", 5)),)),
                 (record.STAMPS, (("x", 5),)),
+                (record.COUNTS, (("x", 5),)),
                 (record.ACCOUNT, ACCOUNT),
                 (record.OTHER_ACCOUNT, OTHER),
                 (record.MARKET, 0),

@@ -1,0 +1,160 @@
+"""Whatever keeps B from hedging is said by the rule that refuses it, and that A is away is said."""
+
+import ast
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hedge.core.hedger import rules
+from hedge.core.hedger.alarms import AWAY_MS, away_text
+from hedge.core.hedger.departure import MakerSeen
+from hedge.core.hedger.rules import hold_of
+from hedge.core.hedger.state import Failure, HandPublished, Note, Phase, SendHedge, Tick
+from tests.unit.core.kit import Hedger, kinds
+
+EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("no_lease", {"phase": Phase.STANDBY}, {}),
+    ("book_not_proven", {"phase": Phase.RECONCILING}, {}),
+    ("halted", {"phase": Phase.HALTED, "halt_reason": "drift"}, {}),
+    ("stopping", {"phase": Phase.STOPPING}, {}),
+    ("a_unknown", {"a_fresh": False}, {}),
+    ("streams_down", {"streams_up": False}, {}),
+    ("no_market_data", {}, {"mark_ticks": None}),
+    ("mismatch", {"mismatch": "offset in lots: side b has 1, side a has 0"}, {}),
+    ("market_closed", {}, {"market_status": "inactive"}),
+    ("retry_pause", {"retry_at_ms": 10**9}, {}),
+    ("retry_pause", {"retry_at_ms": 10**9, "failure": Failure("margin", "x")}, {}),
+    ("merging", {"last_sent_ms": 999}, {"crowded": True}),
+]
+
+
+def owing() -> Hedger:
+    """B owes 100 lots and would send at its next look."""
+    driver = Hedger().idle()
+    driver.state = replace(driver.state, net_lots=100)
+    driver.net = 100
+    return driver
+
+
+@pytest.mark.parametrize(("word", "state", "facts"), EACH, ids=lambda value: str(value)[:40])
+def test_each_condition_has_its_word(
+    word: str, state: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """One thing is in the way of a B that owes: it sends nothing, and names it."""
+    driver = owing()
+    assert hold_of(driver.state, driver.now) is None
+    assert kinds(driver(Tick())) == [SendHedge]
+    driver = owing()
+    driver.state = replace(driver.state, **state)
+    driver.facts(**facts)
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert (hold.reason, bool(hold.detail)) == (word, True)
+    assert SendHedge not in kinds(driver(Tick()))
+
+
+def test_the_table_above_leaves_no_word_out() -> None:
+    """Each `Hold` of the module has its row."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(rules)))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Hold"
+    ]
+    assert {ast.literal_eval(one.args[0]) for one in calls} == {word for word, _, _ in EACH}
+
+
+def test_a_b_that_owes_nothing_or_has_sent_holds_nothing() -> None:
+    """Nothing is refused there."""
+    for driver in (Hedger().idle(), Hedger().sending(), Hedger().settling(), Hedger().unknown()):
+        assert hold_of(driver.state, driver.now) is None
+
+
+# --- A is away -------------------------------------------------------------------------------
+
+
+def said(driver: Hedger, event: str) -> list[Note]:
+    return [one for one in driver.effects if isinstance(one, Note) and one.event == event]
+
+
+def wait(driver: Hedger, seconds: int) -> None:
+    for _ in range(seconds):
+        driver.later(1000)
+        driver(Tick())
+
+
+def heard(driver: Hedger, **changes: Any) -> None:
+    """A beats once more, and is fresh for this very moment only."""
+    beat = driver.beat(fresh_until_ms=driver.now.now_ms, **changes)
+    driver(MakerSeen(beat, beat.epoch))
+
+
+@pytest.mark.parametrize("net", [0, -100])
+def test_an_a_that_is_away_is_said_while_b_holds_anything(net: int) -> None:
+    """10 s after it was heard last; then at growing distances; and that it is back."""
+    driver = Hedger().idle(net)
+    heard(driver)
+    wait(driver, 9)
+    assert said(driver, "a_away") == []
+    assert not away_text(driver.state, driver.now.now_ms)
+    wait(driver, 1)
+    text = away_text(driver.state, driver.now.now_ms)
+    assert bool(text) == bool(net)
+    assert [(one.detail, one.loud) for one in said(driver, "a_away")] == (
+        [(text, True)] if net else []
+    )
+    wait(driver, 50)
+    assert len(said(driver, "a_away")) == (1 if net else 0)
+    heard(driver)
+    assert driver.state.a_away is None
+    assert [one.detail for one in said(driver, "a_back")] == (
+        ["A was away for 60 s"] if net else []
+    )
+
+
+def test_an_order_of_a_that_may_fill_is_open_too() -> None:
+    """As its last heartbeat named it."""
+    driver = Hedger().idle()
+    heard(driver, orders=1)
+    wait(driver, 10)
+    [note] = said(driver, "a_away")
+    assert "A had 1 order(s) in the book or without a clear answer" in note.detail
+
+
+def test_an_a_that_was_never_there_is_missed_from_the_start_on() -> None:
+    """B came up with a position: A is not there to publish what it does."""
+    driver = Hedger().reconciling().proven(100)
+    driver.later(AWAY_MS - 1)
+    driver(Tick())
+    assert said(driver, "a_away") == []
+    driver.later(1)
+    driver(Tick())
+    [note] = said(driver, "a_away")
+    assert "B holds 0.0100 ETH" in note.detail
+
+
+def test_an_a_that_left_is_not_missed() -> None:
+    """Its last word was that nothing of it can happen any more."""
+    driver = Hedger().idle(-100).a_left()
+    driver.facts(now_ms=2 * 10**9)
+    wait(driver, 20)
+    assert said(driver, "a_away") == []
+
+
+def test_what_was_published_by_hand_needs_no_a() -> None:
+    """The documented way to test B alone."""
+    driver = Hedger().reconciling().proven()
+    driver(HandPublished(100))
+    driver(driver.answer())
+    driver.execute()
+    assert driver.state.net_lots == -100
+    wait(driver, 20)
+    assert said(driver, "a_away") == []
+
+
+def test_a_standby_misses_nobody() -> None:
+    """What is open is the leader's business."""
+    driver = Hedger()
+    wait(driver, 20)
+    assert driver.state.a_away is None

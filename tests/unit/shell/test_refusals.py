@@ -1,0 +1,90 @@
+"""What is refused is counted by its cause, said once a minute, and shown by the heartbeat."""
+
+from dataclasses import replace
+
+import pytest
+
+from hedge.bus.snapshot import SnapshotReader
+from hedge.daemon.refusals import BY_HAND, NOT_FRESH, Refusals
+from hedge.wire.codec import RefusalCause
+from tests.unit.shell.fakes import NAMES, Bench, Calls
+
+MINUTE_MS = 60_000
+
+
+class Counting:
+    def __init__(self, bench: Bench) -> None:
+        self.clock, self.said = bench.clock, Calls()
+        self.refusals = Refusals(bench.parts, self.said)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self.refusals.counts)
+
+
+@pytest.fixture
+def counting(bench: Bench) -> Counting:
+    return Counting(bench)
+
+
+def test_a_flood_is_one_line_a_minute_and_a_count(counting: Counting) -> None:
+    """The line of the next minute names them all."""
+    for number in range(500):
+        counting.refusals.add("not_json", "a_channel", f"number {number}")
+        counting.refusals.settle()
+    assert counting.counts == {"not_json": 500}
+    assert [(event, reason) for event, reason, _ in counting.said] == [
+        ("message_refused", "not_json")
+    ]
+    counting.clock.advance_ms(MINUTE_MS - 1)
+    counting.refusals.settle()
+    assert len(counting.said) == 1
+    counting.clock.advance_ms(1)
+    counting.refusals.settle()
+    counting.refusals.settle()
+    assert [detail for _, _, detail in counting.said][1:] == ["a_channel: number 499 (500 so far)"]
+
+
+def test_each_cause_has_a_minute_of_its_own(counting: Counting) -> None:
+    """A flood of one hides no other."""
+    for cause in RefusalCause:
+        counting.refusals.add(cause.value, "a_key", "x")
+    said = {reason for _, reason, _ in counting.said}
+    assert said == {cause.value for cause in RefusalCause if cause.is_fault}
+    assert counting.counts == {cause.value: 1 for cause in RefusalCause}
+
+
+def test_what_is_routine_is_counted_without_an_event(counting: Counting) -> None:
+    """After a restart of either side the other's older words are not fresh: no alarm."""
+    counting.refusals.add(NOT_FRESH, "a_key", "x")
+    counting.refusals.add(BY_HAND, "a_channel", "an A is running")
+    assert [reason for _, reason, _ in counting.said] == [BY_HAND]
+    assert counting.counts == {NOT_FRESH: 1, BY_HAND: 1}
+
+
+def test_a_value_is_counted_once_per_text_and_named_once_per_complaint(bench: Bench) -> None:
+    """It is read every second; only what somebody wrote anew is another refusal."""
+    reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
+
+    def read(text: str | None) -> tuple[int, int]:
+        values = [text if key == NAMES.ready_b else None for key in reader.keys]
+        found = reader.read(values)
+        return len(found.newly_refused), len(found.problems)
+
+    assert read("{") == (1, 1)
+    assert read("{") == (0, 0)
+    assert read("[1]") == (1, 1)
+    assert read("[2]") == (1, 0)  # the same complaint about another text
+    assert read(None) == (0, 0)
+    assert read("{") == (1, 1)
+
+
+def test_a_value_of_another_type_is_one_refusal(bench: Bench) -> None:
+    """A list under the key of a heartbeat."""
+    reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
+    values: list[str | None] = [None] * len(reader.keys)
+    found = [reader.read(values, odd={NAMES.ready_a: "list"}) for _ in range(2)]
+    assert [len(one.newly_refused) for one in found] == [1, 0]
+    [refused] = found[0].newly_refused
+    assert refused.cause is RefusalCause.WRONG_TYPE
+    assert replace(found[0]).problems == (refused.text,)
