@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.pair import running_pair
+from tests.world.pair import ETH, Pair, running_pair
 
 pytestmark = [pytest.mark.integration]
 
@@ -37,5 +37,30 @@ async def test_a_position_and_a_quantity_below_the_minimum_are_held_and_closed(
         _, text = await pair.command("status")
         assert "lets none rest below 0.0050 ETH and 10 USDC" in " ".join(text.split())
         assert "holding" in [body["event"] for body in pair.told_on(pair.names.events)]
+        await pair.check()
+        assert await pair.stop_a() == 0
+
+
+async def test_a_market_that_takes_no_opening_order_is_said_and_waited_for(
+    tmp_path: Path,
+) -> None:
+    """`force_reduce_only`: tried at growing distances, with its word; A goes on by itself."""
+    async with Pair(tmp_path) as pair:
+        await pair.paper.set_market(ETH, force_reduce_only=True)
+        pair.start_b()
+        pair.start_a()
+
+        async def held() -> str:
+            beat = await pair.key(pair.names.ready_a) or {}
+            return str(beat.get("notices", {}).get("refused_again", ""))
+
+        reason = await pair.until(held, "A's hold")
+        assert "canceled-position-not-allowed, " in reason
+        events = [body["event"] for body in pair.told_on(pair.names.events)]
+        assert events.count("refused_again") == 1
+        _, text = await pair.command("status")
+        assert "canceled-position-not-allowed" in " ".join(text.split())
+        await pair.paper.set_market(ETH, force_reduce_only=False)
+        await pair.until(pair.resting, "A's order in the book")
         await pair.check()
         assert await pair.stop_a() == 0

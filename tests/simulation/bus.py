@@ -528,9 +528,9 @@ class RememberingReader(SnapshotReader):
         value: T | None = known[0]
         if known[1] is not None:
             cause: RefusalCause = known[1].cause
-            self._refuse(key, cause, str(known[1]), problems)
+            self._refuse(key, cause, str(known[1]), text, problems)
             return None
-        self._named.pop(key, None)
+        self._forget(key)
         return value
 
 
