@@ -174,6 +174,11 @@ class AccountBManager(Shell):
         """Return the hedger's phase."""
         return self.state.phase.value
 
+    @property
+    def says_for_both(self) -> bool:
+        """Where A is away."""
+        return self.lease.held and not self._a_lives
+
     def owes(self) -> bool:
         """Whether A is known to have traded what B has not answered."""
         return hedger.owed_lots(self.state) is not None and not hedger.is_covered(self.state)
@@ -519,7 +524,9 @@ class AccountBManager(Shell):
     def _publish_failure(self, effect: PublishFailure) -> None:
         parts, state = self.parts, self.state
         failure = answers.failure_of(parts, state, effect)
-        self.halts.publish_failure(failure, answers.failure_text(parts, state, effect))
+        detail = answers.failure_text(parts, state, effect)
+        if self.halts.publish_failure(failure, detail):
+            self.voice.say("halted", failure.reason, detail)
 
     # --- Redis ----------------------------------------------------------------------------
 

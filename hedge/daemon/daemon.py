@@ -101,6 +101,7 @@ class Shell(ABC):
         self.halts = HaltKeeper(
             parts, self.side, self.outbox, self.origin, self.on_halt, self.on_release
         )
+        self.halts.on_unsaid = self._say_unsaid
         self.commands = CommandInbox(parts, self.side, self.origin, self._obey)
         self.origin.complete = self._complete
         self.streams_up = False
@@ -290,6 +291,11 @@ class Shell(ABC):
             self.has_left = False
             self.voice.note("left_open", "a position changed after the last word", loud=True)
         self._finish(neutral=self.has_left)
+
+    @property
+    def says_for_both(self) -> bool:
+        """Whether this side publishes what either could, so that it is published once."""
+        return self.lease.held
 
     def owes(self) -> bool:
         """Whether this side is known to owe the other one a trade."""
@@ -508,6 +514,11 @@ class Shell(ABC):
     # --- saying it ------------------------------------------------------------------------
 
     def publish_halt(self, reason: str, detail: str) -> None:
-        """Halt the pair and let both sides know."""
-        self.halts.halt(reason, detail)
-        self.voice.say("halted", reason, detail)
+        """Halt the pair and let both sides know; each halt is one event."""
+        if self.halts.halt(reason, detail):
+            self.voice.say("halted", reason, detail)
+
+    def _say_unsaid(self, halt: Halt) -> None:
+        """Publish the event of a halt that no daemon has raised: A does, or B where A is away."""
+        if self.says_for_both:
+            self.voice.say("halted", halt.reason, halt.detail)

@@ -55,6 +55,8 @@ class HaltKeeper:
         self._words: tuple[bool, str] = (False, "")
         self._is_publishing = False
         self._raised = 0
+        self.on_unsaid: Callable[[Halt], None] = lambda _: None
+        """Hears of each halt of a person, of the launcher, or that stands for a text."""
 
     # --- what is known
 
@@ -105,6 +107,8 @@ class HaltKeeper:
             log = self._parts.log
             log.error("halted", side=halt.side, reason=halt.reason, detail=halt.detail)
             self._on_halt(halt)
+            if not halt.id.startswith(("a-", "b-")):
+                self.on_unsaid(halt)
         for halt in gone:
             self._parts.log.warning(
                 "released", id=halt.id, reason=halt.reason, forced=forced, note=note
@@ -113,15 +117,15 @@ class HaltKeeper:
 
     # --- what this side raises
 
-    def raise_halt(self, reason: str, detail: str) -> Halt:
-        """Halt from this side, in the file before anything else; return the halt.
+    def raise_halt(self, reason: str, detail: str) -> bool:
+        """Halt from this side, in the file before anything else; whether it is a new halt.
 
         While one of this side with the same reason and detail is in force it is that one.
         """
         self._parts.log.error("HALT", reason=reason, detail=detail)
         for halt in self._sets.in_force:
             if (halt.side, halt.reason, halt.detail) == (self._side, reason, detail):
-                return halt
+                return False
         now_ms = self._parts.clock.epoch_ms()
         self._raised += 1
         halt = Halt(
@@ -133,19 +137,21 @@ class HaltKeeper:
         )
         self._told[halt.id] = halt
         self._take(self._sets.union(Halts(halts=(halt,))))
-        return halt
+        return True
 
-    def halt(self, reason: str, detail: str) -> None:
-        """Halt from this side, and put it into Redis."""
-        self.raise_halt(reason, detail)
+    def halt(self, reason: str, detail: str) -> bool:
+        """Halt from this side, and put it into Redis; whether it is a new halt."""
+        is_new = self.raise_halt(reason, detail)
         self._publish()
+        return is_new
 
-    def publish_failure(self, failure: BHedgeFailed, detail: str) -> None:
+    def publish_failure(self, failure: BHedgeFailed, detail: str) -> bool:
         """Halt for a failure, and publish both in one step; `detail` is the halt's.
 
-        What to do about it is said by the message, and of a halt by what shows it.
+        What to do about it is said by the message, and of a halt by what shows it. Returns whether
+        it is a new halt.
         """
-        self.raise_halt(failure.reason, detail)
+        is_new = self.raise_halt(failure.reason, detail)
         names = self._parts.names
 
         async def publish() -> None:
@@ -154,6 +160,7 @@ class HaltKeeper:
             await self._parts.messenger.publish_failure(said, stamped(names.halt, self._sets))
 
         self._outbox.put(publish)
+        return is_new
 
     # --- inside
 

@@ -38,6 +38,12 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
         yield made
 
 
+def halted_events(pair: Pair) -> list[tuple[str, str]]:
+    """Return side and reason of each halt that was published as an event."""
+    told = pair.told_on(NAMES.events)
+    return [(body["side"], body["reason"]) for body in told if body["event"] == "halted"]
+
+
 async def failed(pair: Pair, reason: str, owed: str) -> None:
     """Wait for the failure of B, and check what everybody says of it."""
     halt = await pair.until_halted(reason)
@@ -53,6 +59,8 @@ async def failed(pair: Pair, reason: str, owed: str) -> None:
     assert "python hedgectl.py resume --config" in message["detail"]
     assert halt["side"] == "b"
     await pair.until_state_a("halted")
+    await pair.until(lambda: ("b", reason) in halted_events(pair), "the event of the halt")
+    assert halted_events(pair).count(("b", reason)) == 1
     await pair.until(lambda: _nothing_rests(pair), "A's remainder off the book")
     code, text = await pair.command("status", "--json")
     told = json.loads(text)

@@ -100,6 +100,26 @@ async def test_the_file_comes_first(kept: Keeper) -> None:
     assert kept.bench.bus.halts.envelope is not None
 
 
+async def test_a_halt_is_new_once(kept: Keeper) -> None:
+    """The same reason and detail again are the same halt: one event, however often it is raised."""
+    assert kept.keeper.halt("drift", "why")
+    assert not kept.keeper.halt("drift", "why")
+    assert kept.keeper.halt("drift", "another why")
+    assert kept.keeper.publish_failure(FAILURE, "why")
+    assert not kept.keeper.publish_failure(FAILURE, "why")
+
+
+async def test_a_halt_that_no_daemon_raised_is_said_by_one(kept: Keeper) -> None:
+    """A person's, the launcher's, an unreadable one; once. A daemon's own was said by itself."""
+    said = Calls()
+    kept.keeper.on_unsaid = said
+    ids = ("op-1", "launcher-7-8-restart_loop", "unreadable-abcdef00", "a-c0ffee-1-drift")
+    halts = Halts(halts=tuple(replace(OTHER, id=one) for one in ids))
+    for _ in range(2):
+        await kept.look(ready_a=replace(READY_A, halts=halts.halts))
+    assert [one.id for one in said] == list(ids[:3])
+
+
 async def test_a_halt_is_written_once_redis_is_back(kept: Keeper) -> None:
     """An unreachable Redis delays the word and loses nothing."""
     kept.bench.bus.reachable = False
