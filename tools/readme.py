@@ -89,7 +89,10 @@ def configuration(*, chinese: bool = False) -> str:
 def _translated(row: str) -> str:
     cells = row.split(" | ")
     key = cells[0].strip("|` ")
-    return " | ".join([*cells[:-1], f"{config_zh.MEANINGS[key]} |"])
+    *before, allowed, _ = cells
+    for word, chinese in config_zh.ALLOWED:
+        allowed = allowed.replace(word, chinese)
+    return " | ".join([*before, allowed, f"{config_zh.MEANINGS[key]} |"])
 
 
 def wire_tables(*, chinese: bool = False) -> str:

@@ -271,8 +271,21 @@ def _check_address(key: str, address: str) -> None:
         wrong(key, address, "an address with a host, and a port from 1 to 65535 if any")
 
 
+def _check_real(config: Config) -> None:
+    """Raise ConfigError for what only the paper exchange on this machine allows."""
+    if config.lighter.is_local:
+        return
+    for name in _SECTIONS:
+        section = getattr(config, name)
+        for item in settings_of(type(section)):
+            check, value = item.metadata["check"], getattr(section, item.name)
+            if check is not None and (allowed := check.on_real(value)) is not None:
+                wrong(f"{name}.{item.name}", value, allowed)
+
+
 def _cross_check(config: Config) -> None:
     """Raise ConfigError for values that are impossible together."""
+    _check_real(config)
     timing = config.timing
     for smaller, larger in (
         ("lease_renew_s", "lease_ttl_s"),
@@ -354,6 +367,7 @@ class ConfigRow:
     type: str
     unit: str
     default: str
+    allowed: str
     meaning: str
 
 
@@ -377,6 +391,7 @@ def _rows(kind: type, prefix: str, leave_out: frozenset[str] = frozenset()) -> l
             type=_type_name(hints[item.name]),
             unit=item.metadata["unit"],
             default=item.metadata["shown"] or _shown(item.default),
+            allowed="" if item.metadata["check"] is None else item.metadata["check"].shown,
             meaning=item.metadata["meaning"],
         )
         for item in settings_of(kind)
@@ -412,9 +427,9 @@ def _shown(default: object) -> str:
 
 def markdown_table() -> str:
     """Return the table of all keys in Markdown."""
-    lines = ["| Key | Type | Unit | Default | Meaning |", "|---|---|---|---|---|"]
+    lines = ["| Key | Type | Unit | Default | Allowed | Meaning |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| `{row.key}` | {row.type} | {row.unit} | {row.default} | {row.meaning} |"
+        f"| `{row.key}` | {row.type} | {row.unit} | {row.default} | {row.allowed} | {row.meaning} |"
         for row in config_rows()
     ]
     return "\n".join(lines) + "\n"

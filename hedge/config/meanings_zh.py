@@ -84,4 +84,14 @@ MEANINGS: dict[str, str] = {
     "logging.keep": "保留多少个旧日志",
     "logging.console": "同时写到终端",
 }
-HEADER = "| 键 | 类型 | 单位 | 默认值 | 含义 |"
+HEADER = "| 键 | 类型 | 单位 | 默认值 | 允许 | 含义 |"
+ALLOWED = (
+    ("more than 0", "大于 0"),
+    ("at most ", "不超过 "),
+    ("at least ", "至少 "),
+    ("real exchange: ", "真实交易所："),
+    ("; ", "；"),
+    (", ", "，"),
+    (" to ", " 到 "),
+)
+"""The words of what is allowed, in the order in which they are replaced."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class Secret:
@@ -55,31 +56,68 @@ class PartialFill(Enum):
 
 
 MAX_PORT = 65_535
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 REDIS_SECRETS = ("password", "reader_password", "sentinel_password", "shared_secret")
 """The keys of `redis` that must never be shown."""
 
-Check = Callable[[Any], str | None]
-"""Returns what is allowed when the value is not, else None."""
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a key allows: `allowed` in words, and `why` where that is not plain.
+
+    `real_low` is the least on the real exchange, None where that makes no difference: the paper
+    exchange on this machine sets its own limits, and tests shorten its times.
+    """
+
+    allowed: str
+    holds: Callable[[Any], bool]
+    why: str = ""
+    real_low: float | None = None
+
+    def __call__(self, value: Any) -> str | None:
+        """Return what is allowed, and why, where the value is not; else None."""
+        return None if self.holds(value) else self._words(self.allowed)
+
+    def on_real(self, value: Any) -> str | None:
+        """Return the same for the real exchange."""
+        if self.real_low is None or value >= self.real_low:
+            return None
+        return self._words(f"at least {self.real_low:g}")
+
+    @property
+    def shown(self) -> str:
+        """What the table of all keys says."""
+        if self.real_low is None:
+            return self.allowed
+        return f"{self.allowed}; real exchange: at least {self.real_low:g}"
+
+    def _words(self, allowed: str) -> str:
+        return f"{allowed}: {self.why}" if self.why else allowed
 
 
 def at_least(low: float) -> Check:
     """Allow `low` and more."""
-    return lambda value: None if value >= low else f"at least {low:g}"
+    return Check(f"at least {low:g}", lambda value: bool(value >= low))
 
 
-def between(low: float, high: float) -> Check:
+def between(low: float, high: float, why: str = "", *, real_low: float | None = None) -> Check:
     """Allow `low` .. `high`."""
-    return lambda value: None if low <= value <= high else f"{low:g} to {high:g}"
+    return Check(f"{low:g} to {high:.10g}", lambda value: bool(low <= value <= high), why, real_low)
+
+
+def up_to(high: float, why: str, *, real_low: float | None = None) -> Check:
+    """Allow more than zero, up to `high`: beyond that something of the promise does not hold."""
+    return Check(
+        f"more than 0, at most {high:g}", lambda value: bool(0 < value <= high), why, real_low
+    )
 
 
 def one_of(*words: str) -> Check:
     """Allow these words."""
-    return lambda value: None if value in words else ", ".join(words)
+    return Check(", ".join(words), lambda value: value in words)
 
 
-def positive(value: Any) -> str | None:
-    """Allow more than zero."""
-    return None if value > 0 else "more than 0"
+positive = Check("more than 0", lambda value: bool(value > 0))
 
 
 def setting(
@@ -182,12 +220,20 @@ class LighterConfig:
         "request budget of this daemon", "1/min", 0, check=at_least(1), shown="A 20, B 40"
     )
     maker_order_time_out: float = setting(
-        "A cancels and replaces an order older than this", "s", 30.0, check=at_least(1)
+        "A cancels and replaces an order older than this",
+        "s",
+        30.0,
+        check=between(1, 86_400, "an order of an A that died may fill for so long"),
     )
     peer_watch: bool = setting(
         "B watches A's public trades, A looks at B's position before it reduces alone",
         default=True,
     )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the exchange runs on this machine: a paper exchange."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,10 +258,22 @@ class StrategyConfig:
         "how far from the book B's last attempt may pay", "bps", 100, check=between(1, 5000)
     )
     hedge_confirm_timeout_s: float = setting(
-        "an uncovered fill older than this is an alert", "s", 30.0, check=at_least(1)
+        "an uncovered fill older than this is an alert",
+        "s",
+        30.0,
+        check=between(1, 3600, "an uncovered fill goes unsaid for so long"),
     )
     force_close_timeout: float = setting(
-        "an uncovered fill older than this makes A reduce itself", "s", 60.0, check=at_least(1)
+        "an uncovered fill older than this makes A reduce itself",
+        "s",
+        60.0,
+        check=between(
+            1,
+            3600,
+            "B has 15 s of silence after a rate limit and must still be able to hedge first, and"
+            " a fill may stay uncovered for so long",
+            real_low=30,
+        ),
     )
     offset_base_amount: Decimal = setting("what A + B shall be; signed", "base", Decimal(0))
 
@@ -242,44 +300,151 @@ class SafetyConfig:
 class TimingConfig:
     """Every timer of the program."""
 
-    tick_s: float = setting("how often the managers look around", "s", 0.2, check=positive)
-    beat_s: float = setting("heartbeat and state are written this often", "s", 1.0, check=positive)
-    ready_ttl_s: float = setting("a heartbeat lives this long", "s", 4.0, check=positive)
-    lease_ttl_s: float = setting("a lease lives this long", "s", 10.0, check=positive)
-    lease_renew_s: float = setting("a lease is renewed this often", "s", 3.0, check=positive)
-    redis_timeout_s: float = setting("longest wait for Redis", "s", 2.0, check=positive)
+    tick_s: float = setting(
+        "how often the managers look around",
+        "s",
+        0.2,
+        check=up_to(1, "every deadline is looked at so often"),
+    )
+    beat_s: float = setting(
+        "heartbeat and state are written this often",
+        "s",
+        1.0,
+        check=up_to(
+            2, "a living side must be heard several times within the 8 s for which its words count"
+        ),
+    )
+    ready_ttl_s: float = setting(
+        "a heartbeat lives this long",
+        "s",
+        4.0,
+        check=up_to(8, "a dead side is shown as running for so long"),
+    )
+    lease_ttl_s: float = setting(
+        "a lease lives this long",
+        "s",
+        10.0,
+        check=up_to(60, "nothing takes over from a dead process for so long"),
+    )
+    lease_renew_s: float = setting(
+        "a lease is renewed this often",
+        "s",
+        3.0,
+        check=up_to(20, "a lease that is another's is noticed so late"),
+    )
+    redis_timeout_s: float = setting(
+        "longest wait for Redis",
+        "s",
+        2.0,
+        check=up_to(5, "a lost round trip holds up what the other side has to hear for so long"),
+    )
     redis_down_s: float = setting(
-        "A cancels what rests when Redis is away this long", "s", 4.0, check=positive
+        "A cancels what rests when Redis is away this long",
+        "s",
+        4.0,
+        check=up_to(8, "an order of A rests for so long though it cannot say a fill"),
     )
-    redis_retry_min_s: float = setting("first pause before Redis again", "s", 0.1, check=positive)
-    redis_retry_max_s: float = setting("longest pause before Redis again", "s", 5.0, check=positive)
-    link_check_s: float = setting("subscriptions are proven this often", "s", 5.0, check=positive)
-    request_timeout_s: float = setting("answer to a REST request", "s", 5.0, check=positive)
-    answer_timeout_s: float = setting("answer to a sent order", "s", 2.0, check=positive)
+    redis_retry_min_s: float = setting(
+        "first pause before Redis again",
+        "s",
+        0.1,
+        check=up_to(5, "nothing is said to the other side for so long"),
+    )
+    redis_retry_max_s: float = setting(
+        "longest pause before Redis again",
+        "s",
+        5.0,
+        check=up_to(15, "nothing is said to the other side for so long"),
+    )
+    link_check_s: float = setting(
+        "subscriptions are proven this often",
+        "s",
+        5.0,
+        check=up_to(30, "a lost subscription is noticed so late"),
+    )
+    request_timeout_s: float = setting(
+        "answer to a REST request",
+        "s",
+        5.0,
+        check=up_to(30, "what an answer would have shown is unknown for so long"),
+    )
+    answer_timeout_s: float = setting(
+        "answer to a sent order", "s", 2.0, check=up_to(10, "an order's fate is open for so long")
+    )
     settle_timeout_s: float = setting(
-        "settlement, after the predicted time", "s", 5.0, check=positive
+        "settlement, after the predicted time",
+        "s",
+        5.0,
+        check=up_to(30, "an order's fate is open for so long"),
     )
-    place_deadline_s: float = setting("placing or cancelling", "s", 10.0, check=positive)
-    marker_deadline_s: float = setting("a fence marker, then a new one", "s", 10.0, check=positive)
-    prove_deadline_s: float = setting("a book not proven by then halts", "s", 60.0, check=positive)
-    retry_min_s: float = setting("B's first back-off after giving up", "s", 5.0, check=positive)
-    retry_max_s: float = setting("B's longest back-off", "s", 30.0, check=positive)
-    ws_ping_s: float = setting("ping to the exchange", "s", 20.0, check=positive)
-    ws_silence_s: float = setting("a silent stream is dropped", "s", 90.0, check=positive)
-    ws_retry_min_s: float = setting("first pause before the exchange", "s", 0.25, check=positive)
-    ws_retry_max_s: float = setting("longest pause before it", "s", 5.0, check=positive)
+    place_deadline_s: float = setting(
+        "placing or cancelling",
+        "s",
+        10.0,
+        check=up_to(60, "an order that nobody sees may rest for so long"),
+    )
+    marker_deadline_s: float = setting(
+        "a fence marker, then a new one",
+        "s",
+        10.0,
+        check=up_to(60, "a lost marker keeps an order's fate open for so long"),
+    )
+    prove_deadline_s: float = setting(
+        "a book not proven by then halts",
+        "s",
+        60.0,
+        check=up_to(300, "a side that cannot prove its book trades nothing for so long, unsaid"),
+    )
+    retry_min_s: float = setting(
+        "B's first back-off after giving up", "s", 5.0, check=up_to(60, "a debt waits for so long")
+    )
+    retry_max_s: float = setting(
+        "B's longest back-off", "s", 30.0, check=up_to(60, "a debt waits for so long")
+    )
+    ws_ping_s: float = setting(
+        "ping to the exchange",
+        "s",
+        20.0,
+        check=up_to(60, "the exchange closes a link without a frame of ours after 120 s"),
+    )
+    ws_silence_s: float = setting(
+        "a silent stream is dropped", "s", 90.0, check=up_to(120, "a dead link is noticed so late")
+    )
+    ws_retry_min_s: float = setting(
+        "first pause before the exchange", "s", 0.25, check=up_to(5, "a debt waits for so long")
+    )
+    ws_retry_max_s: float = setting(
+        "longest pause before it", "s", 5.0, check=up_to(15, "a debt waits for so long")
+    )
     compare_s: float = setting(
         "each side compares its book with the exchange's account this often",
         "s",
         60.0,
-        check=positive,
+        check=up_to(600, "a book that differs from the account is noticed so late"),
     )
-    quiet_after_429_s: float = setting("silence after a rate limit", "s", 60.0, check=positive)
+    quiet_after_429_s: float = setting(
+        "silence after a rate limit",
+        "s",
+        60.0,
+        check=up_to(600, "neither side reads anything for so long"),
+    )
     stop_timeout_s: float = setting("a clean stop takes at most", "s", 60.0, check=positive)
     view_lag_s: float = setting(
-        "the most that an answer of the exchange is believed to lag", "s", 15.0, check=positive
+        "the most that an answer of the exchange is believed to lag",
+        "s",
+        15.0,
+        check=up_to(
+            120,
+            "what an answer shows counts after so long: too early where the exchange lags by more",
+            real_low=5,
+        ),
     )
-    start_timeout_s: float = setting("the exchange's first frames", "s", 30.0, check=positive)
+    start_timeout_s: float = setting(
+        "the exchange's first frames",
+        "s",
+        30.0,
+        check=up_to(300, "a start that sees nothing says nothing for so long"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

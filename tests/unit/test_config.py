@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from hedge.config.load import config_rows, load_config, markdown_table
-from hedge.config.schema import Config, PartialFill, Secret, Tier
+from hedge.config.schema import Config, PartialFill, Secret, Tier, TimingConfig, settings_of
 from hedge.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,7 +240,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("timing.tick_s", 10**400, "below 1e+09"),
         ("lighter.tier", "gold", "standard or premium"),
         ("lighter.peer_watch", 1, "true or false"),
-        ("lighter.maker_order_time_out", 0, "at least 1"),
+        ("lighter.maker_order_time_out", 0, "1 to 86400"),
         ("lighter.maker_order_time_out", "30", "without quotes"),
         ("strategy.quantity", 0, "more than 0"),
         ("strategy.quantity", "1,5", "decimal number"),
@@ -252,7 +253,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("safety.max_drift_usd", -1, "at least 0"),
         ("timing.tick_s", 0, "more than 0"),
         ("timing.lease_renew_s", 10, "less than timing.lease_ttl_s"),
-        ("timing.beat_s", 4, "less than timing.ready_ttl_s"),
+        ("timing.ready_ttl_s", 1, "less than timing.ready_ttl_s"),
         ("logging.level", "LOUD", "DEBUG, INFO"),
         ("pair", "a:b", "letters"),
         ("market", "", "symbol"),
@@ -482,6 +483,79 @@ def test_every_key_has_a_row_with_a_meaning() -> None:
     assert len({row.key for row in rows}) == len(rows) > 60
     assert all(row.type and row.meaning for row in rows)
     table = markdown_table()
-    assert "| `strategy.depth` | integer | level | 1 | price level" in table
-    assert "| `accounts.account_a.account_index` | integer |  | required |" in table
+    assert "| `strategy.depth` | integer | level | 1 | 1 to 50 | price level" in table
+    assert "| `accounts.account_a.account_index` | integer |  | required | at least 0 |" in table
     assert table.count("\n") == len(rows) + 2
+
+
+TIMES = [f"timing.{item.name}" for item in settings_of(TimingConfig)]
+UNBOUNDED = {"timing.stop_timeout_s"}
+"""A stop may take as long as a person likes: B hedges on meanwhile."""
+
+
+@pytest.mark.parametrize("key", [one for one in TIMES if one not in UNBOUNDED])
+def test_a_time_beyond_the_promise_is_refused_with_the_reason(folder: Path, key: str) -> None:
+    """No timer may be set to a day: something that must be noticed would not be."""
+    error = complaint(folder, {key: 86400})
+    assert error.key == key
+    assert re.search(r"found 86400(\.0)?, allowed is more than 0, at most \d+: \w.*\.$", str(error))
+
+
+def test_the_day_of_a_dead_heartbeat_is_refused(folder: Path) -> None:
+    """What the sentence says of it."""
+    error = complaint(folder, {"timing.ready_ttl_s": 86400})
+    assert str(error) == (
+        "timing.ready_ttl_s: found 86400.0, allowed is more than 0, at most 8: a dead side is shown"
+        " as running for so long."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lighter.maker_order_time_out", 86401),
+        ("strategy.hedge_confirm_timeout_s", 3601),
+        ("strategy.force_close_timeout", 3601),
+    ],
+)
+def test_so_are_the_times_of_orders_and_fills(folder: Path, key: str, value: float) -> None:
+    """In whatever section they stand."""
+    assert complaint(folder, {key: value}).key == key
+
+
+LOCAL = "http://127.0.0.1:8099"
+
+
+@pytest.mark.parametrize(
+    ("key", "low"), [("strategy.force_close_timeout", 30), ("timing.view_lag_s", 5)]
+)
+def test_what_is_too_short_for_the_exchange_is_refused_there(
+    folder: Path, key: str, low: float
+) -> None:
+    """A paper exchange of this machine sets its own limits; its times may be shorter."""
+    name = key.replace(".", "__")
+    assert load(folder, **{name: low}) is not None
+    assert load(folder, **{name: low / 2}, lighter__base_url=LOCAL) is not None
+    error = complaint(folder, {key: low / 2})
+    assert error.key == key
+    assert f"at least {low:g}: " in str(error)
+
+
+def test_every_default_is_allowed_and_every_bound_is_in_the_table(folder: Path) -> None:
+    """The shipped values keep the promise."""
+    assert load(folder) is not None
+    rows = {row.key: row for row in config_rows()}
+    assert rows["timing.ready_ttl_s"].allowed == "more than 0, at most 8"
+    assert rows["strategy.force_close_timeout"].allowed.endswith("real exchange: at least 30")
+    assert all(rows[key].allowed for key in TIMES)
+
+
+def test_both_numbers_of_a_limit_below_the_quantity(folder: Path) -> None:
+    """Two written values that contradict each other: refused at the start, not a hold for days."""
+    error = complaint(
+        folder, {"strategy.quantity": "0.2", "safety.max_position_base_amount": "0.15"}
+    )
+    assert (error.exit_code, error.key) == (2, "strategy.quantity")
+    assert str(error) == (
+        "strategy.quantity: found 0.2, allowed is at most safety.max_position_base_amount (0.15)."
+    )
