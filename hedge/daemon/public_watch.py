@@ -50,6 +50,7 @@ class Watcher:
         self._asked_ms: int | None = None
         self._pause_ms = PAUSE_MIN_MS
         self._highest_id: int | None = None
+        self._gone_ms: int | None = None
 
     def loops(self) -> tuple[tuple[str, Coroutine[Any, Any, None]], ...]:
         """Return the named loops that watch until cancelled; none where the watch is off."""
@@ -105,10 +106,16 @@ class Watcher:
         self._open_since_ms = (now_ms if since_ms is None else since_ms) if is_open else None
         is_gap = is_open and now_ms - (self._open_since_ms or now_ms) >= OPEN_MS
         gone = not self._do.a_lives()
+        if not gone:
+            self._gone_ms = None
+        elif self._gone_ms is None:
+            self._gone_ms = now_ms
         unsure = not state.looked or (not state.a_fresh and (gone or state.a is not None))
         urgent = self._stale or is_gap or unsure
         if self._asked_ms is None:
             return urgent or gone
+        if self._gone_ms is not None and self._asked_ms < self._gone_ms:
+            return True  # what was asked while A lived says nothing of what it did since
         waited_ms = now_ms - self._asked_ms
         return waited_ms >= self._pause_ms if urgent else gone and waited_ms >= POLL_MS
 
@@ -116,7 +123,8 @@ class Watcher:
         """While A is silent ask what the exchange states of its position and its orders.
 
         Every `view_lag_s`, three times as often while B's view of A is not known to be current. An
-        A that was heard a moment ago, or may answer in a moment, is waited for first.
+        A that was heard a moment ago, or may answer in a moment, is waited for first; not in a
+        market so busy that the page of its newest trades does not reach back to A.
         """
         clock, timing = self._parts.clock, self._parts.config.timing
         asked_ms: int | None = None
@@ -128,6 +136,8 @@ class Watcher:
                 silent_ms = clock.now_ms()
                 continue
             patience_ms = FRESH_MS if state.a_fresh else UNKNOWN_MS
+            if not state.reaches_back and (asked_ms is None or asked_ms < silent_ms):
+                patience_ms = 0
             if clock.now_ms() < silent_ms + patience_ms:
                 continue
             is_settled = state.a_fresh and state.differs is None

@@ -134,5 +134,8 @@ class Answering:
 
     def _reasons(self) -> tuple[str, ...]:
         return answers.why_unready(
-            self._now.state(), self._now.mark_ticks(), self._parts.venue.market_now.status
+            self._now.state(),
+            self._now.mark_ticks(),
+            self._parts.venue.market_now.status,
+            self._parts.clock.now_ms(),
         )

@@ -4,7 +4,7 @@ from hedge.bus.port import StateSnapshot
 from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
 from hedge.core.hedger import step as hedger
-from hedge.core.hedger.alarms import away_text
+from hedge.core.hedger.alarms import away_text, unseen_text
 from hedge.core.hedger.rules import hold_of, obstacles
 from hedge.core.hedger.state import (
     IN_FLIGHT,
@@ -27,11 +27,16 @@ FRACTION = 10_000
 
 
 def why_unready(
-    state: HedgerState, mark_ticks: int | None, market_status: str = ACTIVE
+    state: HedgerState,
+    mark_ticks: int | None,
+    market_status: str = ACTIVE,
+    now_ms: int = 0,
 ) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
-    Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open.
+    Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open. An A
+    that is silent while the exchange does not show its position either (at `now_ms`, monotonic) is
+    one that B cannot hedge.
     """
     reasons = []
     if state.halt_reason:
@@ -44,6 +49,8 @@ def why_unready(
     reasons += [hold.detail for hold in obstacles(state, facts)]
     if state.failure is not None:
         reasons.append(f"hedging fails: {state.failure.reason}")
+    if state.unseen is not None and (unseen := unseen_text(state, now_ms)):
+        reasons.append(unseen)
     return (*reasons, *_by_a_person(state))
 
 

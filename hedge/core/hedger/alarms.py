@@ -1,7 +1,8 @@
-"""What B says of its own accord: that A is away while B holds anything, or owes."""
+"""What B says of its own accord: that A is away, and that nothing shows what A holds."""
 
 from dataclasses import replace
 
+from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger.departure import is_heard
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerEffect, HedgerState, Note
 from hedge.core.holds import Lasting
@@ -9,6 +10,9 @@ from hedge.core.transitions import Facts
 
 AWAY_MS = 10_000
 """An A that is away for this long, while anything is open, is said."""
+
+SHOWN_MS = 25_000
+"""An answer of the exchange shows a position for this long."""
 
 Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
 
@@ -54,3 +58,41 @@ def away_text(state: HedgerState, now_ms: int) -> str:
         return ""
     what = what_is_open(state)
     return f"A has not been heard for {away.seconds(now_ms)} s; {what}" if what else ""
+
+
+def unseen_text(state: HedgerState, now_ms: int) -> str:
+    """Return why B cannot see what A holds, "" where it can, or never heard of A in this run.
+
+    A is silent then, and the exchange's answers do not show B's view of it either: a fill of A
+    could be open that B knows nothing of.
+    """
+    maker = state.maker
+    is_gone = maker.beat is None or maker.left_lots is not None
+    if is_gone or not state.config.peer_watch or is_heard(maker, now_ms):
+        return ""
+    if state.differs is not None:
+        size = state.config.spec.base(state.differs.position_lots)
+        return f"A is silent, and Lighter states another position of it than B knows ({size})"
+    silent_ms = maker.silent_ms + FRESH_MS
+    if not state.reaches_back and state.shown_ms < silent_ms:
+        return "A is silent, and Lighter's newest trades do not reach back to what B knows of it"
+    unshown_ms = now_ms - max(state.shown_ms, silent_ms)
+    if unshown_ms > SHOWN_MS:
+        return f"A is silent, and Lighter has not shown its position for {unshown_ms // 1000} s"
+    return ""
+
+
+def mind_view(state: HedgerState, facts: Facts) -> Step:
+    """Say it as soon as B cannot see what A holds, and at growing distances."""
+    now_ms, unseen = facts.now_ms, state.unseen
+    text = unseen_text(state, now_ms) if state.phase in PROVEN_PHASES else ""
+    if not text:
+        if unseen is None:
+            return state, ()
+        return replace(state, unseen=None), (Note("a_seen", "what A holds is shown again"),)
+    unseen = Lasting(now_ms, now_ms) if unseen is None else unseen
+    if not unseen.is_due("a_unseen", now_ms):
+        return state, ()
+    return replace(state, unseen=unseen.said("a_unseen", now_ms)), (
+        Note("a_unseen", text, loud=True),
+    )

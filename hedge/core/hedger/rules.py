@@ -6,7 +6,7 @@ from dataclasses import replace
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
-from hedge.core.hedger.alarms import mind_a
+from hedge.core.hedger.alarms import mind_a, mind_view
 from hedge.core.hedger.departure import LEADER_BEATS, SAY_OPEN_MS, is_heard, shown_gone
 from hedge.core.hedger.state import (
     IN_FLIGHT,
@@ -132,8 +132,10 @@ def advance(state: HedgerState, effects: tuple[HedgerEffect, ...], facts: Facts)
     if state.stop_by_ms is not None and state.phase is not Phase.STOPPING:
         state, more = _stop_if_done(state, facts)
         effects += more
-    state, more = mind_a(state, facts)
-    return state, (*effects, *more)
+    for mind in (mind_a, mind_view):
+        state, more = mind(state, facts)
+        effects += more
+    return state, effects
 
 
 def _settle(state: HedgerState, facts: Facts) -> Step:

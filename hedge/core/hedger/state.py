@@ -195,6 +195,8 @@ class HedgerState:
     maker: Maker = UNHEARD
     view_ms: int = 0  # when what is known of A changed last
     differs: Differs | None = None  # the exchange states another position of A than the view
+    shown_ms: int = 0  # when an answer of the exchange showed the view of A last
+    reaches_back: bool = True  # the newest public page of trades reached back to that view
     own_traded_ms: int = 0  # when our newest trade was heard, or our book proven
     own_shown: bool = True  # our private stream was heard within the last seconds
     stop_by_ms: int | None = None
@@ -202,6 +204,7 @@ class HedgerState:
     leader: LeaderSeen | None = None  # the newest heartbeat of the B that leads
     leader_beats: int = 0  # how many of those came since we were asked to stop
     a_away: Lasting | None = None  # since when A is not heard
+    unseen: Lasting | None = None  # since when nothing shows what A holds
 
 
 @dataclass(frozen=True, slots=True)

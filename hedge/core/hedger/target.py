@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger.departure import Differs, Maker, MakerStated
-from hedge.core.hedger.rules import Step, a_view, halt
+from hedge.core.hedger.rules import Step, a_view, halt, is_watch_open
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand, found, merged
 from hedge.core.records import Trade
@@ -37,9 +37,13 @@ def _watch(state: HedgerState, trades: tuple[Trade, ...]) -> Step:
     )
 
 
-def on_peer_answered(state: HedgerState, event: PeerAnswered, _facts: Facts) -> Step:
+def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:
     """Fill a gap of the watch; where A's state is not known to be current, take it from here."""
+    before = a_view(state)
     state, effects = _watch(state, event.answer.legs)
+    reaches = before is None or event.answer.lowest_id <= before.last_trade_id
+    shown_ms = facts.now_ms if reaches and not is_watch_open(state) else state.shown_ms
+    state = replace(state, reaches_back=reaches, shown_ms=shown_ms)
     if event.answer.highest_id >= state.last_trade_id and state.phase in PROVEN_PHASES:
         state = replace(state, looked=True)
     if state.a_fresh or state.phase not in PROVEN_PHASES:
@@ -109,6 +113,7 @@ def _adopt(state: HedgerState, event: MakerStated) -> Step:
         watched=merged(state.watched, (), stand.last_trade_id),
         shown=None,
         adopted=stand,
+        shown_ms=event.asked_ms,
         differs=None,
         a_fresh=True,
         looked=True,
@@ -129,7 +134,8 @@ def _compare(state: HedgerState, event: MakerStated) -> Step:
     view, lag_ms = a_view(state), _lag_ms(state)
     early = event.asked_ms < state.view_ms + lag_ms
     if view is None or early or event.position_lots == view.position_lots:
-        return (replace(state, differs=None) if state.differs is not None else state), ()
+        shown_ms = state.shown_ms if view is None or early else event.asked_ms
+        return replace(state, differs=None, shown_ms=shown_ms), ()
     known, base = state.differs, state.config.spec.base
     what = f"A holds {base(view.position_lots)} by B's view, {base(event.position_lots)} by Lighter"
     if known is None or known.position_lots != event.position_lots:

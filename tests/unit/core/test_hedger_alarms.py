@@ -8,10 +8,19 @@ from typing import Any
 import pytest
 
 from hedge.core.hedger import rules
-from hedge.core.hedger.alarms import AWAY_MS, away_text
-from hedge.core.hedger.departure import MakerSeen
-from hedge.core.hedger.rules import hold_of
-from hedge.core.hedger.state import Failure, HandPublished, Note, Phase, SendHedge, Tick
+from hedge.core.hedger.alarms import AWAY_MS, away_text, unseen_text
+from hedge.core.hedger.departure import MakerSeen, MakerStated
+from hedge.core.hedger.rules import hold_of, target_known
+from hedge.core.hedger.state import (
+    BaselineRead,
+    Failure,
+    HandPublished,
+    Note,
+    Phase,
+    SendHedge,
+    Tick,
+)
+from hedge.core.hedger.watch import PeerAnswered, Recent
 from tests.unit.core.kit import Hedger, kinds
 
 EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -158,3 +167,89 @@ def test_a_standby_misses_nobody() -> None:
     driver = Hedger()
     wait(driver, 20)
     assert driver.state.a_away is None
+
+
+# --- B cannot see what A holds ---------------------------------------------------------------
+
+
+def watching(net: int = -100) -> Hedger:
+    """B watches an A that was heard a moment ago, and then no more."""
+    driver = Hedger(peer_watch=True)
+    driver.reconciling().proven(net)
+    driver.a_lots = -net
+    driver(BaselineRead(driver.target(), named=True))
+    driver.a_stamp += 1
+    driver(driver.says(-net, seq=driver.a_seq), page(driver, reaches=True))
+    assert target_known(driver.state)
+    heard(driver)
+    return driver
+
+
+def page(driver: Hedger, *, reaches: bool) -> PeerAnswered:
+    """Return a page of the market's newest trades without a leg of A."""
+    newest = max(driver.last_id, 10**6)
+    return PeerAnswered(Recent((), 1 if reaches else newest - 99, newest))
+
+
+def stated(driver: Hedger, lots: int) -> MakerStated:
+    return MakerStated(lots, 0, driver.now.now_ms, 10**6)
+
+
+def unseen(driver: Hedger) -> str:
+    return unseen_text(driver.state, driver.now.now_ms)
+
+
+def test_a_page_that_reaches_back_shows_a() -> None:
+    """Nothing of A is in it: what B knows is all there is, for 25 s."""
+    driver = watching()
+    driver.later(9000)
+    driver(page(driver, reaches=True))
+    assert unseen(driver) == ""
+    driver.later(25_001)
+    driver(Tick())
+    assert "has not shown its position for 25 s" in unseen(driver)
+    [note] = said(driver, "a_unseen")
+    assert (note.loud, note.detail) == (True, unseen(driver))
+    driver(page(driver, reaches=True))
+    assert [one.event for one in said(driver, "a_seen")] == ["a_seen"]
+    assert driver.state.unseen is None
+
+
+def test_a_page_that_does_not_reach_back_shows_nothing() -> None:
+    """A busy market: said at once, until the exchange's own statement agrees."""
+    driver = watching()
+    driver.later(20_000)
+    driver(page(driver, reaches=False))
+    assert "do not reach back" in unseen(driver)
+    assert len(said(driver, "a_unseen")) == 1
+    wait(driver, 30)
+    assert len(said(driver, "a_unseen")) == 1
+    wait(driver, 31)
+    assert len(said(driver, "a_unseen")) == 2
+    driver(stated(driver, driver.a_lots))
+    assert unseen(driver) == ""
+
+
+def test_a_statement_that_differs_is_said_until_it_is_adopted() -> None:
+    """A traded what B has not seen: reads that stay equal become the view, and are hedged."""
+    driver = watching()
+    driver.later(20_000)
+    driver(page(driver, reaches=False), stated(driver, driver.a_lots + 50))
+    assert "states another position of it than B knows (0.0150)" in unseen(driver)
+    driver.later(15_000)
+    driver(stated(driver, driver.a_lots + 50))
+    assert unseen(driver) == ""
+    assert driver.state.phase is Phase.SENDING
+
+
+def test_an_a_that_is_heard_or_left_or_was_never_there_is_not_unseen() -> None:
+    """It states its own position; or nothing of it can happen; or nothing was expected."""
+    driver = watching()
+    driver.later(60_000)
+    assert unseen(driver)
+    for other in (watching(), watching().a_left(), Hedger(peer_watch=True), Hedger().idle()):
+        assert unseen(other) == ""
+    without = watching()
+    without.state = replace(without.state, config=replace(without.state.config, peer_watch=False))
+    without.later(60_000)
+    assert unseen(without) == ""

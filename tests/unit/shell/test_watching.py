@@ -13,7 +13,14 @@ from hedge.core.hedger.state import HedgerState
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.transitions import Facts
 from hedge.daemon.public_watch import POLL_MS, Watcher, WatchHandlers, seen_twice
-from hedge.exchange.peer import PeerDown, PeerEvent, PeerHandler, PeerShown, PeerUp
+from hedge.exchange.peer import (
+    PeerDown,
+    PeerEvent,
+    PeerHandler,
+    PeerShown,
+    PeerStated,
+    PeerUp,
+)
 from hedge.exchange.port import VenueUnavailableError
 from tests.unit.core import kit
 from tests.unit.shell.fakes import Bench, running
@@ -171,3 +178,38 @@ async def test_two_equal_looks_are_needed(bench: Bench) -> None:
     for positions, seen in ((deque([7, 7]), 7), (deque([7, 8]), None), (deque([7]), None)):
         peer.positions = positions
         assert await seen_twice(parts) == seen
+
+
+async def test_a_page_asked_before_a_fell_silent_is_asked_again_at_once(watch: Watch) -> None:
+    """What A did since is in none of them; after that every ten seconds."""
+    assert len(await watch.for_ms(3000)) == 1
+    watch.a_lives = False
+    asked = await watch.for_ms(9000)
+    assert len(asked) == 1
+    assert asked[0] <= 1000
+
+
+@pytest.mark.parametrize(("reaches", "within_ms"), [(False, 1500), (True, 10_000)])
+async def test_in_a_busy_market_the_account_is_asked_at_once(
+    watch: Watch,
+    reaches: bool,
+    within_ms: int,
+) -> None:
+    """A page that does not reach back says nothing of A; else its silence is waited out first."""
+    watch.a_lives = False
+    watch.core.state = replace(watch.core.state, reaches_back=reaches)
+    clock = watch.bench.clock
+    since_ms, asked = clock.now_ms(), list[int]()
+
+    async def stated() -> PeerStated:
+        asked.append(clock.now_ms() - since_ms)
+        return PeerStated(0, 0)
+
+    watch.peer.stated = stated  # type: ignore[attr-defined]
+    (_, listen), (_, ask), (_, state) = watch.watcher.loops()
+    listen.close()
+    ask.close()
+    async with running(state):
+        await eventually(lambda: asked)
+    assert asked[0] <= within_ms
+    assert (asked[0] > 7000) == reaches
