@@ -52,6 +52,7 @@ def judge(record: Record) -> Audit:
         *promises.beliefs(positions),
         *promises.Words(positions).violations(),
         *promises.holds(positions),
+        *promises.unsaid(positions),
     ]
     return Audit(
         a_lots=positions.a[-1],

@@ -244,6 +244,8 @@ class Bounds:
     """A may open beside a smaller position, which no resting order can close."""
     quiet_s: float = 60.0
     """13.20: an A that cannot quote for so long shows why."""
+    unsaid_s: float = float("inf")
+    """13.20: while something is open a B that runs shows within this that something is wrong."""
     undone_s: float = 60.0
     """13.7: after REST has shown a row to be false its effect is undone within this."""
 

@@ -575,7 +575,11 @@ def holds(positions: Positions) -> Iterator[Violation]:
     """
     record = positions.record
     spans = [(one.received_s, _end(one.ended_s)) for one in resting_of_a(record)]
-    spans += [(shown.start_s, _end(shown.end_s)) for shown in record.shown if shown.reason]
+    spans += [
+        (shown.start_s, _end(shown.end_s))
+        for shown in record.shown
+        if shown.reason and (shown.side == "a" or shown.where != "log")
+    ]
     spans += [(naked.start_s, naked.start_s + naked.seconds) for naked in positions.naked()]
     spans += _without_b(record)
     explained = _Cover(spans)
@@ -592,6 +596,30 @@ def holds(positions: Positions) -> Iterator[Violation]:
                 )
                 facts = {"who": life.who, "start_s": start_s, "seconds": until_s - start_s}
                 yield Violation("hold", "no reason", until_s, text, facts)
+
+
+def unsaid(positions: Positions) -> Iterator[Violation]:
+    """Find each time that B ran beside an open fill for longer than the bound, and showed nothing.
+
+    It need not know what is open: only that it cannot see it. A line of its log, its heartbeat's
+    reason or what `status` says is something.
+    """
+    record, bound_s = positions.record, positions.record.bounds.unsaid_s
+    shown = [(one.start_s, _end(one.end_s)) for one in record.shown if one.side == "b"]
+    for naked in positions.naked():
+        for life in (one for one in record.lives if one.side == "b"):
+            start_s = max(naked.start_s, life.start_s)
+            until_s = start_s + bound_s
+            if until_s > min(naked.start_s + naked.seconds, _end(life.end_s)):
+                continue
+            if any(began <= until_s and end >= start_s for began, end in shown):
+                continue
+            text = (
+                f"{life.who} ran beside an open fill for {bound_s:g} s from {start_s:.3f} s on, and"
+                f" showed nothing: {positions.words(positions.at(until_s))}"
+            )
+            facts = {"who": life.who, "start_s": start_s, "seconds": bound_s}
+            yield Violation("hold", "unsaid", until_s, text, facts)
 
 
 def _end(end_s: float | None) -> float:
@@ -642,4 +670,5 @@ __all__ = [
     "made_naked",
     "never_twice",
     "resting_of_a",
+    "unsaid",
 ]

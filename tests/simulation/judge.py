@@ -62,6 +62,8 @@ KEY_S = TIMING.beat_s + TIMING.tick_s
 LOOKS_S = TIMING.beat_s
 """How long ago it was looked last, at most: a blindness may have begun right after."""
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
+UNSAID_S = 20.0
+"""A B that hears no more of A says so after 10 s, and at once where nothing else shows A either."""
 ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 
 
@@ -158,8 +160,8 @@ class Judge:
                 self._notes.adopted.append(Adopted(self._now, event))
             elif event == "waiting":
                 self._notes.shows(self._now, daemon.name, "a", "log", str(fields["reason"]))
-            if level != "info" and daemon.side == "a":
-                self._notes.showed(self._now, "a", "log", event)
+            if level != "info":
+                self._notes.showed(self._now, daemon.side, "log", event)
 
         return hear
 
@@ -347,6 +349,7 @@ class Judge:
                 told_s=TOLD_S,
                 dead_b_s=DEAD_B_S,
                 smallest_resting_lots=self._smallest_resting_lots(),
+                unsaid_s=UNSAID_S,
             ),
         )
         self.record = record

@@ -17,7 +17,7 @@ from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = 40
-RULED = frozenset(range(1, 24)) | {24, 26, 28, 29, 31, 32, 42, 43, 51, 56, 67, 68, 69, 76, 77, 81}
+RULED = frozenset(range(1, 24)) | {24, 26, 28, 29, 31, 32, 42, 43, 51, 56, 57, 65, 67, 68, 69, 76, 77, 81}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
@@ -95,8 +95,10 @@ LOSES = {
     "live-is-current": 1000028,
     "minimum-is-written": 1000006,
     "no-name-is-no-order": 1000047,
+    "polls-again-later": 1000004,
     "release-in-force": 1000033,
     "silence-is-no-news": 1000054,
+    "silent-hold": 1000007,
     "stated-is-current": 1000021,
 }
 """The seeds by which rules lose that are tempting when a side ends, starts or is cut off."""

@@ -49,6 +49,7 @@ from tests.simulation.tempting_proofs import (
     sender,
     sum_is_position,
 )
+from tests.simulation.tempting_silence import polls_again_later, silent_hold
 from tests.simulation.tempting_views import (
     add_up,
     any_zero_releases,
@@ -357,6 +358,29 @@ WEAKENINGS: dict[str, Weakening] = {
         "a halted pair needs no B",
         lambda: launcher(halted_needs_no_b),
         Profile(faults=(), always=("ends: start after a halt",), scripts=1.0),
+    ),
+    "silent-hold": Weakening(
+        57,
+        "a limit that says no is enough",
+        lambda: managers(silent_hold),
+        Profile(
+            faults=(),
+            always=("minimums raised", "market inactive", "B out of margin"),
+            seconds=(80.0, 100.0),
+        ),
+    ),
+    "polls-again-later": Weakening(
+        65,
+        "a poll that does not reach back is tried again later",
+        lambda: managers(None, polls_again_later),
+        Profile(
+            faults=(),
+            always=("busy market", "public frame dropped", "A away"),
+            seconds=(40.0, 60.0),
+            fill_every_s=1.5,
+            same_host=0.0,
+            peer_watch=1.0,
+        ),
     ),
 }
 

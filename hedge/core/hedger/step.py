@@ -112,11 +112,18 @@ def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
     Raises IllegalTransitionError for an event that the state table has no row for; the caller's
     state is unchanged then.
     """
-    known = state.a, state.watched, state.shown
+    known = _what_is_known(state)
     state, effects = _HANDLERS[type(event)](state, event, facts)
-    if (state.a, state.watched, state.shown) != known:
+    if _what_is_known(state) != known:
         state = replace(state, view_ms=facts.now_ms)
     return advance(state, effects, facts)
+
+
+def _what_is_known(state: HedgerState) -> tuple[object, ...]:
+    """Return what B knows of A's position; that A states the same again is nothing new."""
+    a = state.a
+    stated = None if a is None else (a.instance, a.position_lots, a.last_trade_id)
+    return stated, state.watched, state.shown
 
 
 # --- events ----------------------------------------------------------------------------------
