@@ -62,5 +62,36 @@ async def test_a_market_that_takes_no_opening_order_is_said_and_waited_for(
         assert "canceled-position-not-allowed" in " ".join(text.split())
         await pair.paper.set_market(ETH, force_reduce_only=False)
         await pair.until(pair.resting, "A's order in the book")
+        await refused_messages_are_counted(pair)
         await pair.check()
         assert await pair.stop_a() == 0
+
+
+async def refused_messages_are_counted(pair: Pair) -> None:
+    """Garbage on every channel, of both sides: counted by cause, and a line per cause."""
+    names = pair.names
+    heard_by = {
+        names.ready_a: (names.account_b_filled, names.account_b_hedge_failed),
+        names.ready_b: (names.account_a_filled,),
+    }
+    for channels in heard_by.values():
+        for channel in channels:
+            for _ in range(20):
+                await pair.publish(channel, "{")
+            await pair.publish(channel, {"v": 9, "epoch": "0" * 16})
+            await pair.publish(channel, {"v": 2, "account_index": 5, "epoch": "0" * 16})
+
+    for beat, channels in heard_by.items():
+        wanted = {"not_json": 20 * len(channels), "other_account": len(channels)}
+
+        async def counted(beat: str = beat, wanted: dict[str, int] = wanted) -> bool:
+            refused = (await pair.key(beat) or {}).get("refused", {})
+            return all(refused.get(word) == count for word, count in wanted.items())
+
+        await pair.until(counted, f"{wanted} in {beat}")
+    events = [body for body in pair.told_on(names.events) if body["event"] == "message_refused"]
+    assert sorted(body["side"] for body in events if body["reason"] == "not_json") == ["a", "b"]
+    assert "other_account" not in {body["reason"] for body in events}
+    _, text = await pair.command("status")
+    assert "A has refused: " in text
+    assert "B has refused: " in text

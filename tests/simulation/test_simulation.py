@@ -17,7 +17,26 @@ from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = 40
-RULED = frozenset(range(1, 24)) | {24, 26, 28, 29, 31, 32, 42, 43, 51, 56, 57, 65, 67, 68, 69, 76, 77, 81}
+RULED = frozenset(range(1, 24)) | {
+    24,
+    26,
+    28,
+    29,
+    31,
+    32,
+    42,
+    43,
+    51,
+    56,
+    57,
+    65,
+    67,
+    68,
+    69,
+    76,
+    77,
+    81,
+}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),

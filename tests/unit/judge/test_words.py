@@ -275,6 +275,64 @@ def test_an_a_that_does_not_run_holds_nothing() -> None:
     assert tape.broken() == []
 
 
+# --- a silent B
+
+
+def beside_a_fill(seconds: float, **bounds: float) -> Tape:
+    """B runs; a fill of A stays open for so long, and is hedged then."""
+    tape = Tape(**{"unsaid_s": 20.0, **bounds})
+    tape.notes.runs(0.0, "B", "b")
+    tape.fill(1, 100)
+    tape.pass_s(seconds)
+    return tape
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(16.0, True), (20.0, False)])
+def test_a_b_that_shows_nothing_beside_an_open_fill_is_found(
+    seconds: float,
+    good: bool,
+) -> None:
+    """It hears nothing of it, and does not say that it hears nothing."""
+    tape = beside_a_fill(seconds)
+    tape.hedge(2, -100)
+    assert tape.broken() == ([] if good else [("hold", "unsaid")])
+
+
+@pytest.mark.parametrize(
+    ("side", "where", "good"),
+    [("b", "log", True), ("b", "heartbeat", True), ("a", "log", False)],
+)
+def test_a_word_of_b_is_what_counts(
+    side: str,
+    where: str,
+    good: bool,
+) -> None:
+    """A may be cut off: what it says is in its own log alone."""
+    tape = beside_a_fill(10)
+    tape.notes.showed(tape.now_s, side, where, "something is wrong")
+    tape.pass_s(30)
+    tape.hedge(2, -100)
+    assert tape.broken() == ([] if good else [("hold", "unsaid")])
+
+
+def test_a_b_that_did_not_run_for_so_long_was_not_silent() -> None:
+    """It died and came back: what it did not see counts from its start."""
+    tape = beside_a_fill(15)
+    tape.notes.rests(tape.now_s, "B")
+    tape.pass_s(15)
+    tape.notes.runs(tape.now_s, "B", "b")
+    tape.pass_s(15)
+    tape.hedge(2, -100)
+    assert tape.broken() == []
+
+
+def test_without_a_bound_nothing_is_said_of_it() -> None:
+    """Where the record has no lines of B nobody can tell."""
+    tape = beside_a_fill(500, unsaid_s=float("inf"))
+    tape.hedge(2, -100)
+    assert tape.broken() == []
+
+
 def test_a_release_by_force_is_an_adoption() -> None:
     """A plain one is none."""
     tape = Tape()
