@@ -90,7 +90,7 @@ def _show(report: Report) -> None:
     style = "bold red" if report.is_halted else "bold"
     console.print(decisions.verdict(report).text, style=style, markup=False, soft_wrap=True)
     table = Table("", "A (maker)", "B (hedger)", box=None, pad_edge=False)
-    for title, cell in _ROWS:
+    for title, cell in ROWS:
         table.add_row(title, cell(report, report.a), cell(report, report.b))
     console.print(table)
     for line in _ledger_lines(report):
@@ -116,7 +116,7 @@ def _can_hedge(report: Report, view: SideView) -> str:
     return "" if lots is None else report.amount(lots).lstrip("+")
 
 
-_ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
+ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
     ("account", lambda _report, view: str(view.account_index)),
     ("process", _running),
     ("state", lambda _report, view: "unknown" if view.beat is None else view.beat.state),
