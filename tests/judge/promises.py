@@ -566,6 +566,9 @@ def _began_s(life: OrderLife) -> float:
 
 # --- holds ------------------------------------------------------------------------------------
 
+WARNING_OF_B = "warning"
+"""Where a line of B's log stood: it says that something is wrong, not why A places nothing."""
+
 
 def holds(positions: Positions) -> Iterator[Violation]:
     """Find each time that A ran, placed nothing for longer than the bound, and showed no reason.
@@ -578,7 +581,7 @@ def holds(positions: Positions) -> Iterator[Violation]:
     spans += [
         (shown.start_s, _end(shown.end_s))
         for shown in record.shown
-        if shown.reason and (shown.side == "a" or shown.where != "log")
+        if shown.reason and shown.where != WARNING_OF_B
     ]
     spans += [(naked.start_s, naked.start_s + naked.seconds) for naked in positions.naked()]
     spans += _without_b(record)

@@ -35,6 +35,7 @@ from tests.judge.facts import (
     Violation,
 )
 from tests.judge.notes import Notes
+from tests.judge.promises import WARNING_OF_B
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
 from tests.simulation.exchange import SPARE_KEY, START_MS, A, B, Logged
@@ -161,7 +162,8 @@ class Judge:
             elif event == "waiting":
                 self._notes.shows(self._now, daemon.name, "a", "log", str(fields["reason"]))
             if level != "info":
-                self._notes.showed(self._now, daemon.side, "log", event)
+                where = "log" if daemon.side == "a" else WARNING_OF_B
+                self._notes.showed(self._now, daemon.side, where, event)
 
         return hear
 
@@ -264,6 +266,9 @@ class Judge:
             await write(ready)
             reason = "" if ready.ready else "; ".join(ready.reasons) or ready.state
             self._notes.shows(self._now, daemon.name, daemon.side, "heartbeat", reason)
+            if daemon.side == "b":  # `status` says then that it does not hear the exchange
+                unknown = "" if ready.shown else "its position is not shown"
+                self._notes.shows(self._now, daemon.name, "b", WARNING_OF_B, unknown)
 
         return beat
 

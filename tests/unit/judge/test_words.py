@@ -4,6 +4,7 @@ import pytest
 
 from tests.judge.claims import CLAIMS
 from tests.judge.facts import Adopted, Claim, HandPublished
+from tests.judge.promises import WARNING_OF_B
 from tests.unit.judge.tape import A, B, Tape
 
 ENDS = [claim for claim, rule in CLAIMS.items() if rule.nothing_rests]
@@ -300,7 +301,7 @@ def test_a_b_that_shows_nothing_beside_an_open_fill_is_found(
 
 @pytest.mark.parametrize(
     ("side", "where", "good"),
-    [("b", "log", True), ("b", "heartbeat", True), ("a", "log", False)],
+    [("b", WARNING_OF_B, True), ("b", "heartbeat", True), ("a", "log", False)],
 )
 def test_a_word_of_b_is_what_counts(
     side: str,
@@ -313,6 +314,14 @@ def test_a_word_of_b_is_what_counts(
     tape.pass_s(30)
     tape.hedge(2, -100)
     assert tape.broken() == ([] if good else [("hold", "unsaid")])
+
+
+def test_a_warning_of_b_is_no_reason_of_a() -> None:
+    """A line that says nothing of B's readiness explains no hold."""
+    tape = idle(30)
+    tape.notes.showed(tape.now_s, "b", WARNING_OF_B, "watch_down")
+    tape.pass_s(31)
+    assert tape.broken() == [("hold", "no reason")]
 
 
 def test_a_b_that_did_not_run_for_so_long_was_not_silent() -> None:
