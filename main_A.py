@@ -14,7 +14,7 @@ from hedge.config.schema import PartialFill
 from hedge.core.amounts import MAX_LOTS
 from hedge.core.maker.state import MakerConfig
 from hedge.daemon.context import Parts
-from hedge.daemon.startup import lots_of, run, usd_to_micros
+from hedge.daemon.startup import lots_of, main, usd_to_micros
 from hedge.errors import ConfigError
 
 gc.freeze()
@@ -75,4 +75,4 @@ def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(run("a", sys.argv[1:], build, build_leaving))
+    main("a", sys.argv[1:], build, build_leaving)

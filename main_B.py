@@ -11,7 +11,7 @@ gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth 
 from account_b_manager import AccountBManager
 from hedge.core.hedger.state import HedgerConfig
 from hedge.daemon.context import Parts
-from hedge.daemon.startup import lots_of, run, usd_to_micros
+from hedge.daemon.startup import lots_of, main, usd_to_micros
 
 gc.freeze()
 gc.enable()
@@ -41,4 +41,4 @@ def build(parts: Parts) -> AccountBManager:
 
 
 if __name__ == "__main__":
-    sys.exit(run("b", sys.argv[1:], build))
+    main("b", sys.argv[1:], build)

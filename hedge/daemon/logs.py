@@ -1,32 +1,41 @@
 """One line per event: `2026-11-20 12:00:00.123+0800 [INFO] event key=value …`.
 
-Local time with its offset, a rotated file per daemon, and the terminal. A routine line costs some
-60 us to format and write, as much as a step between a fill and its hedge: inside a running event
-loop it is written a few ms later, when the hedge is on its way. A warning, the end of the loop and
-the end of the process write everything at once; only a kill can cost the lines of the last ms.
+Local time with its offset, a rotated file per daemon, and the terminal, each written by a thread of
+its own: a terminal that is held keeps no line out of the file, and neither holds up the loop. A
+routine line costs some 60 us to format and write, as much as a step between a fill and its hedge:
+inside a running event loop its thread is woken a few ms later, when the hedge is on its way. A
+warning wakes it at once; the end of the process waits a moment for what is queued.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
-import logging.handlers
-import os
 import re
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from hedge.config.schema import LoggingConfig, Secret
+from hedge.daemon.line_writer import LineWriter
+from hedge.daemon.log_file import LogFile
+from hedge.daemon.terminal import FLUSH_S, Unblocked, writer_for
 
 ROOT = "hedge"
 _PLAIN = re.compile(r"[^\s=\"'\x00-\x1f\x7f\u2028\u2029]+")
 _NOISY = ("redis", "websockets", "aiohttp", "asyncio", "urllib3")
 _SHORTEST_SECRET = 4
 LATER_S = 0.004
+OPEN_S = 2.0
+"""So long does a start wait for its log file; one that hangs is written to once it does not."""
+_POLL_S = 0.02
+HANGS_S = 5.0
+_WRONG_PLACE = (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)
+"""What a start refuses; a full or broken disk is no mistake of the configuration."""
 
 
 class Log:
@@ -128,17 +137,24 @@ class _Formatter(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(stamp)s [%(levelname)s] %(message)s")
         self._secrets = tuple(secrets)
-        self._second = -1
-        self._date = self._offset = ""
+        self._known = (-1, "", "")
+
+    def line(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, with its line break; both writers ask for it."""
+        known: str | None = record.__dict__.get("hedge_line")
+        if known is None:
+            known = f"{self.format(record)}\n"
+            record.__dict__["hedge_line"] = known
+        return known
 
     def format(self, record: logging.LogRecord) -> str:
         second = int(record.created)
-        if second != self._second:
+        known = self._known  # one look: another thread may replace it meanwhile
+        if second != known[0]:
             local = time.localtime(second)
-            self._date = time.strftime("%Y-%m-%d %H:%M:%S", local)
-            self._offset = time.strftime("%z", local)
-            self._second = second
-        record.stamp = f"{self._date}.{int(record.msecs):03d}{self._offset}"
+            date, offset = time.strftime("%Y-%m-%d %H:%M:%S", local), time.strftime("%z", local)
+            self._known = known = (second, date, offset)
+        record.stamp = f"{known[1]}.{int(record.msecs):03d}{known[2]}"
         text = super().format(record)
         for secret in self._secrets:
             if secret in text:
@@ -146,58 +162,64 @@ class _Formatter(logging.Formatter):
         return text
 
 
-class _RotatingFile(logging.handlers.RotatingFileHandler):
-    """Looks at the file's size instead of formatting every line once more to know it."""
+class _Queued(logging.Handler):
+    """Hands records to the writers of file and terminal; neither can hold up the other, or us."""
 
-    _is_said = False
-
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802, ARG002 (the library's name)
-        """Whether the file has reached its size; the last line may have gone beyond it."""
-        if self.stream is None:
-            return False
-        return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 (the library's name)
-        """Say once on the terminal that the log cannot be written; the program goes on."""
-        if not self._is_said:
-            self._is_said = True
-            reason = sys.exception()
-            print(f"{self.baseFilename} cannot be written: {reason}", file=sys.stderr)  # noqa: T201
-
-
-class _Later(logging.Handler):
-    """Holds routine records of a running event loop back for a moment, and keeps their order."""
-
-    def __init__(self, targets: list[logging.Handler]) -> None:
+    def __init__(self, formatter: _Formatter, writers: list[LineWriter]) -> None:
         super().__init__()
-        self.targets = targets
-        self._held: list[logging.LogRecord] = []
+        self._line = formatter.line
+        self.writers = writers
+        self._timed_in: asyncio.AbstractEventLoop | None = None
+
+    def createLock(self) -> None:  # noqa: N802  (the library's name)
+        """Nothing here needs a lock, and a signal may log in the middle of a record."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Queue a record."""
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._held.append(record)
-        if record.levelno < logging.WARNING:
-            if len(self._held) > 1:
-                return  # the first one has seen to the writing
+        line, urgent = partial(self._line, record), record.levelno >= logging.WARNING
+        for writer in self.writers:
+            writer.put(line, urgent=urgent)
+        if not urgent:
             try:
-                asyncio.get_running_loop().call_later(LATER_S, self.flush)
-            except RuntimeError:  # no loop in this thread: nobody waits
+                loop = asyncio.get_running_loop()
+            except RuntimeError:  # no loop in this thread: nothing is in a hurry
                 pass
             else:
+                if loop is not self._timed_in:  # else the first one has seen to the writing
+                    self._timed_in = loop
+                    loop.call_later(LATER_S, self._wake)
                 return
-        self.flush()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._timed_in = None
+        for writer in self.writers:
+            writer.wake()
 
     def flush(self) -> None:
-        with self.lock or contextlib.nullcontext():
-            held, self._held = self._held, []
-            for record in held:
-                for target in self.targets:
-                    target.handle(record)
+        """Write what is queued, waiting a moment at most."""
+        until_s = time.monotonic() + FLUSH_S
+        for mark in [writer.mark() for writer in self.writers if not writer.is_over]:
+            mark.wait(until_s - time.monotonic())
 
-    def close(self) -> None:
-        self.flush()
-        for target in self.targets:
-            target.close()
-        super().close()
+
+@dataclass
+class _Open:
+    """What `setup_logging` has opened."""
+
+    handler: _Queued
+    file: LineWriter
+    path: Path
+    terminal: LineWriter | None
+    """The writer of a terminal that has no stand-in; it ends with the log."""
+
+
+_open: list[_Open] = []
 
 
 def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] = ()) -> Path:
@@ -205,28 +227,33 @@ def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] 
 
     `secrets` are hidden even where a library puts them into its own text. Calling it again
     replaces the earlier set-up.
+
+    Raises:
+        OSError: no file can be there. A file that only cannot be written now is tried again.
+
     """
-    directory = Path(settings.dir)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{name}.log"
+    path = Path(settings.dir) / f"{name}.log"
     hidden = [secret.reveal() for secret in secrets]
     formatter = _Formatter(text for text in hidden if len(text) >= _SHORTEST_SECRET)
-    handlers: list[logging.Handler] = [
-        _RotatingFile(
-            path,
-            maxBytes=settings.max_mb * 1024 * 1024,
-            backupCount=settings.keep,
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
-    ]
-    if settings.console:
-        handlers.append(logging.StreamHandler())
-    root = logging.getLogger()
     close_logging()
-    for handler in handlers:
-        handler.setFormatter(formatter)
-    root.addHandler(_Later(handlers))
+    file = LineWriter(
+        LogFile(path, max_bytes=settings.max_mb * 1024 * 1024, keep=settings.keep),
+        name="log",
+        say_dropped=partial(_dropped_line, formatter),
+        on_error=partial(_complain, path),
+    )
+    opened, until_s = file.mark(), time.monotonic() + OPEN_S
+    while not opened.wait(_POLL_S) and file.error is None and time.monotonic() < until_s:
+        pass
+    if isinstance(file.error, _WRONG_PLACE):
+        file.close(0)
+        raise file.error
+    terminal = writer_for(sys.stderr) if settings.console else None
+    handler = _Queued(formatter, [file] if terminal is None else [file, terminal])
+    is_ours = not isinstance(sys.stderr, Unblocked)
+    _open.append(_Open(handler, file, path, terminal if is_ours else None))
+    root = logging.getLogger()
+    root.addHandler(handler)
     root.setLevel(settings.level)
     for library in _NOISY:
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -234,9 +261,38 @@ def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] 
 
 
 def close_logging() -> None:
-    """Close what `setup_logging` opened."""
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if isinstance(handler, _Later):
-            root.removeHandler(handler)
-            handler.close()
+    """Write what is queued, for a moment at most, and close what `setup_logging` opened."""
+    while _open:
+        one = _open.pop()
+        logging.getLogger().removeHandler(one.handler)
+        one.handler.flush()
+        one.handler.close()
+        for writer in (one.file, one.terminal):
+            if writer is not None:  # one that takes nothing was waited for already
+                writer.close(FLUSH_S if writer.error is None and not writer.busy_s else 0)
+
+
+def flush_logging() -> None:
+    """Write what is queued, waiting a moment at most for what does not take it."""
+    for one in _open:
+        one.handler.flush()
+
+
+def log_problem() -> str:
+    """Return why the log cannot be written at the moment, "" where it can."""
+    for one in _open:
+        error, busy_s = one.file.error, one.file.busy_s
+        if error is not None:
+            return f"{one.path}: {error.strerror or error}"
+        if busy_s >= HANGS_S:
+            return f"{one.path}: it has taken nothing for {busy_s:.0f} s"
+    return ""
+
+
+def _complain(path: Path, error: OSError) -> None:
+    print(f"{path} cannot be written: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _dropped_line(formatter: _Formatter, count: int) -> str:
+    text = line("log_lines_dropped", {"count": count, "detail": f"{count} log lines dropped here"})
+    return formatter.line(logging.LogRecord(ROOT, logging.WARNING, "", 0, text, None, None))

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,13 +18,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
-from hedge.daemon import left_markets, stop_request
+from hedge.daemon import left_markets, stop_request, terminal
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
@@ -35,9 +36,10 @@ from hedge.daemon.host_os import (
     print_any_text,
 )
 from hedge.daemon.host_store import HostState
-from hedge.daemon.logs import Log, setup_logging
+from hedge.daemon.logs import Log, flush_logging, setup_logging
 from hedge.daemon.order_requests import order_life_s
 from hedge.daemon.patience import Patience
+from hedge.daemon.side_thread import in_thread
 from hedge.daemon.stop_request import Stopper
 from hedge.errors import (
     AccountKeyError,
@@ -62,9 +64,27 @@ from redis_messenger import RedisMessenger
 VERSION = "0.1.0"
 BUG = 1
 INTERRUPTED = 130
+CLOSE_S = 5.0
+"""So long may links and loop be closed once it is settled how the run ended."""
 _COLLECT_AFTER = 10_000
 
 Build = Callable[[Parts], Shell]
+
+
+def main(side: str, argv: Sequence[str], build: Build, leave: Build | None = None) -> NoReturn:
+    """Be the process of one side: run it, and end with its exit code.
+
+    The end waits for no thread: one may hang in a name server, a disk or a terminal.
+    """
+    terminal.unblock()
+    try:
+        code = run(side, argv, build, leave)
+    except SystemExit as end:  # a help text, or a wrong option
+        code = end.code if isinstance(end.code, int) else 0
+    except BaseException:  # noqa: BLE001  as the interpreter would
+        traceback.print_exc()
+        code = BUG
+    _leave(code)
 
 
 def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None) -> int:
@@ -82,15 +102,41 @@ def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None
         _log_to_files(config, name)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             chosen = leave if leave is not None and options.leave else build
-            return runner.run(_run(config, chosen))
+            return runner.run(_outcome(name, config, chosen))
     except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
-        known = _first_known(error)
-        if known is not None:
-            _complain(name, known)
-        elif isinstance(error, BaseExceptionGroup):
-            Log().exception("bug", error)
-            traceback.print_exception(error)
-        return exit_code_of(error)
+        return _told(name, error)
+
+
+async def _outcome(name: str, config: Config, build: Build) -> int:
+    """Run this side and tell how it ended; links and loop are closed after that, for a while."""
+    try:
+        code = await _run(config, build)
+    except (HedgeError, BaseExceptionGroup) as error:
+        code = _told(name, error)
+    _end_within(CLOSE_S, code)
+    return code
+
+
+def _told(name: str, error: BaseException) -> int:
+    """Tell what ended the run; return the exit code."""
+    known = _first_known(error)
+    if known is not None:
+        _complain(name, known)
+    elif isinstance(error, BaseExceptionGroup):
+        Log().exception("bug", error)
+        traceback.print_exception(error)
+    return exit_code_of(error)
+
+
+def _end_within(seconds: float, code: int) -> None:
+    """End this process after so long whatever it waits for, with an exit code that is settled.
+
+    Closing a loop waits for its look-ups, and a name server may not answer for minutes.
+    """
+    if isinstance(sys.stderr, terminal.Unblocked):  # else another program runs a side in itself
+        late = threading.Timer(seconds, _leave, [code])
+        late.daemon = True
+        late.start()
 
 
 def exit_code_of(outcome: Ending | BaseException) -> int:
@@ -230,13 +276,12 @@ async def _until_stopped(manager: Shell, directory: Path) -> Ending:
         now_s=loop.time,
         later=loop.call_later,
     )
-    stop_request.forget_old(directory)
     with on_stop_signals(loop, stopper.on_signal):
-        following = asyncio.create_task(stop_request.follow(directory, stopper.request))
+        following = stop_request.Following(directory, stopper.request)
         try:
             ending = await manager.run()
         finally:
-            following.cancel()
+            following.end()
     # What is done keeps its exit code, whatever comes while links and loop are being closed.
     end_at_signals(partial(_leave, exit_code_of(ending)))
     return ending
@@ -329,7 +374,7 @@ async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
     patience, log = Patience(config, host, messenger), Log()
 
     async def connect() -> list[str]:
-        return messenger.connect()
+        return await in_thread(messenger.connect, "connect")
 
     async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
         return await _reached(config, _credentials(config), clock, budget)
@@ -494,8 +539,9 @@ def _calm_collector() -> None:
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
 
 
-def _leave(code: int) -> None:
-    logging.shutdown()  # what is still held back
+def _leave(code: int) -> NoReturn:
+    flush_logging()  # what is still held back
+    terminal.flush()
     os._exit(code)
 
 

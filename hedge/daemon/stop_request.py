@@ -7,8 +7,10 @@ already got is no impatient person.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,12 +103,28 @@ def forget_old(directory: Path) -> None:
         return  # there is none
 
 
-async def follow(directory: Path, request: Callable[[], None]) -> None:
-    """Look for the file until cancelled; take each one away and ask for a stop."""
-    while True:
-        if taken(directory):
-            request()
-        await asyncio.sleep(POLL_S)
+class Following:
+    """Looks for the file in a thread of its own: a disk that hangs holds up nothing else."""
+
+    def __init__(self, directory: Path, request: Callable[[], None]) -> None:
+        """Begin, inside a running loop; `request` is called there for each file."""
+        self._directory = directory
+        self._request = request
+        self._loop = asyncio.get_running_loop()
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, name="stop-file", daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        forget_old(self._directory)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing to stop
+            while not self._ended.is_set():
+                if taken(self._directory):
+                    self._loop.call_soon_threadsafe(self._request)
+                self._ended.wait(POLL_S)
 
 
 def taken(directory: Path) -> bool:

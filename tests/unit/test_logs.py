@@ -1,7 +1,11 @@
 """The log: one line per event, local time with offset, no secrets."""
 
 import logging
+import os
 import re
+import select
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,8 +16,17 @@ import pytest
 
 from hedge.config.schema import LoggingConfig, Secret
 from hedge.core.amounts import Side
-from hedge.daemon.logs import Log, close_logging, line, setup_logging, shown
-from tests.waiting import eventually
+from hedge.daemon import logs
+from hedge.daemon.logs import (
+    Log,
+    close_logging,
+    flush_logging,
+    line,
+    log_problem,
+    setup_logging,
+    shown,
+)
+from tests.waiting import eventually, eventually_sync
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} \[(\w+)\] (.*)")
 
@@ -29,6 +42,12 @@ def _closed() -> Iterator[None]:
 
 def lines_of(path: Path) -> list[tuple[str, str]]:
     """Return level and text of every line; each must have the format."""
+    flush_logging()
+    return lines_in(path)
+
+
+def lines_in(path: Path) -> list[tuple[str, str]]:
+    """Return the same of what is in the file already."""
     found = []
     for text in path.read_text(encoding="utf-8").splitlines():
         match = STAMP.fullmatch(text)
@@ -93,6 +112,7 @@ def test_secrets_are_hidden_even_in_others_texts(tmp_path: Path) -> None:
     logging.getLogger("library").warning("login with %s failed", "abcdef123456")
     error = ValueError("key abcdef123456 x")
     Log().exception("broken", error)
+    flush_logging()
     text = path.read_text(encoding="utf-8")
     assert "abcdef123456" not in text
     assert "login with *** failed" in text
@@ -105,6 +125,7 @@ def test_a_full_log_is_rotated(tmp_path: Path) -> None:
     log = Log()
     for _ in range(25):
         log.info("x", filler="y" * 100_000)
+        flush_logging()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.log", "m.log.1"]
     assert path.stat().st_size < 1_200_000
 
@@ -116,6 +137,7 @@ def test_setting_up_again_replaces(tmp_path: Path, capsys: pytest.CaptureFixture
     path = setup_logging(settings, "m")
     Log().info("once")
     assert len(lines_of(path)) == 1
+    flush_logging()
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("once") == 1
@@ -130,20 +152,20 @@ def test_the_level_is_obeyed(tmp_path: Path) -> None:
 
 
 async def test_routine_lines_are_written_a_moment_later(tmp_path: Path) -> None:
-    """In a running loop they wait, in order, for the timer; a warning writes everything at once."""
+    """In a running loop they wait, in order, for the timer; a warning has everything written."""
     path = setup_logging(LoggingConfig(dir=str(tmp_path), console=False), "m")
     log = Log()
     log.info("one", n=1)
     log.info("two")
-    assert lines_of(path) == []
-    await eventually(lambda: len(lines_of(path)) == 2)
+    assert lines_in(path) == []
+    await eventually(lambda: len(lines_in(path)) == 2)
     log.info("three")
     log.warning("four")
     told = [("INFO", "one n=1"), ("INFO", "two"), ("INFO", "three"), ("WARNING", "four")]
-    assert lines_of(path) == told
+    eventually_sync(lambda: lines_in(path) == told)  # the loop stands still meanwhile
     log.info("five")
     close_logging()
-    assert lines_of(path) == [*told, ("INFO", "five")]
+    assert lines_in(path) == [*told, ("INFO", "five")]
 
 
 async def test_a_held_line_keeps_the_time_of_its_event(tmp_path: Path) -> None:
@@ -153,7 +175,113 @@ async def test_a_held_line_keeps_the_time_of_its_event(tmp_path: Path) -> None:
     Log().info("early")
     time.sleep(0.05)  # noqa: ASYNC251  the loop is to be late
     Log().warning("late")
+    flush_logging()
     early, late = path.read_text(encoding="utf-8").splitlines()
     moments = [datetime.strptime(line[:28], "%Y-%m-%d %H:%M:%S.%f%z") for line in (early, late)]
     assert abs(moments[0].timestamp() - before) < 0.03
     assert (moments[1] - moments[0]).total_seconds() >= 0.045
+
+
+# --- what keeps a line from its place ---------------------------------------------------------
+
+
+def quiet(folder: Path) -> LoggingConfig:
+    return LoggingConfig(dir=str(folder), console=False)
+
+
+def test_a_log_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    """`mv` under a running daemon: what comes after it is in the new file."""
+    path = setup_logging(quiet(tmp_path), "m")
+    Log().info("one")
+    flush_logging()
+    path.rename(tmp_path / "old")
+    Log().info("two")
+    assert lines_of(path) == [("INFO", "two")]
+    assert lines_in(tmp_path / "old") == [("INFO", "one")]
+
+
+def test_a_log_is_there_again_without_a_line(tmp_path: Path) -> None:
+    """`rm -rf logs` on a quiet daemon: directory and file are back within seconds."""
+    folder = tmp_path / "deep" / "logs"
+    path = setup_logging(quiet(folder), "m")
+    shutil.rmtree(folder.parent)
+    eventually_sync(path.exists)
+    Log().info("two")
+    assert lines_of(path) == [("INFO", "two")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to offer")
+def test_a_full_disk_is_said_once_and_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines wait; once there is room they are written, and the problem is over."""
+    path = tmp_path / "m.log"
+    path.symlink_to("/dev/full")
+    setup_logging(quiet(tmp_path), "m")
+    for number in range(3):
+        Log().warning("line", number=number)
+    eventually_sync(lambda: "No space left on device" in log_problem())
+    assert str(path) in log_problem()
+    path.unlink()
+    eventually_sync(lambda: not log_problem())
+    assert lines_of(path) == [("WARNING", f"line number={number}") for number in range(3)]
+    assert capsys.readouterr().err.count("cannot be written") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_without_a_reader_stops_nothing(tmp_path: Path) -> None:
+    """Opening it would wait indefinitely; a reader that comes gets the lines."""
+    path = tmp_path / "m.log"
+    os.mkfifo(path)
+    setup_logging(quiet(tmp_path), "m")
+    Log().info("one")
+    assert str(path) in log_problem()
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        Log().info("two")
+        assert select.select([reader], [], [], 5)[0]
+        assert b"one" in os.read(reader, 4096)
+    finally:
+        close_logging()
+        os.close(reader)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_log_that_hangs_is_named_and_ends_with_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FIFO whose reader does not read is a disk that hangs: write(2) does not return."""
+    monkeypatch.setattr(logs, "HANGS_S", 0.1)
+    path = tmp_path / "m.log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        setup_logging(quiet(tmp_path), "m")
+        for _ in range(200):
+            Log().warning("line", filler="x" * 1000)
+        eventually_sync(lambda: "has taken nothing" in log_problem())
+        close_logging()
+    finally:
+        os.close(reader)
+
+
+def test_a_place_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    """A person wrote it: the start says so."""
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        setup_logging(quiet(tmp_path / "file" / "logs"), "m")
+
+
+def test_a_held_terminal_keeps_no_line_out_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a queue of its own."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        path = setup_logging(LoggingConfig(dir=str(tmp_path), console=True), "m")
+        for number in range(300):
+            Log().warning("line", number=number, filler="x" * 1000)
+        eventually_sync(lambda: len(lines_in(path)) == 300)
+        os.close(reader)  # what waits for it ends
+        close_logging()

@@ -13,7 +13,7 @@ from hedge.config.schema import AccountConfig, AccountsConfig, Config, SafetyCon
 from hedge.daemon import startup as launch
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.logs import close_logging
+from hedge.daemon.logs import close_logging, flush_logging
 from hedge.errors import (
     AccountKeyError,
     AlreadyRunningError,
@@ -109,6 +109,7 @@ def test_the_sentence_goes_to_the_terminal_and_to_the_log(
     error = AlreadyRunningError("another main_B.py runs")
     assert run_with(monkeypatch, config_file, group(group(error))) == 6
     assert capsys.readouterr().err == "main_B: another main_B.py runs\n"
+    flush_logging()
     log = (tmp_path / "logs" / "main_B.log").read_text()
     assert 'exit code=6 reason="another main_B.py runs"' in log
 

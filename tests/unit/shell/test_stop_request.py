@@ -72,13 +72,13 @@ def test_a_request_by_file_is_a_first_one_only() -> None:
 async def test_a_file_asks_once_and_is_gone(tmp_path: Path) -> None:
     """Written again it asks again, which changes nothing at the stopper."""
     asked = asyncio.Event()
-    following = asyncio.create_task(stop_request.follow(tmp_path, asked.set))
+    following = stop_request.Following(tmp_path, asked.set)
     for _ in range(2):
         asked.clear()
         stop_request.ask(tmp_path)
         await asyncio.wait_for(asked.wait(), 5)
         assert not stop_request.taken(tmp_path)
-    following.cancel()
+    following.end()
 
 
 @pytest.mark.parametrize(("age_s", "stays"), [(-3600.0, False), (3600.0, True)])

@@ -1,0 +1,160 @@
+"""The terminal of a program that must not wait for it: what is printed goes through a writer.
+
+`unblock` puts stand-ins in the place of `sys.stdout` and `sys.stderr`, so that nothing in the
+process that prints (our own sentences, a library's warning, a traceback) can be held by Ctrl-S.
+"""
+
+import contextlib
+import io
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from hedge.daemon.line_writer import LineWriter
+
+FLUSH_S = 1.0
+"""So long does the end of a process wait for a terminal that takes nothing."""
+_ASK_AGAIN_S = 1.0
+
+
+class StreamSink:
+    """A terminal, a pipe or a file that was opened for us: it is written to, and never closed.
+
+    One whose reader went away is no reason to stop: what is written to it is lost.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to what is behind `stream`, passing by its buffer and the lock of that."""
+        self._stream = stream
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)
+        self._raw: Any = raw if isinstance(raw, io.RawIOBase) else None
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def encode(self, text: str) -> bytes:
+        """Put a text into bytes; no character that the terminal does not know ends the program."""
+        return text.encode(self._encoding, "backslashreplace")
+
+    def write(self, data: bytes) -> int:
+        """Write some of it."""
+        try:
+            if self._raw is None:  # a stand-in without a file: it holds nothing up
+                self._stream.write(data.decode(self._encoding))
+                self._stream.flush()
+                return len(data)
+            written = self._raw.write(data)
+        except (OSError, ValueError):  # its reader is gone, or it is closed
+            return len(data)
+        if written is None:  # another program that shares it has made it non-blocking
+            select.select([], [self._raw], [], _ASK_AGAIN_S)
+            return 0
+        return int(written)
+
+    def look(self) -> None:
+        """A terminal needs no care."""
+
+
+class Unblocked(io.TextIOBase):
+    """Stands for a stream of the process; a line is put into the writer once it is whole."""
+
+    def __init__(self, stream: TextIO, writer: LineWriter) -> None:
+        """`writer` writes to `stream`, perhaps beside another one for the same terminal."""
+        self.stream = stream
+        self.writer = writer
+        self._part = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The terminal's own."""
+        return self.stream.encoding
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Take a text; it never waits."""
+        self._part += text
+        if "\n" in self._part:
+            whole, _, self._part = self._part.rpartition("\n")
+            self._put(f"{whole}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Give a line that is not whole to the writer too."""
+        part, self._part = self._part, ""
+        if part:
+            self._put(part)
+
+    def isatty(self) -> bool:
+        """Whether a terminal is behind it."""
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor behind it."""
+        return self.stream.fileno()
+
+    def _put(self, text: str) -> None:
+        self.writer.put(text, urgent=True)
+        self.writer.wake()
+
+
+def writer_for(stream: TextIO) -> LineWriter:
+    """Return the writer behind a stream, a new one for a stream that has none."""
+    if isinstance(stream, Unblocked):
+        return stream.writer
+    return LineWriter(StreamSink(stream), name="terminal", say_dropped=_dropped_here)
+
+
+def unblock() -> None:
+    """Let nothing that this process prints wait for its terminal any more."""
+    if isinstance(sys.stderr, Unblocked):
+        return
+    if hasattr(signal, "SIGTTOU"):  # `stty tostop`: a line from the background would stop us
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    writers: dict[object, LineWriter] = {}
+    for name in ("stdout", "stderr"):
+        stream: TextIO | None = getattr(sys, name)
+        if stream is None:  # it was closed before we began
+            continue
+        place = _place_of(stream)
+        if place not in writers:
+            writers[place] = writer_for(stream)
+        setattr(sys, name, Unblocked(stream, writers[place]))
+
+
+def flush(wait_s: float = FLUSH_S) -> None:
+    """Write what was printed, waiting at most so long."""
+    until_s = time.monotonic() + wait_s
+    streams = list(_unblocked())
+    for stream in streams:
+        stream.flush()
+    for mark in [stream.writer.mark() for stream in streams]:
+        mark.wait(until_s - time.monotonic())
+
+
+def held_s() -> float:
+    """How long the terminal has taken nothing, 0 while it does."""
+    return max((stream.writer.busy_s for stream in _unblocked()), default=0.0)
+
+
+def _unblocked() -> Iterator[Unblocked]:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, Unblocked):
+            yield stream
+
+
+def _place_of(stream: TextIO) -> object:
+    """Name the file behind a stream: two descriptors of one terminal are one place."""
+    with contextlib.suppress(OSError, ValueError):
+        status = os.fstat(stream.fileno())
+        return status.st_dev, status.st_ino, status.st_rdev
+    return id(stream)
+
+
+def _dropped_here(count: int) -> str:
+    return f"({count} lines dropped here: the terminal did not take them)\n"

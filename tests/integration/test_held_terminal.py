@@ -1,0 +1,104 @@
+"""What a terminal, a pipe or a log can do to the daemons: it never stops the hedging."""
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_pair_by_hand import fill
+from tests.waiting import eventually
+from tests.world.pair import NAMES, ROOT, Pair
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+END_S = 8.0
+
+
+class Terminal:
+    """A terminal that is read until it is held, as by Ctrl-S, and never again."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = pty.openpty()
+
+    def read(self) -> None:
+        """Read what is there, so that a start is not stopped by it."""
+        os.set_blocking(self.reader, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.reader, 65536):
+                pass
+
+    def hold(self) -> None:
+        """Fill it, through a descriptor of our own: the program's stays a blocking one."""
+        own = os.open(os.ttyname(self.writer), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(own, b"x" * 512):
+                pass
+        os.close(own)
+
+    def close(self) -> None:
+        for end in (self.reader, self.writer):
+            os.close(end)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A terminal of ours."""
+    made = Terminal()
+    yield made
+    made.close()
+
+
+@contextlib.contextmanager
+def program(terminal: Terminal, *command: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a program on a terminal."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=terminal.writer,
+        stderr=terminal.writer,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def beats_on(pair: Pair) -> None:
+    """Wait until B's heartbeat has gone on by two."""
+    first = (await pair.key(NAMES.ready_b) or {}).get("beat", -1)
+
+    async def later() -> bool:
+        return int((await pair.key(NAMES.ready_b) or {}).get("beat", -1)) >= first + 2
+
+    await pair.until(later, "two more heartbeats of B", 10)
+
+
+async def test_b_hedges_and_ends_with_a_held_terminal(tmp_path: Path, terminal: Terminal) -> None:
+    """Fills are hedged, the heartbeat goes on, the file has every line, SIGTERM ends B."""
+    async with Pair(tmp_path) as pair:
+        config = str(pair.config_of("b", logging__console=True))
+        with program(terminal, "main_B.py", "--config", config) as b:
+
+            async def is_ready() -> bool:
+                terminal.read()
+                return bool((await pair.key(NAMES.ready_b) or {}).get("ready"))
+
+            await pair.until(is_ready, "B ready", 25)
+            terminal.hold()
+            for side, position in (("buy", "-0.0100"), ("buy", "-0.0200"), ("sell", "-0.0100")):
+                await pair.publish(NAMES.account_a_filled, fill("0.0100", side))
+                await pair.until_position_b(position, 10)
+            await beats_on(pair)
+            log = tmp_path / "logs" / "main_B.log"
+            await eventually(lambda: log.read_text().count("hedged side") == 3, 5, "every line")
+            b.send_signal(signal.SIGTERM)
+            await eventually(lambda: b.poll() is not None, END_S, "the end of B")
