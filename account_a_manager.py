@@ -55,7 +55,7 @@ from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
 from hedge.daemon.refusals import BY_HAND, NOT_FRESH
-from hedge.daemon.send_outcome import outcome_of
+from hedge.daemon.send_outcome import not_sent, outcome_of
 from hedge.errors import ExchangeUnreachableError
 from hedge.exchange.fence import Fenced
 from hedge.exchange.outcome import Outcome
@@ -535,8 +535,10 @@ class AccountAManager(Shell):
             closing=order.closing,
         )
         request = maker_request(self.parts, order)
-        if not order.closing:
-            left_markets.keep_order(self.parts, request)
+        if not order.closing and not await left_markets.keep_order(self.parts, request):
+            unkept = not_sent(f"its record cannot be stored: {self.parts.host.problem}")
+            self.post(Answered(Pending.PLACE, order.client_order_index, unkept))
+            return
         await self._send(
             Pending.PLACE, order, lambda: self.parts.sender.order(request, order.nonce)
         )

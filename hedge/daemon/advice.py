@@ -21,6 +21,7 @@ _ADVICE: Mapping[str, str] = {
     "position_limit": "Wait until A has reduced itself (after `strategy.force_close_timeout`), or"
     " raise `safety.max_position_base_amount` and start again",
     "restart_loop": "Find in the log why the daemon ends, and cure that",
+    "state_not_writable": "Make room on the disk of `state.dir`, or correct the directory's owner",
     "unexpected_short": "Check on Lighter why account A is short",
     "unexplained_position": "Compare both positions on Lighter with what the pair should hold",
     "views_differ": "Compare account A's position on Lighter with both numbers",

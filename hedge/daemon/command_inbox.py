@@ -24,12 +24,16 @@ class CommandInbox:
     def __init__(
         self, parts: Parts, side: str, origin: OriginKeeper, obey: Callable[[Command], str]
     ) -> None:
-        """Know of none yet; `obey` performs one and returns its outcome, in words."""
+        """Know of none yet; `obey` performs one and returns its outcome, in words.
+
+        Where it returns "" the outcome comes later, by `answer`.
+        """
         self._parts = parts
         self._side = side
         self._origin = origin
         self._obey = obey
         self._done: dict[str, tuple[int, str]] = {}
+        self._begun: set[str] = set()
 
     @property
     def acks(self) -> tuple[tuple[str, str], ...]:
@@ -40,16 +44,20 @@ class CommandInbox:
 
     def take(self, command: Command | None) -> bool:
         """Take what stands in Redis; whether there is a new outcome to be shown."""
-        if command is None or command.id in self._done:
+        if command is None or command.id in self._done or command.id in self._begun:
             return False
         word = self._judge(command)
-        if not word:
-            return False
+        if word:
+            self.answer(command.id, word)
+        return command.id in self._done
+
+    def answer(self, command_id: str, word: str) -> None:
+        """Note the outcome of a command."""
+        self._begun.discard(command_id)
         now_ms = self._parts.clock.now_ms()
         for old in [id_ for id_, (at, _) in self._done.items() if at < now_ms - _KEPT_MS]:
             del self._done[old]
-        self._done[command.id] = (now_ms, word)
-        return True
+        self._done[command_id] = (now_ms, word)
 
     def _judge(self, command: Command) -> str:
         """Obey it if it is for this daemon; "" where it is not."""
@@ -61,4 +69,5 @@ class CommandInbox:
         if not self._origin.was_sent_within(beat, LIFE_MS):
             return VOID
         self._parts.log.warning("command", command=command.command, id=command.id)
+        self._begun.add(command.id)
         return self._obey(command)

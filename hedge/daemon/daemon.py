@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -99,7 +100,13 @@ class Shell(ABC):
             ),
         )
         self.halts = HaltKeeper(
-            parts, self.side, self.outbox, self.origin, self.on_halt, self.on_release
+            parts,
+            self.side,
+            self.outbox,
+            self.origin,
+            self.on_halt,
+            self.on_release,
+            partial(self.look_now, speak=True),
         )
         self.halts.on_unsaid = self._say_unsaid
         self.commands = CommandInbox(parts, self.side, self.origin, self._obey)
@@ -229,7 +236,9 @@ class Shell(ABC):
     async def run(self) -> Ending:
         """Run until stopped; return how it ended. Raises HedgeError for what a person must fix."""
         self._ended = asyncio.get_running_loop().create_future()
-        self.halts.load()
+        raised = self.halts.load()
+        if raised is not None:
+            self.voice.say("halted", raised.reason, raised.detail)
         async with self._crew:
             for name, work in self._loops():
                 self.spawn(name, work)
@@ -495,11 +504,15 @@ class Shell(ABC):
             self._speak = True
 
     def _obey(self, command: Command) -> str:
-        """Perform a command; return its outcome, in words."""
+        """Perform a command; return its outcome, in words, "" where it comes later."""
         if command.command != RESUME:
             return self.on_command(command)
-        done = self.halts.release(command.halts, forced=command.forced, note=command.note)
-        return "released" if done else "not released: the state directory cannot be written"
+
+        def answer(why_not: str) -> None:
+            self.commands.answer(command.id, f"not released: {why_not}" if why_not else "released")
+
+        self.halts.release(command.halts, forced=command.forced, note=command.note, answer=answer)
+        return ""
 
     def _complete(self, ready: Ready) -> Ready:
         """Add to a heartbeat what both sides say: the halts, the releases, the acknowledgements."""

@@ -25,8 +25,12 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Lock the file, making it if needed; whether that worked. Raises OSError."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Lock the file, making it if needed; whether that worked. Raises OSError.
+
+        One that is there and cannot be written, as on a read-only disk, is locked all the same,
+        without the name of its holder.
+        """
+        descriptor = _opened(self.path, os.O_CREAT)
         for _ in range(_TRIES):
             if _try_lock(descriptor):
                 self._descriptor = descriptor
@@ -47,7 +51,7 @@ class FileLock:
 def is_held(path: Path) -> bool:
     """Whether a process has the lock on this file. Raises OSError where that cannot be asked."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = _opened(path)
     except FileNotFoundError:
         return False
     try:
@@ -66,6 +70,17 @@ def holder_of(path: Path) -> int | None:
     with path.open("rb") as file:
         found = _HOLDER.search(file.read(_HOLDER_BYTES).decode("ascii", "replace"))
     return int(found[1]) if found is not None else None
+
+
+def _opened(path: Path, flags: int = 0) -> int:
+    """Open a file for locking, if need be only for reading. Raises OSError."""
+    try:
+        return os.open(path, os.O_RDWR | flags, 0o600)
+    except OSError as error:
+        try:
+            return os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            raise error from None
 
 
 def _sign(descriptor: int) -> None:

@@ -7,6 +7,7 @@ until a person releases it, and a release stays for good.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hedge.bus.port import StateSnapshot
 from hedge.daemon.context import Parts
@@ -14,6 +15,9 @@ from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.wire.control import Halt, Halts
 from hedge.wire.messages import BHedgeFailed
+
+RELEASE_MS = 3000
+"""So long does a person's release wait for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,15 @@ class Release:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A person's release that is not on the disk yet, and until when that is waited for."""
+
+    ids: tuple[str, ...]
+    until_ms: int
+    answer: Callable[[str], None]
+
+
 class HaltKeeper:
     """Keeps file, key, heartbeats and core in agreement."""
 
@@ -40,19 +53,26 @@ class HaltKeeper:
         origin: OriginKeeper,
         on_halt: Callable[[Halt], None],
         on_release: Callable[[Release], None],
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """Know of no halt yet; `on_halt` and `on_release` hear of each halt once."""
+        """Know of no halt yet; `on_halt` and `on_release` hear of each halt once.
+
+        `on_change` hears of a release that has come to count between two looks.
+        """
         self._parts = parts
         self._side = side
         self._outbox = outbox
         self._origin = origin
         self._on_halt = on_halt
         self._on_release = on_release
+        self._on_change = on_change
         self._sets = Halts()
-        self._kept: Halts | None = None
+        self._wanted = Halts()
         self._told: dict[str, Halt] = {}
         self._asked: set[str] = set()
-        self._words: tuple[bool, str] = (False, "")
+        self._words: dict[str, tuple[bool, str]] = {}
+        self._waiting: list[_Waiting] = []
+        self._is_taking = False
         self._is_publishing = False
         self._raised = 0
         self.on_unsaid: Callable[[Halt], None] = lambda _: None
@@ -70,14 +90,23 @@ class HaltKeeper:
         """The released ids for a heartbeat: the newest, and each that is shown in force."""
         return self._sets.told(self._asked)
 
-    def load(self) -> None:
-        """Come up halted if this host's file says so, or cannot be read."""
-        self._sets = self._kept = self._parts.host.read_halts()
+    def load(self) -> Halt | None:
+        """Come up halted if this host's file says so, or cannot be read, or be written to.
+
+        Returns the halt that is raised for that last one, where it is new.
+        """
+        self._sets = self._wanted = self._parts.host.read_halts()
         for halt in self._sets.in_force:
             log = self._parts.log
             log.error("halted_since_before", id=halt.id, reason=halt.reason, detail=halt.detail)
             self._told[halt.id] = halt
             self._on_halt(halt)
+        why = self._parts.host.unwritable
+        if not why or not self.halt("state_not_writable", why):
+            return None
+        raised = self._sets.in_force[-1]
+        self._on_halt(raised)
+        return raised
 
     # --- what others show
 
@@ -88,13 +117,23 @@ class HaltKeeper:
         self._take(self._sets.union(shown))
         if self._sets.adds_to(snapshot.halts):
             self._publish()
+        now_ms = self._parts.clock.now_ms()
+        if any(now_ms >= one.until_ms for one in self._waiting):
+            self._refuse("it has not answered yet")
 
-    def release(self, ids: tuple[str, ...], *, forced: bool, note: str) -> bool:
-        """Release these halts by a person's word; whether it is on the disk, and counts."""
-        self._words = (forced, note)
+    def release(
+        self, ids: tuple[str, ...], *, forced: bool, note: str, answer: Callable[[str], None]
+    ) -> None:
+        """Release these halts by a person's word.
+
+        `answer` gets "" once that is on the disk, and counts, else why it is not released: then it
+        is forgotten, so that no halt ends hours later by a word of which that was said.
+        """
+        self._words |= dict.fromkeys(ids, (forced, note))
+        until_ms = self._parts.clock.now_ms() + RELEASE_MS
+        self._waiting.append(_Waiting(ids, until_ms, answer))
         self._take(self._sets.union(Halts(released=ids)))
-        self._publish()
-        return set(ids) <= set(self._sets.released)
+        self._answer_released()
 
     def settle(self) -> None:
         """Tell the manager of each halt and each release since the last time."""
@@ -102,7 +141,6 @@ class HaltKeeper:
         new = [halt for id_, halt in in_force.items() if id_ not in self._told]
         gone = [halt for id_, halt in self._told.items() if id_ not in in_force]
         self._told = in_force
-        (forced, note), self._words = self._words, (False, "")
         for halt in new:
             log = self._parts.log
             log.error("halted", side=halt.side, reason=halt.reason, detail=halt.detail)
@@ -110,6 +148,7 @@ class HaltKeeper:
             if not halt.id.startswith(("a-", "b-")):
                 self.on_unsaid(halt)
         for halt in gone:
+            forced, note = self._words.pop(halt.id, (False, ""))
             self._parts.log.warning(
                 "released", id=halt.id, reason=halt.reason, forced=forced, note=note
             )
@@ -118,7 +157,7 @@ class HaltKeeper:
     # --- what this side raises
 
     def raise_halt(self, reason: str, detail: str) -> bool:
-        """Halt from this side, in the file before anything else; whether it is a new halt.
+        """Halt from this side, which holds at once, written or not; whether it is a new halt.
 
         While one of this side with the same reason and detail is in force it is that one.
         """
@@ -165,18 +204,55 @@ class HaltKeeper:
     # --- inside
 
     def _take(self, sets: Halts) -> None:
-        """Keep both sets, on the disk first: a release that is not there does not count yet.
+        """Keep both sets: a halt holds at once, a release counts once it is on the disk.
 
-        A halt holds whether it could be written or not; both are tried again at the next look.
+        What could not be written yet the host tries again until it is.
         """
-        if sets is self._sets and sets is self._kept:
+        self._sets = self._sets.union(Halts(halts=sets.halts))
+        wanted = self._wanted.union(sets)
+        if wanted != self._wanted:
+            self._keep(wanted)
+
+    def _keep(self, wanted: Halts) -> None:
+        self._wanted = wanted
+        self._is_taking = True
+        try:
+            self._parts.host.keep_halts(wanted, partial(self._on_kept, wanted))
+        finally:
+            self._is_taking = False
+
+    def _on_kept(self, sets: Halts, is_kept: bool) -> None:  # noqa: FBT001  a `Done`
+        """Let releases that are on the disk count; answer who waits for that."""
+        if not is_kept:
+            self._refuse(self._parts.host.problem)
             return
-        if sets == self._kept:
-            self._sets = sets
-        elif self._parts.host.write_halts(sets):
-            self._sets = self._kept = sets
-        else:
-            self._sets = self._sets.union(Halts(halts=sets.halts))
+        known, self._sets = self._sets, self._sets.union(sets)
+        if self._is_taking or self._sets == known:
+            return  # else it comes later than the look that asked for it
+        self._answer_released()
+        self.settle()
+        self._publish()
+        self._on_change()
+
+    def _answer_released(self) -> None:
+        released = set(self._sets.released)
+        done = [one for one in self._waiting if released.issuperset(one.ids)]
+        self._waiting = [one for one in self._waiting if one not in done]
+        for one in done:
+            self._publish()
+            one.answer("")
+
+    def _refuse(self, why: str) -> None:
+        """Forget the releases that wait for the disk."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        self._keep(self._sets)
+        for one in waiting:
+            for id_ in one.ids:
+                self._words.pop(id_, None)
+            one.answer(f"the state directory cannot be written: {why}")
+        self._on_change()
 
     def _shown_in_force(self, snapshot: StateSnapshot) -> tuple[Halt, ...]:
         other = snapshot.ready_b if self._side == "a" else snapshot.ready_a

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import platform
+import queue
 import re
 import secrets
 import sys
@@ -22,6 +23,7 @@ from typing import Any, Self, TypeGuard
 
 from hedge.core.ids import instance_bits
 from hedge.daemon.file_lock import FileLock, holder_of
+from hedge.daemon.file_slots import Done, FileSlots
 from hedge.errors import AlreadyRunningError, ConfigError
 from hedge.wire.codec import MessageRefusedError
 from hedge.wire.control import Halts, parse_halts, unreadable
@@ -33,6 +35,11 @@ _KEY_NAME = re.compile("([0-9]+)-([0-9]+)-([0-9]+)")
 _HALTS = "halt"
 _SECOND_HALT = "halt-behind"
 """Where version 1 kept a halt that had to wait for another one."""
+
+CLOSE_S = 3.0
+"""So long does the end of a process wait for a disk that does not answer."""
+_held_to_the_end: list[FileLock] = []
+"""Locks of directories to which a thread that hangs may still write."""
 
 _ID_BYTES = 6
 _MAX_BRACKETS = 20_000
@@ -58,8 +65,12 @@ class HostState:
         self._former = Path(former_root) / name if former_root else None
         self.host_id = ""
         self.instance = ""
+        self.unwritable = ""
+        """Why nothing could be stored here when it was opened, "" where it could."""
         self._lock: FileLock | None = None
-        self._unkept: set[str] = set()
+        self._files = FileSlots(self.path)
+        self._known: dict[str, dict[str, Any] | None] | None = None
+        self._halts = Halts()
 
     def __enter__(self) -> Self:
         """Lock the directory."""
@@ -85,6 +96,7 @@ class HostState:
         """Lock the directory, making it if needed, and choose this process's instance.
 
         State that lies where an earlier version kept it is moved here first, and that is logged.
+        A directory that is there and cannot be written to is locked all the same: `unwritable`.
 
         Raises:
             AlreadyRunningError: another process has the lock.
@@ -98,7 +110,15 @@ class HostState:
         except OSError as error:
             raise _unusable(self.path, error) from error
         self._lock = _locked(self.path)
+        self._read_all()
         self._identify()
+
+    def _read_all(self) -> None:
+        """Read everything that is stored: from here on a look at it asks no disk."""
+        self._files = FileSlots(self.path)
+        self._known = None
+        self._known = {name: self.read(name) for name in self._names_on_disk()}
+        self._halts = _halts_of(self.path)
 
     def _take_over(self, former: Path) -> None:
         """Move the earlier state here. Raises AlreadyRunningError, ConfigError.
@@ -137,16 +157,25 @@ class HostState:
         _log.warning("state moved from=%s to=%s", former, self.path)
 
     def close(self) -> None:
-        """Let the lock go."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Store what is not stored yet, for a moment at most, and let the lock go.
+
+        Where the disk hangs the end of the process lets it go: a write may still come.
+        """
+        has_ended = self._files.close(CLOSE_S)
+        lock, self._lock, self._known = self._lock, None, None
+        if lock is not None and has_ended:
+            lock.release()
+        elif lock is not None:
+            _held_to_the_end.append(lock)
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return the stored object `name`, None when it is missing or cannot be read.
 
-        What cannot be read is said in the log.
+        What cannot be read is said in the log. The disk is asked only where this is not open.
         """
+        if self._known is not None:
+            found = self._known.get(name)
+            return None if found is None else dict(found)
         path = self.path / f"{name}.json"
         try:
             return _parsed(path.read_text(encoding="utf-8"))
@@ -158,6 +187,11 @@ class HostState:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all stored objects, in order."""
+        if self._known is not None:
+            return tuple(sorted(self._known))
+        return self._names_on_disk()
+
+    def _names_on_disk(self) -> tuple[str, ...]:
         return tuple(sorted(file.stem for file in self.path.glob("*.json")))
 
     def idle_siblings(self) -> tuple["HostState", ...]:
@@ -175,69 +209,68 @@ class HostState:
 
     def exists(self, name: str) -> bool:
         """Whether something is stored under this name, readable or not."""
+        if self._known is not None:
+            return name in self._known
         return os.path.lexists(self.path / f"{name}.json")
 
+    # --- what is kept; the disk is written by another thread, and tried again until it is
+
     def write(self, name: str, value: Mapping[str, Any], *, durable: bool = False) -> None:
-        """Store an object, whole or not at all; `durable` waits until it is on the disk."""
-        self._write_text(name, json.dumps(value, separators=(",", ":")), durable=durable)
+        """Store an object, whole or not at all; `durable`: so that it survives a power cut."""
+        if self._known is not None:
+            self._known[name] = dict(value)
+        self._files.put(name, json.dumps(value, separators=(",", ":")), durable=durable)
 
     def delete(self, name: str) -> None:
-        """Forget a stored object; one that cannot be deleted is said, and is there next time."""
-        path = self.path / f"{name}.json"
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            _log.error("cannot delete %s: %s", path, error.strerror)
+        """Forget a stored object; one that cannot be deleted is said, and tried again."""
+        if self._known is not None:
+            self._known.pop(name, None)
+        self._files.put(name, None)
+
+    async def stored(self, *names: str, wait_s: float) -> bool:
+        """Wait until the newest of these objects are stored, at most so long; whether they are."""
+        return await self._files.stored(names, wait_s)
+
+    def flush(self, wait_s: float = CLOSE_S) -> bool:
+        """Wait until everything is stored, or could not be, at most so long; whether all is."""
+        return self._files.flush(wait_s)
+
+    @property
+    def problem(self) -> str:
+        """Why something is not stored at the moment, "" where all is, or is about to be."""
+        return self._files.problem
 
     def read_halts(self) -> Halts:
         """Return the halts of this host, and what was released; also as version 1 kept them.
 
         What cannot be read is a halt.
         """
-        return _halts_of(self.path)
+        return self._halts if self._known is not None else _halts_of(self.path)
+
+    def keep_halts(self, halts: Halts, done: Done) -> None:
+        """Store both sets so that they survive a power cut.
+
+        `done` is called, in the running loop, with True once they are, with False once they could
+        not be: then they are tried again, until others are given.
+        """
+
+        def stored(is_stored: bool) -> None:  # noqa: FBT001  a `Done`
+            if is_stored:
+                self._halts = halts
+                if self.exists(_SECOND_HALT):
+                    self.delete(_SECOND_HALT)
+            done(is_stored)
+
+        self._files.put(_HALTS, halts.to_json(), durable=True, done=stored)
 
     def write_halts(self, halts: Halts) -> bool:
-        """Store both sets so that they survive a power cut; return whether they are stored."""
-        kept = self._write_text(_HALTS, halts.to_json(), durable=True)
-        if kept and self.exists(_SECOND_HALT):
-            self.delete(_SECOND_HALT)
-        return kept
-
-    def _write_text(self, name: str, text: str, *, durable: bool) -> bool:
-        """Store a text, and return whether it is; a full or read-only disk is said once.
-
-        What is kept here is a copy: the venue knows the books, and Redis the halt.
-        """
+        """Store both sets, and wait for that; return whether they are stored."""
+        answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.keep_halts(halts, answers.put)
         try:
-            self._replace(name, text, durable=durable)
-        except OSError as error:
-            if name not in self._unkept:
-                _log.error("cannot keep %s.json: %s", self.path / name, error.strerror)
-            self._unkept.add(name)
+            return answers.get(timeout=CLOSE_S)
+        except queue.Empty:
             return False
-        self._unkept.discard(name)
-        return True
-
-    def _replace(self, name: str, text: str, *, durable: bool) -> None:
-        target = self.path / f"{name}.json"
-        temporary = self.path / f".{name}.json.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(target)
-        if durable:
-            self._sync_directory()
-
-    def _sync_directory(self) -> None:
-        if sys.platform == "win32":
-            return
-        directory = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
     def _identify(self) -> None:
         known = self.read("host") or {}
@@ -259,6 +292,8 @@ class HostState:
             },
             durable=True,
         )
+        if not self._files.flush(CLOSE_S):
+            self.unwritable = self._files.problem or f"{self.path} does not answer"
 
 
 def _holds_state(directory: Path) -> bool:

@@ -20,6 +20,7 @@ from hedge.errors import ConfigError
 from hedge.exchange.port import ORDER_LIFE_S, OrderElsewhere, OrderRequest, PositionElsewhere
 
 _MARKET, _ORDER, _BOOK = "market", "resting", "book-"
+STORED_S = 1.0
 _SLACK_MS = 5000
 """Signing takes time and clocks differ: an order's end is taken to be that much later."""
 
@@ -63,8 +64,12 @@ def _keep_market(parts: Parts, *, has_left: bool) -> None:
         parts.host.write(_MARKET, value, durable=True)
 
 
-def keep_order(parts: Parts, order: OrderRequest) -> None:
-    """Remember an order of A that is about to rest, and until when it can."""
+async def keep_order(parts: Parts, order: OrderRequest) -> bool:
+    """Remember an order of A that is about to rest, and until when it can; whether that is stored.
+
+    This alone waits for the disk, so long at most: an order without a record could rest under a
+    key or in a market of which the next start knows nothing. It is on no way of a fill.
+    """
     life_ms = (order.life_s or ORDER_LIFE_S) * 1000
     parts.host.write(
         _ORDER,
@@ -78,6 +83,7 @@ def keep_order(parts: Parts, order: OrderRequest) -> None:
             "ends_at_ms": parts.clock.epoch_ms() + life_ms + _SLACK_MS,
         },
     )
+    return await parts.host.stored(_MARKET, _ORDER, wait_s=STORED_S)
 
 
 def forget_order(parts: Parts) -> None:

@@ -3,7 +3,7 @@
 Local time with its offset, a rotated file per daemon, and the terminal, each written by a thread of
 its own: a terminal that is held keeps no line out of the file, and neither holds up the loop. A
 routine line costs some 60 us to format and write, as much as a step between a fill and its hedge:
-inside a running event loop its thread is woken a few ms later, when the hedge is on its way. A
+inside a running event loop its thread is woken 50 ms later, when the hedge is done. A
 warning wakes it at once; the end of the process waits a moment for what is queued.
 """
 
@@ -29,7 +29,7 @@ ROOT = "hedge"
 _PLAIN = re.compile(r"[^\s=\"'\x00-\x1f\x7f\u2028\u2029]+")
 _NOISY = ("redis", "websockets", "aiohttp", "asyncio", "urllib3")
 _SHORTEST_SECRET = 4
-LATER_S = 0.004
+LATER_S = 0.05
 OPEN_S = 2.0
 """So long does a start wait for its log file; one that hangs is written to once it does not."""
 _POLL_S = 0.02

@@ -18,3 +18,8 @@ def outcome_of(result: sent.Outcome, epoch_ms: int) -> Outcome:
             return Outcome(Verdict.REJECTED, code=code, reason=message, refusal=refusal_of(code))
         case sent.Unknown(reason, _, copies, code):
             return Outcome(Verdict.UNKNOWN, copies, code or 0, reason)
+
+
+def not_sent(reason: str) -> Outcome:
+    """Return the outcome of what was never sent."""
+    return Outcome(Verdict.REJECTED, code=0, reason=reason)

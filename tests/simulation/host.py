@@ -1,7 +1,7 @@
 """What a host owns: its clock, its files, its way to Redis and to the exchange."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -99,6 +99,9 @@ class Host:
 class SimHostState:
     """The locked state directory of one key, in memory; stands for `HostState`."""
 
+    unwritable = ""
+    problem = ""
+
     def __init__(self, host: Host, side: str, process: Process, instance: str) -> None:
         self._host, self._side, self._process = host, side, process
         self.host_id = host.host_id
@@ -123,11 +126,15 @@ class SimHostState:
     def read_halts(self) -> Halts:
         return self._host.halts[self._side]
 
-    def write_halts(self, halts: Halts) -> bool:
+    def keep_halts(self, halts: Halts, done: Callable[[bool], None]) -> None:
         if not self._process.dead:
             self._host.halts[self._side] = halts
             self._host.kept_halts[self._side].append(halts)
-        return True
+        done(True)
+
+    async def stored(self, *_names: str, wait_s: float) -> bool:
+        """Every file is written at once."""
+        return wait_s > 0
 
 
 class SimClock:

@@ -276,15 +276,14 @@ class Judge:
         """Keep the ids of the halts that this process has known, and since when."""
         kept = daemon.host.halts[daemon.side].in_force
         known = self._known_halts[daemon] = {halt.id: self._now for halt in kept}
-        write = host.write_halts
+        keep = host.keep_halts
 
-        def write_halts(halts: Halts) -> bool:
-            done: bool = write(halts)
+        def keep_halts(halts: Halts, done: Callable[[bool], None]) -> None:
             for halt in halts.in_force:
                 known.setdefault(halt.id, self._now)
-            return done
+            keep(halts, done)
 
-        host.write_halts = write_halts
+        host.keep_halts = keep_halts
 
     def _say(self, daemon: Daemon, claim: Claim, text: str = "", **named: Any) -> None:
         known_s = self._sight.known_s(self.daemons)

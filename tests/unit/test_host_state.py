@@ -1,17 +1,23 @@
 """The host's own state: one process, one host id, whole files, and halts that are believed."""
 
+import errno
 import itertools
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hedge.core.ids import instance_bits
+from hedge.daemon import file_slots, host_store
 from hedge.daemon.host_store import HostState
 from hedge.errors import AlreadyRunningError, ConfigError
 from hedge.wire.control import UNREADABLE, UNREADABLE_HALT, Halt, Halts
+from tests.waiting import eventually, eventually_sync
 
 HALT = Halt(id="h1", side="a", reason="drift", detail="why", timestamp=1)
 HALTS = Halts(halts=(HALT,))
@@ -71,11 +77,15 @@ def test_objects_are_stored_whole(tmp_path: Path) -> None:
         state.write("book", {"position": -5, "floor": 7})
         state.write("manual", {"lots": 1}, durable=True)
         assert state.read("book") == {"position": -5, "floor": 7}
-        for garbage in ("", "{", "[]", "\x00", "[" * 100_000):
-            (state.path / "book.json").write_text(garbage)
+    for garbage in ("", "{", "[]", "\x00", "[" * 100_000):
+        (state.path / "book.json").write_text(garbage)
+        with host(tmp_path) as state:
             assert state.read("book") is None
+            assert state.read("manual") == {"lots": 1}
+    with host(tmp_path) as state:
         state.delete("book")
         state.delete("book")
+        assert state.flush()
         names = sorted(path.name for path in state.path.iterdir())
     assert names == ["host.json", "lock", "manual.json"]
 
@@ -105,6 +115,7 @@ def test_a_halt_that_cannot_be_read_is_a_halt(tmp_path: Path, garbage: bytes) ->
     """A broken halt file counts as halted and says which file it is."""
     with host(tmp_path) as state:
         (state.path / "halt.json").write_bytes(garbage)
+    with host(tmp_path) as state:
         (halt,) = state.read_halts().in_force
     assert halt.reason == UNREADABLE_HALT
     assert halt.id.startswith(UNREADABLE)
@@ -125,6 +136,7 @@ def test_a_broken_file_is_said_and_counts_as_absent(
     """What cannot be read is no reason to stop: the venue knows the books."""
     with host(tmp_path) as state:
         (state.path / "book-0.json").write_text(text, encoding="utf-8")
+    with host(tmp_path) as state:
         assert state.read("book-0") is None
         assert state.exists("book-0")
         assert "book-0.json" in caplog.text
@@ -134,21 +146,145 @@ def test_a_broken_file_is_said_and_counts_as_absent(
         assert caplog.text == ""
 
 
+def fill_disk(state: HostState, *names: str) -> None:
+    """Let the files of these names find no room."""
+    for name in names:
+        (state.path / f".{name}.json.tmp").symlink_to("/dev/full")
+
+
+def free_disk(state: HostState) -> None:
+    """Let there be room again."""
+    for temporary in state.path.glob(".*.tmp"):
+        temporary.unlink()
+
+
 def test_a_full_disk_is_said_and_ends_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every write fails: the process starts all the same, and says each file once."""
     with host(tmp_path) as state:
         known = state.host_id
-    for name in ("host", "book-0", "halt"):
-        (state.path / f".{name}.json.tmp").symlink_to("/dev/full")
+        assert state.unwritable == ""
+    fill_disk(state, "host", "book-0", "halt")
     with host(tmp_path) as state:
         assert state.host_id == known
+        assert "No space left on device" in state.unwritable
         for _ in range(3):
             state.write("book-0", {"position_lots": 1})
+            assert not state.flush()
+        assert state.read("book-0") == {"position_lots": 1}
         assert not state.write_halts(Halts(halts=(HALT,)))
         assert state.read_halts() == Halts()
+        assert "No space left on device" in state.problem
     assert caplog.text.count("No space left on device") == 3
+    assert "not kept in" in caplog.text
+
+
+def test_what_found_no_room_is_written_once_there_is_some(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The newest value of each file, without another word of the program."""
+    answers: list[bool] = []
+    with host(tmp_path) as state:
+        fill_disk(state, "book-0", "halt")
+        state.write("book-0", {"position_lots": 1})
+        state.write("book-0", {"position_lots": 2})
+        state.keep_halts(HALTS, answers.append)
+        eventually_sync(lambda: answers == [False])
+        assert state.problem
+        free_disk(state)
+        eventually_sync(lambda: answers == [False, True])
+        eventually_sync(lambda: not state.problem)
+        assert json.loads((state.path / "book-0.json").read_text()) == {"position_lots": 2}
+        assert state.read_halts() == HALTS
+    with host(tmp_path) as state:
+        assert state.read_halts() == HALTS
+    assert "kept again" in caplog.text
+
+
+async def test_a_disk_that_hangs_holds_up_no_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written meanwhile is read back at once; the newest is what is stored in the end."""
+    monkeypatch.setattr(file_slots, "HANGS_S", 0.05)
+    monkeypatch.setattr(host_store, "CLOSE_S", 0.05)
+    free, real = threading.Event(), os.fsync
+
+    def hang(descriptor: int) -> None:
+        free.wait(30)
+        real(descriptor)
+
+    answers: list[bool] = []
+    state = host(tmp_path)
+    state.open()
+    monkeypatch.setattr(os, "fsync", hang)
+    state.keep_halts(HALTS, answers.append)
+    for lots in (1, 2):
+        state.write("book-0", {"position_lots": lots})
+    assert state.read("book-0") == {"position_lots": 2}
+    assert not await state.stored("book-0", "halt", wait_s=0.02)
+    await eventually(lambda: "has not answered" in state.problem)
+    state.close()
+    with pytest.raises(AlreadyRunningError):
+        host(tmp_path).open()  # the thread may still write: its lock is held
+    free.set()
+    await eventually(lambda: answers == [True])
+    await eventually((state.path / "book-0.json").exists)
+    assert json.loads((state.path / "book-0.json").read_text()) == {"position_lots": 2}
+
+
+async def test_a_wait_for_files_is_over_once_they_are_stored(tmp_path: Path) -> None:
+    """Or at once, where nothing of them waits."""
+    with host(tmp_path) as state:
+        assert await state.stored("market", "resting", wait_s=0)
+        state.write("market", {"market_index": 1}, durable=True)
+        state.write("resting", {"market_index": 1})
+        assert await state.stored("market", "resting", wait_s=5)
+        assert (state.path / "resting.json").exists()
+        fill_disk(state, "resting")
+        state.write("resting", {"market_index": 2})
+        assert not await state.stored("resting", wait_s=0.02)
+        free_disk(state)
+
+
+def test_a_directory_that_cannot_be_written_is_locked_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that has become read-only: the start goes on, and no second one does."""
+    with host(tmp_path) as state:
+        known = state.host_id
+    real_open, real_path_open = os.open, Path.open
+
+    def read_only(path: Any, flags: int, *more: Any) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real_open(path, flags, *more)
+
+    def path_read_only(path: Path, mode: str = "r", **more: Any) -> Any:
+        if "w" in mode:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real_path_open(path, mode, **more)
+
+    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(Path, "open", path_read_only)
+    with host(tmp_path) as state:
+        assert "Read-only file system" in state.unwritable
+        assert state.host_id == known
+        with pytest.raises(AlreadyRunningError):
+            host(tmp_path).open()
+
+
+def test_without_its_lock_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory in which none can be made has never been used: it is refused."""
+    (tmp_path / "304-280459-4").mkdir()
+    monkeypatch.setattr(os, "open", _refuse)
+    with pytest.raises(ConfigError, match="Read-only file system"):
+        host(tmp_path).open()
+
+
+def _refuse(path: Any, flags: int, *_: Any) -> int:
+    error = errno.EROFS if flags & os.O_CREAT else errno.ENOENT
+    raise OSError(error, os.strerror(error), str(path))
 
 
 def test_what_cannot_be_deleted_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -156,6 +292,7 @@ def test_what_cannot_be_deleted_is_said(tmp_path: Path, caplog: pytest.LogCaptur
     with host(tmp_path) as state:
         (state.path / "book-0.json").mkdir()
         state.delete("book-0")
+        assert not state.flush()
         assert "cannot delete" in caplog.text
 
 
@@ -163,6 +300,7 @@ def test_a_halt_file_that_cannot_be_written_stays_a_halt(tmp_path: Path) -> None
     """Its release is not stored, so it does not count: the safe side."""
     with host(tmp_path) as state:
         (state.path / "halt.json").mkdir()
+    with host(tmp_path) as state:
         (halt,) = state.read_halts().in_force
         assert halt.reason == UNREADABLE_HALT
         assert not state.write_halts(Halts(released=(halt.id,)))

@@ -313,6 +313,11 @@ class Bench:
     def host(self) -> HostState:
         return self.parts.host
 
+    def on_disk(self) -> HostState:
+        """Return what another process would read from the disk now."""
+        self.host.flush()
+        return HostState(self.root, *self.host.key)
+
     def restart(self) -> Parts:
         """Come back as a new process of this host."""
         self.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -410,11 +411,13 @@ async def test_a_full_disk_does_not_end_the_bookkeeping(
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(books.bench.host, "_replace", full)
+    host = books.bench.host
+    monkeypatch.setattr(Path, "replace", full)
     await books.prove()
     for order in range(1, 4):
         books.see(books.venue.fill(10, order))
         books.keeper.save()
+        assert not host.flush()
     assert books.net == 30
     assert len([line for line in caplog.messages if "No space left" in line]) == 1
 

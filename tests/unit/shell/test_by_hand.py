@@ -67,6 +67,7 @@ def test_a_file_of_the_version_before_is_read_or_counts_as_open(
 ) -> None:
     """What cannot be read may have been any amount."""
     (hosts[0].host.path / "manual-0.json").write_text(kept)
+    hosts[0].restart()
     assert ByHand(hosts[0].parts).was_open is is_open
 
 

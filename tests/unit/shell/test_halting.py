@@ -1,11 +1,17 @@
 """Halts and releases are sets: what any copy shows is taken, kept on disk and shown in turn."""
 
+import asyncio
+import errno
+import os
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hedge.bus.port import StateSnapshot
-from hedge.daemon.halt import HaltKeeper, Release
+from hedge.daemon.halt import RELEASE_MS, HaltKeeper, Release
 from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.wire.control import UNREADABLE_HALT, Halt, Halts
@@ -41,7 +47,10 @@ class Keeper:
         parts, side = self.bench.parts, self.bench.side
         self.outbox = Outbox(parts)
         origin = OriginKeeper(parts, side)
-        self.keeper = HaltKeeper(parts, side, self.outbox, origin, self.halts, self.releases)
+        self.changes = Calls()
+        self.keeper = HaltKeeper(
+            parts, side, self.outbox, origin, self.halts, self.releases, self.changes
+        )
         self.keeper.load()
 
     def restart(self) -> None:
@@ -57,8 +66,21 @@ class Keeper:
         """Read Redis as the manager does, and write what comes of it."""
         snapshot = StateSnapshot(halts=self.bench.bus.halts)
         self.keeper.hear(replace(snapshot, **shown))  # type: ignore[arg-type]
+        await self.stored()
         self.keeper.settle()
         await self.written()
+
+    async def stored(self) -> None:
+        """Let the disk be written, and hear of it."""
+        self.bench.host.flush()
+        await asyncio.sleep(0)
+
+    async def release(self, ids: tuple[str, ...], note: str = "", *, forced: bool = False) -> str:
+        """Release halts as a person's command does; return why they are not released, or ""."""
+        answers: list[str] = []
+        self.keeper.release(ids, forced=forced, note=note, answer=answers.append)
+        await eventually(lambda: answers, what="an answer")
+        return answers[0]
 
     async def halt(self, reason: str) -> None:
         """Halt as the manager does."""
@@ -71,7 +93,7 @@ class Keeper:
 
     @property
     def in_file(self) -> list[str]:
-        return [halt.reason for halt in self.bench.host.read_halts().in_force]
+        return [halt.reason for halt in self.bench.on_disk().read_halts().in_force]
 
     @property
     def in_redis(self) -> list[str]:
@@ -89,9 +111,10 @@ async def test_without_a_halt_nothing_is_said(kept: Keeper) -> None:
     assert (kept.halts, kept.releases, kept.in_file, kept.in_redis) == ([], [], [], [])
 
 
-async def test_the_file_comes_first(kept: Keeper) -> None:
-    """The halt is on the disk before it is published, so that no crash can lose it."""
+async def test_a_halt_is_kept_on_the_disk_and_in_redis(kept: Keeper) -> None:
+    """It holds at once, and neither waits for the other."""
     kept.keeper.halt("position_limit", "too large")
+    assert [halt.reason for halt in kept.keeper.in_force] == ["position_limit"]
     assert kept.in_file == ["position_limit"]
     assert kept.in_redis == []
     await kept.written()
@@ -131,44 +154,106 @@ async def test_a_halt_is_written_once_redis_is_back(kept: Keeper) -> None:
         await eventually(lambda: kept.in_redis == ["book_not_proven"])
 
 
-def _full_disk(patch: pytest.MonkeyPatch, kept: Keeper) -> None:
-    def full(*_args: object, **_kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
+class Disk:
+    """Lets the disk be full, or hang, by what a file is moved with."""
 
-    patch.setattr(kept.bench.host, "_replace", full)
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.is_full = False
+        self.answers = threading.Event()
+        self.answers.set()
+        real = Path.replace
 
+        def replaced(path: Path, target: Path) -> Path:
+            self.answers.wait(30)
+            if self.is_full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(path, target)
 
-async def test_a_full_disk_does_not_keep_a_halt_from_redis(
-    kept: Keeper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It holds before it is written, and is written once that is possible."""
-    with monkeypatch.context() as patch:
-        _full_disk(patch, kept)
-        await kept.halt(STOPPING)
-        assert (kept.in_file, kept.in_redis) == ([], [STOPPING])
-        assert [halt.reason for halt in kept.keeper.in_force] == [STOPPING]
-    await kept.look()
-    assert kept.in_file == [STOPPING]
+        patch.setattr(Path, "replace", replaced)
 
 
-async def test_a_release_counts_only_once_it_is_on_the_disk(
-    kept: Keeper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What could be forgotten by the next restart is no release; it is tried again at each look."""
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """The disk of both directories; nothing waits for it after the test."""
+    made = Disk(monkeypatch)
+    yield made
+    made.answers.set()
+
+
+async def test_a_full_disk_does_not_keep_a_halt_from_redis(kept: Keeper, disk: Disk) -> None:
+    """It holds before it is written, and is written once there is room, without another look."""
+    disk.is_full = True
+    await kept.halt(STOPPING)
+    assert (kept.in_file, kept.in_redis) == ([], [STOPPING])
+    assert [halt.reason for halt in kept.keeper.in_force] == [STOPPING]
+    disk.is_full = False
+    await eventually(lambda: kept.in_file == [STOPPING])
+
+
+async def test_a_release_counts_only_once_it_is_on_the_disk(kept: Keeper, disk: Disk) -> None:
+    """What could be forgotten by the next restart is no release, also not hours later."""
     await kept.halt(STOPPING)
     ids = tuple(halt.id for halt in kept.keeper.in_force)
-    with monkeypatch.context() as patch:
-        _full_disk(patch, kept)
-        assert not kept.keeper.release(ids, forced=False, note="")
-        await kept.look()
-        assert (kept.releases, kept.in_redis) == ([], [STOPPING])
-    assert kept.keeper.release(ids, forced=True, note="looked")
+    await kept.stored()
+    disk.is_full = True
+    assert "No space left" in await kept.release(ids)
+    await kept.look()
+    assert (kept.releases, kept.in_redis) == ([], [STOPPING])
+    disk.is_full = False
+    await eventually(lambda: not kept.bench.host.problem)
+    await kept.look()
+    assert (kept.releases, kept.in_file) == ([], [STOPPING])
+    assert await kept.release(ids, "looked", forced=True) == ""
     await kept.look()
     assert (kept.in_file, kept.in_redis) == ([], [])
     (release,) = kept.releases
     assert isinstance(release, Release)
     assert (release.halt.reason, release.forced, release.note) == (STOPPING, True, "looked")
     assert release.left == ()
+
+
+async def test_a_release_waits_for_a_disk_that_hangs_for_a_while(kept: Keeper, disk: Disk) -> None:
+    """Nothing else does; then the person reads that nothing is released."""
+    await kept.halt(STOPPING)
+    ids = tuple(halt.id for halt in kept.keeper.in_force)
+    await kept.stored()
+    disk.answers.clear()
+    answers: list[str] = []
+    kept.keeper.release(ids, forced=False, note="", answer=answers.append)
+    kept.keeper.hear(StateSnapshot(halts=kept.bench.bus.halts))
+    assert answers == []
+    kept.bench.clock.advance_ms(RELEASE_MS)
+    kept.keeper.hear(StateSnapshot(halts=kept.bench.bus.halts))
+    assert ["has not answered" in answer for answer in answers] == [True]
+    disk.answers.set()
+    await kept.look()
+    assert (kept.releases, kept.in_file, kept.in_redis) == ([], [STOPPING], [STOPPING])
+
+
+async def test_a_release_that_others_show_waits_for_the_disk_too(kept: Keeper, disk: Disk) -> None:
+    """It counts as soon as it is on the disk, without another look."""
+    await kept.halt(STOPPING)
+    await kept.stored()
+    disk.is_full = True
+    kept.bench.bus.resume()
+    await kept.look()
+    assert (kept.releases, kept.in_file) == ([], [STOPPING])
+    disk.is_full = False
+    await eventually(lambda: kept.releases)
+    assert kept.in_file == []
+    assert kept.changes == [()]
+
+
+async def test_a_directory_that_cannot_be_written_halts_this_side(kept: Keeper) -> None:
+    """At the start: what it must remember would be lost. It is released once it can be kept."""
+    kept.bench.host.unwritable = "no room"
+    kept.begin()
+    assert kept.reasons == ["state_not_writable"]
+    await kept.written()
+    assert kept.in_redis == ["state_not_writable"]
+    assert await kept.release(tuple(halt.id for halt in kept.keeper.in_force)) == ""
+    await kept.look()
+    assert (len(kept.releases), kept.in_redis) == (1, [])
 
 
 async def test_it_comes_up_halted_from_its_file(kept: Keeper) -> None:
@@ -191,6 +276,7 @@ async def test_a_missing_key_is_published_again(kept: Keeper) -> None:
 async def test_an_unreadable_file_halts_until_it_is_released(kept: Keeper, content: bytes) -> None:
     """A file that cannot be read may be any halt; another such file is another halt."""
     path = kept.bench.host.path / "halt.json"
+    kept.bench.host.flush()
     path.write_bytes(content)
     kept.restart()
     assert kept.reasons == [UNREADABLE_HALT]
@@ -199,6 +285,7 @@ async def test_an_unreadable_file_halts_until_it_is_released(kept: Keeper, conte
     kept.bench.bus.resume()
     await kept.look()
     assert (kept.in_file, len(kept.releases)) == ([], 1)
+    kept.bench.host.flush()
     path.write_bytes(content + b"?")
     kept.restart()
     assert kept.reasons == [UNREADABLE_HALT]
@@ -226,6 +313,7 @@ async def test_the_files_of_version_1_are_read(kept: Keeper, *, behind: bool) ->
 async def test_a_halt_of_version_1_that_cannot_be_read_halts(bench: Bench) -> None:
     """Nothing says which halt waited there: it stops this side at each start, until released."""
     (bench.host.path / "halt-behind.json").write_text('{"halt": "')
+    bench.restart()
     for _ in range(2):
         kept = Keeper(bench)
         assert kept.reasons == [UNREADABLE_HALT]
@@ -295,7 +383,7 @@ async def test_a_halt_raised_after_the_person_looked_stays(kept: Keeper) -> None
     await kept.halt("not_enough_margin")
     ids = tuple(halt.id for halt in kept.keeper.in_force)
     await kept.halt(STOPPING)
-    kept.keeper.release(ids, forced=False, note="")
+    assert await kept.release(ids) == ""
     await kept.look()
     assert (kept.in_file, kept.in_redis) == ([STOPPING], [STOPPING])
 
@@ -311,7 +399,7 @@ async def test_the_same_halt_is_not_kept_twice(kept: Keeper) -> None:
 
 
 async def test_a_failure_goes_out_with_its_halt(kept: Keeper) -> None:
-    """One step in Redis, and the halt on the disk before it."""
+    """One step in Redis, and the halt on the disk."""
     kept.bench.bus.halts = Halts(halts=(OTHER,))
     kept.keeper.publish_failure(FAILURE, "what failed")
     assert kept.in_file == ["not_enough_margin"]
@@ -325,7 +413,7 @@ async def test_a_heartbeat_shows_the_newest_releases_and_those_that_are_asked_fo
 ) -> None:
     """The sixty-fifth is shown again while the other side holds it for a halt."""
     ids = tuple(f"h{number}" for number in range(70))
-    kept.keeper.release(ids, forced=False, note="")
+    assert await kept.release(ids) == ""
     await kept.look()
     assert kept.keeper.told == ids[-64:]
     await kept.look(ready_a=replace(READY_A, halts=(replace(OTHER, id="h2"),)))

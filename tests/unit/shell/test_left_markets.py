@@ -1,5 +1,6 @@
 """What an earlier run left elsewhere: found by host, exchange and Redis; forgotten by none."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,7 @@ from hedge.exchange.port import (
 )
 from tests.unit.shell.fakes import ACCOUNT_A, API_KEY, CHAIN, Bench
 from tests.unit.venue.fakes import BTC, ETH
+from tests.waiting import eventually
 
 OURS = order_id("abc123", 7)
 ETH_LONG = PositionElsewhere(ETH.market_index, "ETH", Decimal("0.0100"))
@@ -56,10 +58,10 @@ def found(
     return left_markets.remains_of(in_btc(parts), orders, positions, stated or {})
 
 
-def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Bench) -> None:
+async def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Bench) -> None:
     """A stop, or a run in the same market, is no reason to wait."""
     left_markets.begin(bench.parts)
-    left_markets.keep_order(bench.parts, resting())
+    assert await left_markets.keep_order(bench.parts, resting())
     bench.host.write("book-0", {"position_lots": 0})
     left_markets.end(bench.parts)
     assert found(bench.parts) == ()
@@ -76,9 +78,9 @@ def test_a_position_in_the_host_s_book_is_left(bench: Bench) -> None:
     assert [one.market_index for one in found(bench.parts)] == [0]
 
 
-def test_an_order_that_may_rest_is_left_until_its_end(bench: Bench) -> None:
+async def test_an_order_that_may_rest_is_left_until_its_end(bench: Bench) -> None:
     """The host's file names it, with the time after which it cannot fill."""
-    left_markets.keep_order(bench.parts, resting(life_s=330))
+    assert await left_markets.keep_order(bench.parts, resting(life_s=330))
     (one,) = found(bench.parts)
     assert one.market_index == 0
     assert f"order {OURS} (buy 0.0100 ETH at 2999.90) may rest until 20" in one.text
@@ -86,9 +88,23 @@ def test_an_order_that_may_rest_is_left_until_its_end(bench: Bench) -> None:
     assert found(bench.parts)
     bench.clock.advance_ms(2000)
     assert found(bench.parts) == ()
-    left_markets.keep_order(bench.parts, resting())
+    assert await left_markets.keep_order(bench.parts, resting())
     left_markets.forget_order(bench.parts)
     assert found(bench.parts) == ()
+
+
+async def test_an_order_is_placed_only_once_its_record_is_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk it is not, after a moment; the market's record is waited for as well."""
+    monkeypatch.setattr(left_markets, "STORED_S", 0.05)
+    for name in ("market", "resting"):
+        temporary = bench.host.path / f".{name}.json.tmp"
+        temporary.symlink_to("/dev/full")
+        left_markets.begin(bench.parts)
+        assert not await left_markets.keep_order(bench.parts, resting())
+        temporary.unlink()
+        assert await eventually(lambda: left_markets.keep_order(bench.parts, resting()))
 
 
 def test_an_order_without_a_readable_end_is_left(bench: Bench) -> None:
@@ -140,7 +156,8 @@ def other(bench: Bench, tmp_path: Path) -> Iterator[Parts]:
     with HostState(tmp_path, CHAIN, ACCOUNT_A, API_KEY + 1) as host:
         parts = replace(bench.parts, host=host)
         left_markets.begin(parts)
-        left_markets.keep_order(parts, resting())
+        asyncio.run(left_markets.keep_order(parts, resting()))
+        assert host.flush()
         yield parts
 
 
