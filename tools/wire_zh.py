@@ -17,6 +17,9 @@ MEANINGS = {
     "how many messages and values this process has refused, by cause": (
         "本进程拒收了多少条消息和值，按原因计数"
     ),
+    "the worst that its loop was late within the last minute, ms, where it was more than 250": (
+        "最近一分钟内其事件循环的最大延迟（毫秒），仅在超过 250 时给出"
+    ),
     "symbol of the market that it trades": "所交易市场的代码",
     "A's orders that rest or may rest": "A 正在挂着、或可能挂着的委托",
     "A's position as B covers it; null for A, or while unknown": (

@@ -3,11 +3,12 @@
 import enum
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedge.bus.port import Messenger, PairScope
 from hedge.config.schema import Config
 from hedge.core.amounts import MarketSpec
+from hedge.daemon.health import Health
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log
 from hedge.exchange.budget import RequestBudget
@@ -36,6 +37,7 @@ class Parts:
     version: str
     leaves: bool = False  # this run only ends what an earlier one left in this market
     peer: PeerVenue | None = None  # None: `lighter.peer_watch` is off
+    health: Health = field(default_factory=Health)
     new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
 
     @property

@@ -23,6 +23,7 @@ from hedge.daemon.command_inbox import CommandInbox
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.event_log import Voice
 from hedge.daemon.halt import HaltKeeper, Release
+from hedge.daemon.health import HealthReport
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
 from hedge.daemon.market_facts import facts_of, mark_ticks_of
 from hedge.daemon.origin import OriginKeeper
@@ -67,6 +68,7 @@ class Shell(ABC):
         self.origin = OriginKeeper(parts, self.side)
         self.voice = Voice(parts, self.side, self.outbox, self.origin, self.state_word)
         self.refusals = Refusals(parts, self.voice.say)
+        self.health = HealthReport(parts.health, partial(self.voice.note, loud=True))
         self.sending = Sending()
         self.lease = LeaseKeeper(
             parts,
@@ -87,18 +89,7 @@ class Shell(ABC):
                 self.spawn,
             ),
         )
-        self.drift = DriftKeeper(
-            parts,
-            DriftHandlers(
-                book=lambda: self.books.book,
-                is_quiet=lambda: self.streams_up and self.is_quiet(),
-                mark_ticks=lambda: mark_ticks_of(parts),
-                limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
-                differs=self.on_drift,
-                margin=self._on_margin_read,
-                say=self.voice.say,
-            ),
-        )
+        self.drift = DriftKeeper(parts, self._drift_handlers())
         self.halts = HaltKeeper(
             parts,
             self.side,
@@ -122,6 +113,18 @@ class Shell(ABC):
         self._speak = False
         self._ended: asyncio.Future[Ending] | None = None
         self._crew = Crew()
+
+    def _drift_handlers(self) -> DriftHandlers:
+        parts = self.parts
+        return DriftHandlers(
+            book=lambda: self.books.book,
+            is_quiet=lambda: self.streams_up and self.is_quiet(),
+            mark_ticks=lambda: mark_ticks_of(parts),
+            limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
+            differs=self.on_drift,
+            margin=self._on_margin_read,
+            say=self.voice.say,
+        )
 
     # --- what a side adds -----------------------------------------------------------------
 
@@ -433,6 +436,7 @@ class Shell(ABC):
         clock, beat_ms = self.parts.clock, round(self.parts.config.timing.beat_s * 1000)
         written_ms, answered_ms, is_up = clock.now_ms() - beat_ms, clock.now_ms(), True
         while True:
+            self.health.look()
             try:
                 snapshot = await self.parts.messenger.read_state()
                 self._take_snapshot(snapshot, is_back=not is_up)
@@ -522,6 +526,8 @@ class Shell(ABC):
             released=self.halts.told,
             acks=self.commands.acks,
             refused=self.refusals.counts,
+            notices=(*ready.notices, *self.health.notices),
+            lag_ms=self.health.lag_ms,
         )
 
     # --- saying it ------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from hedge.daemon import left_markets, stop_request, terminal
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
+from hedge.daemon.health import Health
 from hedge.daemon.host_os import (
     commands_for,
     end_at_signals,
@@ -36,7 +37,8 @@ from hedge.daemon.host_os import (
     print_any_text,
 )
 from hedge.daemon.host_store import HostState
-from hedge.daemon.logs import Log, flush_logging, setup_logging
+from hedge.daemon.logs import Log, flush_logging, log_problem, setup_logging
+from hedge.daemon.loop_lag import LoopLag
 from hedge.daemon.order_requests import order_life_s
 from hedge.daemon.patience import Patience
 from hedge.daemon.side_thread import in_thread
@@ -297,7 +299,8 @@ async def _manage(parts: Parts, manager: Shell) -> Ending:
         pid=os.getpid(),
     )
     _calm_collector()
-    return await _until_stopped(manager, parts.host.path)
+    with parts.health.measured:
+        return await _until_stopped(manager, parts.host.path)
 
 
 async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:
@@ -493,6 +496,7 @@ def _parts(
         answer_timeout_s=timing.answer_timeout_s,
         listed_timeout_s=timing.marker_deadline_s,
     )
+    lag = LoopLag(lambda ms, cause: log.warning("loop_late", ms=ms, cause=cause))
     return Parts(
         config=config,
         scope=scope,
@@ -508,6 +512,7 @@ def _parts(
         instance=host.instance,
         version=VERSION,
         peer=venue.peer,
+        health=Health(log_problem, lambda: host.problem, lambda: lag.worst_ms, lag),
     )
 
 

@@ -32,7 +32,18 @@ from hedge.wire.state import Ledger, PositionState, Ready, Standby
 Json = dict[str, Any]
 _PROVING = "reconciling"
 """The word for a fence that is on its way, in the heartbeat of either side."""
-_TOLD = frozenset({"no_room", "refused_lately", "retry_pause", "b_away", "a_away"})
+_TOLD = frozenset(
+    {
+        "no_room",
+        "refused_lately",
+        "retry_pause",
+        "b_away",
+        "a_away",
+        "log_not_written",
+        "state_not_written",
+        "loop_late",
+    }
+)
 """Notices that the headline has; the others are its own words, or a reason not to be ready."""
 PING_WAIT_S = 4.5
 """So long a daemon may take to acknowledge a ping in its heartbeat."""
@@ -447,6 +458,7 @@ class Report:
             "reasons": [] if beat is None else list(beat.reasons),
             "notices": dict(view.notices),
             "refused": dict(view.refused),
+            "lag_ms": None if beat is None else beat.lag_ms,
             "version": None if beat is None else beat.version,
             "can_hedge_base_amount": self._base(None if beat is None else beat.can_hedge_lots),
             "position_base_amount": self._base(None if last is None else last.position_lots),

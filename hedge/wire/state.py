@@ -277,6 +277,13 @@ class Ready(Record):
         since=2,
         default=(),
     )
+    lag_ms: int | None = wire(
+        record.COUNT,
+        "the worst that its loop was late within the last minute, ms, where it was more than 250",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=None,
+    )
 
     @property
     def known_halts(self) -> Halts:
