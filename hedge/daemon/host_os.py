@@ -18,6 +18,8 @@ from pathlib import Path
 from hedge.daemon.commands import Commands
 
 PLAIN = "HEDGE_PLAIN"
+LOG_ONLY = "HEDGE_LOG_ONLY"
+"""Set to 1 by the start script for its daemons: their lines are in their logs, not printed too."""
 _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / "config.yaml"
 _THREADS = "64"

@@ -13,7 +13,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -236,18 +236,11 @@ def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] 
     hidden = [secret.reveal() for secret in secrets]
     formatter = _Formatter(text for text in hidden if len(text) >= _SHORTEST_SECRET)
     close_logging()
-    file = LineWriter(
+    file = open_log(
         LogFile(path, max_bytes=settings.max_mb * 1024 * 1024, keep=settings.keep),
-        name="log",
-        say_dropped=partial(_dropped_line, formatter),
-        on_error=partial(_complain, path),
+        partial(_dropped_line, formatter),
+        partial(_complain, path),
     )
-    opened, until_s = file.mark(), time.monotonic() + OPEN_S
-    while not opened.wait(_POLL_S) and file.error is None and time.monotonic() < until_s:
-        pass
-    if isinstance(file.error, _WRONG_PLACE):
-        file.close(0)
-        raise file.error
     terminal = writer_for(sys.stderr) if settings.console else None
     handler = _Queued(formatter, [file] if terminal is None else [file, terminal])
     is_ours = not isinstance(sys.stderr, Unblocked)
@@ -258,6 +251,27 @@ def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] 
     for library in _NOISY:
         logging.getLogger(library).setLevel(logging.WARNING)
     return path
+
+
+def open_log(
+    file: LogFile, say_dropped: Callable[[int], str], on_error: Callable[[OSError], None]
+) -> LineWriter:
+    """Return the writer of a log, once it is open; arguments as a `LineWriter` has them.
+
+    One that hangs, or whose disk is full, is not waited for: what is written to it waits itself.
+
+    Raises:
+        OSError: no file can be there.
+
+    """
+    writer = LineWriter(file, name="log", say_dropped=say_dropped, on_error=on_error)
+    opened, until_s = writer.mark(), time.monotonic() + OPEN_S
+    while not opened.wait(_POLL_S) and writer.error is None and time.monotonic() < until_s:
+        pass
+    if isinstance(writer.error, _WRONG_PLACE):
+        writer.close(0)
+        raise writer.error
+    return writer
 
 
 def close_logging() -> None:

@@ -30,6 +30,7 @@ from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.health import Health
 from hedge.daemon.host_os import (
+    LOG_ONLY,
     commands_for,
     end_at_signals,
     loop_factory,
@@ -79,14 +80,7 @@ def main(side: str, argv: Sequence[str], build: Build, leave: Build | None = Non
     The end waits for no thread: one may hang in a name server, a disk or a terminal.
     """
     terminal.unblock()
-    try:
-        code = run(side, argv, build, leave)
-    except SystemExit as end:  # a help text, or a wrong option
-        code = end.code if isinstance(end.code, int) else 0
-    except BaseException:  # noqa: BLE001  as the interpreter would
-        traceback.print_exc()
-        code = BUG
-    _leave(code)
+    terminal.leave(partial(run, side, argv, build, leave), flush_logging)
 
 
 def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None) -> int:
@@ -152,8 +146,11 @@ def exit_code_of(outcome: Ending | BaseException) -> int:
 
 
 def _log_to_files(config: Config, name: str) -> None:
+    settings = config.logging
+    if os.environ.get(LOG_ONLY) == "1":
+        settings = replace(settings, console=False)
     try:
-        setup_logging(config.logging, name, _secrets(config))
+        setup_logging(settings, name, _secrets(config))
     except OSError as error:
         raise ConfigError(
             f"logging.dir: {config.logging.dir} cannot be written to ({error.strerror}); "

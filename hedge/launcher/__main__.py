@@ -2,6 +2,7 @@
 
 import gc
 import os
+import select
 import signal
 import sys
 
@@ -10,7 +11,11 @@ EARLY = "Stopped before anything was started."
 
 def _stopped_early(_number: int, _frame: object) -> None:
     """End while the program is still being loaded."""
-    os.write(sys.stderr.fileno(), f"{EARLY}\n".encode())
+    errors = sys.stderr.fileno()
+    if (
+        os.name == "nt" or select.select([], [errors], [], 0)[1]
+    ):  # a held terminal is not waited for
+        os.write(errors, f"{EARLY}\n".encode())
     os._exit(0)
 
 
@@ -21,8 +26,10 @@ if __name__ == "__main__":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
     gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth of the start
+    from hedge.daemon import terminal
     from hedge.launcher.command import main
 
     gc.freeze()
     gc.enable()
-    sys.exit(main())
+    terminal.unblock()
+    terminal.leave(main)

@@ -1,5 +1,6 @@
 """Both daemons as children: performs what `decisions` decides, and posts what it sees."""
 
+import contextlib
 import os
 import sys
 import time
@@ -8,17 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from hedge.bus.diagnosis import where
 from hedge.config.schema import Config
+from hedge.daemon import host_os
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import HostState
 from hedge.daemon.order_requests import order_life_s
-from hedge.errors import HedgeError, UnreachableError
+from hedge.errors import HedgeError, RedisUnreachableError, UnreachableError
 from hedge.launcher import decisions
+from hedge.launcher.aside import Aside, StillBusyError
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
 from hedge.launcher.processes import ROOT, Child, Running, StopNow, Supervisor
 from hedge.operator.pair_client import PairReader
 from hedge.operator.status import Report
 from hedge.wire.control import Halt, Halts
+
+_LOOK_UP_S = 5.0
+"""So long may the look-up of a name take on top of what Redis may."""
+CLOSE_S = 2.0
 
 
 class StoppedEarlyError(Exception):
@@ -79,6 +87,7 @@ class Pair:
         self._config_path = config_path
         self._out_dir = out_dir
         self._reader: PairReader | None = None
+        self._asking = Aside("redis")
         self._arguments: dict[str, list[str]] = {}
         self._detached = False
         self._told: set[Child | Running] = set()
@@ -87,7 +96,8 @@ class Pair:
     def close(self) -> None:
         """Close the connection to Redis; the daemons are the supervisor's."""
         if self._reader is not None:
-            self._reader.close()
+            with contextlib.suppress(StillBusyError):
+                self._asking.call(self._reader.close, CLOSE_S)
 
     # --- start and stop
 
@@ -101,7 +111,7 @@ class Pair:
             StopNow: the user asked twice.
 
         """
-        self._reader = PairReader(self.config)
+        self._reader = self._connected()
         self._arguments = {
             decisions.A: self._maker_arguments(options),
             decisions.B: self._hedger_arguments(),
@@ -220,10 +230,23 @@ class Pair:
         """Return the pair's state, None while Redis does not answer."""
         try:
             if self._reader is None:  # a stop goes on without Redis
-                self._reader = PairReader(self.config)
-            return self._reader.report()
-        except UnreachableError:
+                self._reader = self._connected()
+            return self._asking.call(self._reader.report, self._answer_s)
+        except (UnreachableError, StillBusyError):
             return None
+
+    def _connected(self) -> PairReader:
+        """Return a reader of the pair's state. Raises RedisUnreachableError."""
+        try:
+            return self._asking.call(lambda: PairReader(self.config), self._answer_s)
+        except StillBusyError:
+            place = where(self.config.redis)
+            raise RedisUnreachableError(f"Redis at {place} does not answer.", place) from None
+
+    @property
+    def _answer_s(self) -> float:
+        """How long Redis, or the server of its name, may need for one answer."""
+        return _LOOK_UP_S + self.config.timing.redis_timeout_s
 
     def _own_host(self) -> str | None:
         """Return this host's id as its B keeps it, None before the first start."""
@@ -286,11 +309,13 @@ class Pair:
                 host.write_halts(host.read_halts().union(Halts(halts=(halt,))))
         except HedgeError as error:
             self.supervisor.terminal.complain(f"The halt is not in {name}'s host file: {error}")
+        reader = self._reader
         try:
-            if self._reader is not None:
-                self._reader.add_halt(halt)
-        except UnreachableError as error:
-            self.supervisor.terminal.complain(f"The halt is not in Redis yet: {error}")
+            if reader is not None:
+                self._asking.call(lambda: reader.add_halt(halt), self._answer_s)
+        except (UnreachableError, StillBusyError) as error:
+            why = str(error) or "it has not answered"
+            self.supervisor.terminal.complain(f"The halt is not in Redis yet: {why}")
 
     def _spawn(self, name: str) -> Child:
         side = decisions.A if name == decisions.LEAVE else name
@@ -306,6 +331,7 @@ class Pair:
             detached=self._detached,
             directory=self._host_state(side).path,
             is_spared=self._play_cover_s is None,
+            variables={host_os.LOG_ONLY: "1"},  # its log is followed; nothing is kept twice
         )
         former = self.daemons.get(name)
         if isinstance(former, Child) and former in self.supervisor.children:

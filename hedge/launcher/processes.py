@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, ClassVar, TextIO
@@ -18,12 +19,20 @@ from typing import IO, ClassVar, TextIO
 from hedge.daemon import host_os, stop_request
 from hedge.daemon.file_lock import holder_of, is_held
 from hedge.daemon.host_store import LOCK_FILE
+from hedge.daemon.line_writer import LineWriter
+from hedge.daemon.log_file import LogFile
+from hedge.daemon.logs import open_log
+from hedge.launcher.aside import Aside, StillBusyError
 from hedge.launcher.decisions import POLL_S, Answer, answer_to_signal, death_text
 
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_LINES = 12
 LARGEST_LOG = 20_000_000
 """Bytes at which the launcher's log begins anew; the one before is kept."""
+_NOTED_S = 0.5
+"""So long does a line of ours wait for its log."""
+_READ_S = 1.0
+"""So long is a log waited for that does not let itself be read."""
 _STAMP_LENGTH = len("2026-11-20 12:00:00.123")
 
 
@@ -53,8 +62,11 @@ class Child:
         detached: bool = False,
         directory: Path | None = None,
         is_spared: bool = False,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         """Start `command` in the program's directory; `detached` outlives this process.
+
+        `variables` are added to its environment.
 
         `directory` is a daemon's own, where a request to stop can be left. One that `is_spared`
         may have an order or a debt: it is asked to leave, and never killed with the rest.
@@ -66,7 +78,7 @@ class Child:
         self._directory = directory
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("wb") as sink:
-            self._process = _spawn(command, sink, detached=detached)
+            self._process = _spawn(command, sink, detached=detached, variables=variables)
 
     @property
     def pid(self) -> int:
@@ -140,16 +152,19 @@ def _spawn(
     sink: IO[bytes],
     *,
     detached: bool,
+    variables: Mapping[str, str] | None,
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         command,
         cwd=ROOT,
+        env=None if variables is None else {**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=sink,
         stderr=subprocess.STDOUT,
         start_new_session=True,
         creationflags=host_os.own_group_flags(),
-        # Only prctl is called between fork and exec, and this process has one thread.
+        # Only prctl is called between fork and exec: the threads of this process hold nothing that
+        # it needs. It is the end of this very thread at which the kernel ends the child.
         preexec_fn=None if detached else host_os.die_with_parent(),  # noqa: PLW1509
     )
 
@@ -222,15 +237,12 @@ class Terminal:
         self._stream = stream
         self._errors = errors or stream
         self._coloured = stream.isatty()
-        self._log: Path | None = None
+        self._log: LineWriter | None = None
 
     def keep(self, log: Path) -> None:
         """Write our own lines into a log too. Raises OSError."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > LARGEST_LOG:
-            log.replace(log.with_suffix(".log.1"))
-        log.touch()
-        self._log = log
+        file = LogFile(log, max_bytes=LARGEST_LOG, keep=1)
+        self._log = open_log(file, _dropped_line, self._complain_once(log))
 
     def say(self, line: str) -> None:
         """Print one line of ours at once."""
@@ -255,18 +267,31 @@ class Terminal:
             return
 
     def _note(self, level: str, line: str) -> None:
+        """Write a line of ours into the log; other consoles look there for it at once."""
         if self._log is None:
             return
-        now = datetime.now(UTC).astimezone()
-        stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}{now:%z}"
-        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as file:
-            file.write(f"{stamp} [{level}] {line}\n")
+        self._log.put(_stamped(level, line), urgent=True)
+        is_well = self._log.error is None and not self._log.busy_s
+        self._log.mark().wait(_NOTED_S if is_well else 0)
+
+    def _complain_once(self, log: Path) -> Callable[[OSError], None]:
+        return lambda error: self._print(f"{log} cannot be written: {error}", self._errors)
 
     def prefix(self, side: str) -> str:
         """Return what stands before the lines of a side."""
         if self._coloured:
             return f"{self._COLOURS[side]}{side}|\x1b[0m "
         return f"{side}| "
+
+
+def _stamped(level: str, line: str) -> str:
+    now = datetime.now(UTC).astimezone()
+    stamp = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}{now:%z}"
+    return f"{stamp} [{level}] {line}\n"
+
+
+def _dropped_line(count: int) -> str:
+    return _stamped("WARNING", f"{count} lines dropped here: the log did not take them")
 
 
 class StopNow(BaseException):
@@ -320,6 +345,8 @@ class Supervisor:
         self.prefix = terminal.prefix
         self.children: list[Child] = []
         self._followers: dict[Path, Follower] = {}
+        self._read: deque[tuple[str, str]] = deque()
+        self._reading = Aside("logs")
 
     def add(self, child: Child) -> Child:
         """Own a child: it is watched, and killed at the end if it still runs."""
@@ -337,9 +364,17 @@ class Supervisor:
 
     def pump(self) -> None:
         """Show new log lines, those of both sides in order of time."""
-        lines = [line for follower in self._followers.values() for line in follower.new_lines()]
+        if not self._followers:
+            return
+        with contextlib.suppress(StillBusyError):  # they are shown once they are there
+            self._reading.call(self._read_logs, _READ_S)
+        lines = [self._read.popleft() for _ in range(len(self._read))]
         for _, line in sorted(lines, key=lambda item: item[0]):
             self.terminal.show(line)
+
+    def _read_logs(self) -> None:
+        for follower in list(self._followers.values()):
+            self._read.extend(follower.new_lines())
 
     def check(self) -> None:
         """Raise ChildDiedError if a child ended by itself."""

@@ -1,77 +1,21 @@
 """What a terminal, a pipe or a log can do to the daemons: it never stops the hedging."""
 
 import asyncio
-import contextlib
-import os
-import pty
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.test_pair_by_hand import fill
 from tests.waiting import eventually
-from tests.world.pair import NAMES, ROOT, Pair
+from tests.world.held import Terminal, program
+from tests.world.pair import NAMES, Pair
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
 END_S = 8.0
-
-
-class Terminal:
-    """A terminal that is read until it is held, as by Ctrl-S, and never again."""
-
-    def __init__(self) -> None:
-        self.reader, self.writer = pty.openpty()
-
-    def read(self) -> None:
-        """Read what is there, so that a start is not stopped by it."""
-        os.set_blocking(self.reader, False)
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self.reader, 65536):
-                pass
-
-    def hold(self) -> None:
-        """Fill it, through a descriptor of our own: the program's stays a blocking one."""
-        own = os.open(os.ttyname(self.writer), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        with contextlib.suppress(BlockingIOError):
-            while os.write(own, b"x" * 512):
-                pass
-        os.close(own)
-
-    def close(self) -> None:
-        for end in (self.reader, self.writer):
-            os.close(end)
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    """A terminal of ours."""
-    made = Terminal()
-    yield made
-    made.close()
-
-
-@contextlib.contextmanager
-def program(terminal: Terminal, *command: str) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run a program on a terminal."""
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=terminal.writer,
-        stderr=terminal.writer,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def beats_on(pair: Pair) -> None:
@@ -96,11 +40,11 @@ async def stood_still(pair: Pair, b: "subprocess.Popen[bytes]") -> None:
     await pair.until(shown, "the lag in B's heartbeat", 10)
 
 
-async def test_b_hedges_and_ends_with_a_held_terminal(tmp_path: Path, terminal: Terminal) -> None:
+async def test_b_hedges_and_ends_with_a_held_terminal(tmp_path: Path) -> None:
     """Fills are hedged, the heartbeat goes on, the file has every line, SIGTERM ends B."""
     async with Pair(tmp_path) as pair:
         config = str(pair.config_of("b", logging__console=True, timing__stop_timeout_s=1.0))
-        with program(terminal, "main_B.py", "--config", config) as b:
+        with Terminal() as terminal, program(terminal, "main_B.py", "--config", config) as b:
 
             async def is_ready() -> bool:
                 terminal.read()

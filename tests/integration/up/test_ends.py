@@ -18,6 +18,7 @@ from hedge.daemon.host_os import commands_for
 from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B
 from tests.integration.up.scripts import ROOT, Script, change, pid_of, processes_of, script
 from tests.waiting import eventually_sync
+from tests.world.held import Terminal, program
 
 if TYPE_CHECKING:
     from tests.world.paper import PaperProcess
@@ -75,6 +76,29 @@ def test_a_killed_a_is_started_again_and_b_goes_on(quiet: "Quiet") -> None:
         run.process.send_signal(signal.SIGINT)
         assert run.ends() == 0, run.text
     assert run.lines[-1].startswith("Neutral: A +0.0100 ETH, B -0.0100 ETH")
+
+
+def test_a_held_terminal_holds_up_neither_start_script_nor_daemons(quiet: "Quiet") -> None:
+    """A dead A is started again, a signal is obeyed; the daemons' lines are in their logs alone."""
+    config, paper = quiet
+    change(config, logging={"console": True})
+    command = ("-m", "hedge.launcher", "--config", str(config))
+    with Terminal() as terminal, program(terminal, *command) as run:
+        eventually_sync(lambda: terminal.read() or rests(paper), 30, "A's order rests")
+        terminal.hold()
+        former = pid_of(config, "main_A.py")
+        os.kill(former, signal.SIGKILL)
+        take(paper)
+        eventually_sync(lambda: positions(paper) == ("0.0100", "-0.0100"), 20, "B hedges")
+        eventually_sync(lambda: pid_of(config, "main_A.py") not in (None, former), 20, "another A")
+        eventually_sync(lambda: rests(paper), 20, "A's closing order rests")
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == 0
+    logs = config.parent / "logs"
+    assert "Neutral: A +0.0100 ETH" in (logs / "launcher.log").read_text()
+    assert "hedged side" in (logs / "main_B.log").read_text()
+    outputs = list((config.parent / "state").glob("launcher-*/main_*.out"))
+    assert [file.read_text() for file in outputs] == ["", ""]
 
 
 def test_a_stop_with_a_dead_cancels_what_it_left(quiet: "Quiet") -> None:
