@@ -37,7 +37,8 @@ class Facts:
     the configured level of each side, `mark_ticks` the price by which exposure is valued.
     `room` says that the request budget allows an order that is not urgent, `crowded` that it is
     more than half used. `market_status` is the exchange's word for the market's state, `spec` the
-    market as last read, None where it was not read since the start.
+    market as last read, None where it was not read since the start. `unkept` is why this host can
+    keep no record at the moment, "" where it can.
     """
 
     now_ms: int
@@ -48,6 +49,7 @@ class Facts:
     crowded: bool = False
     market_status: str = ACTIVE
     spec: MarketSpec | None = None
+    unkept: str = ""
 
     @property
     def is_market_open(self) -> bool:

@@ -25,6 +25,7 @@ def facts_of(parts: Parts) -> Facts:
         crowded=used >= CROWDED,
         market_status=market.status,
         spec=market.spec,
+        unkept=parts.host.problem,
     )
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hedge.bus.diagnosis import where
 from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
@@ -50,6 +52,7 @@ from hedge.errors import (
     ExchangeUnreachableError,
     HedgeError,
     NotNeutralError,
+    RedisUnreachableError,
 )
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.signer import Credentials
@@ -67,9 +70,11 @@ from redis_messenger import RedisMessenger
 VERSION = "0.1.0"
 BUG = 1
 INTERRUPTED = 130
+CONNECT_S = 10.0
 CLOSE_S = 5.0
 """So long may links and loop be closed once it is settled how the run ended."""
 _COLLECT_AFTER = 10_000
+_LOOK_UPS = 64
 
 Build = Callable[[Parts], Shell]
 
@@ -231,7 +236,10 @@ def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 async def _run(config: Config, build: Build) -> int:
-    asyncio.get_running_loop().set_exception_handler(on_stray)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(on_stray)
+    # For the plain loop: an abandoned look-up keeps its thread until the name server answers.
+    loop.set_default_executor(ThreadPoolExecutor(_LOOK_UPS, "look-up"))
     with HostState(
         config.state.dir,
         config.lighter.chain_id,
@@ -374,7 +382,15 @@ async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
     patience, log = Patience(config, host, messenger), Log()
 
     async def connect() -> list[str]:
-        return await in_thread(messenger.connect, "connect")
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                return await in_thread(messenger.connect, "connect")
+        except TimeoutError as error:
+            place = where(config.redis)
+            raise RedisUnreachableError(
+                f"Redis at {place} has not answered within {CONNECT_S:g} s, or no name server has.",
+                place,
+            ) from error
 
     async def open_venue() -> tuple[LighterVenue, AsyncExitStack]:
         return await _reached(config, _credentials(config), clock, budget)

@@ -135,6 +135,8 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
         return Wanted(Side.SELL, net, bid, closing=True)
     if not opens:
         return _below_minimum(state, spec, bid)
+    if facts.unkept:  # an order without a record could rest unknown to the next start
+        return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
     return _why_not_open(state, net + quantity) or Wanted(Side.BUY, quantity, bid)
 
 

@@ -144,6 +144,20 @@ def test_in_a_market_that_takes_no_orders_a_holds(net: int) -> None:
     assert [type(effect) for effect in driver(Tick())] == [Place]
 
 
+def test_an_order_that_could_not_be_remembered_is_not_opened() -> None:
+    """A host that can store nothing; what A holds is reduced all the same."""
+    driver = Maker().ready()
+    driver.facts(room=True, unkept="resting.json: No space left on device")
+    assert driver(Tick()) == []
+    assert held(driver).reason == "state_not_written"
+    assert "No space left on device" in held(driver).detail
+    driver.facts(unkept="")
+    assert [type(effect) for effect in driver(Tick())] == [Place]
+    driver = Maker().ready(100)
+    driver.facts(room=True, unkept="resting.json: No space left on device")
+    assert [type(effect) for effect in driver(Tick())] == [Place]
+
+
 def test_every_limit_that_holds_a_back_has_its_words() -> None:
     """B's margin, the largest position and missing prices name their numbers."""
     driver = Maker(max_position_lots=110).ready(20)
