@@ -164,7 +164,8 @@ class LineWriter:
         except OSError as error:
             is_new, self.error = self.error is None, error
             if is_new:
-                self._on_error(error)
+                with contextlib.suppress(Exception):  # what tells it may be broken as well
+                    self._on_error(error)
         else:
             self.error = None
         finally:

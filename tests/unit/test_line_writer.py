@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -145,9 +146,11 @@ def test_what_is_put_from_within_is_no_deadlock(slow: Slow) -> None:
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
     """A pipe as standard output and error: what reads it, and what is written to."""
+    before = signal.getsignal(signal.SIGTTOU)
     reader, writer = os.pipe()
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
         yield reader, stream
+    signal.signal(signal.SIGTTOU, before)
 
 
 def test_printing_never_waits_for_a_reader(
@@ -184,6 +187,7 @@ def test_a_reader_that_went_away_is_no_error(
     print("to no reader")
     terminal.flush(5)
     assert terminal.held_s() == 0
+    assert signal.getsignal(signal.SIGTTOU) is signal.SIG_IGN  # `stty tostop` would stop us
 
 
 def test_a_terminal_that_another_program_made_non_blocking(

@@ -84,7 +84,7 @@ def test_a_held_terminal_holds_up_neither_start_script_nor_daemons(quiet: "Quiet
     change(config, logging={"console": True})
     command = ("-m", "hedge.launcher", "--config", str(config))
     with Terminal() as terminal, program(terminal, *command) as run:
-        eventually_sync(lambda: terminal.read() or rests(paper), 30, "A's order rests")
+        eventually_sync(lambda: terminal.read() or rests(paper), 60, "A's order rests")
         terminal.hold()
         former = pid_of(config, "main_A.py")
         os.kill(former, signal.SIGKILL)

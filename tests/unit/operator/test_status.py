@@ -88,6 +88,21 @@ def test_dust_is_neutral_and_named() -> None:
     assert verdict(found).code == 0
 
 
+def test_a_side_that_cannot_write_or_is_late_says_so() -> None:
+    """It is neutral and ready all the same."""
+    notices = (
+        ("log_not_written", "its log cannot be written: main_B.log: no room"),
+        ("loop_late", "its loop was 700 ms late"),
+    )
+    beat = replace(READY_B, acks=(("p", "pong"),), notices=notices, lag_ms=700)
+    found = asked(ready_b=beat)
+    assert found.headline == (
+        "Neutral: A +0.0100 ETH, B -0.0100 ETH, nothing owed. "
+        "B: its log cannot be written: main_B.log: no room; its loop was 700 ms late."
+    )
+    assert verdict(found).code == 0
+
+
 @pytest.mark.parametrize("ledger", [None, LEDGER])
 def test_flat_and_proven_on_both_sides_is_neutral_right_after_a_start(ledger: Any) -> None:
     """B has answered no state of A yet, and nothing is open all the same."""
