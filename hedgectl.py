@@ -82,7 +82,7 @@ async def _inquire(state: PairState) -> Report:
         work, effects = work.step(event)
     if work.inquiry.report is None:
         raise InternalBugError("the question ended without an answer.")
-    return work.inquiry.report
+    return await state.with_standbys(work.inquiry.report)
 
 
 def _show(report: Report) -> None:

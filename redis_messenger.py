@@ -54,7 +54,8 @@ class RedisMessenger:
     """Names, scripts, channels and leases of one pair in one Redis.
 
     `instance` and `host_id` say who holds a lease; both are hexadecimal text. Every call raises
-    `RedisUnreachableError` when Redis gives no usable answer within `timing.redis_timeout_s`.
+    `RedisUnreachableError` when Redis gives no usable answer within `timing.redis_timeout_s`;
+    opening a connection goes on for `timing.redis_connect_s`, and later calls find it open.
     """
 
     CHANNEL_A_FILLED = Names().account_a_filled
@@ -92,11 +93,11 @@ class RedisMessenger:
         self._lease_a: LeaseKey | None = None
         self._lease_b: LeaseKey | None = None
         self._reader: SnapshotReader | None = None
-        reading, timeout_s = self._settings.for_reading, self._timing.redis_timeout_s
-        self._commands = CommandLink(self._settings, timeout_s)
+        reading = self._settings.for_reading
+        self._commands = CommandLink(self._settings, self._timing)
         self._reads = self._commands
         if reading is not self._settings:  # another login: another connection
-            self._reads = CommandLink(reading, timeout_s, scripts=())
+            self._reads = CommandLink(reading, self._timing, scripts=())
         self._odd = OddTypes(self._reads, self._timing.link_check_s)
         me = Lease(instance=self.instance, host=self.host_id, pair=pair)
         self._scripts = LeasedScripts(self._commands, self.names, me, self._timing.lease_ttl_s)
@@ -126,15 +127,15 @@ class RedisMessenger:
 
         """
         check_tls_files(self._settings)
-        client = sync_client(self._settings, self._timing.redis_timeout_s)
+        timing = self._timing
+        client = sync_client(self._settings, timing.redis_timeout_s, timing.redis_connect_s)
         try:
             with parsed():
                 client.ping()
                 warnings = inspect(client, self._settings)
         except REDIS_PROBLEMS as error:
             client.close()
-            timeout_s = self._timing.redis_timeout_s
-            raise trouble_at_start(self._settings, error, timeout_s) from error
+            raise trouble_at_start(self._settings, error, timing.redis_timeout_s) from error
         except RedisUnreachableError:
             client.close()
             raise
@@ -205,6 +206,22 @@ class RedisMessenger:
     async def start_listening(self) -> None:
         """Listen until cancelled: reconnects, subscribes again and proves that it hears."""
         await self._listener.run()
+
+    # --- links
+
+    async def open(self) -> None:
+        """Open the links for calls, which then have no other deadline than that of an answer.
+
+        Raises RedisUnreachableError after `timing.redis_connect_s`.
+        """
+        await self._commands.open()
+        await self._reads.open()
+
+    def doubt_master(self) -> None:
+        """Ask the Sentinels, if there are any, whether all links still lead to the master."""
+        self._commands.doubt_master()
+        self._reads.doubt_master()
+        self._listener.doubt_master()
 
     # --- leases
 
@@ -322,6 +339,10 @@ class RedisMessenger:
         values = await self._reads.values(keys)
         odd = await self._odd.among(dict(zip(keys, values, strict=True)))
         return self._reader.read(values, self._scripts.take_notes(), odd)
+
+    async def texts(self, *keys: str) -> list[str | None]:
+        """Return the texts of keys, None for what is absent or no text. Works before `bind`."""
+        return await self._reads.values(keys)
 
     async def read_standbys(self) -> tuple[Standby, ...]:
         """Return who waits to lead a side, by looking through all keys: for tools only."""

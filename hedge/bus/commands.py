@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,8 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
 from hedge.bus.connection import async_pool, close_sentinels, new_connection
-from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
+from hedge.bus.diagnosis import REDIS_PROBLEMS, not_connected_yet, unreachable
+from hedge.bus.masters import MasterWatch
 from hedge.bus.replies import (
     Fits,
     are_values,
@@ -23,9 +25,13 @@ from hedge.bus.replies import (
     is_text,
 )
 from hedge.bus.scripts import SCRIPTS, Script
-from hedge.config.schema import RedisConfig
+from hedge.config.schema import RedisConfig, TimingConfig
+from hedge.errors import RedisUnreachableError
 
 SCAN_COUNT = 1000
+DOUBTED_EVERY_S = 1.0
+"""So often are the Sentinels asked about a master that is in doubt."""
+_log = logging.getLogger("hedge")
 
 
 class CommandLink:
@@ -34,22 +40,46 @@ class CommandLink:
     The order matters: an older state must not overwrite a newer one. It connects when needed; a
     call that fails drops the connection, so the calls in flight fail with it and the next one
     connects anew. Nothing is queued and nothing is repeated by itself.
+
+    Opening a connection takes more round trips than a call and has a deadline of its own. A call
+    waits for it no longer than for an answer; the opening goes on, and the next call finds it done.
+
+    Where Sentinels say which server is the master they are asked again, beside the calls: a
+    connection to one that was deposed is dropped.
     """
 
     def __init__(
-        self, settings: RedisConfig, timeout_s: float, *, scripts: tuple[Script, ...] = SCRIPTS
+        self, settings: RedisConfig, timing: TimingConfig, *, scripts: tuple[Script, ...] = SCRIPTS
     ) -> None:
         """Prepare; nothing is connected before the first call, which makes `scripts` known."""
         self._scripts = scripts
         self._settings = settings
-        self._timeout_s = timeout_s
+        self._timing = timing
+        self._timeout_s = timing.redis_timeout_s
         self._connection: AbstractConnection | None = None
-        self._connecting = asyncio.Lock()
+        self._opening: asyncio.Task[AbstractConnection] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._asked_s = self._ask_s = 0.0
         self._last_turn: asyncio.Event | None = None
 
     @cached_property
     def _pool(self) -> redis.asyncio.ConnectionPool:
-        return async_pool(self._settings, self._timeout_s)
+        return async_pool(self._settings, self._timeout_s, self._timing.redis_connect_s)
+
+    @cached_property
+    def _masters(self) -> MasterWatch:
+        return MasterWatch(self._pool, self._timing.redis_connect_s)
+
+    async def open(self) -> None:
+        """Connect now, within the deadline of opening. Raises RedisUnreachableError."""
+        try:
+            await self._connected()
+        except REDIS_PROBLEMS as error:
+            raise unreachable(self._settings, error) from error
+
+    def doubt_master(self) -> None:
+        """Ask the Sentinels soon whether this is the master still; once a second is enough."""
+        self._ask_s = min(self._ask_s, self._asked_s + DOUBTED_EVERY_S)
 
     async def call(self, *command: str | int, fits: Fits = is_anything) -> Any:
         """Run one command and return its answer.
@@ -63,7 +93,7 @@ class CommandLink:
             async with asyncio.timeout(self._timeout_s):
                 return await self._call(command, fits)
         except REDIS_PROBLEMS as error:
-            raise unreachable(self._settings, error) from error
+            raise self._trouble(error) from error
 
     async def run(
         self, script: Script, keys: list[str], arguments: list[str | int], fits: Fits = is_anything
@@ -77,7 +107,7 @@ class CommandLink:
                 except redis.exceptions.NoScriptError:
                     return await self._call(("EVAL", script.text, *tail), fits)
         except REDIS_PROBLEMS as error:
-            raise unreachable(self._settings, error) from error
+            raise self._trouble(error) from error
 
     # --- the commands that we use; each raises as `call`
 
@@ -109,10 +139,21 @@ class CommandLink:
 
     async def aclose(self) -> None:
         """Close the connection; a later call would open another."""
+        for task in (self._opening, self._asking):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.disconnect(nowait=True)
         await close_sentinels(self._pool)
+
+    def _trouble(self, error: BaseException) -> RedisUnreachableError:
+        """Return the sentence for a call that failed: its own reason, not an earlier one."""
+        is_opening = self._opening is not None and not self._opening.done()
+        if is_opening and isinstance(error, TimeoutError):
+            return not_connected_yet(self._settings, self._timeout_s)
+        return unreachable(self._settings, error)
 
     async def _call(self, command: tuple[str | int, ...], fits: Fits) -> Any:
         connection = await self._connected()
@@ -139,22 +180,57 @@ class CommandLink:
             turn.set()
 
     async def _connected(self) -> AbstractConnection:
-        if self._connection is not None and not _is_dead(self._connection):
-            return self._connection
-        async with self._connecting:
-            if self._connection is not None and not _is_dead(self._connection):
-                return self._connection
-            if self._connection is not None:
-                await self._drop(self._connection)
-            connection = new_connection(self._pool)
-            try:
+        connection = self._connection
+        if connection is not None and not _is_dead(connection):
+            self._mind_master(connection)
+            return connection
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open(), name="redis-connect")
+            self._opening.add_done_callback(_note_end)
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if opening.cancelled() and task is not None and not task.cancelling():
+                raise redis.ConnectionError("the link was closed while it was opened") from None
+            raise
+
+    async def _open(self) -> AbstractConnection:
+        """Open a connection that knows the scripts. Raises what goes wrong."""
+        if self._connection is not None:
+            await self._drop(self._connection)
+        connection = new_connection(self._pool)
+        try:
+            async with asyncio.timeout(self._timing.redis_connect_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await _load(connection, self._scripts)
-            except BaseException:
-                await connection.disconnect(nowait=True)
-                raise
-            self._connection, self._last_turn = connection, None
-            return connection
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._masters.opened(connection)
+        self._put_off_asking()
+        self._connection, self._last_turn = connection, None
+        return connection
+
+    def _put_off_asking(self) -> None:
+        self._asked_s = asyncio.get_running_loop().time()
+        self._ask_s = self._asked_s + self._timing.link_check_s
+
+    def _mind_master(self, connection: AbstractConnection) -> None:
+        """Ask the Sentinels where that is due, beside the calls."""
+        if not self._masters.is_needed or asyncio.get_running_loop().time() < self._ask_s:
+            return
+        if self._asking is None or self._asking.done():
+            self._put_off_asking()
+            work = self._leave_deposed(connection)
+            self._asking = asyncio.create_task(work, name="redis-master")
+            self._asking.add_done_callback(_note_end)
+
+    async def _leave_deposed(self, connection: AbstractConnection) -> None:
+        if why := await self._masters.deposed(connection):
+            _log.warning("leaving Redis: %s", why)
+            await self._drop(connection)
 
     def _check_current(self, connection: AbstractConnection) -> None:
         if connection is not self._connection:
@@ -176,6 +252,12 @@ async def _load(connection: AbstractConnection, scripts: tuple[Script, ...]) -> 
     for _ in scripts:
         with contextlib.suppress(redis.ResponseError):
             await connection.read_response()
+
+
+def _note_end(task: "asyncio.Task[Any]") -> None:
+    """Take note of how a task of ours ended, also where no call waits for it any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_dead(connection: AbstractConnection) -> bool:

@@ -21,11 +21,14 @@ from hedge.bus.diagnosis import (
     not_a_host,
     where,
 )
+from hedge.bus.masters import ParallelSentinel
 from hedge.bus.replies import parsed
 from hedge.config.schema import MAX_PORT, RedisConfig
 from hedge.errors import RedisUnreachableError
 
 MIN_VERSION = (6, 2)
+ROUND_TRIPS = 4
+"""So many may a question to a Sentinel take: TCP, TLS, login, answer."""
 
 
 class _Losable:
@@ -138,12 +141,12 @@ class _SentinelClient(redis.asyncio.Redis):
             return answer
 
 
-def _common(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
+def _common(settings: RedisConfig, connect_s: float) -> dict[str, Any]:
     return {
         "db": settings.db,
         "username": settings.username or None,
         "password": settings.password.reveal() if settings.password else None,
-        "socket_connect_timeout": timeout_s,
+        "socket_connect_timeout": connect_s,
         "decode_responses": True,
         # Garbage on a channel must not break the connection that it came over.
         "encoding_errors": "replace",
@@ -163,9 +166,12 @@ def _tls(settings: RedisConfig) -> dict[str, Any]:
     }
 
 
-def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
-    """Return a blocking client; it connects at its first command."""
-    arguments = _common(settings, timeout_s) | {
+def sync_client(settings: RedisConfig, timeout_s: float, connect_s: float) -> redis.Redis:
+    """Return a blocking client; it connects at its first command.
+
+    `timeout_s` bounds each round trip, `connect_s` the opening of a connection before its first.
+    """
+    arguments = _common(settings, connect_s) | {
         "socket_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
     }
@@ -178,6 +184,8 @@ def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
     if settings.sentinels:
         # Without a word about it the client asks a silent Sentinel ten times over.
         to_sentinels = _to_sentinels(settings, timeout_s) | {"retry": Retry(NoBackoff(), 0)}
+        if settings.tls.enabled and settings.tls.sentinels:
+            del to_sentinels["driver_info"]  # as above
         sentinel = redis.sentinel.Sentinel([], **arguments)  # type: ignore[no-untyped-call]
         sentinel.sentinels = [
             _BlockingSentinelClient(host=host, port=port, **to_sentinels)
@@ -190,12 +198,15 @@ def sync_client(settings: RedisConfig, timeout_s: float) -> redis.Redis:
     return redis.Redis(host=settings.host, port=settings.port, **arguments)
 
 
-def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.ConnectionPool:
+def async_pool(
+    settings: RedisConfig, timeout_s: float, connect_s: float
+) -> redis.asyncio.ConnectionPool:
     """Return a factory of connections that neither retry nor time out by themselves.
 
-    The callers own every deadline: one per call, covering connect, send and answer.
+    The callers own every deadline, of opening one and of each call; `connect_s` bounds the first
+    of both below TCP. A question to a Sentinel may take a few round trips of `timeout_s` each.
     """
-    arguments = _common(settings, timeout_s) | {
+    arguments = _common(settings, connect_s) | {
         "socket_timeout": None,
         "driver_info": None,
         "retry": AsyncRetry(NoBackoff(), 0),
@@ -216,11 +227,11 @@ def async_pool(settings: RedisConfig, timeout_s: float) -> redis.asyncio.Connect
     )
 
 
-def _async_sentinel(settings: RedisConfig, timeout_s: float) -> redis.asyncio.sentinel.Sentinel:
+def _async_sentinel(settings: RedisConfig, timeout_s: float) -> ParallelSentinel:
     arguments = _to_sentinels(settings, timeout_s) | {"retry": AsyncRetry(NoBackoff(), 0)}
-    deadline_s, arguments["socket_timeout"] = arguments["socket_timeout"], None
+    deadline_s, arguments["socket_timeout"] = timeout_s * ROUND_TRIPS, None
     kind = _Encrypted if arguments.pop("ssl", False) else _Plain
-    sentinel = redis.asyncio.sentinel.Sentinel([])  # type: ignore[no-untyped-call]
+    sentinel = ParallelSentinel([])  # type: ignore[no-untyped-call]
     sentinel.sentinels = [
         _SentinelClient(
             redis.asyncio.ConnectionPool(connection_class=kind, host=host, port=port, **arguments),
@@ -232,12 +243,13 @@ def _async_sentinel(settings: RedisConfig, timeout_s: float) -> redis.asyncio.se
 
 
 def _to_sentinels(settings: RedisConfig, timeout_s: float) -> dict[str, Any]:
-    """Return the arguments for the Sentinels; one that is silent leaves time to ask the others."""
-    share_s = timeout_s / (len(settings.sentinels) + 1)
+    """Return the arguments for the Sentinels: a deadline per round trip, and few of those."""
     password = settings.sentinel_password
     arguments: dict[str, Any] = {
-        "socket_timeout": share_s,
-        "socket_connect_timeout": share_s,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "protocol": 2,  # a greeting less
+        "driver_info": None,
         "username": settings.sentinel_username or None,
         "password": password.reveal() if password else None,
     }

@@ -59,6 +59,16 @@ def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachable
     return RedisUnreachableError(text, place)
 
 
+def not_connected_yet(settings: RedisConfig, waited_s: float) -> RedisUnreachableError:
+    """Return the sentence for a call that ended before the connection was open."""
+    place = where(settings)
+    text = (
+        f"Redis at {place} is not connected yet after {waited_s:g} s; it is still tried. Check "
+        "that it runs, and the network between."
+    )
+    return RedisUnreachableError(text, place)
+
+
 def trouble_at_start(
     settings: RedisConfig, error: BaseException, timeout_s: float
 ) -> RedisUnreachableError:

@@ -152,6 +152,12 @@ class Messenger(Protocol):
     async def start_listening(self) -> None:
         """Listen until cancelled: reconnects, subscribes again and proves that it hears."""
 
+    async def open(self) -> None:
+        """Open the links for calls, within the deadline of opening."""
+
+    def doubt_master(self) -> None:
+        """Ask the Sentinels, if there are any, whether all links still lead to the master."""
+
     async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
         """Take the lease if it is free, ours, or left by an older process of this host."""
 

@@ -1,17 +1,19 @@
 """One connection for subscriptions, which proves again and again that it really hears."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
-from hedge.bus.commands import CommandLink
+from hedge.bus.commands import DOUBTED_EVERY_S, CommandLink
 from hedge.bus.connection import async_pool, close_sentinels, new_connection
 from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
+from hedge.bus.masters import MasterWatch
 from hedge.bus.port import LinkHandler, TextHandler
 from hedge.bus.replies import fitting, is_notice
 from hedge.config.schema import RedisConfig, TimingConfig
@@ -63,10 +65,16 @@ class Listener:
         self._subscribed: asyncio.Future[int] | None = None
         self._heard: asyncio.Future[str] | None = None
         self._round = 0
+        self._doubted = asyncio.Event()
 
     @cached_property
     def _pool(self) -> redis.asyncio.ConnectionPool:
-        return async_pool(self._settings, self._timing.redis_timeout_s)
+        timing = self._timing
+        return async_pool(self._settings, timing.redis_timeout_s, timing.redis_connect_s)
+
+    @cached_property
+    def _masters(self) -> MasterWatch:
+        return MasterWatch(self._pool, self._timing.redis_connect_s)
 
     @property
     def is_up(self) -> bool:
@@ -140,12 +148,13 @@ class Listener:
 
     async def _open(self, connection: AbstractConnection) -> None:
         try:
-            async with asyncio.timeout(self._timing.redis_timeout_s):
+            async with asyncio.timeout(self._timing.redis_connect_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
                 if self._handlers:
                     await connection.send_command("SUBSCRIBE", *self._handlers, check_health=False)
         except REDIS_PROBLEMS as error:
             raise LinkLostError(str(unreachable(self._settings, error))) from error
+        self._masters.opened(connection)
 
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
@@ -174,36 +183,59 @@ class Listener:
             await self._prove(connection)
             self._healthy_checks += 1
             self._tell(up=True)
-            await self._sleep(self._timing.link_check_s)
+            await self._until_doubted()
+            if why := await self._masters.deposed(connection):
+                raise LinkLostError(f"leaving Redis: {why}")
+
+    def doubt_master(self) -> None:
+        """Check soon whether the link leads to the master still."""
+        self._doubted.set()
+
+    async def _until_doubted(self) -> None:
+        """Return when the next check is due: sooner where the master is in doubt."""
+        timing = self._timing
+        if not self._masters.is_needed:
+            await self._sleep(timing.link_check_s)
+            return
+        self._doubted.clear()
+        await self._sleep(min(DOUBTED_EVERY_S, timing.link_check_s))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timing.link_check_s - DOUBTED_EVERY_S):
+                await self._doubted.wait()
 
     async def _prove(self, connection: AbstractConnection) -> None:
         """Raise LinkLostError unless every subscription is there and a word comes through."""
         loop = asyncio.get_running_loop()
         self._subscribed, self._heard = loop.create_future(), loop.create_future()
         self._round += 1
-        word = f"{self._round}"
-        step = "subscribing"
         try:
-            async with asyncio.timeout(self._timing.redis_timeout_s):
+            async with self._step("subscribing"):
                 await connection.send_command("SUBSCRIBE", self._probe_channel, check_health=False)
                 count = await self._subscribed
-                if count != len(self._handlers) + 1:
-                    raise LinkLostError(
-                        f"the server knows {count - 1} of {len(self._handlers)} subscriptions"
-                    )
-                step = "hearing its own probe"
-                await self._commands.publish(self._probe_channel, word)
+            if count != len(self._handlers) + 1:
+                raise LinkLostError(
+                    f"the server knows {count - 1} of {len(self._handlers)} subscriptions"
+                )
+            await self._commands.publish(self._probe_channel, f"{self._round}")
+            async with self._step("hearing its own probe"):
                 await self._heard
-                step = "unsubscribing"
+            async with self._step("unsubscribing"):
                 await connection.send_command(
                     "UNSUBSCRIBE", self._probe_channel, check_health=False
                 )
-        except TimeoutError as error:
-            raise LinkLostError(f"the subscription link is dead: {step} took too long") from error
         except RedisUnreachableError as error:
             raise LinkLostError(str(error)) from error
         except REDIS_PROBLEMS as error:
             raise LinkLostError(str(unreachable(self._settings, error))) from error
+
+    @contextlib.asynccontextmanager
+    async def _step(self, step: str) -> AsyncIterator[None]:
+        """Bound one round trip. Raises LinkLostError where it takes too long."""
+        try:
+            async with asyncio.timeout(self._timing.redis_timeout_s):
+                yield
+        except TimeoutError as error:
+            raise LinkLostError(f"the subscription link is dead: {step} took too long") from error
 
 
 async def _until_lost(

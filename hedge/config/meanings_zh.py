@@ -56,6 +56,7 @@ MEANINGS: dict[str, str] = {
     "timing.lease_ttl_s": "租约的有效期",
     "timing.lease_renew_s": "多久续一次租约",
     "timing.redis_timeout_s": "等待 Redis 的最长时间",
+    "timing.redis_connect_s": "建立 Redis 连接的最长时间",
     "timing.redis_down_s": "Redis 断开这么久后 A 撤掉挂单",
     "timing.redis_retry_min_s": "重连 Redis 的首次间隔",
     "timing.redis_retry_max_s": "重连 Redis 的最长间隔",

@@ -338,6 +338,12 @@ class TimingConfig:
         2.0,
         check=up_to(5, "a lost round trip holds up what the other side has to hear for so long"),
     )
+    redis_connect_s: float = setting(
+        "longest opening of a connection to Redis",
+        "s",
+        10.0,
+        check=up_to(60, "a Redis that takes connections and is silent is said so late"),
+    )
     redis_down_s: float = setting(
         "A cancels what rests when Redis is away this long",
         "s",

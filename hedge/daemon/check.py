@@ -159,7 +159,8 @@ async def _of_redis(config: Config, messenger: RedisMessenger) -> list[Line]:
         lines.append(failed("Redis script", str(error), code))
     else:
         lines.append(Line("Redis script", f"runs; {_holder(answer.holder)}"))
-    problem = await _round_trip(messenger, config.timing.redis_timeout_s * 3)
+    timing = config.timing
+    problem = await _round_trip(messenger, timing.redis_connect_s + timing.redis_timeout_s * 3)
     if problem:
         lines.append(failed("Redis publish/subscribe", problem, code))
     else:

@@ -384,7 +384,9 @@ async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
     async def connect() -> list[str]:
         try:
             async with asyncio.timeout(CONNECT_S):
-                return await in_thread(messenger.connect, "connect")
+                warnings = await in_thread(messenger.connect, "connect")
+                await messenger.open()
+                return warnings
         except TimeoutError as error:
             place = where(config.redis)
             raise RedisUnreachableError(
@@ -577,6 +579,7 @@ async def _check(config: Config) -> int:
     messenger = check.messenger_of(config)
     try:
         warnings = messenger.connect()
+        await messenger.open()
         venue, stack = await _reached(config, _credentials(config), clock, budget)
         async with stack:
             lines = await check.lines_of(

@@ -15,12 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redis
-
-from hedge.bus.connection import sync_client
-from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
 from hedge.bus.port import PairScope, StateSnapshot
-from hedge.bus.replies import are_values, fitting, parsed
 from hedge.config.schema import Config
 from hedge.core.amounts import InexactAmountError, MarketSpec
 from hedge.daemon.file_lock import holder_of
@@ -32,7 +27,6 @@ from hedge.operator.status import Report, report
 from hedge.wire.codec import MessageRefusedError, parse_object
 from hedge.wire.control import PING, Command, Halt, Halts
 from hedge.wire.names import LeaseKey, Names
-from hedge.wire.state import Standby
 from redis_messenger import RedisMessenger
 
 _AMOUNTS = ("position_base_amount", "offset_base_amount", "dust_base_amount")
@@ -56,6 +50,7 @@ class PairState:
     async def __aenter__(self) -> Self:
         """Connect. Raises RedisUnreachableError."""
         self.messenger.connect()
+        await self.messenger.open()
         return self
 
     async def __aexit__(
@@ -70,16 +65,17 @@ class PairState:
     async def report(self, ping_id: str = "") -> Report:
         """Read the pair's state of this moment. Raises RedisUnreachableError.
 
-        With a `ping_id` only heartbeats that acknowledge that ping are evidence.
+        With a `ping_id` only heartbeats that acknowledge that ping are evidence. Who waits to
+        lead is not looked for: that takes a search through all keys of Redis.
         """
-        scope = self._bind()
+        scope = await self._bind()
         snapshot = await self.messenger.read_state()
         found = report(
             snapshot,
             scope.spec,
             scope.account_a,
             scope.account_b,
-            await self._standbys(snapshot),
+            None,
             now_s=time.time(),
             ping_id=ping_id,
             commands=self._commands,
@@ -112,9 +108,9 @@ class PairState:
                     found.append((side, pid))
         return tuple(found)
 
-    def _bind(self) -> PairScope:
+    async def _bind(self) -> PairScope:
         accounts = self.config.accounts
-        spec, chain_id = self._learn()
+        spec, chain_id = await self._learn()
         scope = PairScope(
             chain_id=chain_id,
             account_a=accounts.account_a.account_index,
@@ -135,7 +131,7 @@ class PairState:
 
         A ping waits until no command of another tool would be lost by it.
         """
-        self._bind()
+        await self._bind()
         if what.command == PING:
             await self._give_way()
         command = Command(
@@ -158,7 +154,7 @@ class PairState:
 
     async def write_halts(self, halts: Halts) -> None:
         """Add halts and releases to those in Redis. Raises RedisUnreachableError."""
-        self._bind()
+        await self._bind()
         await self.messenger.write_halts(halts)
 
     # --- this host's state directories
@@ -211,28 +207,22 @@ class PairState:
                         HostState(root, chain_id, account.account_index, account.api_key_index),
                     )
 
-    async def _standbys(self, snapshot: StateSnapshot) -> tuple[Standby, ...] | None:
-        """Return who waits to lead, None where this login may not look for them."""
-        holder = snapshot.lease_b.instance if snapshot.lease_b else ""
+    async def with_standbys(self, found: Report) -> Report:
+        """Add to a report who waits to lead; None where this login may not look for them."""
+        lease = found.b.lease
         try:
-            found = await self.messenger.read_standbys()
+            standbys = await self.messenger.read_standbys()
         except RedisUnreachableError:
-            return None
-        return tuple(item for item in found if item.instance != holder)
+            return found
+        others = tuple(one for one in standbys if lease is None or one.instance != lease.instance)
+        return replace(found, standbys=others)
 
-    def _learn(self) -> tuple[MarketSpec, int]:
+    async def _learn(self) -> tuple[MarketSpec, int]:
         """Return the market and the chain as the stored values show them."""
         names = self.names
-        keys = [names.ready_b, names.ready_a, names.ledger, names.position_b, names.position_a]
-        settings = self.config.redis
-        client: redis.Redis = sync_client(settings.for_reading, self.config.timing.redis_timeout_s)
-        try:
-            with parsed():
-                texts: Any = fitting(client.mget(keys), are_values(len(keys)))
-        except REDIS_PROBLEMS as error:
-            raise unreachable(settings, error) from error
-        finally:
-            client.close()
+        texts = await self.messenger.texts(
+            names.ready_b, names.ready_a, names.ledger, names.position_b, names.position_a
+        )
         values = [value for text in texts if (value := _object(text))]
         return _market(values, self.config.market), _first(values, "chain_id", 0)
 

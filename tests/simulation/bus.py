@@ -323,6 +323,12 @@ class SimCommands(CommandLink):
     def now(self) -> float:
         return self._redis.loop.time()
 
+    async def open(self) -> None:
+        """Connect no sooner than for a call."""
+
+    def doubt_master(self) -> None:
+        """Have no Sentinels to ask."""
+
     async def aclose(self) -> None:
         self.server = None
 

@@ -17,7 +17,7 @@ import redis
 from hedge.bus.commands import CommandLink
 from hedge.bus.connection import async_pool, new_connection
 from hedge.bus.subscription import LinkLostError
-from hedge.config.schema import RedisConfig
+from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.daemon.host_os import loop_factory
 from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
@@ -30,6 +30,7 @@ from tests.world.sentinels import MASTER, SentinelWorld
 
 pytestmark = pytest.mark.integration
 
+PATIENT = TimingConfig(redis_timeout_s=5.0)
 FACTORIES = [None, loop_factory()]
 Loop = Callable[[], asyncio.AbstractEventLoop] | None
 
@@ -73,7 +74,7 @@ def test_a_reset_is_a_lost_connection(factory: Loop) -> None:
     async def scenario() -> None:
         server, chance = Resetting(), random.Random(1)
         async with server.running() as settings:
-            link = CommandLink(settings, 5.0)
+            link = CommandLink(settings, PATIENT)
             answered = lost = 0
             for _ in range(300):
                 with contextlib.suppress(RedisUnreachableError):
@@ -101,7 +102,7 @@ def test_an_idle_connection_that_was_reset_is_made_anew(factory: Loop) -> None:
     async def scenario() -> None:
         server = Resetting()
         async with server.running() as settings:
-            link = CommandLink(settings, 5.0)
+            link = CommandLink(settings, PATIENT)
             for _ in range(20):
                 assert await link.call("PING") == "OK"
                 server.reset()
@@ -119,7 +120,7 @@ def test_writing_to_a_closed_transport_is_a_lost_connection(factory: Loop) -> No
 
     async def scenario() -> None:
         async with Resetting().running() as settings:
-            connection = new_connection(async_pool(settings, 5.0))
+            connection = new_connection(async_pool(settings, 5.0, 5.0))
             await connection.connect()  # type: ignore[no-untyped-call]
             connection._writer.transport.abort()
             for _ in range(10):
@@ -194,7 +195,7 @@ def test_a_call_that_is_called_off_ends(factory: Loop, tmp_path: Path) -> None:
     async def scenario(settings: RedisConfig) -> None:
         chance = random.Random(1)
         for _ in range(300):
-            link = CommandLink(settings, 5.0)
+            link = CommandLink(settings, PATIENT)
             tasks = [asyncio.create_task(again_and_again(link)) for _ in range(2)]
             for _ in range(chance.randrange(60)):
                 await asyncio.sleep(0)

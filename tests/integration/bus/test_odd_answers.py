@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import redis
 
 from hedge.config.schema import AccountConfig, AccountsConfig, Config, RedisConfig
 from hedge.errors import RedisUnreachableError
 from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
-from hedge.operator.pair_client import PairState
+from hedge.operator.pair_client import PairReader, PairState
 from hedge.wire.control import Command, Halt, Halts
 from hedge.wire.messages import EventMessage
 from redis_messenger import RedisMessenger
@@ -27,7 +28,7 @@ from tests.bus_helpers import (
 )
 from tests.waiting import eventually
 from tests.world.proxy import TcpProxy, reset
-from tests.world.redis import FAST
+from tests.world.redis import FAST, settings_of
 
 pytestmark = pytest.mark.integration
 
@@ -209,7 +210,7 @@ async def test_a_script_is_told_what_came() -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=ODD_IDS)
 async def test_the_operators_tool_gets_one_sentence(odd: bytes) -> None:
-    """What it looks at first comes by the blocking client."""
+    """What it looks at first tells it the market."""
     accounts = AccountsConfig(
         account_a=AccountConfig(account_index=11, api_key_index=4),
         account_b=AccountConfig(account_index=22, api_key_index=4),
@@ -218,3 +219,23 @@ async def test_the_operators_tool_gets_one_sentence(odd: bytes) -> None:
         tool = PairState(Config(accounts=accounts, redis=settings, timing=FAST, side="a"))
         with pytest.raises(RedisUnreachableError):
             await asyncio.to_thread(asyncio.run, tool.report())
+
+
+def test_a_look_of_the_launcher_searches_no_keys(server: EmbeddedRedis, look: redis.Redis) -> None:
+    """It looks every half second, for days, at a Redis that may hold millions of other keys."""
+    accounts = AccountsConfig(
+        account_a=AccountConfig(account_index=11, api_key_index=4),
+        account_b=AccountConfig(account_index=22, api_key_index=4),
+    )
+    config = Config(accounts=accounts, redis=settings_of(server), timing=FAST, side="a")
+    reader = PairReader(config)
+    try:
+        look.config_resetstat()
+        reader.report()
+        reader.report()
+    finally:
+        reader.close()
+    asked = set(look.info("commandstats"))
+    assert asked >= {"cmdstat_mget"}
+    assert not asked & {"cmdstat_scan", "cmdstat_keys"}
+    assert look.info("stats")["total_connections_received"] == 0
