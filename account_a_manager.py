@@ -6,6 +6,7 @@ events and performs its effects.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -407,15 +408,13 @@ class AccountAManager(Shell):
     def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
         """See B through what Redis holds."""
         if snapshot is None:
-            self.post(RedisChanged(up=False))
             return
         self._see_holder(snapshot.ready_a)
         self._follow_flatten(snapshot.ready_b)
-        if not self.state.redis_up:
-            self._publish_position()
-            self.post(RedisChanged(up=True))
         own = statements.beat_of(self.parts, self.state)
         peer = statements.peer_of(snapshot, own, self.parts.names, self.origin.fresh_until)
+        if self.redis_watch.why:
+            peer = replace(peer, ready=False, reasons=(f"not known: {self.redis_watch.why}",))
         if peer.reasons != self._shown:
             self._shown = peer.reasons
             word = "b_ready" if peer.ready else "b_not_ready"
@@ -423,6 +422,12 @@ class AccountAManager(Shell):
         self.post(PeerSeen(peer))
         self._maybe_leave()
         self._maybe_start()
+
+    def on_redis(self, why: str) -> None:
+        """Rest nothing while Redis is down; state the position again once it is back."""
+        if not why:
+            self._publish_position()
+        self.post(RedisChanged(up=not why, why=why))
 
     def _on_result(self, text: str) -> None:
         """A hedge of B was published: what it means is read from the state, not from it."""
@@ -455,23 +460,28 @@ class AccountAManager(Shell):
             self.refusals.add(NOT_FRESH, name, "it answers none of our newest heartbeats")
 
     def _publish_fill(self, effect: PublishFill) -> None:
+        """Publish a fill with A's position after it; one that comes late, with the newest.
+
+        Positions of before would lead B through trades that are past.
+        """
         position = self._position(effect.seq, effect.position_lots)
         fill = statements.fill_of(self.parts, effect, self.state.last_trade_id, self._frame_ns)
         self._rounds.filled(effect.seq, self._frame_ns, fill.published_ns or self._frame_ns)
 
         async def publish() -> None:
-            names, seq = self.parts.names, effect.seq
-            stated = self.origin.stamped(names.position_a, position, seq)
-            said = self.origin.stamped(names.account_a_filled, fill, seq)
+            stated, said, state = position, fill, self.state
+            if self.outbox.is_late and state.seq > effect.seq and state.net_lots is not None:
+                stated = self._position(state.seq, state.net_lots)
+                said = statements.with_position(fill, stated)
+            names = self.parts.names
+            stated = self.origin.stamped(names.position_a, stated, stated.seq)
+            said = self.origin.stamped(names.account_a_filled, said, stated.seq)
             self._judge(await self.parts.messenger.publish_fill(stated, said))
 
         self.outbox.put(publish)
 
     def _publish_position(self) -> None:
-        async def publish() -> None:
-            await self._write_position()
-
-        self.outbox.put(publish)
+        self.outbox.put_state("position", self._write_position)
 
     async def _write_position(self) -> None:
         state = self.state

@@ -130,6 +130,7 @@ class AccountBManager(Shell):
             mark_ticks=lambda: mark_ticks_of(self.parts),
             available_micros=lambda: self.available_micros,
             has_left=lambda: self.has_left,
+            redis_why=lambda: self.redis_watch.why,
         )
 
     def _watch_handlers(self) -> WatchHandlers:
@@ -297,6 +298,10 @@ class AccountBManager(Shell):
             self._stale = seen  # counted once, however often it is read
             detail = f"seq {seen.seq} of {seen.instance} answers none of our newest heartbeats"
             self.refusals.add(NOT_FRESH, names.position_a, detail)
+
+    def on_redis(self, _why: str) -> None:
+        """Hedge on by what is known; what Redis did not take goes out once it does."""
+        self._answers.say_what_changed()
 
     def _see_leader(self, ready: Ready | None) -> None:
         """Tell a standby of each heartbeat of the B that leads."""

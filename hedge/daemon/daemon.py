@@ -30,6 +30,8 @@ from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.daemon.position_check import DriftHandlers, DriftKeeper
 from hedge.daemon.proof import Proven
+from hedge.daemon.redis_health import Need, RedisHealth
+from hedge.daemon.redis_watch import RedisHandlers, RedisWatch
 from hedge.daemon.refusals import Refusals
 from hedge.daemon.send_turn import Sending
 from hedge.daemon.tasks import Crew
@@ -64,9 +66,13 @@ class Shell(ABC):
         """Keep the parts; nothing runs before `run`."""
         self.parts = parts
         self.log = parts.log
-        self.outbox = Outbox(parts)
+        self.redis = RedisHealth(parts.clock, parts.config.timing.redis_down_s)
+        self.outbox = Outbox(parts, self.redis)
         self.origin = OriginKeeper(parts, self.side)
         self.voice = Voice(parts, self.side, self.outbox, self.origin, self.state_word)
+        self.redis_watch = RedisWatch(
+            parts, self.redis, self.voice.say, RedisHandlers(self._on_unread, self._on_redis)
+        )
         self.refusals = Refusals(parts, self.voice.say)
         self.health = HealthReport(parts.health, partial(self.voice.note, loud=True))
         self.sending = Sending()
@@ -111,6 +117,7 @@ class Shell(ABC):
         self._reconciler: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self._speak = False
+        self._write_wanted = asyncio.Event()
         self._ended: asyncio.Future[Ending] | None = None
         self._crew = Crew()
 
@@ -170,7 +177,11 @@ class Shell(ABC):
 
     @abstractmethod
     def on_snapshot(self, snapshot: StateSnapshot | None) -> None:
-        """Turn what Redis holds into events; None when Redis does not answer."""
+        """Turn what Redis holds into events; None when it cannot be read."""
+
+    @abstractmethod
+    def on_redis(self, why: str) -> None:
+        """Redis counts as down, and why; or it does no more: "" (see `RedisHealth`)."""
 
     @abstractmethod
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
@@ -255,7 +266,8 @@ class Shell(ABC):
             ("streams", self.parts.venue.run_streams(self.on_venue)),
             ("listen", self.parts.messenger.start_listening()),
             ("lease", self.lease.run()),
-            ("state", self._keep_state()),
+            ("state", self._keep_reading()),
+            ("beats", self._keep_writing()),
             ("ticks", self._tick()),
             ("outbox", self.outbox.run()),
             ("drift", self.drift.run()),
@@ -378,6 +390,7 @@ class Shell(ABC):
     async def _tick(self) -> None:
         while True:
             await self.parts.clock.sleep(self.parts.config.timing.tick_s)
+            self.redis_watch.look()
             self.post(self.tick_event())
 
     # --- the venue's streams --------------------------------------------------------------
@@ -428,30 +441,72 @@ class Shell(ABC):
         self._speak |= speak
         self._look.set()
 
-    async def _keep_state(self) -> None:
-        """Write own state every beat, read all state every beat and whenever asked to.
+    async def _keep_reading(self) -> None:
+        """Read all state every beat and whenever asked to; after each beat's let it be answered.
 
         Read first: what the other side forbids binds before a beat that echoes it is written.
+        Writing has a turn of its own: where Redis is far away neither waits for the other.
         """
-        clock, beat_ms = self.parts.clock, round(self.parts.config.timing.beat_s * 1000)
-        written_ms, answered_ms, is_up = clock.now_ms() - beat_ms, clock.now_ms(), True
+        clock, timing = self.parts.clock, self.parts.config.timing
+        beat_ms, again_ms = round(timing.beat_s * 1000), round(timing.redis_retry_min_s * 1000)
+        due_ms = clock.now_ms()
         while True:
             self.health.look()
+            is_beat = clock.now_ms() >= due_ms
+            if is_beat:
+                due_ms = clock.now_ms() + beat_ms
+            if not await self._read_state():
+                due_ms = min(due_ms, clock.now_ms() + again_ms)
+            elif is_beat or self._speak:
+                self._speak = False
+                self._write_wanted.set()
+            await self._until_look(max(0, due_ms - clock.now_ms()) / 1000)
+
+    async def _read_state(self) -> bool:
+        """Read all state and act on it; whether Redis let us."""
+        try:
+            snapshot = await self.parts.messenger.read_state()
+        except RedisUnreachableError as error:
+            self.redis.failed(Need.READS, error)
+            self.redis_watch.look()
+            return False
+        was_unread = self.redis.is_unmet(Need.READS)
+        self.redis.met(Need.READS)
+        if was_unread:
+            self.redis_watch.look()
+        self._take_snapshot(snapshot)
+        return True
+
+    async def _keep_writing(self) -> None:
+        """Write own state whenever the state was read at a beat; a turn that fails is repeated."""
+        clock, again_s = self.parts.clock, self.parts.config.timing.redis_retry_min_s
+        while True:
+            await self._write_wanted.wait()
+            self._write_wanted.clear()
             try:
-                snapshot = await self.parts.messenger.read_state()
-                self._take_snapshot(snapshot, is_back=not is_up)
-                answered_ms, is_up = clock.now_ms(), True
-                if self._speak or clock.now_ms() - written_ms >= beat_ms:
-                    written_ms, self._speak = clock.now_ms(), False
-                    await self.write_state()
-                    self.books.save()
+                await self.write_state()
             except RedisUnreachableError as error:
-                down_ms = clock.now_ms() - answered_ms
-                if is_up and down_ms >= self.parts.config.timing.redis_down_s * 1000:
-                    self.log.warning("redis_down", reason=error)
-                    is_up = False
-                    self.on_snapshot(None)
-            await self._until_look(max(0, written_ms + beat_ms - clock.now_ms()) / 1000)
+                self.redis.failed(Need.STATE, error)
+                self.redis_watch.look()
+                await clock.sleep(again_s)
+                self._write_wanted.set()
+            else:
+                self.redis.met(Need.STATE)
+                self.books.save()
+
+    def _on_unread(self) -> None:
+        self.on_snapshot(None)
+
+    def _on_redis(self, why: str) -> None:
+        if not why:
+            self.outbox.hasten()
+        self.on_redis(why)
+
+    def _mind_master(self, snapshot: StateSnapshot) -> None:
+        """Doubt that this is the master where the other side's heartbeat is gone."""
+        other = snapshot.ready_b if self.side == "a" else snapshot.ready_a
+        if other is None or not self.origin.is_fresh(self.parts.names.ready(other.side), other):
+            self.parts.messenger.doubt_master()
 
     async def read_until_answered(self) -> StateSnapshot:
         """Read the state in Redis, however long Redis is away."""
@@ -476,12 +531,11 @@ class Shell(ABC):
         self.origin.renew()
         self.on_lease_taken(answer)
 
-    def _take_snapshot(self, snapshot: StateSnapshot, *, is_back: bool) -> None:
-        if is_back:
-            self.log.info("redis_back")
+    def _take_snapshot(self, snapshot: StateSnapshot) -> None:
         self.books.snapshot = snapshot
         if self.origin.hear(snapshot):
             self._speak = True  # the other side can act on what echoes its new epoch only
+        self._mind_master(snapshot)
         self._mind_refused(snapshot)
         self.halts.hear(snapshot)
         command = snapshot.command
@@ -525,8 +579,8 @@ class Shell(ABC):
             halts=self.halts.in_force,
             released=self.halts.told,
             acks=self.commands.acks,
+            notices=(*ready.notices, *self.redis_watch.notices, *self.health.notices),
             refused=self.refusals.counts,
-            notices=(*ready.notices, *self.health.notices),
             lag_ms=self.health.lag_ms,
         )
 

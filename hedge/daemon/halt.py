@@ -73,7 +73,6 @@ class HaltKeeper:
         self._words: dict[str, tuple[bool, str]] = {}
         self._waiting: list[_Waiting] = []
         self._is_taking = False
-        self._is_publishing = False
         self._raised = 0
         self.on_unsaid: Callable[[Halt], None] = lambda _: None
         """Hears of each halt of a person, of the launcher, or that stands for a text."""
@@ -260,14 +259,10 @@ class HaltKeeper:
         return (*beat, *snapshot.halts.in_force)
 
     def _publish(self) -> None:
-        """Write the union into Redis, once at a time: the job takes what is known then."""
-        if self._is_publishing:
-            return
-        self._is_publishing = True
+        """Write the union into Redis: of what is known when it is written."""
 
         async def publish() -> None:
             stamped = self._origin.stamped(self._parts.names.halt, self._sets)
             await self._parts.messenger.write_halts(stamped)
-            self._is_publishing = False
 
-        self._outbox.put(publish)
+        self._outbox.put_state("halts", publish)

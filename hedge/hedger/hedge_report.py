@@ -9,11 +9,14 @@ from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
 from hedge.daemon.market_facts import facts_of
 from hedge.daemon.origin import OriginKeeper
-from hedge.daemon.outbox import Outbox
+from hedge.daemon.outbox import MOST_MESSAGES, Outbox
 from hedge.hedger import statements as answers
 from hedge.hedger.hedge_record import Courses
 from hedge.wire.messages import BFilled
 from hedge.wire.state import Ledger, PositionState
+
+_MOST_AT_ONCE = 64
+"""So many results go out with one ledger."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class AnswerSource:
     mark_ticks: Callable[[], int | None]
     available_micros: Callable[[], int | None]
     has_left: Callable[[], bool] = lambda: False
+    redis_why: Callable[[], str] = lambda: ""
 
 
 class Answering:
@@ -50,6 +54,7 @@ class Answering:
         self._said_of: HedgerState | None = None
         self._shown: tuple[str, ...] | None = None
         self._seq = 0
+        self._unsent: list[BFilled] = []
         self.neutral = answers.NeutralKeeper(parts)
 
     def traded(self) -> None:
@@ -68,16 +73,28 @@ class Answering:
         same = said is not None and state is self._said_of and said.reasons == self._reasons()
         if same and not has_results:
             return
-        ledger = self._ledger()
-        self._said, self._said_of = replace(ledger, timestamp=0), state
+        self._said, self._said_of = replace(self._ledger(), timestamp=0), state
         if self._said == said and not has_results:
             return
-        results, position = self._courses.take(), self._position()
+        self._keep(self._courses.take())
+        self._outbox.put_state("ledger", self._write_newest)
 
-        async def write() -> None:
-            await self._write(ledger, results, position)
+    def _keep(self, results: tuple[BFilled, ...]) -> None:
+        """Keep results until Redis takes them; of very many the newest."""
+        self._unsent += results
+        excess = len(self._unsent) - MOST_MESSAGES
+        if excess > 0:
+            self._parts.log.error("messages_lost", count=excess, kind="results")
+            del self._unsent[:excess]
 
-        self._outbox.put(write)
+    async def _write_newest(self) -> None:
+        """Write the ledger as it is now with the results that wait, some at a time."""
+        batch = tuple(self._unsent[:_MOST_AT_ONCE])
+        await self._write(self._ledger(), batch, self._position())
+        sent = {id(result) for result in batch}
+        self._unsent = [result for result in self._unsent if id(result) not in sent]
+        if self._unsent:
+            self._outbox.put_state("ledger", self._write_newest)
 
     async def beat(self) -> None:
         """Write heartbeat, ledger and position. Raises RedisUnreachableError."""
@@ -133,9 +150,11 @@ class Answering:
         return answers.position_of(self._parts, self._now.state(), self._now.book(), self._seq)
 
     def _reasons(self) -> tuple[str, ...]:
-        return answers.why_unready(
+        reasons = answers.why_unready(
             self._now.state(),
             self._now.mark_ticks(),
             self._parts.venue.market_now.status,
             self._parts.clock.now_ms(),
         )
+        why = self._now.redis_why()
+        return (*reasons, why) if why else reasons

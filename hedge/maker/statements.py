@@ -1,6 +1,7 @@
 """What A says of itself in Redis, and how it reads B's answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hedge.bus.port import StateSnapshot
 from hedge.core import pricing
@@ -71,6 +72,16 @@ def fill_of(parts: Parts, effect: PublishFill, last_trade_id: int, frame_ns: int
         last_trade_id=max(last_trade_id, trade.trade_id),
         frame_ns=frame_ns,
         published_ns=parts.clock.mono_ns(),
+    )
+
+
+def with_position(fill: AFilled, position: PositionState) -> AFilled:
+    """Return a fill that comes late, with A's position of now in place of the one after it."""
+    return replace(
+        fill,
+        seq=position.seq,
+        position_lots=position.position_lots,
+        last_trade_id=max(position.last_trade_id, fill.trade_id or 0),
     )
 
 
@@ -225,7 +236,8 @@ def open_points(parts: Parts, state: MakerState) -> tuple[str, ...]:
     if state.unsaid:
         found.append("a fill of A is not published yet")
     if state.uncovered_ms is not None:
-        found.append(f"B has not covered A's position of {parts.base(state.net_lots)}")
+        why = "" if state.redis_up else f", as far as A knows: {state.redis_why}"
+        found.append(f"B has not covered A's position of {parts.base(state.net_lots)}{why}")
     return tuple(found) or ("B has not answered A's newest state yet",)
 
 

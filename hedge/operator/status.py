@@ -39,6 +39,7 @@ _TOLD = frozenset(
         "retry_pause",
         "b_away",
         "a_away",
+        "subscription_lost",
         "log_not_written",
         "state_not_written",
         "loop_late",

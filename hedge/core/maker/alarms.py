@@ -48,6 +48,8 @@ def _quoting(state: MakerState, idle: Lasting | None) -> Step:
 def mind_b(state: MakerState, facts: Facts) -> Step:
     """Say that B is away while A holds anything, or an order of it may fill."""
     now_ms, away = facts.now_ms, state.b_away
+    if not state.redis_up:
+        return state, ()  # Redis is what fails, and that is said
     if state.peer.alive or not state.leading:
         if away is None:
             return state, ()

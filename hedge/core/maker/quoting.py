@@ -86,7 +86,7 @@ def _by_own_side(state: MakerState) -> Iterator[Hold]:
     if not state.streams_up:
         yield Hold("streams_down", "own streams are down")
     if not state.redis_up:
-        yield Hold("redis_down", "Redis is unreachable")
+        yield Hold("redis_down", state.redis_why)
     if not state.consistent or state.unsaid:
         yield Hold("book_contradicts", "a trade of A is missing or not published yet")
     if state.nonce is not None and not state.adopted:
@@ -96,7 +96,7 @@ def _by_own_side(state: MakerState) -> Iterator[Hold]:
 
 
 def _by_b(state: MakerState) -> Iterator[Hold]:
-    if not state.peer.ready:
+    if not state.peer.ready and state.redis_up:
         why = ", ".join(state.peer.reasons)
         yield Hold("b_not_ready", f"B is not ready: {why}" if why else "B is not ready")
     if state.phase is not Phase.READY or not is_covered(state):

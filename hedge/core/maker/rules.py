@@ -43,6 +43,8 @@ def _expire(state: MakerState, facts: Facts) -> Step:
     peer = state.peer
     if peer.fresh_until_ms is not None and facts.now_ms > peer.fresh_until_ms:
         reasons = ("B does not answer our heartbeats any more",)
+        if not state.redis_up:
+            reasons = (f"not known: {state.redis_why}",)
         peer = replace(peer, ready=False, alive=False, reasons=reasons, fresh_until_ms=None)
     ledger = peer.ledger
     until_ms = ledger.fresh_until_ms if ledger is not None else None
@@ -146,7 +148,7 @@ def _why_unsafe(state: MakerState, order: Order) -> str:
     if not state.streams_up:
         return "own streams are down"
     if not state.redis_up:
-        return "Redis is unreachable"
+        return state.redis_why
     if not state.peer.ready:
         return "B is not ready"
     room = state.peer.can_hedge_lots
@@ -297,7 +299,10 @@ def why_stays(state: MakerState) -> str:
         owed = state.config.offset_lots - net - looked.position_lots
         if owed == 0:
             return ""
-    return f"B has not covered A's {state.config.spec.base(net)} {state.config.spec.symbol}"
+    what = f"A's {state.config.spec.base(net)} {state.config.spec.symbol}"
+    if not state.redis_up:
+        return f"it is not known whether B has covered {what}: {state.redis_why}"
+    return f"B has not covered {what}"
 
 
 def _why_may_fill(state: MakerState) -> str:

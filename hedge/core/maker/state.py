@@ -210,6 +210,8 @@ class MakerState:
     claimed_trade_id: int = 0
     streams_up: bool = False
     redis_up: bool = True
+    redis_why: str = "Redis is unreachable"  # where it is not up
+    redis_down_ms: int = 0  # since when it is not
     peer: Peer = Peer(ready=False)
     order: Order | None = None
     pending: Pending | None = None
@@ -255,9 +257,10 @@ class StreamsChanged:
 
 @dataclass(frozen=True, slots=True)
 class RedisChanged:
-    """Redis answers, or has not answered for the configured time."""
+    """Redis does what A needs, or has not for the configured time; `why` says what it does not."""
 
     up: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from hedge.core.maker.state import (
     Tick,
     Trigger,
 )
-from hedge.core.maker.unwinding import NAKED
+from hedge.core.maker.unwinding import NAKED, with_redis_again
 from hedge.core.plausible import why_implausible
 from hedge.core.records import Trade
 from hedge.core.refusal import Refusal
@@ -73,9 +73,14 @@ def _on_streams(state: MakerState, event: StreamsChanged, _facts: Facts) -> Step
     return state, ()
 
 
-def _on_redis(state: MakerState, event: RedisChanged, _facts: Facts) -> Step:
-    peer = state.peer if event.up else replace(state.peer, ready=False, alive=False)
-    return replace(state, redis_up=event.up, peer=peer), ()
+def _on_redis(state: MakerState, event: RedisChanged, facts: Facts) -> Step:
+    if event.up:
+        return with_redis_again(state, facts), ()
+    peer = replace(state.peer, ready=False, alive=False) if state.redis_up else state.peer
+    down_ms = facts.now_ms if state.redis_up else state.redis_down_ms
+    why = event.why or state.redis_why
+    state = replace(state, redis_up=False, redis_why=why, redis_down_ms=down_ms, peer=peer)
+    return state, ()
 
 
 def _on_fence_needed(state: MakerState, event: FenceNeeded, _facts: Facts) -> Step:

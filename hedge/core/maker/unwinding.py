@@ -30,6 +30,8 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
     since, config = state.uncovered_ms, state.config
     if since is None:
         return state, ()
+    if not state.redis_up:
+        return _untold(state, facts)
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
         detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
@@ -46,6 +48,51 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         state, effects = halt(state, "force_close_timeout", detail)
         return replace(state, halt_reason="force_close_timeout"), effects
     return state, ()
+
+
+def with_redis_again(state: MakerState, facts: Facts) -> MakerState:
+    """Return the state with Redis up; the time in which B could not be told does not count."""
+    if state.redis_up:
+        return state
+    since = state.uncovered_ms
+    if since is not None:
+        told_ms = since + facts.now_ms - max(since, state.redis_down_ms)
+        state = replace(state, uncovered_ms=told_ms, alerted=False)
+    return replace(state, redis_up=True)
+
+
+def _untold(state: MakerState, facts: Facts) -> Step:
+    """Alert, and ask the exchange what B holds, while B cannot be told of a fill or answer it.
+
+    That is no fault of B, which may have hedged by its watch: what it has covered begins the clock
+    anew, and only what the exchange shows to be unhedged is reduced.
+    """
+    since, config = state.uncovered_ms or 0, state.config
+    waited_s = (facts.now_ms - since) // 1000
+    if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
+        detail = f"A could not settle a fill with B for {waited_s} s: {state.redis_why}; holding"
+        return replace(state, alerted=True), (Note("fill_not_settled", detail, loud=True),)
+    patience_ms = config.force_close_ms * (2 if state.peer.leaving else 1)
+    waits = state.closing in (None, Closing.ALL)
+    if facts.now_ms < since + patience_ms or not waits or state.phase is Phase.STOPPING:
+        return state, ()
+    looked = state.looked
+    if looked is None or looked.position_lots is None or looked.seq != state.seq:
+        return look(state, facts)
+    net = state.net_lots or 0
+    held, symbol = config.spec.base(looked.position_lots), config.spec.symbol
+    owed = config.offset_lots - net - looked.position_lots
+    if not _reducing(owed, net):
+        detail = f"the exchange states B's position as {held} {symbol}: nothing is left to A"
+        state = replace(state, uncovered_ms=facts.now_ms, looked=None)
+        return state, (Note("settled_by_exchange", detail),)
+    detail = (
+        f"A could not settle a fill with B for {waited_s} s: {state.redis_why}; the exchange states"
+        f" B's position as {held} {symbol}, A holds {config.spec.base(net)} and reduces what is"
+        " unhedged"
+    )
+    state, effects = halt(replace(state, closing=Closing.UNHEDGED), "force_close_timeout", detail)
+    return replace(state, halt_reason="force_close_timeout"), effects
 
 
 def close(state: MakerState, facts: Facts) -> Step:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from hedge.core.maker.closing import LookAtB
+from hedge.core.maker.closing import BShown, LookAtB
 from hedge.core.maker.state import (
     Cancel,
     FlattenRequested,
     HaltPair,
     HaltSeen,
+    Note,
     Place,
     RedisChanged,
     Stopped,
@@ -142,3 +143,113 @@ def test_a_stop_waits_for_the_answer_of_a_b_that_works() -> None:
     driver.proven(0)
     assert Stopped not in kinds(driver(StopRequested(), Tick()))
     assert only(driver.cover(), Stopped).neutral is True
+
+
+# --- while Redis does not let A speak -------------------------------------------------------------
+
+FULL = "our own state is not written to Redis: Redis refuses: OOM"
+
+
+def untold(net: int = 0, **settings: object) -> Maker:
+    """A whose fill B cannot be told of: Redis takes no writes, and still shows a ready B."""
+    driver = covered(**settings)
+    driver(driver.fill(net - 100))
+    driver(RedisChanged(up=False, why=FULL), driver.peer(None, ready=True, alive=True))
+    return driver
+
+
+def said(driver: Maker) -> list[Note]:
+    """Return all notes so far."""
+    return [effect for effect in driver.effects if isinstance(effect, Note)]
+
+
+def waited(driver: Maker, seconds: int, *, stated: int | None = None) -> list[object]:
+    """Let time pass; the exchange answers what it is asked of B, None: it does not."""
+    effects = []
+    for _ in range(seconds):
+        driver.later(SECOND)
+        new = driver(Tick())
+        effects += new
+        for look in (one for one in new if isinstance(one, LookAtB)):
+            effects += driver(BShown(look.seq, stated))
+    return effects
+
+
+@pytest.mark.parametrize("b_holds", [None, 0])
+def test_no_clock_blames_b_for_what_a_could_not_publish(b_holds: int | None) -> None:
+    """Redis reads and refuses writes while both are flat: A holds for minutes, and says why."""
+    driver = untold(net=0)
+    effects = waited(driver, 200, stated=b_holds)
+    assert HaltPair not in kinds(effects)
+    assert Place not in kinds(effects)
+    loud = [note for note in said(driver) if note.loud]
+    assert {note.event for note in loud} <= {"fill_not_settled", "holding"}
+    assert any(FULL in note.detail for note in loud if note.event == "fill_not_settled")
+    assert not any("B has not" in note.detail for note in said(driver))
+
+
+def test_what_rests_is_cancelled_with_the_true_reason() -> None:
+    """Nobody could tell B of its fill."""
+    driver = Maker().working()
+    effects = driver(RedisChanged(up=False, why=FULL))
+    assert Cancel in kinds(effects)
+    assert FULL in [note.detail for note in said(driver) if note.event == "cancel"]
+
+
+def test_a_b_that_is_ready_in_an_old_heartbeat_is_not_traded_against() -> None:
+    """What is read goes on saying ready; A may not speak, so it places nothing."""
+    driver = covered()
+    driver.facts(room=True)
+    driver(RedisChanged(up=False, why=FULL), driver.peer(driver.ledger(), ready=True, alive=True))
+    assert Place not in kinds(waited(driver, 5))
+
+
+def test_what_the_exchange_shows_to_be_unhedged_is_reduced_all_the_same() -> None:
+    """B's watch was deaf too: after the time-out A reduces, and says what kept it silent."""
+    driver = untold(net=60)
+    effects = waited(driver, 59, stated=0)
+    assert HaltPair not in kinds(effects)
+    effects = waited(driver, 5, stated=0)
+    halt = only(effects, HaltPair)
+    assert halt.reason == "force_close_timeout"
+    assert "B has not" not in halt.detail
+    assert FULL in halt.detail
+    assert "states B's position as 0.0000" in halt.detail
+    order = only(effects, Place).order
+    assert (order.lots, order.reduce_only) == (60, True)
+
+
+def test_an_exchange_that_does_not_answer_is_no_proof() -> None:
+    """What cannot be read is not acted on."""
+    driver = untold(net=60)
+    assert not {HaltPair, Place} & set(kinds(waited(driver, 120)))
+
+
+def test_where_nobody_is_asked_a_waits() -> None:
+    """Without the watch nothing is known of B, so nothing is said of it."""
+    driver = untold(net=60, peer_watch=False)
+    assert not {HaltPair, Place, LookAtB} & set(kinds(waited(driver, 300)))
+
+
+def test_the_time_without_redis_does_not_count() -> None:
+    """Once B can be told again it has the whole of its time."""
+    driver = untold(net=60)
+    waited(driver, 50)
+    driver(RedisChanged(up=True))
+    driver(driver.peer(None, ready=True, alive=True))
+    assert HaltPair not in kinds(waited(driver, 59))
+    assert only(waited(driver, 2), HaltPair).reason == "force_close_timeout"
+
+
+def test_a_redis_that_comes_and_goes_does_not_stop_the_clock() -> None:
+    """The time in which B was told counts, however it is cut up."""
+    driver = covered()
+    driver(driver.fill(-40))
+    driver(driver.peer(None, ready=True, alive=True))
+    halted = []
+    for _ in range(20):
+        halted += waited(driver, 4)
+        driver(RedisChanged(up=False, why=FULL))
+        halted += waited(driver, 4)
+        driver(RedisChanged(up=True))
+    assert only(halted, HaltPair).reason == "force_close_timeout"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from hedge.bus.port import LeaseAnswer, Messenger, PairScope, StateSnapshot
+from hedge.bus.port import LeaseAnswer, LinkHandler, Messenger, PairScope, StateSnapshot
 from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
@@ -195,6 +195,8 @@ class Bus:
     events: list[EventMessage] = field(default_factory=list)
     failures: list[BHedgeFailed] = field(default_factory=list)
     standbys: list[Standby] = field(default_factory=list)
+    links: list[LinkHandler] = field(default_factory=list)
+    complaints: list[Callable[[str], None]] = field(default_factory=list)
     reads: int = 0
     released: int = 0
 
@@ -205,6 +207,12 @@ class Bus:
     def _answer_or_fail(self) -> None:
         if not self.reachable:
             raise RedisUnreachableError("Redis does not answer", "fake:0/0")
+
+    def on_link(self, handler: LinkHandler) -> None:
+        self.links.append(handler)
+
+    def on_complaint(self, handler: Callable[[str], None]) -> None:
+        self.complaints.append(handler)
 
     async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
         await asyncio.sleep(0)

@@ -8,6 +8,7 @@ import pytest
 
 from hedge.daemon import outbox as module
 from hedge.daemon.outbox import Outbox
+from hedge.daemon.redis_health import RedisHealth
 from hedge.daemon.send_turn import Sending
 from hedge.errors import RedisUnreachableError
 from tests.unit.shell.fakes import Bench, running
@@ -69,7 +70,6 @@ async def test_a_write_is_repeated_until_redis_takes_it(
         await eventually(lambda: outbox.is_empty)
     in_order = list(dict.fromkeys(redis.written))
     assert in_order == ["first", "second"]
-    assert set(bench.clock.slept_s) == {bench.timing.redis_retry_min_s}
 
 
 async def test_a_batch_that_half_arrived_ends_in_order(outbox: Outbox, redis: Redis) -> None:
@@ -84,16 +84,96 @@ async def test_a_batch_that_half_arrived_ends_in_order(outbox: Outbox, redis: Re
     assert sorted(last, key=lambda number: last[number]) == list(range(10))
 
 
-async def test_an_outage_is_said_once_in_a_while(
+async def test_an_outage_is_said_once_a_minute(
     outbox: Outbox, redis: Redis, bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hundred failures in ten seconds are a few lines, not a hundred."""
-    redis.failures = 100
+    """An outage is tried at growing distances, up to five seconds, and a line a minute is said."""
+    redis.failures = 60
+    began_ms = bench.clock.now_ms()
     outbox.put(redis.job("only"))
     async with running(outbox.run()):
         await eventually(lambda: outbox.is_empty)
+    lasted_s = (bench.clock.now_ms() - began_ms) / 1000
+    assert lasted_s > 54 * bench.timing.redis_retry_max_s
     lines = [line for line in caplog.messages if line.startswith("redis_write_waits")]
-    assert len(lines) == 2
+    assert 1 < len(lines) <= lasted_s / 60 + 1
+
+
+async def test_a_redis_that_is_back_is_not_waited_for(
+    outbox: Outbox, redis: Redis, bench: Bench
+) -> None:
+    """Whoever learns that Redis takes writes again lets the outbox try at once."""
+    redis.failures = 8  # the next try would be in five seconds
+    outbox.put(redis.job("late"))
+    async with running(outbox.run()):
+        await eventually(lambda: redis.tries == 8)
+        failed_ms = bench.clock.now_ms()
+        outbox.hasten()
+        await eventually(lambda: outbox.is_empty)
+    assert bench.clock.now_ms() - failed_ms <= 1000 * bench.timing.redis_retry_min_s
+
+
+async def test_an_hour_without_redis(
+    outbox: Outbox, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Memory is bounded; of each state the newest goes out, of the messages the newest too."""
+    redis.failures = 10**9
+    async with running(outbox.run()):
+        for number in range(3600):
+            outbox.put_state("position", redis.job(f"position {number}"))
+            outbox.put_state("halts", redis.job(f"halts {number}"))
+            outbox.put(redis.job(f"fill {number}"))
+            await asyncio.sleep(0)
+        assert len(outbox._entries) <= module.MOST_MESSAGES + 2
+        assert outbox.dropped == 3600 - module.MOST_MESSAGES
+        assert outbox.is_late
+        redis.failures = 0
+        outbox.hasten()
+        await eventually(lambda: outbox.is_empty)
+    fills = [what for what in redis.written if "fill" in str(what)]
+    assert fills == [f"fill {number}" for number in range(2600, 3600)]
+    others = [what for what in redis.written if "fill" not in str(what)]
+    assert set(others) == {"position 3599", "halts 3599"}
+    assert not outbox.is_late
+    assert outbox.dropped == 0
+    lost = [line for line in caplog.messages if line.startswith("messages_lost")]
+    assert lost == ["messages_lost count=2600"]
+
+
+async def test_a_state_that_changes_while_it_is_written_is_written_again(
+    outbox: Outbox, redis: Redis
+) -> None:
+    """What is under way is not changed; the newer one follows, and after a failure stands alone."""
+    gate = asyncio.Event()
+
+    async def fails() -> None:
+        await gate.wait()
+        raise RedisUnreachableError("away")
+
+    outbox.put_state("position", fails)
+    async with running(outbox.run()):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        outbox.put_state("position", redis.job(2))
+        outbox.put_state("position", redis.job(3))
+        gate.set()
+        await eventually(lambda: outbox.is_empty)
+    assert redis.written == [3]
+
+
+async def test_the_health_hears_of_every_write(bench: Bench, redis: Redis) -> None:
+    """What Redis does not take for long is named; one write that it takes ends that."""
+    health = RedisHealth(bench.clock, 4.0)
+    outbox = Outbox(bench.parts, health)
+    redis.failures = 20
+    outbox.put(redis.job("fill"))
+    async with running(outbox.run()):
+        await eventually(lambda: health.why)
+        assert health.why == "our messages are not taken by Redis: away"
+        redis.failures = 0
+        outbox.hasten()
+        await eventually(lambda: outbox.is_empty)
+    assert health.why == ""
 
 
 async def test_any_other_error_ends_the_writer(outbox: Outbox) -> None:
