@@ -511,10 +511,10 @@ class AccountAManager(Shell):
             self.origin.renew()
             self.post(FenceNeeded("the lease had lapsed"))
 
-    async def write_state(self) -> None:
+    async def write_state(self) -> bool:
         """Write heartbeat and position; a fill that waits in the outbox goes first."""
         if not self.lease.held:
-            return
+            return False
         self._log_waiting()
         if self.outbox.is_empty:  # guarded by the lease, so that no heartbeat outlives it
             await self._write_position()
@@ -523,6 +523,7 @@ class AccountAManager(Shell):
             self.parts, self.state, is_proven=is_proven, has_left=self.has_left
         )
         await self.parts.messenger.beat(self.origin.stamped_beat(beat))
+        return True
 
     def _log_waiting(self) -> None:
         """Log why nothing rests, once per reason; what lasts is said by the core."""

@@ -535,8 +535,10 @@ class AccountBManager(Shell):
 
     # --- Redis ----------------------------------------------------------------------------
 
-    async def write_state(self) -> None:
+    async def write_state(self) -> bool:
         """Write heartbeat, ledger and position; a standby writes only that it waits."""
-        await self._answers.beat()
+        if await self._answers.beat():
+            return True
         if not self.lease.held:
             await self._standing.announce(warm=self.streams_up)
+        return True

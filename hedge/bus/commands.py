@@ -12,7 +12,12 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
 from hedge.bus.connection import async_pool, close_sentinels, new_connection
-from hedge.bus.diagnosis import REDIS_PROBLEMS, not_connected_yet, unreachable
+from hedge.bus.diagnosis import (
+    REDIS_PROBLEMS,
+    is_read_only,
+    not_connected_yet,
+    unreachable,
+)
 from hedge.bus.masters import MasterWatch
 from hedge.bus.replies import (
     Fits,
@@ -170,7 +175,7 @@ class CommandLink:
             # One that does not fit ends the connection before the next call reads from it.
             return fitting(await connection.read_response(), fits)
         except redis.ResponseError as error:
-            if isinstance(error, redis.ReadOnlyError):
+            if is_read_only(error):
                 await self._drop(connection)  # a demoted master: look for the new one
             raise
         except BaseException:

@@ -41,6 +41,8 @@ class NotAHostError(_SentinelError):
     """The address of a Sentinel is no host name."""
 
 
+_DEMOTED = "The previous master is now a slave"
+"""What redis-py makes of READONLY where Sentinels watch."""
 _NO_MASTER = (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterNotFoundError)
 
 
@@ -157,21 +159,58 @@ def _unusable(key: str, file: str, error: OSError) -> ConfigError:
     )
 
 
+_OF_SCRIPT = re.compile(r"Error running script.*?-([A-Z]+ .*)", re.DOTALL)
+"""What Redis 6.2 makes of an error in a script: its own words stand at the end."""
+_FIRST_WORDS = (
+    (redis.exceptions.OutOfMemoryError, "OOM"),
+    (redis.ReadOnlyError, "READONLY"),
+    (redis.exceptions.NoPermissionError, "NOPERM"),
+)
+"""What the client takes off an answer."""
+
+
+def words_of(error: BaseException) -> str:
+    """Return an answer of the server as it gave it, its first word included."""
+    text = str(error) or type(error).__name__
+    inside = _OF_SCRIPT.search(text)
+    if inside:
+        return inside[1]
+    word = next((word for kind, word in _FIRST_WORDS if isinstance(error, kind)), "")
+    return f"{word} {text}" if word and not text.startswith(word) else text
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether a server refuses to write because it is a replica: a master that was demoted."""
+    return isinstance(error, redis.ResponseError) and words_of(error).startswith("READONLY")
+
+
 def _refusal(error: BaseException, place: str) -> str:
     """Explain an answer of the server; "" where there was none."""
-    text = str(error) or type(error).__name__
+    text = words_of(error)
+    if isinstance(error, redis.ResponseError):
+        match text.split(" ", 1)[0]:
+            case "OOM":
+                return (
+                    f"Redis at {place} is full and takes no writes ({text}); "
+                    "raise maxmemory there, or free memory."
+                )
+            case "MISCONF":
+                return (
+                    f"Redis at {place} cannot save its data and takes no writes ({text}); "
+                    "see its log and its disk."
+                )
+            case "READONLY":
+                return (
+                    f"Redis at {place} is a read-only replica ({text}); point redis.host at the "
+                    "master, or use redis.sentinels."
+                )
+            case "NOPERM":
+                return f"Redis at {place} does not let this user do it ({text}); extend its ACL."
     match error:
         case redis.AuthenticationError():
             return (
                 f"Redis at {place} refuses the login ({text}); "
                 "check redis.username and redis.password in the configuration."
-            )
-        case redis.exceptions.NoPermissionError():
-            return f"Redis at {place} does not let this user do it ({text}); extend its ACL."
-        case redis.ReadOnlyError():
-            return (
-                f"Redis at {place} is a read-only replica; point redis.host at the master, "
-                "or use redis.sentinels."
             )
         case redis.BusyLoadingError():
             return f"Redis at {place} is still loading its data; wait a moment."
@@ -185,6 +224,8 @@ def _absence(settings: RedisConfig, error: BaseException) -> str:
     place, text = where(settings), str(error) or type(error).__name__
     if isinstance(error, _NO_MASTER):
         return _no_master(settings, text)
+    if text == _DEMOTED:
+        return f"Redis at {place} was demoted; the Sentinels are asked for the new master."
     if isinstance(error, redis.TimeoutError | TimeoutError):
         return (
             f"Redis at {place} does not answer in time; "

@@ -242,8 +242,11 @@ class Shell(ABC):
         """Turn an operator's command into events; return its outcome, in words."""
 
     @abstractmethod
-    async def write_state(self) -> None:
-        """Write heartbeat and own state to Redis. Raises RedisUnreachableError."""
+    async def write_state(self) -> bool:
+        """Write heartbeat and own state to Redis; whether there was anything to write.
+
+        Raises RedisUnreachableError.
+        """
 
     # --- running --------------------------------------------------------------------------
 
@@ -484,14 +487,15 @@ class Shell(ABC):
             await self._write_wanted.wait()
             self._write_wanted.clear()
             try:
-                await self.write_state()
+                is_written = await self.write_state()
             except RedisUnreachableError as error:
                 self.redis.failed(Need.STATE, error)
                 self.redis_watch.look()
                 await clock.sleep(again_s)
                 self._write_wanted.set()
             else:
-                self.redis.met(Need.STATE)
+                if is_written:
+                    self.redis.met(Need.STATE)
                 self.books.save()
 
     def _on_unread(self) -> None:

@@ -1,7 +1,7 @@
 """The lease of our account and API key: who may sign with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hedge.bus.port import LeaseAnswer
 from hedge.daemon.context import Parts
@@ -21,6 +21,7 @@ class LeaseKeeper:
     """Takes the lease, prolongs it, and notices that it was ever missing.
 
     With Redis unreachable its holder goes on: the exchange's nonces are what protects the account.
+    So too where Redis reads and takes no writes: then the lease lapses, and none can take it.
     Unless it has seen another process sign with its key: then Redis must say that it leads.
     """
 
@@ -31,6 +32,7 @@ class LeaseKeeper:
         self._handlers = handlers
         self._doubted = False
         self._silent = False
+        self._refusal: RedisUnreachableError | None = None
         self.held = False
 
     async def run(self) -> None:
@@ -39,6 +41,7 @@ class LeaseKeeper:
             try:
                 await self._keep()
             except RedisUnreachableError as error:
+                self._refusal = error
                 if not self._silent:
                     self._parts.log.warning("lease_unknown", reason=error)
                 self._silent = True
@@ -55,10 +58,16 @@ class LeaseKeeper:
         messenger, key = self._parts.messenger, self._parts.lease
         if self.held:
             answer = await messenger.renew_lease(key)
-            self._doubted = False
+            if self._only_lapsed(answer):
+                # Whether it can be taken shows whether it is lost, or Redis still takes no writes.
+                answer = await messenger.acquire_lease(key)
+                answer = replace(answer, held=answer.held and not answer.was_free)
+            self._refusal = None
             self.judge(answer)
+            self._doubted = False
         if not self.held:
             answer = await messenger.acquire_lease(key)
+            self._refusal = None
             if answer.held:
                 self.held, self._doubted = True, False
                 self._parts.log.info("lease_taken", took_over=answer.took_over)
@@ -70,9 +79,28 @@ class LeaseKeeper:
         """Take the lease's answer to any write: step down where it is not ours any more."""
         if answer.held or not self.held:
             return
+        if self._only_lapsed(answer):
+            return
         self.held = False
         self._parts.log.error("lease_lost", lapsed=answer.was_free)
         self._handlers.lost(answer)
+
+    def require(self, answer: LeaseAnswer) -> None:
+        """Judge the answer to a write. Raises RedisUnreachableError where it waits to be repeated.
+
+        What was guarded by a lease that lapsed was not written, and we go on as its holder.
+        """
+        self.judge(answer)
+        if not answer.held and self.held and self._refusal is not None:
+            raise self._refusal
+
+    def _only_lapsed(self, answer: LeaseAnswer) -> bool:
+        """Whether the lease is nobody's because Redis has taken no writes of ours.
+
+        `run` finds out whether it takes them now; who is in doubt does not go on until then.
+        """
+        is_nobodys = answer.was_free and not answer.held
+        return is_nobodys and self._refusal is not None and not self._doubted
 
     async def check(self) -> bool:
         """Ask whether the lease is still ours.
@@ -85,9 +113,9 @@ class LeaseKeeper:
             if self._doubted:
                 self.judge(LeaseAnswer(held=False))
             return self.held
-        self._doubted = False
         self.judge(answer)
-        return answer.held and self.held
+        self._doubted = False
+        return self.held
 
     def doubt(self) -> None:
         """Take note that another process signs with our key; `check` settles who leads."""

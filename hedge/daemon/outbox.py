@@ -101,8 +101,9 @@ class Outbox:
             self._wake.clear()
             while self._entries or self._events:
                 if not self._entries:
-                    await self._say(self._events.popleft())
+                    await self._say()
                 elif not await self._write():
+                    await self._say()  # one that is full takes words all the same
                     await self._pause()
                 self._catches_up &= bool(self._entries)
             self._emptied.set()
@@ -184,11 +185,20 @@ class Outbox:
             self._parts.log.error("messages_lost", count=self.dropped)
             self.dropped = 0
 
-    async def _say(self, event: Job) -> None:
-        try:
-            await event()
-        except RedisUnreachableError as error:
-            self._complain(error)
+    async def _say(self) -> None:
+        """Say what waits; what is not taken is dropped, and in an outage tried again later."""
+        while self._events:
+            event = self._events[0]
+            try:
+                await event()
+            except RedisUnreachableError as error:
+                self._complain(error)
+                if self._entries:
+                    return
+            if self._events and self._events[0] is event:
+                self._events.popleft()
+            if self._entries and not self._pause_s:
+                return  # no fill waits behind words
 
     async def drain(self) -> None:
         """Return when everything is written, or after two seconds."""

@@ -96,11 +96,14 @@ class Answering:
         if self._unsent:
             self._outbox.put_state("ledger", self._write_newest)
 
-    async def beat(self) -> None:
-        """Write heartbeat, ledger and position. Raises RedisUnreachableError."""
+    async def beat(self) -> bool:
+        """Write heartbeat, ledger and position; whether we lead, and so did.
+
+        Raises RedisUnreachableError.
+        """
         self.neutral.save()
         if not self._lease.held:
-            return
+            return False
         reasons = self._reasons()
         if reasons != self._shown:
             self._shown = reasons
@@ -108,7 +111,7 @@ class Answering:
             self._parts.log.info(word, reasons=", ".join(reasons))
         # The guarded write first: a process that wakes without its lease must not seem to live.
         if not await self._write_guarded():
-            return
+            return False
         state, spec = self._now.state(), self._parts.spec
         room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
         beat = answers.beat_of(
@@ -120,6 +123,7 @@ class Answering:
             notices=answers.notices_of(state, facts_of(self._parts)),
         )
         await self._parts.messenger.beat(self._origin.stamped_beat(beat))
+        return True
 
     async def _write_guarded(self) -> bool:
         """Write ledger and position; return whether the lease is still ours."""
@@ -141,7 +145,7 @@ class Answering:
             position_b=position and stamped(names.position_b, position),
             take_free=False,
         )
-        self._lease.judge(answer)
+        self._lease.require(answer)
 
     def _ledger(self) -> Ledger:
         return answers.ledger_of(self._parts, self._now.state(), self._reasons())

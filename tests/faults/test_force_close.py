@@ -3,6 +3,7 @@
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -175,3 +176,39 @@ async def test_a_flatten_right_after_b_died_closes_nothing(pair: Pair) -> None:
     assert code == 0, text
     assert await pair.positions() == (0, 0)
     await resumed(pair)
+
+
+async def test_a_redis_that_refuses_writes_is_no_fault_of_b(tmp_path: Path) -> None:
+    """Both end flat by B's watch, long after the time-out: no halt, and the true reason.
+
+    The state in Redis can be read all the time, so that A goes on seeing a B that answers nothing.
+    """
+    async with Pair(tmp_path, settings=SETTINGS) as pair:
+        await pair.start()
+        await pair.fill_a("0.4000")
+        await pair.until_neutral()
+        await pair.until_resting()
+        await pair.client.config_set("maxmemory", 1)
+        await pair.fill_a("0.4000")
+        await pair.until(lambda: nothing_rests(pair), "what rests cancelled")
+        await pair.until(lambda: alerted(pair, "redis_down"), "the reason on the events channel")
+        assert await pair.positions() == (0, 0)
+        trades = len(await pair.paper.trades())
+
+        async def settled() -> bool:
+            return "settled_by_exchange" in pair.logs()
+
+        await pair.until(settled, "A has waited out its time-out and asked the exchange", 30.0)
+        assert await pair.halt() is None
+        assert len(await pair.paper.trades()) == trades
+        (down,) = (one for one in pair.told_on(NAMES.events) if _is_down(one, "a"))
+        assert "OOM" in down["detail"]
+        await pair.client.config_set("maxmemory", 0)
+        await pair.until_neutral()
+        await pair.fill_a("0.1000")
+        await pair.check()
+        assert await pair.halt() is None
+
+
+def _is_down(message: dict[str, Any], side: str) -> bool:
+    return (message["event"], message["side"]) == ("redis_down", side)

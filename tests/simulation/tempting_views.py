@@ -249,14 +249,15 @@ def row_is_fill(manager: Any) -> None:
 def write_on_change(manager: Any) -> None:
     """State is written when it changes, never again."""
 
-    async def write_state() -> None:
+    async def write_state() -> bool:
         if not manager.lease.held:
-            return
+            return False
         parts, state = manager.parts, manager.state
         if manager.side == "a":
             await parts.messenger.beat(statements.beat_of(parts, state))
         else:
             reasons = manager._answers._reasons()
             await parts.messenger.beat(answers.beat_of(parts, state, reasons, None))
+        return True
 
     manager.write_state = write_state
