@@ -49,6 +49,7 @@ from hedge.core.maker.state import (
 from hedge.core.records import Trade
 from hedge.core.transitions import Verdict
 from hedge.daemon import left_markets
+from hedge.daemon.beat_turn import BeatTurn
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import Release
@@ -107,6 +108,7 @@ class AccountAManager(Shell):
         self._holder: LeaseAnswer | None = None
         self._holder_beats: set[tuple[str, int]] = set()
         self._shown: tuple[str, ...] | None = None
+        self._turn = BeatTurn(parts.clock, self.lease)
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_result)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_failure)
 
@@ -516,14 +518,21 @@ class AccountAManager(Shell):
         if not self.lease.held:
             return False
         self._log_waiting()
-        if self.outbox.is_empty:  # guarded by the lease, so that no heartbeat outlives it
+        await self._turn.write(self._write_guarded, self._write_beat)
+        return True
+
+    async def _write_guarded(self) -> bool:
+        """Write the position, guarded by the lease, so that no heartbeat outlives it."""
+        if self.outbox.is_empty:
             await self._write_position()
+        return self.lease.held
+
+    async def _write_beat(self) -> None:
         is_proven = self._proven_epoch == self.origin.epoch
         beat = statements.beat_of(
             self.parts, self.state, is_proven=is_proven, has_left=self.has_left
         )
         await self.parts.messenger.beat(self.origin.stamped_beat(beat))
-        return True
 
     def _log_waiting(self) -> None:
         """Log why nothing rests, once per reason; what lasts is said by the core."""

@@ -10,6 +10,7 @@ A script of a user:
 The daemons use the asynchronous part, which is `hedge.bus.port.Messenger`.
 """
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -336,7 +337,10 @@ class RedisMessenger:
         self._bound()
         assert self._reader is not None  # noqa: S101 (bound together)
         keys = self._reader.keys
-        values = await self._reads.values(keys)
+        if self._odd.may_go_along:  # in the same round trip
+            values, _ = await asyncio.gather(self._reads.values(keys), self._odd.look())
+        else:
+            values = await self._reads.values(keys)
         odd = await self._odd.among(dict(zip(keys, values, strict=True)))
         return self._reader.read(values, self._scripts.take_notes(), odd)
 

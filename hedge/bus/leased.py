@@ -122,17 +122,30 @@ class OddTypes:
         self._every_s = every_s
         self._due = 0.0
         self._known: dict[str, str] = {}
+        self._absent: list[str] | None = None
+
+    @property
+    def may_go_along(self) -> bool:
+        """Whether it is time, and the keys to ask for are known before they are read again."""
+        return self._absent is not None and asyncio.get_running_loop().time() >= self._due
+
+    async def look(self) -> None:
+        """Ask for the types of the keys that were absent at last, beside the next reading."""
+        await self._ask(self._absent or [])
 
     async def among(self, values: dict[str, str | None]) -> dict[str, str]:
         """Return the types of those keys, by key."""
         absent = [key for key, value in values.items() if value is None]
-        now = asyncio.get_running_loop().time()
-        if now >= self._due:
-            found = await asyncio.gather(*(self._reads.kind(key) for key in absent))
-            self._known = {
-                key: kind
-                for key, kind in zip(absent, found, strict=True)
-                if kind not in ("none", "string")
-            }
-            self._due = now + self._every_s
+        if asyncio.get_running_loop().time() >= self._due:
+            await self._ask(absent)
+        self._absent = absent
         return {key: kind for key, kind in self._known.items() if key in absent}
+
+    async def _ask(self, absent: list[str]) -> None:
+        self._due = asyncio.get_running_loop().time() + self._every_s
+        found = await asyncio.gather(*(self._reads.kind(key) for key in absent))
+        self._known = {
+            key: kind
+            for key, kind in zip(absent, found, strict=True)
+            if kind not in ("none", "string")
+        }

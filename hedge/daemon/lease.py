@@ -33,6 +33,7 @@ class LeaseKeeper:
         self._doubted = False
         self._silent = False
         self._refusal: RedisUnreachableError | None = None
+        self._confirmed_ms: int | None = None
         self.held = False
 
     async def run(self) -> None:
@@ -77,6 +78,8 @@ class LeaseKeeper:
 
     def judge(self, answer: LeaseAnswer) -> None:
         """Take the lease's answer to any write: step down where it is not ours any more."""
+        if answer.held:
+            self._confirmed_ms = self._parts.clock.now_ms()
         if answer.held or not self.held:
             return
         if self._only_lapsed(answer):
@@ -84,6 +87,14 @@ class LeaseKeeper:
         self.held = False
         self._parts.log.error("lease_lost", lapsed=answer.was_free)
         self._handlers.lost(answer)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether Redis said so shortly ago that the lease is ours that no other can have it."""
+        confirmed_ms, life_s = self._confirmed_ms, self._parts.config.timing.lease_ttl_s
+        if confirmed_ms is None or not self.held:
+            return False
+        return self._parts.clock.now_ms() - confirmed_ms < life_s * 500
 
     def require(self, answer: LeaseAnswer) -> None:
         """Judge the answer to a write. Raises RedisUnreachableError where it waits to be repeated.

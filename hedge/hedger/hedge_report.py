@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from hedge.core.book import Book
 from hedge.core.hedger.state import HedgerState
+from hedge.daemon.beat_turn import BeatTurn
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
 from hedge.daemon.market_facts import facts_of
@@ -55,6 +56,7 @@ class Answering:
         self._shown: tuple[str, ...] | None = None
         self._seq = 0
         self._unsent: list[BFilled] = []
+        self._turn = BeatTurn(parts.clock, lease)
         self.neutral = answers.NeutralKeeper(parts)
 
     def traded(self) -> None:
@@ -109,21 +111,20 @@ class Answering:
             self._shown = reasons
             word = "not_ready" if reasons else "ready"
             self._parts.log.info(word, reasons=", ".join(reasons))
-        # The guarded write first: a process that wakes without its lease must not seem to live.
-        if not await self._write_guarded():
-            return False
+        return await self._turn.write(self._write_guarded, self._write_beat)
+
+    async def _write_beat(self) -> None:
         state, spec = self._now.state(), self._parts.spec
         room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
         beat = answers.beat_of(
             self._parts,
             state,
-            reasons,
+            self._reasons(),
             room,
             has_left=self._now.has_left(),
             notices=answers.notices_of(state, facts_of(self._parts)),
         )
         await self._parts.messenger.beat(self._origin.stamped_beat(beat))
-        return True
 
     async def _write_guarded(self) -> bool:
         """Write ledger and position; return whether the lease is still ours."""

@@ -449,6 +449,7 @@ class SimOddTypes(OddTypes):
     """The product's, which is spared the questions where the server has no such keys."""
 
     _reads: SimCommands
+    may_go_along = False
 
     async def among(self, values: dict[str, str | None]) -> dict[str, str]:
         server, now = self._reads.server, self._reads.now()

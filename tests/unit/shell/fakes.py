@@ -197,6 +197,9 @@ class Bus:
     standbys: list[Standby] = field(default_factory=list)
     links: list[LinkHandler] = field(default_factory=list)
     complaints: list[Callable[[str], None]] = field(default_factory=list)
+    refuses: bool = False
+    """Whether it reads, and takes no writes."""
+    refusals: int = 0
     reads: int = 0
     released: int = 0
 
@@ -207,6 +210,12 @@ class Bus:
     def _answer_or_fail(self) -> None:
         if not self.reachable:
             raise RedisUnreachableError("Redis does not answer", "fake:0/0")
+
+    def _write_or_fail(self) -> None:
+        self._answer_or_fail()
+        if self.refuses:
+            self.refusals += 1
+            raise RedisUnreachableError("Redis refuses: OOM", "fake:0/0")
 
     def on_link(self, handler: LinkHandler) -> None:
         self.links.append(handler)
@@ -220,6 +229,7 @@ class Bus:
         before = self.holder
         if before is not None and before != self.me and before.host != self.host:
             return LeaseAnswer(held=False, holder=before)
+        self._write_or_fail()
         self.holder = self.me
         took_over = before is not None and before != self.me
         return LeaseAnswer(held=True, holder=None, was_free=before is None, took_over=took_over)
@@ -228,6 +238,7 @@ class Bus:
         await asyncio.sleep(0)
         self._answer_or_fail()
         if self.holder == self.me:
+            self._write_or_fail()
             return LeaseAnswer(held=True)
         return LeaseAnswer(held=False, holder=self.holder, was_free=self.holder is None)
 
