@@ -160,7 +160,7 @@ class SimRedis:
         self.down = False
         self.master.refuses = ""
         for client in self.clients:
-            client.deaf_until = -math.inf
+            client.deaf_until = client.denied_until = -math.inf
 
     # --- what people do -----------------------------------------------------------------------
 
@@ -362,6 +362,9 @@ class SimConnection:
         self._messenger.process.check()
         if self._is_lost:
             raise redis.ConnectionError("the connection was lost")
+        if word == "SUBSCRIBE" and self._messenger.is_denied:
+            self._later(redis.exceptions.NoPermissionError("no channel is allowed"), "")
+            return
         for channel in channels:
             if word == "SUBSCRIBE":
                 self._channels[channel] = None
@@ -558,6 +561,8 @@ class SimMessenger(RedisMessenger):
         self.process = process
         self.weather = weather
         self.deaf_until = -math.inf
+        self.denied_until = -math.inf
+        """Until when an ACL forbids it to subscribe."""
         self.misses = ""
         """Why it cannot reach Redis now, as far as it has noticed."""
         self.met_slow = False
@@ -644,6 +649,11 @@ class SimMessenger(RedisMessenger):
     def hears(self) -> bool:
         """Whether anything comes through on its subscription."""
         return self.reachable and self.redis.loop.time() >= self.deaf_until
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether it may not subscribe."""
+        return self.redis.loop.time() < self.denied_until
 
     @property
     def subscribed_to(self) -> Server | None:

@@ -5,7 +5,11 @@ Blows: all of `attacker.ATTACKS`, and
   old master until they are lost, hosts that are left behind come back to it; later all are joined
 - "old dump restored": Redis starts again from a dump of this schedule or of a day ago
 - "redis refuses writes": it reads, and answers OOM, READONLY or MISCONF to writes
+- "redis refuses writes for long": the same for longer than A waits for B to cover a fill
 - "subscription lost": the link of the channels is reset or falls silent, commands work
+- "subscription denied": an ACL forbids one side to subscribe, for a while; commands work
+- "resumed halt returns": an old dump shows a halt in force that a person released since, and after
+  it none or very many more
 - "host cut off": a host does not reach the exchange for 10 to 50 s, its sockets seem to live;
   mostly not Redis either, and that comes back at its own time
 - "clock jumped", "clock drifts", "clocks apart": the wall clock of a host, or of all, by up to 20
@@ -24,6 +28,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from hedge.wire.codec import Seal
+from hedge.wire.control import Halt, Halts
 from redis_messenger import RedisMessenger
 from tests.simulation.attacker import ATTACKS, LEASE_A, Attacker, earlier_life
 from tests.simulation.bus import NAMES, HandFill
@@ -62,6 +67,8 @@ def _split(stage: "Stage", dice: Random) -> None:
 
 FAIL_OVER = "fail-over split"
 REFUSES = "redis refuses writes"
+REFUSES_LONG = "redis refuses writes for long"
+RETURNS = "resumed halt returns"
 
 
 def _old_dump(stage: "Stage", dice: Random) -> None:
@@ -85,6 +92,44 @@ def _refuse_writes(stage: "Stage", dice: Random) -> None:
         server.refuses = server.unmet = ""
 
     stage.later(dice.choice((dice.uniform(0.5, 4), dice.uniform(4, 25))), mend)
+
+
+def _refuse_long(stage: "Stage", dice: Random) -> None:
+    server = stage.world.redis.master
+    server.refuses, server.unmet = dice.choice(("OOM", "READONLY", "MISCONF")), REFUSES_LONG
+
+    def mend() -> None:
+        server.refuses = server.unmet = ""
+
+    lasts_s = dice.uniform(22, 40)
+    stage.last(lasts_s + 2)
+    stage.later(lasts_s, mend)
+
+
+def _deny_subscription(stage: "Stage", dice: Random) -> None:
+    messenger = stage.pick(dice.choice("ab")).messenger
+    if messenger is None:
+        return
+    messenger.unheard = "subscription denied"
+    messenger.denied_until = stage.loop.time() + dice.uniform(3, 30)
+    messenger.lose_subscription()
+
+
+MANY_RELEASES = 70
+"""More than a heartbeat bears."""
+
+
+def _bring_back(stage: "Stage", dice: Random) -> None:
+    redis, scope = stage.world.redis, stage.world.settings.scope
+    seal = scope.seal(NAMES.halt)
+    mark, count = f"{dice.getrandbits(32):08x}", dice.choice((1, MANY_RELEASES))
+    ids = tuple(f"op-{mark}-{number}" for number in range(count))
+    halt = Halt(id=ids[0], side="", reason="operator", detail="of last week", timestamp=1)
+    dump = Halts(halts=(halt,)).to_json(seal=seal)
+    released = redis.halts_of(scope).union(Halts(released=ids))
+    stage.world.notes.released.update(ids)
+    redis.set(NAMES.halt, released.to_json(seal=seal))
+    stage.later(dice.uniform(2.5, 6), lambda: redis.set(NAMES.halt, dump, None, RETURNS))
 
 
 def _lose_subscription(stage: "Stage", dice: Random) -> None:
@@ -228,6 +273,11 @@ BLOWS: dict[str, Blow] = {
     "clocks apart": _set_clocks_apart,
     "files restored": _restore_files,
     "fill by hand": _by_hand,
+    REFUSES_LONG: _refuse_long,
+    "subscription denied": _deny_subscription,
+    RETURNS: _bring_back,
 }
+HALF_REDIS = (REFUSES_LONG, "subscription denied", RETURNS)
+"""A family of their own: a Redis that does a part of what is needed, or forgets a part."""
 
 WEATHER: dict[str, tuple[str, float, float]] = {"redis slow": ("latency_s", 0.05, 0.4)}

@@ -254,7 +254,11 @@ FORGERIES = frozenset(
 SERVERS = (
     "channel stops",
     "handshake refused",
-    *[kind for kind in bus_kinds.BLOWS if kind not in ATTACKS and kind != "fill by hand"],
+    *[
+        kind
+        for kind in bus_kinds.BLOWS
+        if kind not in (*ATTACKS, "fill by hand", *bus_kinds.HALF_REDIS)
+    ],
 )
 
 # --- the mix --------------------------------------------------------------------------------------
@@ -293,5 +297,6 @@ FAMILIES: dict[str, Family] = {
     "attacker": Family(tuple(ATTACKS), 0.25, 2.0),
     "servers": Family(SERVERS, 0.25, 1.5),
     "market": Family(("market changed",), 0.08, 1.0),
+    "half a Redis": Family(bus_kinds.HALF_REDIS, 0.08, 1.2),
 }
 ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)

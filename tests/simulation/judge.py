@@ -17,7 +17,7 @@ from hedge.core.hedger.state import Closing, HandCleared
 from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
-from hedge.wire.control import Halts
+from hedge.wire.control import Halt, Halts
 from hedge.wire.state import Ledger, Neutral, Ready
 from paper.records import Order, OrderType, TimeInForce
 from paper.records import Trade as PaperTrade
@@ -62,6 +62,8 @@ KEY_S = TIMING.beat_s + TIMING.tick_s
 """Where a message is lost, what A states is read from its key this much later."""
 LOOKS_S = TIMING.beat_s
 """How long ago it was looked last, at most: a blindness may have begun right after."""
+UNSAID_S = TOLD_S + 2 * TIMING.beat_s
+"""A position is stated every second: one that was not for so long was not taken."""
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
 UNSAID_S = 20.0
 """A B that hears no more of A says so after 10 s, and at once where nothing else shows A either."""
@@ -85,7 +87,10 @@ class Judge:
         self._closing: dict[str, int] = {}
         """What each B closes of its own by a person's order, as if A had traded it."""
         self._blames: list[Violation] = []
-        """Ends with code 2 that blame what a person wrote, and are wrong."""
+        """What a process says of a person, of the other side or of a halt, and is wrong."""
+        self._stated_s: dict[str, float] = {}
+        """When each process last had its position as A stored."""
+        world.redis.heard.append(self._on_stored)
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
@@ -139,7 +144,9 @@ class Judge:
             wrapped.write_ledger = self._hearing_ledger(daemon, wrapped.write_ledger)
             venue.on_order = self._on_signed
         parts.messenger.beat = self._hearing_beat(daemon, parts.messenger.beat)
+        self._watch_releases(daemon)
         if daemon.side == "a":
+            self._mind_blame(daemon)
             self._watch_halts(daemon, parts.host)
 
     def _ear(self, daemon: Daemon, level: str, write: Callable[..., None]) -> Callable[..., None]:
@@ -271,6 +278,47 @@ class Judge:
                 self._notes.shows(self._now, daemon.name, "b", WARNING_OF_B, unknown)
 
         return beat
+
+    def _watch_releases(self, daemon: Daemon) -> None:
+        """Note a halt that this process takes up although it has known of its release."""
+        keeper, host = daemon.manager.halts, daemon.manager.parts.host
+        released = set(daemon.host.halts[daemon.side].released)
+        write, on_halt = host.write_halts, keeper._on_halt
+
+        def write_halts(halts: Halts) -> bool:
+            done: bool = write(halts)
+            released.update(halts.released if done else ())
+            return done
+
+        def take_up(halt: Halt) -> None:
+            if halt.id in released and halt.id in self._notes.released:
+                text = f"{daemon.name} is halted by {halt.id}, which it knows to be released"
+                who = {"who": daemon.name}
+                self._blames.append(Violation("halt", "returned", self._now, text, who))
+            on_halt(halt)
+
+        host.write_halts, keeper._on_halt = write_halts, take_up
+
+    def _mind_blame(self, daemon: Daemon) -> None:
+        """Note a halt that blames B for what Redis has not taken of A for long."""
+        manager, real = daemon.manager, daemon.manager.publish_halt
+
+        def publish_halt(reason: str, detail: str) -> None:
+            unsaid_s = self._now - self._stated_s.get(manager.parts.instance, self._now)
+            if detail.startswith("B has not covered") and unsaid_s > UNSAID_S:
+                text = (
+                    f"A blames B for a fill: it could not state its position for {unsaid_s:.0f} s"
+                )
+                who = {"who": daemon.name}
+                self._blames.append(Violation("I5", "blamed", self._now, text, who))
+            real(reason, detail)
+
+        manager.publish_halt = publish_halt
+
+    def _on_stored(self, name: str, text: str | Unwritten) -> None:
+        """Note when a process last had its position stored."""
+        if name == NAMES.position_a and isinstance(text, Unwritten):
+            self._stated_s[text.value.instance] = self._now
 
     def _watch_halts(self, daemon: Daemon, host: Any) -> None:
         """Keep the ids of the halts that this process has known, and since when."""

@@ -5,8 +5,13 @@ from typing import Any
 
 from hedge.bus.port import StateSnapshot
 from hedge.core.maker import state as a_state
+from hedge.daemon.redis_health import Need
+from hedge.errors import RedisUnreachableError
 from hedge.wire.control import Halts
 from tests.simulation.tempting_views import wrap_step
+
+NEWEST = 64
+"""So many released ids does a heartbeat bear."""
 
 
 def newest_halt(manager: Any) -> None:
@@ -58,3 +63,44 @@ def release_in_force(manager: Any) -> None:
         return done
 
     keeper.release = release
+
+
+def shown_is_in_force(manager: Any) -> None:
+    """A halt that Redis shows is in force, released before or not."""
+    keeper = manager.halts
+    real = keeper.hear
+
+    def hear(snapshot: StateSnapshot) -> None:
+        shown = {halt.id for halt in snapshot.halts.in_force}
+        released = tuple(one for one in keeper._sets.released if one not in shown)
+        if len(released) < len(keeper._sets.released):
+            keeper._sets = replace(keeper._sets, released=released)
+        real(snapshot)
+
+    keeper.hear = hear
+
+
+def newest_releases(manager: Any) -> None:
+    """The newest 64 released ids are enough."""
+    keeper = manager.halts
+    real = keeper._take
+
+    def take(sets: Halts) -> None:
+        real(sets)
+        if len(keeper._sets.released) > NEWEST:
+            kept = keeper._sets.released[-NEWEST:]
+            keeper._sets = keeper._kept = replace(keeper._sets, released=kept)
+
+    keeper._take = take
+
+
+def answers_is_up(manager: Any) -> None:
+    """Redis answers, so Redis is up."""
+    health = manager.redis
+    real = health.failed
+
+    def failed(need: Need, error: RedisUnreachableError) -> None:
+        if need is Need.READS:
+            real(need, error)
+
+    health.failed = failed

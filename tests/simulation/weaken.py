@@ -30,10 +30,13 @@ from tests.simulation.tempting_launcher import (
     launcher,
 )
 from tests.simulation.tempting_people import (
+    answers_is_up,
     close_alone,
     newest_halt,
+    newest_releases,
     release_in_force,
     restore_by_hand,
+    shown_is_in_force,
 )
 from tests.simulation.tempting_proofs import (
     HastyFence,
@@ -340,6 +343,32 @@ WEAKENINGS: dict[str, Weakening] = {
         "a resumption releases what is in force",
         lambda: managers(release_in_force, release_in_force),
         _aimed("command: halt", "command: resume by force, halted meanwhile", "margin refused"),
+    ),
+    "answers-is-up": Weakening(
+        46,
+        "Redis answers, so Redis is up",
+        lambda: managers(answers_is_up, answers_is_up),
+        Profile(
+            faults=(),
+            always=("redis refuses writes for long",),
+            seconds=(25.0, 40.0),
+            fill_every_s=1.0,
+        ),
+        words=True,
+    ),
+    "shown-is-in-force": Weakening(
+        52,
+        "a halt that Redis shows is in force",
+        lambda: managers(shown_is_in_force, shown_is_in_force),
+        _aimed("resumed halt returns", "old dump restored", "command: halt"),
+        words=True,
+    ),
+    "newest-releases": Weakening(
+        83,
+        "the newest 64 released ids are enough",
+        lambda: managers(newest_releases, newest_releases),
+        _aimed("resumed halt returns"),
+        words=True,
     ),
     "a-died-stop-the-pair": Weakening(
         28,
