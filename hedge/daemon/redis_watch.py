@@ -7,7 +7,7 @@ from hedge.daemon.context import Parts
 from hedge.daemon.redis_health import Need, RedisHealth
 
 _AGAIN_MS = 60_000
-"""So often is a subscription that stays lost for one reason said again."""
+"""So often at most is one reason said for which the subscription is lost."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,10 @@ class RedisWatch:
         self._say = say
         self._handlers = handlers
         self._is_unread = False
-        self._down_ms = self._complained_ms = 0
+        self._down_ms = 0
         self._lost_because = ""
+        self._is_lost_said = False
+        self._due_ms: dict[str, int] = {}
         self.why = ""
         """Why Redis counts as down, "" while it does not."""
         parts.messenger.on_link(self._on_link)
@@ -71,20 +73,25 @@ class RedisWatch:
         self._handlers.changed(why)
 
     def _on_complaint(self, reason: str) -> None:
-        """Say that the subscription is lost: a new reason at once, the same once a minute.
+        """Say that the subscription is lost, each reason once a minute at most.
 
         The pair goes on by the state that is read every beat.
         """
         now_ms = self._parts.clock.now_ms()
-        if reason == self._lost_because and now_ms < self._complained_ms + _AGAIN_MS:
+        self._lost_because = reason
+        if now_ms < self._due_ms.get(reason, now_ms):
             return
-        self._lost_because, self._complained_ms = reason, now_ms
+        self._due_ms = {one: due for one, due in self._due_ms.items() if due > now_ms}
+        self._due_ms[reason] = now_ms + _AGAIN_MS
+        self._is_lost_said = True
         self._parts.log.warning("subscription_lost", reason=reason)
         self._say("subscription_lost", "subscription_lost", reason)
 
     def _on_link(self, up: bool) -> None:  # noqa: FBT001  the messenger's own signature
-        was = self._lost_because
-        if up and was:
-            self._lost_because = ""
+        if not up or not self._lost_because:
+            return
+        was, self._lost_because = self._lost_because, ""
+        if self._is_lost_said:
+            self._is_lost_said = False
             self._parts.log.info("subscription_back", reason=was)
             self._say("subscription_back", "subscription_back", was)

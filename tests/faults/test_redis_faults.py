@@ -140,6 +140,37 @@ async def test_the_subscription_is_killed_while_a_fills(pair: Pair) -> None:
     await goes_on(pair)
 
 
+async def test_subscribing_is_forbidden_while_the_pair_runs(pair: Pair) -> None:
+    """An ACL that was changed: both say so, and the pair goes on by the state of every beat."""
+    await pair.until_resting()
+    await pair.client.execute_command("ACL", "SETUSER", "default", "-subscribe")
+
+    async def notices() -> list[str]:
+        beats = [await pair.key(name) for name in (NAMES.ready_a, NAMES.ready_b)]
+        return [str((beat or {}).get("notices", {}).get("subscription_lost")) for beat in beats]
+
+    async def are_noticed() -> bool:
+        return all("NOPERM" in text for text in await notices())
+
+    async def are_gone() -> bool:
+        return await notices() == ["None", "None"]
+
+    try:
+        await pair.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await pair.until(are_noticed, "the reason in both heartbeats")
+        for _ in range(3):
+            await pair.fill_a("0.0100")
+            await pair.until_neutral()
+    finally:
+        await pair.client.execute_command("ACL", "SETUSER", "default", "+subscribe")
+    await pair.until(are_gone, "subscribed again")
+    for log in pair.folder.glob("logs/*.log"):
+        lines = [line for line in log.read_text().splitlines() if "[WARNING]" in line]
+        (line,) = (line for line in lines if "NOPERM" in line)
+        assert "subscription_lost" in line, "said once, not at every try"
+    await goes_on(pair)
+
+
 async def test_a_is_cut_off_from_redis(pair: Pair) -> None:
     """A alone without Redis: it takes its order off; what fills meanwhile is hedged afterwards."""
     await pair.until_resting()

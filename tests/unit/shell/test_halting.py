@@ -419,3 +419,58 @@ async def test_a_heartbeat_shows_the_newest_releases_and_those_that_are_asked_fo
     await kept.look(ready_a=replace(READY_A, halts=(replace(OTHER, id="h2"),)))
     assert kept.keeper.told == ("h2", *ids[-64:])
     assert kept.halts == []
+
+
+# --- an old copy of Redis, after very many releases ---------------------------------------------
+
+MANY = tuple(f"h{number}" for number in range(70))
+OLD_COPY = Halts(halts=tuple(replace(OTHER, id=one) for one in MANY[:3]))
+"""What an old dump shows in force: the oldest of the releases, beyond the newest 64."""
+
+
+@pytest.mark.parametrize("is_new_process", [False, True])
+async def test_the_oldest_release_never_returns(kept: Keeper, *, is_new_process: bool) -> None:
+    """The whole set is kept, in memory and on the disk; the copy is answered by its releases."""
+    kept.keeper.release(MANY, forced=False, note="")
+    await kept.look()
+    if is_new_process:
+        kept.restart()
+    kept.bench.bus.halts = OLD_COPY
+    await kept.look()
+    assert (kept.halts, kept.in_file, kept.in_redis) == ([], [], [])
+    assert set(kept.bench.bus.halts.released) == set(MANY)
+    assert kept.keeper.told[:3] == MANY[:3]
+
+
+async def test_a_host_without_its_disk_is_released_by_the_other_ones_beat(kept: Keeper) -> None:
+    """It takes up what the old copy shows, and goes on by what the other side tells of it."""
+    other = Halts(released=MANY)
+    kept.bench.bus.halts = OLD_COPY
+    await kept.look()
+    assert len(kept.halts) == len(OLD_COPY.halts)
+    told = other.told({halt.id for halt in kept.keeper.in_force})
+    await kept.look(ready_a=replace(READY_A, released=told))
+    assert len(kept.releases) == len(OLD_COPY.halts)
+    assert (kept.in_file, kept.in_redis) == ([], [])
+
+
+async def test_a_halt_of_now_stays_beside_one_that_returns(kept: Keeper) -> None:
+    """The release of what comes back says nothing of what is in force."""
+    kept.keeper.release(MANY, forced=False, note="")
+    await kept.halt("not_enough_margin")
+    kept.bench.bus.halts = OLD_COPY
+    await kept.look()
+    assert (kept.in_file, kept.in_redis) == (["not_enough_margin"], ["not_enough_margin"])
+
+
+async def test_a_full_disk_forgets_no_release_that_counted(
+    kept: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on the disk stands, also where what is read now cannot be added to it."""
+    kept.keeper.release(MANY, forced=False, note="")
+    await kept.look()
+    with monkeypatch.context() as patch:
+        _full_disk(patch, kept)
+        kept.bench.bus.halts = OLD_COPY
+        await kept.look()
+    assert kept.halts == []

@@ -143,3 +143,14 @@ def test_a_lost_subscription_is_said(heard: Heard, caplog: pytest.LogCaptureFixt
     assert heard.watch.notices == ()
     warned = [one for one in caplog.records if one.levelname == "WARNING"]
     assert len(warned) == 3
+
+
+def test_a_subscription_that_comes_and_goes_fills_no_log(heard: Heard) -> None:
+    """Lost and back every second for a minute: said once, shown in the heartbeat each time."""
+    for _ in range(59):
+        heard.complain("closed by server")
+        assert heard.watch.notices
+        heard.link(True)
+        assert not heard.watch.notices
+        heard.bench.clock.advance_ms(1000)
+    assert heard.events == ["subscription_lost", "subscription_back"]
