@@ -13,6 +13,7 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
@@ -25,7 +26,7 @@ from hedge.config.load import load_config
 from hedge.config.reader import wrong
 from hedge.daemon import host_os
 from hedge.daemon.advice import advice_for
-from hedge.errors import HedgeError, InternalBugError
+from hedge.errors import HedgeError, InternalBugError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
 from hedge.operator.status import PING_WAIT_S, Report, SideView
@@ -73,10 +74,16 @@ def status(
 
 
 async def _inquire(state: PairState) -> Report:
-    """Ask both daemons, and return what they answer."""
+    """Ask both daemons, and return what they answer; where Redis takes no question, what it has."""
     work, effects = decisions.begin_status(secrets.token_hex(8), wait_s=PING_WAIT_S, poll_s=POLL_S)
     while not isinstance(effects[0], decisions.End):
-        event = await _perform(state, effects[0])
+        try:
+            event = await _perform(state, effects[0])
+        except RedisUnreachableError as error:
+            if not isinstance(effects[0], decisions.Send):
+                raise
+            unasked = await state.report(effects[0].command_id)
+            return replace(unasked, redis_why=str(error))
         if event is None:
             raise InternalBugError("the question neither ended nor waits for anything.")
         work, effects = work.step(event)
@@ -130,6 +137,8 @@ ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
 
 def _ledger_lines(report: Report) -> list[str]:
     ledger, others = report.ledger, [*_standby_lines(report), *problem_lines(report)]
+    if report.redis_why:
+        others.insert(0, f"neither daemon could be asked: {report.redis_why}")
     if ledger is None:
         return ["B's ledger is unknown.", *others]
     owed = (

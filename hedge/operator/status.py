@@ -188,7 +188,8 @@ class Report:
     are how a person types what leads out. `offset_lots` is what A + B shall be by the
     configuration, None where its lots are not known; what a heartbeat says of that counts more.
     `processes`: side and number of each process that runs on this host although its side has no
-    heartbeat, or does not answer.
+    heartbeat, or does not answer. `redis_why`: why Redis did not take the question to
+    both, "" where it did.
     """
 
     spec: MarketSpec
@@ -201,6 +202,7 @@ class Report:
     commands: Commands = DEFAULT_COMMANDS
     offset_lots: int | None = 0
     processes: tuple[tuple[str, int], ...] = ()
+    redis_why: str = ""
 
     # --- questions
 
@@ -442,6 +444,7 @@ class Report:
             "inflight": None if ledger is None else ledger.inflight,
             "failed": None if ledger is None else ledger.failed,
             "problems": list(self.problems),
+            "redis": self.redis_why or None,
             "standbys": None if self.standbys is None else [*map(_standby_json, self.standbys)],
         }
 
