@@ -7,11 +7,11 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 """
 
 CONVICTED: dict[int, int] = {
-    25: 1000201,
-    30: 1000070,
+    25: 1000013,
+    30: 1000075,
     31: 1000194,
     34: 1000151,
-    35: 1000010,
+    35: 1000033,
     36: 1000006,
     37: 1000025,
     44: 1000016,
