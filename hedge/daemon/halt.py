@@ -225,6 +225,8 @@ class HaltKeeper:
         if not is_kept:
             self._refuse(self._parts.host.problem)
             return
+        if not set(sets.released) <= set(self._wanted.released):
+            return  # refused in the meantime; what is wanted now is on its way to the disk
         known, self._sets = self._sets, self._sets.union(sets)
         if self._is_taking or self._sets == known:
             return  # else it comes later than the look that asked for it

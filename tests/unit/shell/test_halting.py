@@ -230,6 +230,21 @@ async def test_a_release_waits_for_a_disk_that_hangs_for_a_while(kept: Keeper, d
     assert (kept.releases, kept.in_file, kept.in_redis) == ([], [STOPPING], [STOPPING])
 
 
+async def test_a_release_that_was_refused_counts_no_more(kept: Keeper) -> None:
+    """Also where the disk took it at the very moment of the refusal."""
+    await kept.halt(STOPPING)
+    ids = tuple(halt.id for halt in kept.keeper.in_force)
+    await kept.stored()
+    answers: list[str] = []
+    kept.keeper.release(ids, forced=False, note="", answer=answers.append)
+    assert kept.in_file == []  # it is stored, and the loop has not heard of that
+    kept.bench.clock.advance_ms(RELEASE_MS)
+    kept.keeper.hear(StateSnapshot(halts=kept.bench.bus.halts))
+    assert ["has not answered" in answer for answer in answers] == [True]
+    await kept.look()
+    assert (kept.releases, kept.in_file, kept.in_redis) == ([], [STOPPING], [STOPPING])
+
+
 async def test_a_release_that_others_show_waits_for_the_disk_too(kept: Keeper, disk: Disk) -> None:
     """It counts as soon as it is on the disk, without another look."""
     await kept.halt(STOPPING)
