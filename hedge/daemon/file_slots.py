@@ -131,7 +131,7 @@ class FileSlots:
 
     def _have_all_failed(self) -> bool:
         with self._lock:
-            return all(slot.has_failed for slot in self._slots.values())
+            return bool(self._slots) and all(one.has_failed for one in self._slots.values())
 
     # --- the thread
 

@@ -36,6 +36,8 @@ _HALTS = "halt"
 _SECOND_HALT = "halt-behind"
 """Where version 1 kept a halt that had to wait for another one."""
 
+OPEN_S = 20.0
+"""A disk that has not stored a line for so long when it is opened cannot be written to."""
 CLOSE_S = 3.0
 """So long does the end of a process wait for a disk that does not answer."""
 _held_to_the_end: list[FileLock] = []
@@ -292,7 +294,7 @@ class HostState:
             },
             durable=True,
         )
-        if not self._files.flush(CLOSE_S):
+        if not self._files.flush(OPEN_S):
             self.unwritable = self._files.problem or f"{self.path} does not answer"
 
 

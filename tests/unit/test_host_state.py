@@ -14,6 +14,7 @@ import pytest
 
 from hedge.core.ids import instance_bits
 from hedge.daemon import file_slots, host_store
+from hedge.daemon.file_slots import Done, FileSlots
 from hedge.daemon.host_store import HostState
 from hedge.errors import AlreadyRunningError, ConfigError
 from hedge.wire.control import UNREADABLE, UNREADABLE_HALT, Halt, Halts
@@ -32,6 +33,7 @@ def test_the_host_keeps_its_id_and_each_process_has_its_own(tmp_path: Path) -> N
     seen = []
     for _ in range(40):
         with host(tmp_path) as state:
+            assert state.unwritable == ""
             seen.append((state.host_id, state.instance))
     assert len({host_id for host_id, _ in seen}) == 1
     assert len({instance for _, instance in seen}) == 40
@@ -245,6 +247,24 @@ async def test_a_wait_for_files_is_over_once_they_are_stored(tmp_path: Path) -> 
         state.write("resting", {"market_index": 2})
         assert not await state.stored("resting", wait_s=0.02)
         free_disk(state)
+
+
+def test_what_is_stored_at_the_first_look_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may be done between the question and the wait: the start is not halted by that."""
+    real = FileSlots._when_stored
+
+    def done_at_once(slots: FileSlots, names: frozenset[str], then: Done) -> bool:
+        was_done = real(slots, names, then)
+        eventually_sync(lambda: not slots._slots)
+        return was_done
+
+    monkeypatch.setattr(FileSlots, "_when_stored", done_at_once)
+    with host(tmp_path) as state:
+        assert state.unwritable == ""
+        state.write("book-0", {"position_lots": 1})
+        assert state.flush()
 
 
 def test_a_directory_that_cannot_be_written_is_locked_all_the_same(
