@@ -43,7 +43,7 @@ def test_every_error_has_its_exit_code(kind: type[errors.HedgeError], code: int)
         (redis.BusyLoadingError("no"), "loading"),
         (redis.TimeoutError("slow"), "in time"),
         (TimeoutError(), "in time"),
-        (redis.ResponseError("OOM"), "refuses: OOM"),
+        (redis.ResponseError("OOM"), "takes no writes (OOM); raise maxmemory"),
         (redis.ConnectionError("gone"), "start redis-server"),
         (OSError("gone"), "start redis-server"),
         (redis.InvalidResponse("found 'PONG'"), "does not fit what was asked (found 'PONG')"),

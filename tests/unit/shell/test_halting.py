@@ -446,7 +446,7 @@ OLD_COPY = Halts(halts=tuple(replace(OTHER, id=one) for one in MANY[:3]))
 @pytest.mark.parametrize("is_new_process", [False, True])
 async def test_the_oldest_release_never_returns(kept: Keeper, *, is_new_process: bool) -> None:
     """The whole set is kept, in memory and on the disk; the copy is answered by its releases."""
-    kept.keeper.release(MANY, forced=False, note="")
+    assert await kept.release(MANY) == ""
     await kept.look()
     if is_new_process:
         kept.restart()
@@ -471,21 +471,18 @@ async def test_a_host_without_its_disk_is_released_by_the_other_ones_beat(kept: 
 
 async def test_a_halt_of_now_stays_beside_one_that_returns(kept: Keeper) -> None:
     """The release of what comes back says nothing of what is in force."""
-    kept.keeper.release(MANY, forced=False, note="")
+    assert await kept.release(MANY) == ""
     await kept.halt("not_enough_margin")
     kept.bench.bus.halts = OLD_COPY
     await kept.look()
     assert (kept.in_file, kept.in_redis) == (["not_enough_margin"], ["not_enough_margin"])
 
 
-async def test_a_full_disk_forgets_no_release_that_counted(
-    kept: Keeper, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_forgets_no_release_that_counted(kept: Keeper, disk: Disk) -> None:
     """What is on the disk stands, also where what is read now cannot be added to it."""
-    kept.keeper.release(MANY, forced=False, note="")
+    assert await kept.release(MANY) == ""
     await kept.look()
-    with monkeypatch.context() as patch:
-        _full_disk(patch, kept)
-        kept.bench.bus.halts = OLD_COPY
-        await kept.look()
+    disk.is_full = True
+    kept.bench.bus.halts = OLD_COPY
+    await kept.look()
     assert kept.halts == []
