@@ -37,6 +37,9 @@ from hedge.exchange.port import (
 KEYLESS_ROUNDS = 3
 """Rounds in a row without a nonce of our key until the key counts as refused."""
 
+MARKER_TICKS = 1
+"""A marker's price: below it no offer can be."""
+
 _UNLISTED_ROUNDS = 3
 """Markers that were taken and never listed; then the venue does not list such orders at all."""
 
@@ -162,19 +165,20 @@ class Fence:
             await self._until_executed(first)
         return Fenced(nonce + 1, rows, marker)
 
-    def _marker(self, client_id: int) -> OrderRequest:
-        """Return a buy of one lot far below the market: it ends at once and cannot fill.
+    @staticmethod
+    def _marker(client_id: int) -> OrderRequest:
+        """Return a buy of one lot at the lowest price that there is: it ends at once, unfilled.
 
-        The venue's minimums bind resting orders only (apidocs.lighter.xyz, trading). Without any
-        known price one tick serves; a venue that minds is answered by a cancel-all.
+        No book is asked for that price: one that is old, untrue, or of before a fall would make the
+        marker trade. The venue's minimums bind resting orders only, and its bound on limit prices a
+        bid from above only (apidocs.lighter.xyz, trading). One that minds is answered by a
+        cancel-all. Post-only could rest, and a reduce-only order may be dropped without a row.
         """
-        depth = self._venue.depth()
-        reference = depth.bids[0].price_ticks if depth.bids else depth.mark_ticks
         return OrderRequest(
             client_order_index=client_id,
             side=Side.BUY,
             lots=1,
-            price_ticks=max(1, (reference or 0) // 2),
+            price_ticks=MARKER_TICKS,
             kind=OrderKind.LIMIT,
             time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
         )

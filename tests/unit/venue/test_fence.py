@@ -39,24 +39,26 @@ async def test_a_listed_marker_is_a_fence() -> None:
     (marker,) = venue.orders
     assert is_marker(marker.client_order_index)
     assert instance_of(marker.client_order_index) == 0x123
-    assert (marker.lots, marker.price_ticks) == (1, 100_000)
+    assert (marker.lots, marker.price_ticks) == (1, 1)
     assert (marker.kind, marker.time_in_force) == (OrderKind.LIMIT, TimeInForce.IMMEDIATE_OR_CANCEL)
 
 
 @pytest.mark.parametrize(
-    ("book", "price"),
+    "book",
     [
-        (Depth(mark_ticks=191_400), 95_700),
-        (Depth(bids=(Level(1, 1),)), 1),
-        (Depth(), 1),
+        Depth(bids=(Level(200_000, 1),), asks=(Level(200_100, 1),), mark_ticks=200_050),
+        Depth(bids=(Level(400_000, 1),), mark_ticks=400_000),
+        Depth(asks=(Level(1_000, 1),)),
+        Depth(),
     ],
+    ids=["good", "of before a fall", "only offers", "none"],
 )
-async def test_the_marker_price_without_a_good_book(book: Depth, price: int) -> None:
-    """Half the mark price serves without bids, and one tick is the least."""
+async def test_no_book_makes_a_marker_that_can_trade(book: Depth) -> None:
+    """Whatever was last heard of the market, the marker bids less than anything is offered for."""
     sender, venue = _pair()
     venue.book = book
     await sender.fence()
-    assert venue.orders[0].price_ticks == price
+    assert venue.orders[0].price_ticks == 1
 
 
 async def test_an_accepted_marker_is_no_fence_until_listed() -> None:
