@@ -45,7 +45,8 @@ class OrderLife:
     """One order from its arrival to its end; `ended_ns` and `ended_s` are None while it is open.
 
     `received_ns` and `ended_ns` are places in the exchange's own order. `signed_s` is when its
-    process decided on it, where that is known.
+    process decided on it, where that is known; `told_s`: the last moment of whose trades of A the
+    pair could not but know then, None where nothing kept it from hearing of any.
     """
 
     account: int
@@ -64,6 +65,7 @@ class OrderLife:
     status: str
     foreign: bool = False
     signed_s: float | None = None
+    told_s: float | None = None
 
     @property
     def rests(self) -> bool:

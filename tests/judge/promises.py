@@ -346,7 +346,8 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
     A opens only where the exchange has it flat and closes no more than it holds; B sends no more
     than is owed, and in the right direction. News takes time: what B owed at any moment since its
     own newest trade counts as owed, for a person may trade A's account while an order is on its way
-    (A's own too); and what it owed without A's trades of the last `Bounds.hears_s`.
+    (A's own too); and what it owed without A's trades of the last `Bounds.hears_s`, or those of
+    which nothing had told: B goes on by what it knows of A where a person publishes fills.
     """
     record = positions.record
     if not record.knows_first:
@@ -416,6 +417,7 @@ def _unheard_of_a(life: OrderLife, positions: Positions, states: range) -> set[i
     """Return what was owed without A's newest trades, of which B need not have heard."""
     signed_s = life.received_s if life.signed_s is None else life.signed_s
     since_s = signed_s - positions.record.bounds.hears_s
+    since_s = since_s if life.told_s is None else min(since_s, life.told_s)
     owed, found = positions.owed[states[-1]], set()
     for number in range(states[-1] - 1, -1, -1):
         leg = positions.record.legs[number]

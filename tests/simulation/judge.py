@@ -81,6 +81,8 @@ class Judge:
         self.dust_lots = 0
         """What may stay unhedged while A goes on."""
         self._sight = _Sight(world)
+        self._told: dict[int, float] = {}
+        """Of which trades of A the pair could not but know when it signed an order."""
         self._leads: dict[str, bool] = {}
         self._known_halts: dict[Daemon, dict[str, float]] = {}
         """Since when a process has known each halt."""
@@ -340,6 +342,7 @@ class Judge:
 
     def _on_signed(self, order: OrderRequest) -> None:
         self._notes.signed[order.client_order_index] = self._now
+        self._told[order.client_order_index] = self._sight.told_s(self.daemons)
 
     def on_place(self, daemon: Daemon, order: OrderRequest) -> None:
         """Note what A knew when it decided on a resting order (I3)."""
@@ -390,7 +393,7 @@ class Judge:
         record = self._notes.record(
             accounts=(A, B),
             legs=_legs(log, strangers),
-            orders=_lives(log, self._notes.signed, strangers),
+            orders=_lives(log, self._notes.signed, self._told, strangers),
             end_s=self._now,
             offset_lots=world.settings.offset_lots,
             first_lots=(first[A], first[B]),
@@ -450,26 +453,48 @@ class _Sight:
         self._watch, self._key = _Path(), _Path()
 
     def known_s(self, daemons: list[Daemon]) -> float:
-        """Return the last moment of which the pair could not but know, as of now."""
+        """Return the last moment of which the pair could not but know, as of now.
+
+        How old the evidence may be that a word rests on while nothing new comes: a proven A that
+        reaches Redis may miss what its live socket lost. One that states nothing that counts leaves
+        B with what it stated last; after that the word is unknown (13.1).
+        """
+        evidence_s = BLIND_S if self._stating(daemons) else FRESH_S + SETTLE_S
+        return max(self._paths_s(daemons), self._world.loop.time() - evidence_s)
+
+    def told_s(self, daemons: list[Daemon]) -> float:
+        """Return the last moment of whose trades of A the pair could not but know, as of now.
+
+        Where nothing states A's position B asks the exchange itself, unless it may not (13.2).
+        """
+        paths_s = self._paths_s(daemons)
+        if self._stating(daemons) or self._world.settings.peer_watch:
+            return max(paths_s, self._world.loop.time() - BLIND_S)
+        return paths_s
+
+    @staticmethod
+    def _stating(daemons: list[Daemon]) -> list[Daemon]:
+        """Return the makers that state a proven book in Redis."""
+        return [
+            one
+            for one in daemons
+            if _works(one) and one.side == "a" and _is_proven(one) and _reaches_redis(one)
+        ]
+
+    def _paths_s(self, daemons: list[Daemon]) -> float:
+        """Return the last moment of which one of the two ways must have told, as of now."""
         now = self._world.loop.time()
         working = [one for one in daemons if _works(one)]
         hedgers = [one for one in working if one.side == "b"]
-        stating = [
-            one for one in working if one.side == "a" and _is_proven(one) and _reaches_redis(one)
-        ]
+        stating = self._stating(daemons)
         sees_own = any(_hears(one, 0) for one in hedgers)
         watches = sees_own and any(_hears(one, 1) for one in hedgers)
         told = sees_own and self._is_told(hedgers, stating)
         own = any(_loses(one, 0) for one in daemons)
         public = own or any(_loses(one, 1) for one in hedgers)
-        # How old the evidence may be that a word rests on while nothing new comes. A proven A that
-        # reaches Redis may miss what its live socket lost. One that states nothing that counts
-        # leaves B with what it stated last; after that the word is unknown (13.1).
-        evidence_s = BLIND_S if stating else FRESH_S + SETTLE_S
         return max(
             self._watch.known_s(now, 0.0 if watches else None, lossy=public),
             self._key.known_s(now, KEY_S if told else None, lossy=own),
-            now - evidence_s,
         )
 
     def _is_told(self, hedgers: list[Daemon], stating: list[Daemon]) -> bool:
@@ -551,14 +576,21 @@ def _orders_of(trade: PaperTrade, account: int) -> set[int]:
     return {order_index for owner, order_index in sides if owner == account}
 
 
-def _lives(log: Logged, signed: dict[int, float], strangers: frozenset[int]) -> list[OrderLife]:
+def _lives(
+    log: Logged,
+    signed: dict[int, float],
+    told: dict[int, float],
+    strangers: frozenset[int],
+) -> list[OrderLife]:
     lives = []
     for order_index, rows in log.orders.items():
         (_, first), (last_mono, last) = rows[0], rows[-1]
         received = log.arrived[first.order_index]
         life = _life(first, last, received, None if last.status.is_active else last_mono)
-        signed_s = signed.get(first.client_order_index)
-        lives.append(replace(life, signed_s=signed_s, foreign=order_index in strangers))
+        number, foreign = first.client_order_index, order_index in strangers
+        lives.append(
+            replace(life, signed_s=signed.get(number), told_s=told.get(number), foreign=foreign)
+        )
     return sorted(lives, key=lambda life: life.received_ns)
 
 

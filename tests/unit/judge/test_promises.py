@@ -371,3 +371,19 @@ def test_b_may_send_what_was_owed_since_its_own_newest_trade() -> None:
     tape.order(B, 3, -500)
     tape.end(3)
     assert tape.broken() == [("I4", "belief")]
+
+
+@pytest.mark.parametrize(("told_s", "good"), [(0.5, True), (1.5, False), (None, False)])
+def test_b_follows_a_person_beside_a_trade_of_a_that_nothing_told_of(
+    told_s: float | None, good: bool
+) -> None:
+    """A died with its trade; B hedges each fill by hand, also once it has traded itself."""
+    tape = Tape(hears_s=0.0)
+    tape.trade(a_lots=100)  # at 1 s
+    for number in (1, 2):
+        tape.notes.by_hand.append(HandPublished(tape.now_s, -100, f"number {number}"))
+        tape.order(B, number, 100, told_s=told_s)
+        tape.trade(b_lots=100)
+        tape.end(number, 100)
+    found = [one for one in tape.broken() if one[0] == "I4"]
+    assert found == ([] if good else [("I4", "belief")])
