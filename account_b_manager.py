@@ -107,7 +107,7 @@ class AccountBManager(Shell):
             lambda: self.post(StreamsChanged(up=True)),
         )
         self._watcher = Watcher(parts, self._watch_handlers())
-        self._a_lives = self._a_was_here = self._a_is_gone = False
+        self._a_lives = self._a_was_here = self._a_is_gone = self._a_is_elsewhere = False
         self._asked_ms: int | None = None
         self._flat_ms: int | None = None
         self._stale: PositionState | None = None
@@ -279,6 +279,8 @@ class AccountBManager(Shell):
             return
         self._a_was_here |= self._a_lives
         self._a_is_gone = snapshot.ready_a is None
+        cause = snapshot.refused.get(names.ready_a)
+        self._a_is_elsewhere = cause is RefusalCause.OTHER_MARKET
         if not self.lease.held:
             self._answers.neutral.note(snapshot.neutral)  # kept also where Redis forgets it
             self._see_leader(snapshot.ready_b)
@@ -431,8 +433,17 @@ class AccountBManager(Shell):
 
     @property
     def may_leave_here(self) -> bool:
-        """B leaves last: once A was there, stated its book and is gone again."""
-        return self.is_covered_here and self._a_was_here and self._a_is_gone
+        """B leaves last: once A was there, stated its book and is gone again.
+
+        An A that beats in another market has looked, and left nothing in this one.
+        """
+        is_past = (self._a_was_here and self._a_is_gone) or self._a_is_elsewhere
+        return self.is_covered_here and is_past
+
+    @property
+    def is_other_past_here(self) -> bool:
+        """Whether A has looked and left nothing here; a silent A may have an order in the book."""
+        return self._a_is_elsewhere
 
     def is_quiet(self) -> bool:
         """Whether no order is in flight."""

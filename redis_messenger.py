@@ -375,14 +375,19 @@ class RedisMessenger:
         held, a, b, ledger = await self._reads.values(keys)
         return business_of(held, {"A": a, "B": b}, ledger, self.host_id)
 
-    async def business_elsewhere(self, side: str, market_index: int) -> dict[int, str]:
-        """Return what Redis shows of other markets that a side must answer for, by market."""
+    async def business_elsewhere(
+        self, side: str, market_index: int, left_by: str
+    ) -> dict[int, str]:
+        """Return what Redis shows of other markets that a side must answer for, by market.
+
+        `left_by` is the instance of this side's last run where that has left its market, else "".
+        """
         names = self.names
         keys = [names.position_a, names.position_b, names.ledger]
         a, b, ledger = await self._reads.values(keys)
         if side == "a":
             return elsewhere_of({"A": a}, None, market_index)
-        return elsewhere_of({"A": a, "B": b}, ledger, market_index)
+        return elsewhere_of({"A": a, "B": b}, ledger, market_index, left_by)
 
     # --- people
 

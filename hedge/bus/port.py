@@ -208,7 +208,9 @@ class Messenger(Protocol):
     async def business(self, lease: LeaseKey) -> str:
         """Return in words what Redis shows that a side must answer for; "" for nothing."""
 
-    async def business_elsewhere(self, side: str, market_index: int) -> dict[int, str]:
+    async def business_elsewhere(
+        self, side: str, market_index: int, left_by: str
+    ) -> dict[int, str]:
         """Return what Redis shows of other markets that a side must answer for, by market."""
 
     async def write_halts(self, halts: Halts) -> Halts:

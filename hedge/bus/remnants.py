@@ -30,11 +30,12 @@ def business_of(
 
 
 def elsewhere_of(
-    positions: dict[str, str | None], ledger: str | None, market_index: int
+    positions: dict[str, str | None], ledger: str | None, market_index: int, left_by: str = ""
 ) -> dict[int, str]:
     """Return what the stored values state of other markets than this one, by market, in words.
 
-    Of a value without a market nothing can be said.
+    Of a value without a market nothing can be said. A debt that the run `left_by` did not know is
+    none: it has left its market since.
     """
     found = dict[int, str]()
     named = [
@@ -45,9 +46,19 @@ def elsewhere_of(
         if text is None or market is None or market == market_index:
             continue
         amount = _amount(text, field)
+        if amount is None and text is ledger and left_by and _instance(text) == left_by:
+            continue
         if amount != 0:
             found[int(market)] = f"Redis shows a {what}: {_shown(amount)}"
     return found
+
+
+def _instance(text: str) -> str | None:
+    try:
+        found = json.loads(text)["instance"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _shown(amount: Decimal | None) -> str:

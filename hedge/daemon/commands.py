@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """How to type a command for one pair; `option` is " --config FILE", or empty."""
+    """How to type a command for one pair; `option` is " --config FILE", or empty.
+
+    `market` is the symbol to start in, "" for the configuration's.
+    """
 
     option: str = ""
     python: str = "python"
@@ -16,6 +19,7 @@ class Commands:
     stop_script: str = "./stop_hedge.sh"
     kill_tool: str = "kill -9"
     signal_tool: str = "kill"
+    market: str = ""
 
     def hedgectl(self, words: str) -> str:
         """Return an operator's command, as "resume"."""
@@ -58,11 +62,12 @@ class Commands:
     @property
     def start(self) -> str:
         """The script that starts the pair on this host."""
-        return f"`{self.start_script}{self.option}`"
+        return self.start_in(self.market)
 
     def start_in(self, symbol: str) -> str:
-        """Return how the pair is started in a market, whatever the configuration says."""
-        return f"`{self.start_script} --market {symbol}{self.option}`"
+        """Return how the pair is started in a market, "" for the configuration's."""
+        market = f" --market {symbol}" if symbol else ""
+        return f"`{self.start_script}{market}{self.option}`"
 
     @property
     def stop(self) -> str:

@@ -221,6 +221,11 @@ class Shell(ABC):
         """Whether a side that only leaves its market has nothing more to wait for."""
         return self.is_covered_here
 
+    @property
+    def is_other_past_here(self) -> bool:
+        """Whether this side's own word is enough of its market: the other one looks itself."""
+        return True
+
     @abstractmethod
     def is_quiet(self) -> bool:
         """Whether nothing is on its way that would change our position."""

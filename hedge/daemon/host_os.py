@@ -123,15 +123,16 @@ def own_group_flags() -> int:
     return 0
 
 
-def commands_for(config_file: str) -> Commands:
+def commands_for(config_file: str, market: str = "") -> Commands:
     """Return how commands for the pair of this configuration are typed; "" is the default one.
 
-    They are typed in the program's folder: a file in it is named from there.
+    They are typed in the program's folder: a file in it is named from there. `market` is the symbol
+    to start in, "" for the configuration's.
     """
     if os.name == "nt":
         scripts = ("start_hedge.bat", "stop_hedge.bat", "taskkill /F /PID", "")
-        return Commands(_config_option(config_file), _python(), *scripts)
-    return Commands(_config_option(config_file), _python())
+        return Commands(_config_option(config_file), _python(), *scripts, market=market)
+    return Commands(_config_option(config_file), _python(), market=market)
 
 
 def _config_option(config_file: str) -> str:

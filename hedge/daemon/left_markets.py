@@ -59,9 +59,19 @@ def _keep_market(parts: Parts, *, has_left: bool) -> None:
         "market_index": parts.spec.market_index,
         "symbol": parts.spec.symbol,
         "left": has_left,
+        "instance": parts.instance,
     }
     if parts.host.read(_MARKET) != value:
         parts.host.write(_MARKET, value, durable=True)
+
+
+def left_by(host: HostState) -> str:
+    """Return the instance of the last run, if that has left its market; else "".
+
+    What it stored of a debt that it did not know is past: it left when nothing was owed.
+    """
+    kept = host.read(_MARKET) or {}
+    return str(kept.get("instance") or "") if kept.get("left") is True else ""
 
 
 async def keep_order(parts: Parts, order: OrderRequest) -> bool:
@@ -217,5 +227,6 @@ def way_out(
     return (
         f"{begin_text}{did} {name} holds {held} there. To go on, or to close it, start both there: "
         f"{commands.start_in(old)}. To close it: {commands.flatten}, then {commands.stop}; "
-        f"then start {new_symbol}: {commands.start_in(new_symbol)}."
+        f"then start {new_symbol}: {commands.start_in(new_symbol)}, and release the halt that the "
+        f"closing leaves: {commands.resume}."
     )

@@ -319,7 +319,9 @@ async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:
             f"the exchange at {parts.config.lighter.base_url} does not list what account "
             f"{parts.config.own.account_index} has in other markets: {error}"
         ) from error
-    stated = await parts.messenger.business_elsewhere(side, parts.spec.market_index)
+    stated = await parts.messenger.business_elsewhere(
+        side, parts.spec.market_index, left_markets.left_by(parts.host)
+    )
     return left_markets.remains_of(parts, orders, positions, stated)
 
 
@@ -346,9 +348,11 @@ async def _leave_market(
         manager = build(parts)
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(_stop_when_done(parts, manager), name="leaving")
-            await _manage(parts, manager)
+            ending = await _manage(parts, manager)
             watch.cancel()
-        is_covered = watch.done() and not watch.cancelled() and watch.result()
+        was_covered = watch.done() and not watch.cancelled() and watch.result()
+        is_alone_enough = was_covered and manager.is_other_past_here
+        is_covered = ending is Ending.NEUTRAL or is_alone_enough
         lots = manager.books.book.net_lots if manager.books.book is not None else None
         text = left_markets.way_out(
             config.side, parts.spec, symbol, remains, lots, commands_for(config.file)

@@ -184,8 +184,9 @@ class Daemon:
 
     `is_ours` is false for one that an earlier command started: its exit code is not ours to know.
     `pid` is for showing. It has `worked` once its heartbeat said that it is ready, `beat` once
-    there was one of this process; `has_left` once one of these said that nothing is left open. It
-    is started again at `again_s`, with growing `backoff_s`.
+    there was one of this process; `has_left` once one of these said that nothing is left open.
+    `old_market` is where it only ends what an earlier run left, "" for one that is here to trade.
+    It is started again at `again_s`, with growing `backoff_s`.
     """
 
     name: str
@@ -197,6 +198,7 @@ class Daemon:
     former: str | None = None
     worked: bool = False
     has_left: bool = False
+    old_market: str = ""
     is_asked: bool = False
     deaths_s: tuple[float, ...] = ()
     backoff_s: float = 0.0
@@ -474,8 +476,11 @@ def _seen(state: State, event: Looked) -> State:
         if one.is_ours and beat.left and not one.has_beaten:
             continue  # the last word of an earlier process
         if one.runs or beat.instance == one.instance:
-            worked = one.worked or (beat.ready and not _ends_another_market(state, beat))
-            one = replace(one, instance=beat.instance, worked=worked, has_left=beat.left)
+            old = beat.market if _ends_another_market(state, beat) else ""
+            worked = one.worked or (beat.ready and not old)
+            one = replace(
+                one, instance=beat.instance, worked=worked, has_left=beat.left, old_market=old
+            )
             state = _with(state, one)
     return state
 
@@ -564,7 +569,16 @@ def _on_incurable(state: State, one: Daemon, event: Ended) -> Step:
             f" Ctrl-C or {state.plan.commands.stop}."
         )
         return replace(state, leaves_at_s=event.now_s), (*map(Say, told), Say(more))
+    if one.name == A and one.old_market and event.code == ConfigError.exit_code:
+        return _left_old_market(state, tuple(map(Complain, told)), event)
     return _fail(state, tuple(map(Complain, told)), code_of_death(event.code), event.now_s)
+
+
+def _left_old_market(state: State, told: tuple[Effect, ...], event: Ended) -> Step:
+    """End the start with an A that has left another market: it has signed nothing in this one."""
+    state = replace(state, goal=Goal.FAILURE, failure_code=event.code)
+    state, effects = _stop_b(state, event.now_s)
+    return state, (*told, *effects)
 
 
 def _start_again(state: State, now_s: float) -> Step:
@@ -587,6 +601,7 @@ def _started_again(state: State, one: Daemon, now_s: float) -> Step:
         former=one.instance or one.former,
         instance=None,
         has_left=False,
+        old_market="",
         again_s=math.inf,
     )
     return _with(state, anew), (Start(one.name),)
@@ -655,12 +670,16 @@ def _b_is_there(state: State, report: Report, now_s: float) -> Step:
     other = _other_leader(report, state.own_host)
     told = (Say(f"{other}, so it is that one that hedges; ours stands by."),) if other else ()
     can = "is ready to hedge" if report.b.is_ready else "runs"
+    beside = "Starting A (the maker)"
+    if state.b is not None and state.b.old_market:
+        can = f"first ends what an earlier run left in {state.b.old_market}"
+        beside = f"{beside}, which does the same where it left something"
     if state.plan.only_b:
-        ready = Say(f"B {can} what is published by hand.")
+        ready = Say(f"B {can}{'' if can.startswith('first') else ' what is published by hand'}.")
         return _enter(state, Phase.WATCHING, look_at_s=now_s), (*told, ready, Started())
     earlier = report.a.beat.instance if report.a.beat is not None else None  # of one that is gone
     state = replace(state, a=Daemon(A, started_s=now_s, former=earlier))
-    ready = Say(f"B {can}. Starting A (the maker) ...")
+    ready = Say(f"B {can}. {beside} ...")
     phase, end_s = Phase.WATCHING, math.inf
     if state.plan.detach:
         phase, end_s = Phase.WAITING_FOR_A, now_s + HEARTBEAT_TIMEOUT_S
@@ -713,8 +732,10 @@ def _other_leader(report: Report, own_host: str | None) -> str:
 def _ends_another_market(state: State, beat: Ready | None) -> bool:
     """Whether a daemon only ends what an earlier run left in another market, and then itself."""
     wanted = state.plan.market
-    if beat is None or not beat.market or not wanted or wanted.isdigit():
+    if beat is None or not beat.market or not wanted:
         return False
+    if wanted.isdigit():
+        return beat.market_index != int(wanted)
     return beat.market.casefold() != wanted.casefold()
 
 
@@ -1003,7 +1024,9 @@ def _on_b_ended(state: State, one: Daemon, event: Ended) -> Step:
     if not one.is_ours:
         return replace(state, look_at_s=event.now_s), ()
     if event.code in (*LEFT, ConfigError.exit_code) or early:
-        return _without_b(state, event.now_s)
+        lines = tuple(map(Complain, _told_death(event))) if one.old_market else ()
+        state, effects = _without_b(state, event.now_s)
+        return state, (*lines, *effects)
     deaths_s = (*one.deaths_s, event.now_s)
     if state.plan.is_play or event.code in INCURABLE or len(deaths_s) >= LOOP_DEATHS:
         return _without_b(state, event.now_s)
@@ -1077,6 +1100,8 @@ def _finish(state: State) -> Step:
         code = state.failure_code if state.goal is Goal.FAILURE else 0
         told = () if state.goal is Goal.FAILURE else (Complain(STOPPED_EARLY),)
         return _over(state, code), told
+    if _have_left_old_market(state):
+        return _over(state, state.failure_code), ()  # each one's own sentence says how it stands
     code, lines = _judge(state)
     if state.goal is Goal.FAILURE:
         return _over(state, state.failure_code), lines if code else ()
@@ -1108,6 +1133,14 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
         who = "Both" if has_a_left(state) else "B"
         return 0, (Say(f"{who} ended neutral: {report.positions_text}."),)
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
+
+
+def _have_left_old_market(state: State) -> bool:
+    """Whether one ended with 2 what an earlier run left elsewhere, and the other so or with 0."""
+    pair = [one for one in (state.a, state.b) if one is not None]
+    codes = {one.code for one in pair}
+    is_seen = any(one.old_market and one.code == ConfigError.exit_code for one in pair)
+    return is_seen and codes <= {0, ConfigError.exit_code}
 
 
 def _left_cleanly(one: Daemon | None) -> bool:

@@ -90,6 +90,7 @@ class Pair:
         self._asking = Aside("redis")
         self._arguments: dict[str, list[str]] = {}
         self._detached = False
+        self._commands = commands_for(config.file)
         self._told: set[Child | Running] = set()
         self._is_signalled = False
 
@@ -111,6 +112,7 @@ class Pair:
             StopNow: the user asked twice.
 
         """
+        self._commands = commands_for(self.config.file, options.market or "")
         self._reader = self._connected()
         self._arguments = {
             decisions.A: self._maker_arguments(options),
@@ -158,7 +160,7 @@ class Pair:
             is_play=cover_s is not None,
             log_b=str(self._log(decisions.B)),
             log_dir=self.config.logging.dir,
-            commands=commands_for(self.config.file),
+            commands=self._commands,
             market=self.config.market,
         )
 
@@ -238,7 +240,9 @@ class Pair:
     def _connected(self) -> PairReader:
         """Return a reader of the pair's state. Raises RedisUnreachableError."""
         try:
-            return self._asking.call(lambda: PairReader(self.config), self._answer_s)
+            return self._asking.call(
+                lambda: PairReader(self.config, self._commands), self._answer_s
+            )
         except StillBusyError:
             place = where(self.config.redis)
             raise RedisUnreachableError(f"Redis at {place} does not answer.", place) from None

@@ -18,6 +18,7 @@ from typing import Any, Self
 from hedge.bus.port import PairScope, StateSnapshot
 from hedge.config.schema import Config
 from hedge.core.amounts import InexactAmountError, MarketSpec
+from hedge.daemon.commands import Commands
 from hedge.daemon.file_lock import holder_of
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import LOCK_FILE, HostState
@@ -38,11 +39,15 @@ _UNKNOWN_DECIMALS = 4  # shows nothing: without any value there is no amount to 
 class PairState:
     """A connection to the pair's Redis for one tool; use it as `async with`."""
 
-    def __init__(self, config: Config) -> None:
-        """Prepare; nothing is connected before the block is entered."""
+    def __init__(self, config: Config, commands: Commands | None = None) -> None:
+        """Prepare; nothing is connected before the block is entered.
+
+        `commands` are how a person types what leads out; without them they are for the market that
+        the stored values name.
+        """
         self.config = config
         self.names = Names(config.pair)
-        self._commands = commands_for(config.file)
+        self._commands = commands
         self.messenger = RedisMessenger.from_config(
             config, instance=secrets.token_hex(4), host_id=f"tool-{os.getpid()}"
         )
@@ -78,7 +83,7 @@ class PairState:
             None,
             now_s=time.time(),
             ping_id=ping_id,
-            commands=self._commands,
+            commands=self._commands or commands_for(self.config.file, self._other_market(scope)),
         )
         deaf = {
             view.side
@@ -90,6 +95,12 @@ class PairState:
             offset_lots=self._offset_lots(scope.spec),
             processes=self._processes(deaf) if deaf else (),
         )
+
+    def _other_market(self, scope: PairScope) -> str:
+        """Return the symbol of the market in force where that is not the configuration's."""
+        written, symbol = self.config.market, scope.spec.symbol
+        is_written = written.isdigit() or written.casefold() == symbol.casefold()
+        return "" if is_written else symbol
 
     def _offset_lots(self, spec: MarketSpec) -> int | None:
         """Return the configured offset, None where the lots of the market are not known."""
@@ -268,11 +279,11 @@ def _market(values: list[dict[str, Any]], symbol: str) -> MarketSpec:
 class PairReader:
     """The same for a program without an event loop; close it at the end."""
 
-    def __init__(self, config: Config) -> None:
-        """Connect. Raises RedisUnreachableError."""
+    def __init__(self, config: Config, commands: Commands | None = None) -> None:
+        """Connect; `commands` as for `PairState`. Raises RedisUnreachableError."""
         self._runner = asyncio.Runner()
         try:
-            self._state = self._runner.run(_enter(config))
+            self._state = self._runner.run(_enter(config, commands))
         except BaseException:
             self._runner.close()
             raise
@@ -291,5 +302,5 @@ class PairReader:
         self._runner.close()
 
 
-async def _enter(config: Config) -> PairState:
-    return await PairState(config).__aenter__()
+async def _enter(config: Config, commands: Commands | None) -> PairState:
+    return await PairState(config, commands).__aenter__()

@@ -55,3 +55,33 @@ async def test_what_was_left_in_another_market_is_ended_first(tmp_path: Path) ->
         assert {row["market_index"] for row in await pair.paper.orders()} == {0}
         assert await pair.halt() is None
         await pair.audit()
+
+
+async def test_a_market_that_b_alone_did_not_leave_is_no_dead_end(tmp_path: Path) -> None:
+    """B dies after A has left; the start for BTC ends that, and the printed one trades there.
+
+    B's last word of its debt is that it knows none: A beats elsewhere. It has left all the same.
+    """
+    async with Pair(tmp_path, settings={"timing.stop_timeout_s": 3.0}) as pair:
+        await pair.start()
+        await pair.until_resting()
+        pair.kill_b()
+        pair.kill_a()
+        b, a = pair.start_b(market="BTC"), pair.start_a(market="BTC")
+        assert "start BTC again" in await ended(a)
+        pair.kill_b()
+        a = pair.start_a(market="BTC")
+        b = pair.start_b(market="BTC")
+        assert "B is flat in ETH now: start BTC again" in await ended(b)
+        assert a.code is None
+        pair.kill_a()
+
+        pair.start_b(market="BTC")
+        pair.start_a(market="BTC")
+
+        async def in_btc() -> set[int]:
+            """Return whose orders came in there."""
+            orders = await pair.paper.orders()
+            return {row["owner_account_index"] for row in orders if row["market_index"] == BTC}
+
+        assert await pair.until(in_btc, "an order in BTC", 20) == {pair.account_a}

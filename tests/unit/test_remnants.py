@@ -71,3 +71,15 @@ def test_what_is_stated_of_other_markets_is_told_by_market() -> None:
     assert elsewhere_of({"A": old}, None, 1) == {0: "Redis shows a position of A: 0.0100"}
     unknown = in_market(ledger(None), 0)
     assert elsewhere_of({}, unknown, 1) == {0: "Redis shows a debt of B: unknown"}
+
+
+@pytest.mark.parametrize(
+    ("left_by", "owed", "counts"),
+    [("b0", None, False), ("b1", None, True), ("", None, True), ("b0", "0.01", True)],
+)
+def test_a_debt_that_a_run_did_not_know_when_it_left_is_none(
+    left_by: str, owed: str | None, *, counts: bool
+) -> None:
+    """That of another run, and an amount, are to be answered for."""
+    stored = json.dumps({**json.loads(in_market(ledger(owed), 0)), "instance": "b0"})
+    assert bool(elsewhere_of({}, stored, 1, left_by)) is counts

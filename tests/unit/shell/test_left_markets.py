@@ -63,7 +63,9 @@ async def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Ben
     left_markets.begin(bench.parts)
     assert await left_markets.keep_order(bench.parts, resting())
     bench.host.write("book-0", {"position_lots": 0})
+    assert left_markets.left_by(bench.host) == ""
     left_markets.end(bench.parts)
+    assert left_markets.left_by(bench.host) == bench.parts.instance
     assert found(bench.parts) == ()
     assert left_markets.remains_of(bench.parts, (), (), {}) == ()
 

@@ -244,23 +244,55 @@ def test_a_detached_start_waits_for_its_own_a() -> None:
     assert script.done[-1] == decisions.Running(5)
 
 
-def test_daemons_that_end_what_another_market_left_do_not_run() -> None:
-    """They beat there, and are about to end: their code and words end the start, not "Both run"."""
-    script = Script(replace(PLAN, detach=True, market="BTC"))
-    there = replace(READY_A, market="ETH")
-    left = beating(ready_a=there, ready_b=replace(told().b.beat or READY_A, market="ETH"))
+ETH_BEATS = {
+    "ready_a": replace(READY_A, market="ETH"),
+    "ready_b": replace(told().b.beat or READY_A, market="ETH"),
+}
+
+
+@pytest.mark.parametrize("market", ["BTC", "1"])
+def test_daemons_that_end_what_another_market_left_do_not_run(market: str) -> None:
+    """They beat there, and are about to end: their code and words end the start, not "Both run".
+
+    A has signed nothing in the new market, so nothing of it is looked for there; B leaves last.
+    """
+    script = Script(replace(PLAN, detach=True, market=market))
+    left = beating(**ETH_BEATS)
+    script.look(beating("dead", **ETH_BEATS))
+    assert "B first ends what an earlier run left in ETH. Starting A" in script.said
     script.look(left)
-    script.look(left)
-    script.look(told(ready_a=None))  # it has ended there, and its exit code is not seen yet
+    script.look(told(ready_a=None, ready_b=ETH_BEATS["ready_b"]))  # its end is not seen yet
     assert [one for one in script.done if isinstance(one, decisions.Running)] == []
     script.ends(A, 2)
-    assert script.new[-1] == Start(LEAVE)
+    assert script.new[-1] == Ask(B)
     assert "its last line" in " ".join(script.lines)
-    script.ends(LEAVE, 2)
+    before = len(script.lines)
     script.ends(B, 2)
-    script.look(told(ready_a=None, ready_b=None))  # nothing to wait for, but how it stands is read
     assert script.state.code == 2
-    assert "Redis does not answer" not in " ".join(script.lines)
+    assert script.lines[before:] == [f"{B} ended with exit code 2: its last line", "    one"]
+
+
+def test_a_b_that_ends_another_market_with_something_open_is_judged() -> None:
+    """Its 5 is no way out: how it stands is said too."""
+    script = Script(replace(PLAN, market="BTC"))
+    script.look(beating("dead", **ETH_BEATS))
+    script.look(beating(**ETH_BEATS))
+    script.ends(A, 2)
+    script.ends(B, 5)
+    assert script.state.code == 2
+    assert "is not known" in script.said or "UNKNOWN" in script.said
+
+
+def test_an_a_that_left_nothing_elsewhere_is_asked_once_b_has_left_there() -> None:
+    """B ends with 2 while A holds in the new market: A leaves, and the sentence of B stands."""
+    script = Script(replace(PLAN, market="BTC"))
+    script.look(told(ready_a=None, ready_b=ETH_BEATS["ready_b"]))
+    script.ends(B, 2)
+    assert script.new[-1] == Ask(A)
+    script.ends(A, 0)
+    script.look(told(ready_a=None, ready_b=None))
+    assert script.state.code == 2
+    assert "UNKNOWN" not in " ".join(script.lines)
 
 
 # --- what died
