@@ -65,6 +65,9 @@ INCURABLE = (ConfigError.exit_code, NO_KEY, AlreadyRunningError.exit_code)
 LEFT = (0, NotNeutralError.exit_code)
 """Exit codes of a daemon that was asked to stop, from anywhere, and did."""
 
+LEFT_OLD = (ConfigError.exit_code,)
+"""Exit codes of a daemon that has ended what an earlier run left in another market."""
+
 LEFT_AT_ONCE = (
     "Stopped at once: an order of A may still rest, and a fill may be unhedged;"
     " check both accounts, or start again."
@@ -569,7 +572,7 @@ def _on_incurable(state: State, one: Daemon, event: Ended) -> Step:
             f" Ctrl-C or {state.plan.commands.stop}."
         )
         return replace(state, leaves_at_s=event.now_s), (*map(Say, told), Say(more))
-    if one.name == A and one.old_market and event.code == ConfigError.exit_code:
+    if one.name == A and one.old_market and event.code in LEFT_OLD:
         return _left_old_market(state, tuple(map(Complain, told)), event)
     return _fail(state, tuple(map(Complain, told)), code_of_death(event.code), event.now_s)
 
@@ -836,9 +839,12 @@ def _after_a(state: State, now_s: float) -> Step:
 def has_a_left(state: State) -> bool:
     """Whether it is shown that A has left: nothing of it rests, and its last state is on record.
 
-    The evidence is the exit code 0 of A, or one of its `--leave` that ended in order.
+    The evidence is the exit code 0 of A, or 2 after it left another market and before it signed
+    anything in this one, or one of its `--leave` that ended in order.
     """
-    return (state.a is not None and state.a.left_cleanly) or state.leave in LEFT
+    a = state.a
+    has_left = a is not None and (a.left_cleanly or (a.old_market and a.code in LEFT_OLD))
+    return bool(has_left) or state.leave in LEFT
 
 
 def _may_b_owe(state: State) -> bool:
@@ -1138,9 +1144,8 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
 def _have_left_old_market(state: State) -> bool:
     """Whether one ended with 2 what an earlier run left elsewhere, and the other so or with 0."""
     pair = [one for one in (state.a, state.b) if one is not None]
-    codes = {one.code for one in pair}
-    is_seen = any(one.old_market and one.code == ConfigError.exit_code for one in pair)
-    return is_seen and codes <= {0, ConfigError.exit_code}
+    is_seen = any(one.old_market and one.code in LEFT_OLD for one in pair)
+    return is_seen and all(one.code in (0, *LEFT_OLD) for one in pair)
 
 
 def _left_cleanly(one: Daemon | None) -> bool:

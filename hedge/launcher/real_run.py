@@ -110,8 +110,9 @@ def _detach(options: Options, supervisor: Supervisor, desk: Desk) -> int:
         detached=True,
     )
     is_asked = False
+    shown = list[str]()
     while child.poll() is None:
-        _show(follower, supervisor)
+        shown += _show(follower, supervisor)
         record = desk.read()
         if record is not None and record.run == run and record.running is not None:
             return record.running
@@ -120,9 +121,9 @@ def _detach(options: Options, supervisor: Supervisor, desk: Desk) -> int:
             desk.ask()
             supervisor.signals.is_told = True
         time.sleep(decisions.POLL_S)
-    if not _show(follower, supervisor):
-        for line in child.tail():
-            supervisor.terminal.complain(line)
+    shown += _show(follower, supervisor)
+    for line in () if shown else child.tail():
+        supervisor.terminal.complain(line)
     return child.poll() or 0
 
 
@@ -148,9 +149,9 @@ def _stop_by_launcher(desk: Desk, supervisor: Supervisor) -> int | None:
     return after.code
 
 
-def _show(follower: Follower, supervisor: Supervisor) -> int:
-    """Show what the launcher has said since the last call; return the number of lines."""
-    lines = follower.new_lines()
-    for _, line in lines:
-        supervisor.terminal.show(line.partition("] ")[2] or line)
-    return len(lines)
+def _show(follower: Follower, supervisor: Supervisor) -> list[str]:
+    """Show what the launcher has said since the last call, and return it."""
+    lines = [line.partition("] ")[2] or line for _, line in follower.new_lines()]
+    for line in lines:
+        supervisor.terminal.show(line)
+    return lines

@@ -270,6 +270,7 @@ def test_daemons_that_end_what_another_market_left_do_not_run(market: str) -> No
     script.ends(B, 2)
     assert script.state.code == 2
     assert script.lines[before:] == [f"{B} ended with exit code 2: its last line", "    one"]
+    assert decisions.has_a_left(script.state)
 
 
 def test_a_b_that_ends_another_market_with_something_open_is_judged() -> None:
