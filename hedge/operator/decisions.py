@@ -33,6 +33,9 @@ FLATTEN_ANNOUNCEMENT = (
     " B hedges each of these trades and then closes what is left of its own."
     " The pair then stays halted."
 )
+ANOTHER_FLATTEN = "Another flatten is on its way and does the same; waiting for its end."
+_CLOSES = ("closing", "following")
+"""How the outcome of a `flatten` begins that a daemon obeys."""
 QUESTION = "Resume?"
 FLATTEN_QUESTION = "Close both?"
 OPERATOR = "operator"
@@ -614,7 +617,12 @@ class Closed(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Flattening:
-    """One `flatten` under way. `what` None: the state was not read yet."""
+    """One `flatten` under way. `what` None: the state was not read yet.
+
+    `heard`: the commands that the daemons had acknowledged when this one was sent. The place for
+    commands is one: another `flatten` of the same second may have taken this one's, and does what
+    it was to do; `is_other_told`: that has been said.
+    """
 
     command_id: str = ""
     wait_s: float = FLATTEN_WAIT_S
@@ -624,6 +632,8 @@ class Flattening:
     what: Closed | None = None
     to: tuple[str, ...] = ()
     sent_s: float = 0.0
+    heard: frozenset[str] = frozenset()
+    is_other_told: bool = False
 
     def step(self, event: Event) -> tuple["Flattening", tuple[Effect, ...]]:
         """Return the state after `event` and what is to be done."""
@@ -633,7 +643,10 @@ class Flattening:
                     return self._first_look(report)
                 if not self.to:
                     return self.send(report)
-                return self, (self._after_sending(now_s, report, self.what),)
+                after = self._after_sending(now_s, report, self.what)
+                if self.is_other_told or not self._by_another(report):
+                    return self, (after,)
+                return replace(self, is_other_told=True), (Print(ANOTHER_FLATTEN), after)
             case Answered(answer):
                 return self, self._answered(answer)
             case Written(now_s):
@@ -677,10 +690,22 @@ class Flattening:
         to = _addressed(report, self.what.value)
         alone = self.what in (Closed.A_ALONE, Closed.B_ALONE)
         send = Send(self.command_id, FLATTEN, to, forced=alone)
-        return replace(self, to=tuple(side for side, _ in to)), (send,)
+        heard = frozenset(id_ for view in _views(report) for id_, _ in _acks(view))
+        return replace(self, to=tuple(side for side, _ in to), heard=heard), (send,)
+
+    def _by_another(self, report: Report) -> tuple[str, ...]:
+        """Return the daemons that do by another command what this one was to make them do."""
+        return tuple(
+            view.name
+            for view in _views(report)
+            if view.side in self.to
+            and _is_unheard_or_refused(view.outcome_of(self.command_id))
+            and any(id_ not in self.heard and word.startswith(_CLOSES) for id_, word in _acks(view))
+        )
 
     def _after_sending(self, now_s: float, report: Report, what: Closed) -> Effect:
         outcomes = _outcomes(report, self.command_id, self.to)
+        outcomes |= dict.fromkeys(self._by_another(report), _CLOSES[0])
         refused = {n: word for n, word in outcomes.items() if word and word.startswith("refused")}
         if refused:
             said = "; ".join(f"{name} {word}" for name, word in refused.items())
@@ -697,6 +722,14 @@ class Flattening:
         if now_s >= self.sent_s + self.wait_s:
             return End(REFUSED, f"Not flat after {self.wait_s:g} s: {report.headline}")
         return Look(self.poll_s)
+
+
+def _acks(view: SideView) -> tuple[tuple[str, str], ...]:
+    return () if view.beat is None else view.beat.acks
+
+
+def _is_unheard_or_refused(outcome: str | None) -> bool:
+    return outcome is None or outcome.startswith("refused")
 
 
 def begin_flatten(

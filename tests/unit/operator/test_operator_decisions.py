@@ -432,6 +432,41 @@ def test_flatten_names_a_daemon_that_is_silent_or_refuses() -> None:
     assert "A refused: B is not ready" in command.end.text
 
 
+@pytest.mark.parametrize("own", [None, "refused: B cannot follow: not ready"])
+def test_a_flatten_whose_place_another_one_took_waits_for_the_same_end(own: str | None) -> None:
+    """Two were typed at once: the daemons close by the later one, and both say when it is done."""
+
+    def by_other(beat: Ready, word: str, lots: int | None = None) -> Ready:
+        acks = (("old", "closing"), ("c2", word), *((("c1", own),) if own else ()))
+        return replace(beat, acks=acks, position_lots=beat.position_lots if lots is None else lots)
+
+    command = flatten()
+    old = replace(READY_A, acks=(("old", "closing"),))
+    command.look(told(ready_a=old))
+    command.post(Written(100.0))
+    a, b = by_other(READY_A, "closing once B has acknowledged it"), by_other(READY_B, "following")
+    command.look(told(ready_a=a, ready_b=b), 101.0)
+    assert command.new == (Print(decisions.ANOTHER_FLATTEN), Look(decisions.POLL_S))
+    command.look(told(ready_a=a, ready_b=b), 130.0)
+    assert command.new == (Look(decisions.POLL_S),)
+    a, b = by_other(READY_A, "closing", 0), by_other(READY_B, "following", 0)
+    command.look(told(ready_a=a, ready_b=b, halt=HALT), 131.0)
+    assert command.end.code == 0
+
+
+def test_a_flatten_of_before_is_no_other_one() -> None:
+    """Its acknowledgements were shown when this one was sent: nothing is on its way."""
+    old = (("old", "closing"),)
+    command = flatten()
+    command.look(told(ready_a=replace(READY_A, acks=old), ready_b=replace(READY_B, acks=old)))
+    command.post(Written(100.0))
+    command.look(
+        told(ready_a=replace(READY_A, acks=old), ready_b=replace(READY_B, acks=old)), 110.0
+    )
+    assert command.end.code == 5
+    assert command.end.text.startswith("A and B did not acknowledge")
+
+
 B_STOPPED = replace(READY_B, ready=False, state="halted", reasons=("halted: drift",))
 
 
