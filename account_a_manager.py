@@ -49,6 +49,7 @@ from hedge.core.maker.state import (
 from hedge.core.records import Trade
 from hedge.core.transitions import Verdict
 from hedge.daemon import left_markets
+from hedge.daemon.account import NotProven
 from hedge.daemon.beat_turn import BeatTurn
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
@@ -329,12 +330,13 @@ class AccountAManager(Shell):
         """Hand the proven book to the maker; the fence has cancelled what rested."""
         left_markets.forget_order(self.parts)
         self._proven_epoch = self.origin.epoch
-        self.post(Reconciled(fenced.next_nonce, proven.book.view(), proven.explained))
+        explained = proven.explained or proven.adopted
+        self.post(Reconciled(fenced.next_nonce, proven.book.view(), explained))
         self._maybe_leave()
 
-    def on_book_not_proven(self, detail: str) -> None:
+    def on_book_not_proven(self, found: NotProven) -> None:
         """Halt: a book without proof is never traded on."""
-        self.post(HaltRaised("book_not_proven", detail))
+        self.post(HaltRaised(found.reason, found.detail))
 
     @property
     def is_covered_here(self) -> bool:

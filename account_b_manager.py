@@ -48,6 +48,7 @@ from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Trade
 from hedge.core.transitions import Outcome, Verdict
 from hedge.daemon import left_markets
+from hedge.daemon.account import NotProven
 from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import Release
@@ -413,7 +414,7 @@ class AccountBManager(Shell):
             if client_id and row.client_order_index == client_id:
                 self.post(OwnOrder(row))
         snapshot = self.books.snapshot
-        explained = (
+        explained = proven.adopted or (
             proven.explained
             and not self._hand.was_open
             and self._answers.neutral.explains(
@@ -422,9 +423,9 @@ class AccountBManager(Shell):
         )
         self.post(Reconciled(fenced.next_nonce, proven.book.view(client_id), explained))
 
-    def on_book_not_proven(self, detail: str) -> None:
+    def on_book_not_proven(self, found: NotProven) -> None:
         """Halt this side too: a book without proof is never traded on."""
-        self.post(HaltRaised("book_not_proven", detail))
+        self.post(HaltRaised(found.reason, found.detail))
 
     @property
     def is_covered_here(self) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hedge.bus.port import StateSnapshot
@@ -19,6 +19,14 @@ from hedge.exchange.fence import Fenced
 from hedge.exchange.port import KeyRefusedError, TradesSeen, VenueError
 
 
+@dataclass(frozen=True, slots=True)
+class NotProven:
+    """A book without proof: the reason of the halt, and what is missing."""
+
+    reason: str
+    detail: str
+
+
 @dataclass(frozen=True)
 class BookHandlers:
     """What a manager does with what its book brings.
@@ -30,7 +38,7 @@ class BookHandlers:
     trades: Callable[[tuple[Trade, ...], int], None]
     proven: Callable[[Fenced, Proven], None]
     key_refused: Callable[[KeyRefusedError], None]
-    not_proven: Callable[[str], None]
+    not_proven: Callable[[NotProven], None]
     fence_slow: Callable[[str], None]
     spawn: Callable[[str, Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -169,22 +177,26 @@ class Bookkeeper:
 
     async def _prove(self, fenced: Fenced, this_round: int) -> None:
         found: list[Trade] = []
+        is_first = self.book is None
         try:
             proven = await prove(
                 self._parts.venue,
                 self._parts.clock,
                 fenced.rows,
                 lambda: self.book,
-                self.stored_base(),
+                None if self._parts.adopts else self.stored_base(),
                 self._parts.config.timing.prove_deadline_s,
                 found,
             )
+            proven = replace(proven, adopted=is_first and self._parts.adopts)
             self.book = proven.book
             found += self.book.add(self._early)
             self._early.clear()
         except NotProvenError as error:
             if await self._lease.check():  # else the book is another process's to prove
-                self._handlers.not_proven(f"account {self._side.upper()}: {error}")
+                reason = "trades_missing" if error.is_contradicted else "book_not_proven"
+                detail = f"account {self._side.upper()}: {error}"
+                self._handlers.not_proven(NotProven(reason, detail))
             return
         finally:
             if self.book is not None:
@@ -223,6 +235,17 @@ class Bookkeeper:
                 "floor_trade_id": base.floor_trade_id,
                 "floor_ms": base.floor_ms,
             },
+        )
+
+    def forget(self) -> None:
+        """Forget what this host kept of the book, aloud: the exchange's own is adopted instead."""
+        base = self.stored_base()
+        self._parts.host.delete(self._name)
+        self._parts.log.warning(
+            "book_forgotten",
+            position=self._parts.base(base.position_lots if base else None),
+            last_trade_id=base.floor_trade_id if base else None,
+            detail="the exchange lists trades that contradict it; its own position is adopted",
         )
 
     def stored_base(self) -> BookBase | None:

@@ -22,6 +22,8 @@ _ADVICE: Mapping[str, str] = {
     " raise `safety.max_position_base_amount` and start again",
     "restart_loop": "Find in the log why the daemon ends, and cure that",
     "state_not_writable": "Make room on the disk of `state.dir`, or correct the directory's owner",
+    "trades_missing": "Lighter does not list trades that are known: compare both positions there"
+    " with `status`",
     "unexpected_short": "Check on Lighter why account A is short",
     "unexplained_position": "Compare both positions on Lighter with what the pair should hold",
     "views_differ": "Compare account A's position on Lighter with both numbers",

@@ -32,8 +32,13 @@ class CommandInbox:
         self._side = side
         self._origin = origin
         self._obey = obey
-        self._done: dict[str, tuple[int, str]] = {}
+        self._done = dict(parts.anew.done) if parts.anew is not None else {}
         self._begun: set[str] = set()
+
+    @property
+    def done(self) -> dict[str, tuple[int, str]]:
+        """When (ms) each command was done, and its outcome, by id."""
+        return dict(self._done)
 
     @property
     def acks(self) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 import enum
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hedge.bus.port import Messenger, PairScope
@@ -16,6 +16,18 @@ from hedge.exchange.peer import PeerVenue
 from hedge.exchange.port import Clock, Venue
 from hedge.exchange.sender import Sender
 from hedge.wire.names import LeaseKey, Names
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """What a run that starts anew in its process leaves to the next one, and no more.
+
+    `adopts`: a person adopted the exchange's own position, whatever is stored of it. `done`: when
+    (ms) commands were done, and their outcomes, by id.
+    """
+
+    adopts: bool = False
+    done: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,9 +48,15 @@ class Parts:
     instance: str
     version: str
     leaves: bool = False  # this run only ends what an earlier one left in this market
+    anew: "Anew | None" = None  # what a start within this process knows of the run before
     peer: PeerVenue | None = None  # None: `lighter.peer_watch` is off
     health: Health = field(default_factory=Health)
     new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
+
+    @property
+    def adopts(self) -> bool:
+        """Whether this run takes the exchange's own position, whatever is stored of it."""
+        return self.anew is not None and self.anew.adopts
 
     @property
     def spec(self) -> MarketSpec:
@@ -60,3 +78,5 @@ class Ending(enum.Enum):
 
     NEUTRAL = "neutral"
     NOT_NEUTRAL = "not neutral"
+    ANEW = "anew"
+    """It is to start again in this process, with nothing in memory."""

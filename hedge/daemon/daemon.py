@@ -18,9 +18,9 @@ from hedge.core.amounts import MICROS
 from hedge.core.freshness import HEARD_MS
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
-from hedge.daemon.account import BookHandlers, Bookkeeper
+from hedge.daemon.account import BookHandlers, Bookkeeper, NotProven
 from hedge.daemon.command_inbox import CommandInbox
-from hedge.daemon.context import Ending, Parts
+from hedge.daemon.context import Anew, Ending, Parts
 from hedge.daemon.event_log import Voice
 from hedge.daemon.halt import HaltKeeper, Release
 from hedge.daemon.health import HealthReport
@@ -51,6 +51,8 @@ from hedge.exchange.port import (
 from hedge.wire.control import RESUME, Command, Halt
 from hedge.wire.state import Ready
 
+_ACK_SHOWN_S = 2.0
+"""So long a run that starts anew shows what became of the command."""
 _LAST_WORD_MS = 5000
 """So long is the last word repeated where nobody answers it."""
 
@@ -102,7 +104,7 @@ class Shell(ABC):
             self.outbox,
             self.origin,
             self.on_halt,
-            self.on_release,
+            self._on_release,
             partial(self.look_now, speak=True),
         )
         self.halts.on_unsaid = self._say_unsaid
@@ -110,6 +112,8 @@ class Shell(ABC):
         self.origin.complete = self._complete
         self.streams_up = False
         self.has_left = False
+        self._adopts = False
+        self._is_ending = False
         self.available_micros: int | None = None
         self._margin_ms: int | None = None
         self._events: deque[Any] = deque()
@@ -200,7 +204,7 @@ class Shell(ABC):
         """Turn a passed fence and a proven book into events."""
 
     @abstractmethod
-    def on_book_not_proven(self, detail: str) -> None:
+    def on_book_not_proven(self, found: NotProven) -> None:
         """Halt: the venue did not let us prove our book."""
 
     @abstractmethod
@@ -343,13 +347,46 @@ class Shell(ABC):
             return self.is_last
         return other.left or self.origin.answers_left(other)
 
+    def _on_release(self, release: Release) -> None:
+        """Go on after a halt; after a forced release of one for missing trades, from nothing.
+
+        What this process knows of ids, its own and the other side's, is of a history that the
+        exchange has no more.
+        """
+        if release.forced and release.halt.reason == "trades_missing":
+            self._begin_anew(adopts=release.halt.side == self.side)
+        else:
+            self.on_release(release)
+
+    def _begin_anew(self, *, adopts: bool) -> None:
+        if adopts and not self._adopts:
+            self._adopts = True
+            self.books.forget()
+        if not self._is_ending:
+            self._is_ending = True
+            self.spawn("anew", self._end_anew())
+
+    @property
+    def anew(self) -> Anew:
+        """What a run that ended anew leaves to the next one."""
+        return Anew(self._adopts, self.commands.done)
+
+    async def _end_anew(self) -> None:
+        """End once the acknowledgement has been shown for a while."""
+        self.look_now(speak=True)
+        await self.parts.clock.sleep(_ACK_SHOWN_S)
+        self.log.warning("starts_anew", adopts=self._adopts)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(Ending.ANEW)
+
     def _finish(self, *, neutral: bool) -> None:
         self.log.info("stopped", neutral=neutral)
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(Ending.NEUTRAL if neutral else Ending.NOT_NEUTRAL)
 
     async def _leave(self) -> None:
-        self.books.save()
+        if not self._adopts:
+            self.books.save()
         await self.lease.release(has_left=self.has_left)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -501,7 +538,8 @@ class Shell(ABC):
             else:
                 if is_written:
                     self.redis.met(Need.STATE)
-                self.books.save()
+                if not self._adopts:
+                    self.books.save()
 
     def _on_unread(self) -> None:
         self.on_snapshot(None)

@@ -19,7 +19,15 @@ ALL_PAGES = 30
 
 
 class NotProvenError(Exception):
-    """The book could not be proven in time; the text says what is missing."""
+    """The book could not be proven in time; the text says what is missing.
+
+    `is_contradicted`: answers came, and to the end they contradicted the trades of a running book.
+    """
+
+    def __init__(self, missing: str, *, is_contradicted: bool = False) -> None:
+        """`missing` says what is."""
+        super().__init__(missing)
+        self.is_contradicted = is_contradicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +35,12 @@ class Proven:
     """A proven book, and whether what was stored accounts for all of it.
 
     `explained` is about a first start only: a later proof explains nothing that was not before.
+    `adopted`: a person took it as it is, at this start.
     """
 
     book: Book
     explained: bool
+    adopted: bool = False
 
 
 async def prove(
@@ -57,15 +67,17 @@ async def prove(
     """
     deadline_ms = clock.now_ms() + round(deadline_s * 1000)
     pause_s, pages = 0.2, 1
+    last: Exception
     while True:
         try:
             return await _attempt(venue, rows, book(), stored, pages, found)
         except _DeeperError as error:
-            missing, deeper = str(error), True
+            last, deeper = error, True
         except (_MissingError, VenueError) as error:
-            missing, deeper = str(error), False
+            last, deeper = error, False
         if clock.now_ms() >= deadline_ms:
-            raise NotProvenError(missing)
+            is_contradicted = isinstance(last, _ContradictedError)
+            raise NotProvenError(str(last), is_contradicted=is_contradicted)
         if deeper and pages < ALL_PAGES:
             pages = SOME_PAGES if pages < SOME_PAGES else ALL_PAGES
             continue
@@ -75,6 +87,10 @@ async def prove(
 
 class _MissingError(Exception):
     """This answer proves nothing yet; the text says what is missing."""
+
+
+class _ContradictedError(_MissingError):
+    """The venue's list contradicts trades that are known."""
 
 
 class _DeeperError(_MissingError):
@@ -94,7 +110,7 @@ async def _attempt(
     first_start = book is None
     newest_id = read[-1].trade_id if read else 0
     if book is not None and newest_id < book.last_trade_id:
-        raise _MissingError("the venue's list of trades ends before what we know")
+        raise _ContradictedError("the venue's list of trades ends before what we know")
     if stored is not None and not (reached and fits(stored, read)):
         stored = None  # older than what the venue still tells, or not its truth: no use as a base
     if stored is not None:
@@ -108,7 +124,7 @@ async def _attempt(
         # What was stored is wrong, whatever wrote it: begin with the venue, nothing explained.
         stored, book = None, Book(await _base_without_record(venue, read))
     if not book.consistent:
-        raise _MissingError("the trades contradict the position that the newest one states")
+        raise _ContradictedError("the trades contradict the position that the newest one states")
     _match(rows, (*read, *book.trades), stored.floor_ms if stored else 0, pages)
     if not first_start:
         return Proven(book, explained=False)

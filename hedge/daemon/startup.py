@@ -28,7 +28,7 @@ from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
 from hedge.daemon import left_markets, stop_request, terminal
 from hedge.daemon.clock import SystemClock
-from hedge.daemon.context import Ending, Parts
+from hedge.daemon.context import Anew, Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.health import Health
 from hedge.daemon.host_os import (
@@ -236,10 +236,18 @@ def on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 async def _run(config: Config, build: Build) -> int:
+    """Run one side, again and again where it starts anew, each time with nothing in memory."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_stray)
     # For the plain loop: an abandoned look-up keeps its thread until the name server answers.
     loop.set_default_executor(ThreadPoolExecutor(_LOOK_UPS, "look-up"))
+    ended = await _run_once(config, build, None)
+    while isinstance(ended, Anew):
+        ended = await _run_once(config, build, ended)
+    return ended
+
+
+async def _run_once(config: Config, build: Build, anew: Anew | None) -> int | Anew:
     with HostState(
         config.state.dir,
         config.lighter.chain_id,
@@ -254,7 +262,7 @@ async def _run(config: Config, build: Build) -> int:
             patience = Patience(config, host, parts.messenger)
             remains = await patience.until_done(partial(_elsewhere, parts))
             if not remains:
-                return await _work(parts, build)
+                return await _work(replace(parts, anew=anew), build)
         ends = [await _leave_market(config, host, build, one, parts.spec.symbol) for one in remains]
     text = " ".join(end.text for end in ends)
     if not all(end.is_covered for end in ends):
@@ -262,9 +270,13 @@ async def _run(config: Config, build: Build) -> int:
     raise ConfigError(text, "market")
 
 
-async def _work(parts: Parts, build: Build) -> int:
+async def _work(parts: Parts, build: Build) -> int | Anew:
     """Run this side in its market until stopped."""
-    if await _manage(parts, build(parts)) is Ending.NOT_NEUTRAL:
+    manager = build(parts)
+    ending = await _manage(parts, manager)
+    if ending is Ending.ANEW:
+        return manager.anew
+    if ending is Ending.NOT_NEUTRAL:
         raise NotNeutralError(
             "stopped, and it is not shown that all is covered: see"
             f" {commands_for(parts.config.file).status}."
@@ -289,8 +301,9 @@ async def _until_stopped(manager: Shell, directory: Path) -> Ending:
             ending = await manager.run()
         finally:
             following.end()
-    # What is done keeps its exit code, whatever comes while links and loop are being closed.
-    end_at_signals(partial(_leave, exit_code_of(ending)))
+    if ending is not Ending.ANEW:
+        # What is done keeps its exit code, whatever comes while links and loop are being closed.
+        end_at_signals(partial(_leave, exit_code_of(ending)))
     return ending
 
 

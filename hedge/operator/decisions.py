@@ -16,7 +16,7 @@ from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.errors import ConfigError, NotNeutralError
 from hedge.operator.status import PING_WAIT_S, Report, SideView, halt_words
 from hedge.wire.control import FLATTEN, PING, RESUME, Halt
-from hedge.wire.halt_reasons import asks_for_force, stops_b
+from hedge.wire.halt_reasons import FORCED, asks_for_force
 
 RESUME_WAIT_S = 10.0
 FLATTEN_WAIT_S = 60.0
@@ -348,7 +348,7 @@ class Resumption:
         if not report.halts:
             return state, (End(0, f"Not halted, nothing to resume. {report.headline}"),)
         if self.force is None:
-            if report.obstacles:
+            if report.obstacles or any(halt.reason in FORCED for halt in report.halts):
                 return state, (End(REFUSED, _refusal(report)),)
             return state.send(report)
         lines = (report.headline, *_forced_consequences(report))
@@ -523,10 +523,11 @@ def _refusal(report: Report) -> str:
     """Say what is open, and what releases the halts; one of B's own needs force in any case."""
     commands, advice = report.commands, advice_for(report.halts[0].reason)
     again = f"Cure that first ({advice}), then {commands.resume}; or, after"
-    if any(map(stops_b, report.halts)):
+    if report.asks_for_force:
         again = f"{advice}; after"
+    why = report.obstacles or ("it would halt again at once",)
     return (
-        f"Not resumed: {', '.join(report.obstacles)}. {again}"
+        f"Not resumed: {', '.join(why)}. {again}"
         f" checking both positions on Lighter, {commands.resume_by_force}."
     )
 

@@ -26,7 +26,7 @@ from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.wire.control import Halt, Lease
-from hedge.wire.halt_reasons import CLOSED_FIRST, stops_b
+from hedge.wire.halt_reasons import CLOSED_FIRST, FORCED, stops_b
 from hedge.wire.state import Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
@@ -285,6 +285,11 @@ class Report:
         told = f"{self.b.name}: "  # the same, said twice
         return (*(one for one in self.uncovered if not one.startswith(told)), why)
 
+    @property
+    def asks_for_force(self) -> bool:
+        """Whether only a forced resumption releases these halts, on either side."""
+        return any(stops_b(halt) or halt.reason in FORCED for halt in self.halts)
+
     # --- words
 
     def amount(self, lots: int | None) -> str:
@@ -392,7 +397,7 @@ class Report:
         commands, beats = self.commands, (self.a.beat, self.b.beat)
         stays = [beat is not None and not (beat.leaving or beat.left) for beat in beats]
         # B stays unready in a halt of its own, so that only force releases that one.
-        resume = commands.resume_by_force if any(map(stops_b, self.halts)) else commands.resume
+        resume = commands.resume_by_force if self.asks_for_force else commands.resume
         if any(halt.reason in CLOSED_FIRST for halt in self.halts):
             resume = f"{commands.flatten}, then {resume}"
         if all(stays) or self.processes:

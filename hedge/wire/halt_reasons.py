@@ -12,6 +12,7 @@ STOPS_B = frozenset(
         "unexplained_position",
         "position_limit",
         "book_not_proven",
+        "trades_missing",
         "views_differ",
         "flatten_alone",
     }
@@ -24,6 +25,9 @@ def stops_b(halt: Halt) -> bool:
     own = halt.side == "b" and halt.reason in STOPS_B
     return halt.reason in _STOPS_BOTH or own
 
+
+FORCED = frozenset({"trades_missing"})
+"""Halts that would come back unless a person adopts what the exchange itself states."""
 
 CLOSED_FIRST = frozenset({"unexpected_short"})
 """Halts that would come back as long as A holds what it does: it is closed before a resumption."""

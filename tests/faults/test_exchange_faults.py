@@ -1,6 +1,7 @@
 """The exchange itself dies and comes back, moves away, or takes its time."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -87,7 +88,48 @@ async def test_the_exchange_comes_back_without_its_state(tmp_path: Path) -> None
         await pair.until_ready_b(ready=False)
         for side, account in (("a", ACCOUNT_A), ("b", ACCOUNT_B)):
             await pair.paper.register_key(account, KEY_INDEX, pair.public_key(side))
-        await pair.until_halted("book_not_proven")
+        await pair.until_halted("trades_missing")
         await pair.until_state_a("halted")
         await pair.until_nothing_rests()
         assert await pair.paper.trades() == []
+
+
+async def test_an_exchange_back_with_older_positions_is_adopted_by_force_alone(
+    tmp_path: Path,
+) -> None:
+    """Trades that the pair knows are gone: no plain resumption, and a forced one trades again.
+
+    A holds 0.1 by the exchange, 0.3 by the record: nothing of the record moves money.
+    """
+    settings = {"strategy.quantity": "1.0", "strategy.depth": 2, "timing.prove_deadline_s": 3.0}
+    async with Pair(tmp_path, settings=settings, keep_exchange=True) as pair:
+        journal, older = tmp_path / "exchange", tmp_path / "older"
+        await pair.start()
+        await pair.fill_a("0.1000")
+        await pair.until_neutral()
+        await asyncio.to_thread(pair.paper.kill)
+        shutil.copytree(journal, older)
+        await asyncio.to_thread(pair.paper.start)
+        await pair.until_resting()
+        await pair.fill_a("0.2000")
+        await pair.until_neutral()
+        held = await pair.positions()
+        await asyncio.to_thread(pair.paper.kill)
+        shutil.rmtree(journal)
+        shutil.copytree(older, journal)
+        await asyncio.to_thread(pair.paper.start)
+        await pair.until_halted("trades_missing")
+        await pair.until_state_a("halted")
+        before = await pair.positions()
+        assert before != held
+        assert sum(before) == 0
+        code, text = await pair.command("resume")
+        assert code == 5
+        assert 'resume --force --reason "…"' in text
+        code, text = await pair.command("resume", "--force", "--reason", "seen", "--yes")
+        assert code == 0, text
+        assert await pair.positions() == before
+        await pair.until_resting()
+        await pair.fill_a("0.2000")
+        await pair.until_neutral()
+        assert "book_forgotten" in pair.logs(lines=10_000)

@@ -1,6 +1,7 @@
 """One daemon as a process: the real manager with parts that reach the simulated world."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -23,7 +24,7 @@ from hedge.config.schema import (
     TimingConfig,
 )
 from hedge.core.amounts import MarketSpec
-from hedge.daemon.context import Ending, Parts
+from hedge.daemon.context import Anew, Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log, line
@@ -276,8 +277,11 @@ class Daemon:
     def is_frozen(self) -> bool:
         return self.is_running and self.process is not None and self.process.frozen
 
-    def start(self, *, leaves: bool = False) -> bool:
-        """Start a new process on this host, unless one runs; `leaves`: `main_A.py --leave`."""
+    def start(self, *, leaves: bool = False, anew: Anew | None = None) -> bool:
+        """Start a new process on this host, unless one runs; `leaves`: `main_A.py --leave`.
+
+        `anew` is what a run that starts anew in its process has left to this one.
+        """
         if self.is_running:
             return False
         self.world.starts += 1
@@ -293,7 +297,7 @@ class Daemon:
             build = tools.build_leaving
         context = self.process.context
         try:
-            self.manager = context.run(build, self._parts(self.process))
+            self.manager = context.run(build, replace(self._parts(self.process), anew=anew))
         except HedgeError as error:
             self._forget()
             self.ended = type(error).__name__
@@ -305,6 +309,16 @@ class Daemon:
         self._task = self.world.loop.create_task(work, context=context)
         self.tell("started")
         return True
+
+    def _start_anew(self, process: Process, anew: Anew) -> None:
+        """Start again in the same process, as those see it who watch it."""
+        watchers, process.on_end = process.on_end, []
+        process.end(0)
+        self._forget()
+        self.tell("ended: anew")
+        self.start(anew=anew)
+        assert self.process is not None
+        process.heir, self.process.on_end = self.process, watchers
 
     def _parts(self, process: Process) -> Parts:
         world, settings, host = self.world, self.world.settings, self.host
@@ -377,6 +391,9 @@ class Daemon:
             outcome = error  # whatever ends a daemon has its exit code
         if process.dead or isinstance(outcome, asyncio.CancelledError):
             process.end(KILLED)
+            return
+        if outcome is Ending.ANEW:
+            contextvars.Context().run(self._start_anew, process, manager.anew)
             return
         process.end(exit_code_of(outcome))
         if isinstance(outcome, Ending):

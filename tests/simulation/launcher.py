@@ -51,7 +51,14 @@ class Child:
 
     def __init__(self, daemon: Daemon, process: Process | None) -> None:
         """`process` None: the start was refused, since one runs there already."""
-        self.daemon, self.process = daemon, process
+        self.daemon, self._process = daemon, process
+
+    @property
+    def process(self) -> Process | None:
+        """Its process; one that started anew goes on in it."""
+        while self._process is not None and self._process.heir is not None:
+            self._process = self._process.heir
+        return self._process
 
     @property
     def code(self) -> int | None:

@@ -40,6 +40,8 @@ class Process:
         self._parked: list[events.Handle] = []
         self.code: int | None = None
         """Its exit code, once it is gone."""
+        self.heir: Process | None = None
+        """What goes on in it, once it has started anew."""
         self.on_end: list[Callable[[], None]] = []
         """Called once, when it is gone."""
 

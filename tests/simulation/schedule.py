@@ -44,6 +44,7 @@ FORCED = frozenset(
         "unexplained_position",
         "unexpected_short",
         "book_not_proven",
+        "trades_missing",
         "foreign_trade_on_a",
         "foreign_trade_on_b",
         "liquidation_on_b",

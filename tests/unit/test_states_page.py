@@ -17,7 +17,7 @@ from hedge.wire.halt_reasons import STOPS_B, stops_b
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = pytest.mark.parametrize("page", ["states.md", "states.zh-CN.md"])
 SOURCES = (*(ROOT / "hedge").rglob("*.py"), *ROOT.glob("account_*_manager.py"))
-RAISES = {"halt", "publish_halt", "raise_halt", "HaltRaised", "HaltPair", "Failure"}
+RAISES = {"NotProven", "halt", "publish_halt", "raise_halt", "HaltRaised", "HaltPair", "Failure"}
 """What halts the pair, or fails a hedge so that it is halted; the reason is the first text."""
 
 

@@ -156,6 +156,21 @@ def test_what_is_open_refuses_a_resumption(report: Report) -> None:
     assert command.end.text.startswith("Not resumed: B ")
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_missing_trades_are_released_by_force_alone(side: str) -> None:
+    """A plain resumption would halt again at once, on either side; the command is named."""
+    halt = replace(HALT, side=side, reason="trades_missing")
+    halted = replace(HALTED_A, halts=(halt,))
+    command = resume()
+    command.look(told(ready_a=halted, ready_b=READY_B, halt=halt))
+    assert command.end.code == 5
+    assert "Lighter does not list trades" in command.end.text
+    assert 'resume --force --reason "…"' in command.end.text
+    command = resume(force=True)
+    command.look(told(ready_a=halted, ready_b=READY_B, halt=halt))
+    assert isinstance(command.new[-1], Send)
+
+
 def test_a_resumption_rests_on_what_both_say_after_the_question() -> None:
     """A heartbeat may be older than the newest fill, or its daemon dead; none answers for both."""
     pong_a, pong_b = (replace(beat, acks=(("p1", "pong"),)) for beat in (HALTED_A, READY_B))

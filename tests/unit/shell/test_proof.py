@@ -345,8 +345,9 @@ async def test_an_empty_list_proves_nothing_to_a_book_with_trades(prover: Prover
     fill_orders(prover.venue, 6)
     book = running_book(prover.venue, 6)
     prover.venue.lags.extend([6] * 1000)
-    with pytest.raises(NotProvenError, match="ends before"):
+    with pytest.raises(NotProvenError, match="ends before") as failure:
         await prover.run(book=book)
+    assert failure.value.is_contradicted
 
 
 async def test_a_list_that_turns_empty_ends_nothing(prover: Prover) -> None:
@@ -384,8 +385,9 @@ async def test_a_contradiction_in_a_running_book_is_no_proof(prover: Prover) -> 
     fill_orders(prover.venue, 6)
     book = running_book(prover.venue, 2)
     prover.venue.history = [trade for trade in prover.venue.history if trade.trade_id != 3]
-    with pytest.raises(NotProvenError, match="contradict"):
+    with pytest.raises(NotProvenError, match="contradict") as failure:
         await prover.run(book=book, rows=(FENCE,))
+    assert failure.value.is_contradicted
 
 
 # --- errors of the venue ---------------------------------------------------------------------
@@ -407,7 +409,8 @@ async def test_a_venue_that_never_answers_ends_in_not_proven(prover: Prover) -> 
     """The wait ends at the deadline, with pauses of up to five seconds before it."""
     prover.venue.errors.extend(VenueUnavailableError("timed out") for _ in range(1000))
     began_ms = prover.clock.now_ms()
-    with pytest.raises(NotProvenError, match="timed out"):
+    with pytest.raises(NotProvenError, match="timed out") as failure:
         await prover.run()
+    assert not failure.value.is_contradicted
     assert DEADLINE_S * 1000 <= prover.clock.now_ms() - began_ms <= DEADLINE_S * 1000 + 5000
     assert max(prover.clock.slept_s) == 5.0
