@@ -146,10 +146,15 @@ class AdminApi:
         return answer({"code": 200, "trades": rows})
 
     async def set_market(self, request: web.Request) -> web.Response:
-        """Set mark price, hourly funding rate, or whether a market only lets positions shrink."""
+        """Set mark price, hourly funding rate, or whether a market only lets positions shrink.
+
+        With `price` the whole market goes there: quotes and mark.
+        """
         market = known_market(self._exchange, Params(request.match_info).integer("market"))
         body = Body(await read_json(request))
-        ticks = rate = None
+        goes_to = ticks = rate = None
+        if body.get("price") is not None:
+            goes_to = _scaled(body, "price", market.price_decimals)
         if body.get("mark_price") is not None:
             ticks = _scaled(body, "mark_price", market.price_decimals)
         if body.get("funding_rate") is not None:
@@ -158,6 +163,8 @@ class AdminApi:
                 most = wire_events.rate_text(MAX_RATE)
                 raise invalid_param(f"funding_rate must be within {most} percent per hour")
         reduce_only = body.flag("force_reduce_only")
+        if goes_to is not None:
+            self._exchange.move_market(market.market_id, goes_to)
         if ticks is not None:
             self._engine.set_mark_price(market.market_id, ticks)
         if rate is not None:

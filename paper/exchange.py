@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from paper.apierror import INTERNAL, ApiError
 from paper.engine import Engine, TxRejected
 from paper.eventlog import EventLog
+from paper.market import seed_ladder
 from paper.plans import Plan
 from paper.records import Accepted, EngineEvent, OrderChanged, TradeHappened
 
@@ -38,6 +39,10 @@ class Market(Protocol):
 
     def next_due_ms(self) -> int | None:
         """Return when the next step is due (epoch ms)."""
+        ...
+
+    def move(self, market_id: int, price_ticks: int) -> None:
+        """Go to another price."""
         ...
 
 
@@ -212,6 +217,14 @@ class Exchange:
                 self.log.add_trade(event)
             elif isinstance(event, OrderChanged):
                 self.log.add_order(event)
+
+    def move_market(self, market_id: int, price_ticks: int) -> None:
+        """Let a whole market go to another price: mark, quotes, and what it runs through."""
+        self.engine.set_mark_price(market_id, price_ticks)
+        if self._market is not None:
+            self._market.move(market_id, price_ticks)
+        else:
+            seed_ladder(self.engine, market_id)
 
     def move_ahead(self, ms: int) -> None:
         """Let `ms` milliseconds pass at once and do what has come due."""

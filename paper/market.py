@@ -118,6 +118,11 @@ class SyntheticMarket:
             pause_ms = clockwork.rng.expovariate(self._how.steps_per_s / 1_000)
             heapq.heappush(self._due, (due + max(1.0, pause_ms), market_id))
 
+    def move(self, market_id: int, price_ticks: int) -> None:
+        """Let the price of a market be another one from its next step on, which quotes there."""
+        if market_id in self._clockworks:
+            self._clockworks[market_id].fair = float(price_ticks)
+
     def _start(self, engine: MarketEngine, now_ms: int) -> None:
         since = engine.last_seq
         for market_id, config in sorted(engine.markets.items()):
@@ -205,12 +210,17 @@ def seed_book(engine: MarketEngine) -> None:
     `Engine.take` with a moderately large size reaches it in true price-time order, and with
     `until_account` it reaches it in any case.
     """
-    for market_id, config in sorted(engine.markets.items()):
-        mark = engine.mark_price(market_id)
-        step = max(1, mark // 20_000)
-        quotes: list[Quote] = []
-        for level, usd in enumerate(LADDER_USD, start=1):
-            lots = _lots(config, mark, usd)
-            quotes.append(Quote(is_ask=False, price=mark - level * step, lots=lots))
-            quotes.append(Quote(is_ask=True, price=mark + level * step, lots=lots))
-        engine.set_ladder(market_id, quotes)
+    for market_id in sorted(engine.markets):
+        seed_ladder(engine, market_id)
+
+
+def seed_ladder(engine: MarketEngine, market_id: int) -> None:
+    """Rest the static ladder of one market around its mark price."""
+    config, mark = engine.markets[market_id], engine.mark_price(market_id)
+    step = max(1, mark // 20_000)
+    quotes: list[Quote] = []
+    for level, usd in enumerate(LADDER_USD, start=1):
+        lots = _lots(config, mark, usd)
+        quotes.append(Quote(is_ask=False, price=mark - level * step, lots=lots))
+        quotes.append(Quote(is_ask=True, price=mark + level * step, lots=lots))
+    engine.set_ladder(market_id, quotes)

@@ -154,12 +154,17 @@ class PaperProcess(PaperExchange):
         self,
         market: int,
         *,
+        price: str | None = None,
         mark_price: str | None = None,
         funding_rate: str | None = None,
         force_reduce_only: bool | None = None,
     ) -> Json:
-        """Set mark price, funding rate (percent per hour), or whether positions only shrink."""
+        """Set mark price, funding rate (percent per hour), or whether positions only shrink.
+
+        With `price` the whole market goes there: quotes and mark.
+        """
         body: Json = {
+            "price": price,
             "mark_price": mark_price,
             "funding_rate": funding_rate,
             "force_reduce_only": force_reduce_only,
