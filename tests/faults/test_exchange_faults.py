@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.world.pair import KEY_INDEX, Pair
+from tests.world.pair import ETH, KEY_INDEX, Pair
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
@@ -133,3 +133,36 @@ async def test_an_exchange_back_with_older_positions_is_adopted_by_force_alone(
         await pair.fill_a("0.2000")
         await pair.until_neutral()
         assert "book_forgotten" in pair.logs(lines=10_000)
+
+
+async def test_the_price_halves_below_the_smallest_order(tmp_path: Path) -> None:
+    """A closes what it holds by an order that rests nowhere, says why it opens nothing, and starts.
+
+    The second start is with a position that the fall has made too small for a resting order.
+    """
+    async with Pair(tmp_path, settings={"strategy.quantity": "0.005"}) as pair:
+
+        async def closed() -> bool:
+            beat = await pair.key(pair.names.ready_a)
+            told = "; ".join(beat["reasons"]) if beat is not None else ""
+            return await pair.positions() == (0, 0) and "lets none rest below" in told
+
+        await pair.start()
+        await pair.fill_a()
+        await pair.until_neutral()
+        assert await pair.positions() == (50, -50)
+        await pair.paper.set_market(ETH, price="1500.00")
+        await pair.until(closed, "both flat, and the reason", 20)
+
+        await pair.paper.set_market(ETH, price="3000.00")
+        await pair.fill_a()
+        await pair.until_neutral()
+        pair.kill_a()
+        pair.kill_b()
+        await pair.paper.set_market(ETH, price="1500.00")
+        pair.start_b()
+        pair.start_a()
+        await pair.until(closed, "both flat, and the reason", 20)
+        assert await pair.halt() is None
+        assert await pair.resting() == []
+        (await pair.audit()).check()
