@@ -68,6 +68,12 @@ class PaperAdmin:
         newest: int = self._call("/paper/state")["last_seq"]
         return newest
 
+    def position(self, account: int, market: int) -> Decimal:
+        """Return what an account holds in a market, in the base asset."""
+        rows: list[Json] = self._call("/paper/state")["accounts"]
+        held = {row["account_index"]: row["positions"] for row in rows}
+        return Decimal(held.get(account, {}).get(str(market), {}).get("position", "0"))
+
     def trades(self, account: int, after_seq: int) -> list[Json]:
         """Return every trade of the account with seq > `after_seq`, oldest first."""
         return self._all("trades", account, after_seq)

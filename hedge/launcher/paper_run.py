@@ -5,7 +5,6 @@ import shutil
 import socket
 import time
 from contextlib import ExitStack
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -288,5 +287,5 @@ def _summary(admin: PaperAdmin, market: int, size_decimals: int, after_seq: int)
         legs_of(admin.trades(ACCOUNT_B, after_seq), ACCOUNT_B, market),
         receipts_of(b_orders),
         size_decimals,
-        Decimal(0),
+        held=(admin.position(ACCOUNT_A, market), admin.position(ACCOUNT_B, market)),
     )

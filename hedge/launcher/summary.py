@@ -123,13 +123,18 @@ def summarise(
     received_ns: Mapping[int, int],
     size_decimals: int,
     offset: Decimal = ZERO,
+    held: tuple[Decimal, Decimal] | None = None,
 ) -> Summary:
     """Tell a run from the legs of both accounts.
 
+    `held` is what A and B hold at its end by the exchange, also where they held it before; without
+    it that is what the newest trades of the run leave.
+
     Volume is the value of A's fills, B's stands beside it; trades of the two with each other count
     for neither, and apart. The cost is what both accounts lost to the rest of the market and to
-    fees, per volume: with a net of zero that is the cash of all their trades, whether or not each
-    of them is flat; with any other net there is none, for what is open has no price yet. A fill's
+    fees, per volume: with a net of zero before the run and after it that is the cash of all their
+    trades, whether or not each of them is flat; else there is none, for what is open, or was closed
+    only now, has no price in this run. A fill's
     latency ends with the first executed order of B on the other side that came in after the fill's
     frame went out.
     """
@@ -140,7 +145,9 @@ def summarise(
     volume = sum((leg.quote for leg in outside_a), ZERO)
     fees = sum((leg.fee for leg in (*a, *b)), ZERO)
     cash = sum((leg.quote if leg.signed < ZERO else -leg.quote for leg in (*a, *b)), ZERO) - fees
-    net = position_of(a) + position_of(b) - offset
+    ends = held or (position_of(a), position_of(b))
+    net = sum(ends, ZERO) - offset
+    net_before = net - sum((leg.signed for leg in (*a, *b)), ZERO)
     latencies = sorted(latencies_ms(a, b, received_ns))
     return Summary(
         cycles=cycles_of(a),
@@ -150,7 +157,7 @@ def summarise(
         p50_ms=percentile(latencies, 50),
         p99_ms=percentile(latencies, 99),
         net_lots=int(net.scaleb(size_decimals)),
-        cost_bps=-cash / volume * _BPS if volume and net == ZERO else None,
+        cost_bps=-cash / volume * _BPS if volume and net == net_before == ZERO else None,
         b_volume_usd=sum((leg.quote for leg in outside_b), ZERO),
         fees_usd=fees,
         self_trades=len(a) - len(outside_a),

@@ -131,6 +131,28 @@ def test_one_lot_left_over_makes_no_gain() -> None:
     assert "cost_bps=none" in log.summary().line
 
 
+def test_a_position_of_before_the_run_is_part_of_the_net() -> None:
+    """The exchange says what both hold, also where this run has no trade of one of them."""
+    log = Log()
+    log.trade(A, "-0.0100", "3000.00", order=1)
+    a, b = legs_of(log.trades, A, 0), legs_of(log.trades, B, 0)
+    held = Decimal("0.0100"), Decimal("-0.0100")  # A came with 0.0200, B with the same
+    found = summarise(a, b, {}, 4, held=held)
+    assert (found.net_lots, found.cost_bps) == (0, None)
+    held = Decimal("-0.0100"), Decimal("0.0100")  # A came flat, B with 0.0100
+    assert summarise(a, b, {}, 4, held=held).cost_bps is None
+
+
+def test_closing_what_both_came_with_has_its_cost() -> None:
+    """It was hedged before: the cash of both legs is what closing it has cost."""
+    log = Log()
+    log.trade(A, "-0.0100", "3000.00", order=1)
+    log.trade(B, "0.0100", "3001.50", order=2, maker=False)
+    a, b = legs_of(log.trades, A, 0), legs_of(log.trades, B, 0)
+    found = summarise(a, b, {}, 4, held=(Decimal(0), Decimal(0)))
+    assert (found.net_lots, found.cost_bps) == (0, Decimal(5))
+
+
 def test_fees_are_part_of_the_cost() -> None:
     """280 millionths for the taker of two trades of 30 USD each."""
     log = one_cycle()
