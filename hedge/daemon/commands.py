@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Commands:
     """How to type a command for one pair; `option` is " --config FILE", or empty.
 
-    `market` is the symbol to start in, "" for the configuration's.
+    `market` is the symbol to start in, "" for the configuration's; `play` is how a run on the paper
+    exchange, which ends with it, is continued instead of `option`: " --paper --keep", or empty.
     """
 
     option: str = ""
@@ -20,6 +21,7 @@ class Commands:
     kill_tool: str = "kill -9"
     signal_tool: str = "kill"
     market: str = ""
+    play: str = ""
 
     def hedgectl(self, words: str) -> str:
         """Return an operator's command, as "resume"."""
@@ -67,7 +69,7 @@ class Commands:
     def start_in(self, symbol: str) -> str:
         """Return how the pair is started in a market, "" for the configuration's."""
         market = f" --market {symbol}" if symbol else ""
-        return f"`{self.start_script}{market}{self.option}`"
+        return f"`{self.start_script}{market}{self.play or self.option}`"
 
     @property
     def stop(self) -> str:

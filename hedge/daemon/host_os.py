@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 from hedge.daemon.commands import Commands
@@ -20,6 +21,8 @@ from hedge.daemon.commands import Commands
 PLAIN = "HEDGE_PLAIN"
 LOG_ONLY = "HEDGE_LOG_ONLY"
 """Set to 1 by the start script for its daemons: their lines are in their logs, not printed too."""
+PAPER_MARK = ".paper-run"
+"""What lies in the folder of a run on the paper exchange."""
 _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / "config.yaml"
 _THREADS = "64"
@@ -131,8 +134,19 @@ def commands_for(config_file: str, market: str = "") -> Commands:
     """
     if os.name == "nt":
         scripts = ("start_hedge.bat", "stop_hedge.bat", "taskkill /F /PID", "")
-        return Commands(_config_option(config_file), _python(), *scripts, market=market)
-    return Commands(_config_option(config_file), _python(), market=market)
+        found = Commands(_config_option(config_file), _python(), *scripts, market=market)
+    else:
+        found = Commands(_config_option(config_file), _python(), market=market)
+    return replace(found, play=_play_option(Path(config_file or _CONFIG).resolve().parent))
+
+
+def _play_option(folder: Path) -> str:
+    """Return how the run on the paper exchange in this folder is continued, "" for no such run."""
+    if not (folder / PAPER_MARK).exists():
+        return ""
+    shown = f'"{folder}"' if " " in str(folder) else str(folder)
+    where = "" if folder == _ROOT / "run" / "paper" else f" --run-dir {shown}"
+    return f" --paper --keep{where}"
 
 
 def _config_option(config_file: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hedge.config.load import load_config
-from hedge.daemon.host_os import commands_for
+from hedge.daemon.host_os import PAPER_MARK, commands_for
 from hedge.errors import (
     AlreadyRunningError,
     ConfigError,
@@ -38,7 +38,6 @@ from hedge.launcher.world import (
 
 REDIS_PORT = 6388
 PAPER_PORT = 8790
-_MARK = ".paper-run"
 _WRITTEN = (
     *("config.yaml", "exchange", "logs", "redis", "state"),
     *("main_A.out", "main_A-leave.out", "main_B.out", "paper.out"),
@@ -77,7 +76,7 @@ def run_paper(options: Options, supervisor: Supervisor) -> int:
 def _claim(run_dir: Path) -> None:
     """Make the directory ours. Raises ConfigError for one that holds something else."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    mark = run_dir / _MARK
+    mark = run_dir / PAPER_MARK
     is_new = not any(entry.name != "up.lock" for entry in run_dir.iterdir())
     if not (is_new or mark.exists() or run_dir == ROOT / "run" / "paper"):
         raise ConfigError(

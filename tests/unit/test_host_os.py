@@ -145,3 +145,17 @@ def test_a_signal_after_the_end_keeps_the_exit_code() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False)
     assert done.returncode == 0
+
+
+def test_a_paper_run_is_started_again_on_its_own_exchange(tmp_path: Path) -> None:
+    """Without `--paper` a start would look for an exchange that has ended with its run."""
+    config = tmp_path / "config.yaml"
+    config.touch()
+    real = host_os.commands_for(str(config), "BTC")
+    assert real.start == f"`{real.start_script} --market BTC --config {config}`"
+    (tmp_path / host_os.PAPER_MARK).touch()
+    play = host_os.commands_for(str(config))
+    folder = f"--paper --keep --run-dir {tmp_path}"
+    assert play.start == f"`{play.start_script} {folder}`"
+    assert play.start_in("ETH") == f"`{play.start_script} --market ETH {folder}`"
+    assert play.status.endswith(f"status --config {config}`")
