@@ -278,6 +278,24 @@ class AccountAManager(Shell):
         else:
             self._maybe_start()
 
+    def end(self, *, neutral: bool) -> None:
+        """Name what was published by hand and is open on B, then end: with it no end is neutral."""
+        lots = self._open_by_hand()
+        if lots:
+            detail = (
+                f"fills published by hand moved B by {self.parts.base(lots)}"
+                f" {self.parts.spec.symbol}, and that is open"
+            )
+            self.log.warning("hand_open", detail=detail)
+            self.voice.say("hand_open", "hand_open", detail)
+        super().end(neutral=neutral and not lots)
+
+    def _open_by_hand(self) -> int:
+        """Return what B's ledger names as open by hand, while that is fresh."""
+        ledger = self.books.snapshot.ledger if self.books.snapshot is not None else None
+        is_fresh = self.origin.is_fresh(self.parts.names.ledger, ledger)
+        return ledger.manual_lots if ledger is not None and is_fresh else 0
+
     def on_lease_taken(self, _answer: LeaseAnswer) -> None:
         """Start, or prove everything anew where the lease had lapsed."""
         self._holder = None

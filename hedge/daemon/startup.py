@@ -12,7 +12,7 @@ import random
 import sys
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -359,20 +359,30 @@ async def _leave_market(
         parts = replace(opened, leaves=True)
         parts.log.warning("leaving_market", market=parts.spec.symbol, because=remains.text)
         manager = build(parts)
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(_stop_when_done(parts, manager), name="leaving")
-            ending = await _manage(parts, manager)
-            watch.cancel()
-        was_covered = watch.done() and not watch.cancelled() and watch.result()
-        is_alone_enough = was_covered and manager.is_other_past_here
-        is_covered = ending is Ending.NEUTRAL or is_alone_enough
+        is_covered = await end_old_market(parts, manager, partial(_manage, parts, manager))
         lots = manager.books.book.net_lots if manager.books.book is not None else None
         text = left_markets.way_out(
             config.side, parts.spec, symbol, remains, lots, commands_for(config.file)
         )
-        if is_covered:
-            left_markets.end(parts)
         return _Left(text, is_covered)
+
+
+async def end_old_market(
+    parts: Parts, manager: Shell, run: Callable[[], Awaitable[Ending]]
+) -> bool:
+    """Run a side that only ends what was left in its market; return whether it has left that.
+
+    A side has left it by its own end, or where it was covered and the other side is past there.
+    """
+    async with asyncio.TaskGroup() as group:
+        watch = group.create_task(_stop_when_done(parts, manager), name="leaving")
+        ending = await run()
+        watch.cancel()
+    was_covered = watch.done() and not watch.cancelled() and watch.result()
+    has_left = ending is Ending.NEUTRAL or (was_covered and manager.is_other_past_here)
+    if has_left:
+        left_markets.end(parts)
+    return has_left
 
 
 async def _stop_when_done(parts: Parts, manager: Shell) -> bool:

@@ -205,6 +205,7 @@ def peer_of(
             dust_lots=ledger.dust_lots,
             inflight=ledger.inflight,
             fresh_until_ms=ledger_until_ms,
+            manual_lots=ledger.manual_lots,
         )
     return Peer(
         ready=not reasons,

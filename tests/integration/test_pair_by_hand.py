@@ -180,6 +180,17 @@ async def test_hand_fills_that_are_open_at_bs_end_are_named(pair: Pair) -> None:
     await pair.until_ready_b()
 
 
+async def test_an_a_beside_open_hand_fills_does_not_end_neutral(pair: Pair) -> None:
+    """Both of its positions are as they should be, and B's is not: exit code 5, and why."""
+    await hedged(pair, fill("0.0400", "buy"), "-0.0400")
+    pair.start_a()
+    await pair.until_state_a("ready", "awaiting_hedge")
+    assert await pair.stop_a() == 5
+    assert "moved B by -0.0400" in pair.logs(2000)
+    await hedged(pair, fill("0.0400", "sell"), "0.0400")
+    await pair.until_ready_b()
+
+
 async def test_a_message_by_hand_is_refused_while_a_runs(pair: Pair) -> None:
     """With a real A its state is the only thing that counts."""
     since = await pair.last_seq()

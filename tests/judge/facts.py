@@ -193,11 +193,15 @@ class Shown(Span):
 
 @dataclass(frozen=True, slots=True)
 class HandPublished:
-    """A fill published by hand that B had to follow: `lots` as if A had traded them."""
+    """A fill published by hand that B had to follow: `lots` as if A had traded them.
+
+    With `forgets` it is the opposite of what a B that has ended followed: that is drift from then.
+    """
 
     at_s: float
     lots: int
     text: str = ""
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -370,7 +370,13 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
             why = whys[0] if all(whys) else ""
         elif life.account == record.account_b:
             times = (life.received_s, life.received_s if life.signed_s is None else life.signed_s)
-            by_hand = [sum(hand.lots for hand in hands if hand.at_s <= at_s) for at_s in times]
+            by_hand = [
+                sum(
+                    hand.lots for hand in hands if hand.at_s <= at_s and not (kept and hand.forgets)
+                )
+                for at_s in times
+                for kept in (False, True)
+            ]
             why = _belief_of_b(life, positions, range(last_b[number], number + 1), by_hand)
         if why:
             seq = record.legs[number - 1].seq if number else 0
@@ -399,7 +405,8 @@ def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: 
     """Judge by what was owed from B's newest trade on; the last one is what is owed now.
 
     What was published by hand is owed as well, where B has heard of it: when the order came in, or
-    when it was signed, for what a person orders may end while it is on its way.
+    when it was signed, for what a person orders may end while it is on its way. What an earlier B
+    has forgotten is drift, which the next one need not have found yet.
     """
     signed = -life.size_lots if life.is_ask else life.size_lots
     all_owed = {positions.owed[state] for state in states} | _unheard_of_a(life, positions, states)

@@ -112,11 +112,6 @@ class Case:
                 )
         return not runs
 
-    @property
-    def markets(self) -> int:
-        """For how many markets the pair has been started so far."""
-        return len({turn.market for turn in self.story.turns if turn.at_s <= self.at_s} - {""})
-
 
 @dataclass(frozen=True)
 class Row:
@@ -204,11 +199,6 @@ def any_way(case: Case) -> bool:
     return bool(case.violation.kind)
 
 
-def is_elsewhere(case: Case) -> bool:
-    """The pair has been started for another market, and what was open before is nobody's."""
-    return case.markets > 1
-
-
 def unreleased(case: Case) -> bool:
     """A goes on though nobody has released a halt."""
     return case.violation.kind in ("halt unreleased", "halted")
@@ -267,13 +257,6 @@ TAGGED = ("A traded with our tag", "B traded with our tag")
 LIES = tuple(dict.fromkeys((*ID_LIES, *OWN_LIES, "public position lies", "margin lies")))
 
 ROWS: tuple[Row, ...] = (
-    Row(
-        30,
-        "cancel-all of our market at the start is enough",
-        EVIDENCE,
-        ("market changed",),
-        is_elsewhere,
-    ),
     Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong_or_stuck),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),

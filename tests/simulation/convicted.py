@@ -7,8 +7,7 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 """
 
 CONVICTED: dict[int, int] = {
-    25: 1000013,
-    30: 1000075,
+    25: 1000201,
     31: 1000194,
     34: 1000151,
     35: 1000010,

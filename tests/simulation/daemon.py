@@ -8,11 +8,13 @@ from decimal import Decimal
 from functools import cached_property, partial
 from random import Random
 from signal import SIGTERM
+from types import SimpleNamespace
 from typing import Any, cast
 
 import main_A
 import main_B
 from hedge.bus.port import PairScope
+from hedge.bus.remnants import elsewhere_of
 from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
@@ -24,21 +26,36 @@ from hedge.config.schema import (
     TimingConfig,
 )
 from hedge.core.amounts import MarketSpec
+from hedge.daemon import left_markets
 from hedge.daemon.context import Anew, Ending, Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.host_store import HostState
+from hedge.daemon.left_markets import Remains
 from hedge.daemon.logs import Log, line
-from hedge.daemon.startup import BUG, exit_code_of
+from hedge.daemon.startup import BUG, end_old_market, exit_code_of
 from hedge.daemon.stop_request import Stopper
-from hedge.errors import ExchangeUnreachableError, HedgeError, RedisUnreachableError
+from hedge.errors import (
+    ConfigError,
+    ExchangeUnreachableError,
+    HedgeError,
+    NotNeutralError,
+    RedisUnreachableError,
+)
 from hedge.exchange.budget import RequestBudget
-from hedge.exchange.port import Clock, OrderRequest, TimeInForce, Venue
+from hedge.exchange.port import (
+    Clock,
+    OrderElsewhere,
+    OrderRequest,
+    PositionElsewhere,
+    TimeInForce,
+    Venue,
+)
 from hedge.exchange.sender import Sender
 from hedge.launcher import decisions
 from hedge.wire.control import Lease
 from hedge.wire.names import LeaseKey, Names
 from tests.judge.notes import Notes
-from tests.simulation.bus import SimMessenger, SimRedis
+from tests.simulation.bus import NAMES, SimMessenger, SimRedis
 from tests.simulation.exchange import CHAIN, ETH, KEY, SPECS, A, B, SimExchange
 from tests.simulation.host import Host, SimClock, SimHostState
 from tests.simulation.loop import Process, VirtualLoop
@@ -143,6 +160,10 @@ def sender_of(kind: type[Sender], venue: Venue, clock: Clock, instance: str, sid
     )
 
 
+def _as_host(state: SimHostState) -> HostState:
+    return cast("HostState", state)
+
+
 def _name_of(outcome: BaseException) -> str:
     """Return what a person would call the error that ended a daemon."""
     while isinstance(outcome, BaseExceptionGroup):
@@ -186,6 +207,7 @@ class Tools:
     build_leaving: Callable[[Parts], Shell] = main_A.build_leaving
     decide: Callable[[decisions.State, decisions.Event], decisions.Step] = decisions.step
     parts: Callable[[Parts, "World"], Parts] = lambda parts, world: parts
+    look: "Callable[[Daemon], tuple[Remains, ...]]" = lambda daemon: daemon.remains()
     standby_key: int = KEY
 
 
@@ -224,6 +246,8 @@ class World:
     """What became of the processes, in the order of time."""
     must_open: set[str] = field(default_factory=set)
     """Daemons whose next start ends where Redis or the exchange does not answer it."""
+    way_back: str = ""
+    """The market to which a person goes back, since something was left there."""
     bare: set[str] = field(default_factory=set)
     """Hosts whose disk is lost, until a process starts there."""
 
@@ -259,6 +283,8 @@ class Daemon:
         self.messenger: SimMessenger | None = None
         self.sockets: tuple[Socket, ...] = ()
         self.ended = ""
+        self.old_market = ""
+        """The market in which it only ends what an earlier run left."""
         self.thawed_at = -1e9
         self._doom = ""
         self._on_signal: Callable[[], None] = lambda: None
@@ -296,8 +322,14 @@ class Daemon:
         if leaves:
             build = tools.build_leaving
         context = self.process.context
+        settings, self.old_market = self.world.settings, ""
+        if remains := tools.look(self):
+            self.old_market = self.world.exchange.config(remains[0].market_index).symbol
+            settings = replace(settings, market=self.old_market)
         try:
-            self.manager = context.run(build, replace(self._parts(self.process), anew=anew))
+            parts = self._parts(self.process, settings)
+            parts = replace(parts, anew=anew, leaves=bool(remains))
+            self.manager = context.run(build, parts)
         except HedgeError as error:
             self._forget()
             self.ended = type(error).__name__
@@ -320,8 +352,40 @@ class Daemon:
         assert self.process is not None
         process.heir, self.process.on_end = self.process, watchers
 
-    def _parts(self, process: Process) -> Parts:
-        world, settings, host = self.world, self.world.settings, self.host
+    def remains(self) -> tuple[Remains, ...]:
+        """Return what is left in other markets, as a start finds it (13.5)."""
+        world, exchange, spec = self.world, self.world.exchange, self.world.settings.spec
+        assert self.process is not None
+        account, host = (A if self.side == "a" else B), self.host
+        others = [one for one in SPECS.values() if one.market_index != spec.market_index]
+        orders = tuple(
+            OrderElsewhere(one.market_index, order.client_order_index)
+            for one in others
+            for order in exchange.engine.active_orders(account, one.market_index)
+            if self.side == "a"
+        )
+        positions = tuple(
+            PositionElsewhere(one.market_index, one.symbol, Decimal(one.base(lots)))
+            for one in others
+            if (lots := exchange.lots(account, one.market_index))
+        )
+        state = SimHostState(host, self.side, self.process, "")
+        held = map(world.redis.master.held, (NAMES.position_b, NAMES.position_a, NAMES.ledger))
+        own, a, ledger = (None if text is None else str(text) for text in held)
+        stated = (
+            elsewhere_of({"A": a}, None, spec.market_index)
+            if self.side == "a"
+            else elsewhere_of(
+                {"A": a, "B": own}, ledger, spec.market_index, left_markets.left_by(_as_host(state))
+            )
+        )
+        seen = SimpleNamespace(
+            host=state, spec=spec, clock=SimClock(world.loop, host), log=SilentLog()
+        )
+        return left_markets.remains_of(cast("Parts", seen), orders, positions, stated)
+
+    def _parts(self, process: Process, settings: Settings) -> Parts:
+        world, host = self.world, self.host
         config = settings.config(self.side)
         account = A if self.side == "a" else B
         instance = host.new_instance(self.side, world.dice)
@@ -386,7 +450,7 @@ class Daemon:
                 now_s=self.world.loop.time,
                 later=self._later,
             ).on_signal
-            outcome = await manager.run()
+            outcome = await self._work(manager)
         except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:  # noqa: BLE001
             outcome = error  # whatever ends a daemon has its exit code
         if process.dead or isinstance(outcome, asyncio.CancelledError):
@@ -404,6 +468,20 @@ class Daemon:
             self.ended = _name_of(outcome)
         self._forget()
         self.tell(f"ended: {self.ended}")
+
+    async def _work(self, manager: Shell) -> Ending:
+        """Run a side in its market, or end what was left in another one. Raises HedgeError."""
+        if not self.old_market:
+            ending = await manager.run()
+            if ending is Ending.NEUTRAL:
+                left_markets.end(manager.parts)
+            return ending
+        has_left = await end_old_market(manager.parts, manager, manager.run)
+        if manager.books.book is None or manager.books.book.net_lots:
+            self.world.way_back = self.old_market
+        if has_left:
+            raise ConfigError(f"something was left in {self.old_market}", "market")
+        raise NotNeutralError(f"something was left in {self.old_market}, and is open")
 
     async def _open(self) -> None:
         """Reach Redis and the exchange before anything else, or end, as a start does."""
@@ -507,7 +585,7 @@ class Daemon:
 
     def tell(self, what: str) -> None:
         """Note what became of it."""
-        market = self.world.settings.market if what == "started" else ""
+        market = (self.old_market or self.world.settings.market) if what == "started" else ""
         self.world.turns.append(Turn(self.world.loop.time(), self.name, what, market))
         self.world.on_change(self, what)
         if self.world.say is not None:

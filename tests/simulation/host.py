@@ -111,6 +111,9 @@ class SimHostState:
         found = self._host.files[self._side].get(name)
         return dict(found) if found is not None else None
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._host.files[self._side]))
+
     def exists(self, name: str) -> bool:
         return name in self._host.files[self._side]
 

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from hedge.core import ids
 from hedge.core.amounts import Side
-from hedge.core.hedger.state import Closing, HandCleared
+from hedge.core.hedger.state import Closing, HandCleared, LeaseChanged
 from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
@@ -118,10 +119,18 @@ class Judge:
             self._notes.rests(self._now, daemon.name)
             if what != "frozen":
                 self._on_closing(daemon, 0)
+                self._forget_by_hand(daemon)
             if what == "ended: neutral" and self._leads.get(daemon.name, True):
                 self._say(daemon, Claim.DAEMON_CODE_0, code=0)
-            if daemon.process is not None and daemon.process.code == ConfigError.exit_code:
+            is_blamed = daemon.process is not None and daemon.process.code == ConfigError.exit_code
+            if is_blamed and not daemon.old_market:
                 self._on_code_2(daemon)
+
+    def _forget_by_hand(self, daemon: Daemon) -> None:
+        """Note that what was published by hand ends with B's memory; what it left is drift."""
+        lots = daemon.manager.state.manual_lots if daemon.side == "b" and daemon.manager else 0
+        if lots:
+            self._by_hand(lots, forgets=True)
 
     def _on_code_2(self, daemon: Daemon) -> None:
         """Note that what a person wrote is blamed, where this daemon has run with the very same."""
@@ -184,8 +193,9 @@ class Judge:
             before = manager.state
             effects: tuple[Any, ...] = real(event)
             after = manager.state
-            if isinstance(event, HandCleared) and before.manual_lots:
-                self._by_hand(before.manual_lots)  # B undoes what it traded for them
+            undoes = isinstance(event, HandCleared | LeaseChanged) and not after.manual_lots
+            if undoes and before.manual_lots:
+                self._by_hand(before.manual_lots)  # B undoes what it traded for them, or forgets it
             if after.closing is not before.closing:
                 lots = after.config.offset_lots
                 if after.closing is Closing.ALONE:
@@ -207,10 +217,10 @@ class Judge:
         lots = round(Decimal(fields["size"]) * 10**self._world.settings.spec.size_decimals)
         self._by_hand(lots if fields["side"] is Side.BUY else -lots)
 
-    def _by_hand(self, lots: int) -> None:
+    def _by_hand(self, lots: int, *, forgets: bool = False) -> None:
         """Note what B follows by a person's word; it has sorted out itself what was said twice."""
         text = f"number {len(self._notes.by_hand)}"
-        self._notes.by_hand.append(HandPublished(self._now, lots, text))
+        self._notes.by_hand.append(HandPublished(self._now, lots, text, forgets))
 
     def _on_stopped(self, daemon: Daemon, neutral: bool) -> None:
         """Note what a clean stop says; a standby's end says nothing while another one leads."""
@@ -253,7 +263,8 @@ class Judge:
         self, daemon: Daemon, ledger: Ledger, at_s: float, known_s: float, *, answers: bool
     ) -> None:
         covered = ledger.owed_lots is not None and ledger.owed_lots in (0, ledger.dust_lots)
-        if answers and covered and not ledger.inflight:
+        is_all = not ledger.inflight and not ledger.manual_lots  # else it names what is open
+        if answers and covered and is_all:
             dust = ledger.owed_lots or 0
             said = Said(at_s, daemon.name, Claim.LEDGER, dust_lots=dust, known_s=known_s)
             self._notes.said.append(said)
@@ -393,7 +404,7 @@ class Judge:
         record = self._notes.record(
             accounts=(A, B),
             legs=_legs(log, strangers),
-            orders=_lives(log, self._notes.signed, self._told, strangers),
+            orders=_lives(log, self._notes.signed, strangers, self._told),
             end_s=self._now,
             offset_lots=world.settings.offset_lots,
             first_lots=(first[A], first[B]),
@@ -451,16 +462,22 @@ class _Sight:
     def __init__(self, world: World) -> None:
         self._world = world
         self._watch, self._key = _Path(), _Path()
+        self._stated_s = 0.0
+        """When a maker stated its proven book last."""
 
     def known_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which the pair could not but know, as of now.
 
         How old the evidence may be that a word rests on while nothing new comes: a proven A that
         reaches Redis may miss what its live socket lost. One that states nothing that counts leaves
-        B with what it stated last; after that the word is unknown (13.1).
+        B with what it stated last, for as long as that counts; after that the word is unknown
+        (13.1).
         """
-        evidence_s = BLIND_S if self._stating(daemons) else FRESH_S + SETTLE_S
-        return max(self._paths_s(daemons), self._world.loop.time() - evidence_s)
+        now = self._world.loop.time()
+        if self._stating(daemons):
+            self._stated_s = now
+        counts = now - self._stated_s <= FRESH_S + SETTLE_S
+        return max(self._paths_s(daemons), now - (BLIND_S if counts else FRESH_S + SETTLE_S))
 
     def told_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of whose trades of A the pair could not but know, as of now.
@@ -578,9 +595,9 @@ def _orders_of(trade: PaperTrade, account: int) -> set[int]:
 
 def _lives(
     log: Logged,
-    signed: dict[int, float],
-    told: dict[int, float],
+    signed: Mapping[int, float],
     strangers: frozenset[int],
+    told: Mapping[int, float] = MappingProxyType({}),
 ) -> list[OrderLife]:
     lives = []
     for order_index, rows in log.orders.items():

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from hedge.core.freshness import BeatId
@@ -177,6 +177,7 @@ class Stage:
         self.faulty = False
         self.dust_lots = 0
         """What may stay unhedged, for the venue refuses so little."""
+        self._goes_back = False
         self._down_until = 0.0
         self._day_ends = 0.0
         self.broken: list[Violation] = []
@@ -474,9 +475,24 @@ class Stage:
             await asyncio.sleep(POLL_S)
         return False
 
+    def _has_gone_back(self) -> bool:
+        """A person ends what runs, then starts both where something was left: it says so there."""
+        running = [one for one in self.daemons if one.is_running]
+        if not self._goes_back:
+            self._goes_back = True
+            for daemon in running:
+                daemon.stop()
+        if running:
+            return False
+        self.world.settings = replace(self.world.settings, market=self.world.way_back)
+        self.world.way_back, self._goes_back = "", False
+        return True
+
     def restart(self) -> None:
         """A person starts again what has ended."""
         if self.faulty:
+            return
+        if self.world.way_back and not self._has_gone_back():
             return
         if self.desk.by_script or self.desk.launcher.is_busy:
             self.desk.restart()

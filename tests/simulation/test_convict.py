@@ -114,10 +114,10 @@ def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
 
     def again(seed: int, muted: frozenset[str]) -> Result:
         assert muted
-        return result_of(seed, 30) if seed == 1 else result_of(seed, None)
+        return result_of(seed, 37) if seed == 1 else result_of(seed, None)
 
     found = search.convictions(
-        iter([result_of(1, 30), result_of(2, None), result_of(3, 30), result_of(4, 30)]),
+        iter([result_of(1, 37), result_of(2, None), result_of(3, 37), result_of(4, 37)]),
         again,
         told.append,
     )
@@ -125,7 +125,7 @@ def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
         (1, 1, False),
         (3, 3, True),
     ]
-    assert found[30] is told[1]
+    assert found[37] is told[1]
 
 
 # --- growth ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.simulation.tempting_ends import (
     live_is_current,
     minimum_is_written,
     no_name_is_no_order,
+    owed_is_all,
     silence_is_no_news,
     stated_is_current,
     stored_is_known,
@@ -252,6 +253,24 @@ WEAKENINGS: dict[str, Weakening] = {
             fill_every_s=60.0,
             secret=1.0,
         ),
+    ),
+    "our-market-only": Weakening(
+        30,
+        "cancel-all of our market at the start is enough",
+        lambda: Tools(look=lambda _: ()),
+        _aimed("market changed"),
+        words=True,
+    ),
+    "owed-is-all": Weakening(
+        25,
+        "nothing is owed to A, so its end is neutral, whatever is open by hand",
+        lambda: managers(owed_is_all),
+        Profile(
+            faults=(),
+            always=("fill by hand", "stopped", "A killed", "B killed"),
+            seconds=(15.0, 30.0),
+        ),
+        words=True,
     ),
     "newest-halt": Weakening(
         32,

@@ -210,11 +210,21 @@ def _release(state: MakerState, _facts: Facts) -> Step:
         state = replace(state, closing=None)
     effects: tuple[MakerEffect, ...] = ()
     if had_fill:
-        effects = (Note("covered", f"B covers {state.config.spec.base(net_lots)}"),)
+        effects = (_covered(state, net_lots),)
     done = state.order is None and state.pending is None
     if done and state.phase is Phase.AWAITING_HEDGE:
         state = move(state, Trigger.COVERED)
     return state, effects
+
+
+def _covered(state: MakerState, net_lots: int) -> Note:
+    """Return the word for a fill that B has hedged; with fills by hand open it is not "covered"."""
+    ledger, base = state.peer.ledger, state.config.spec.base
+    manual_lots = ledger.manual_lots if ledger is not None else 0
+    if not manual_lots:
+        return Note("covered", f"B covers {base(net_lots)}")
+    by_hand = f"fills by hand moved it by {base(manual_lots)}, and are open"
+    return Note("hedged", f"B hedged {base(net_lots)}; {by_hand}")
 
 
 def _owes_trades(order: Order | None) -> bool:

@@ -159,7 +159,8 @@ class Repeats:
 class LedgerView:
     """B's answer: the state of A it speaks of, and what it still owes for it, in lots.
 
-    After `fresh_until_ms` it says nothing any more; None: it does not grow old.
+    After `fresh_until_ms` it says nothing any more; None: it does not grow old. `manual_lots` is by
+    how much B stands elsewhere than beside A, for fills that were published by hand.
     """
 
     a_instance: str
@@ -169,6 +170,7 @@ class LedgerView:
     dust_lots: int
     inflight: bool
     fresh_until_ms: int | None = None
+    manual_lots: int = 0
 
 
 @dataclass(frozen=True, slots=True)

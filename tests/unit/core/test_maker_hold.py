@@ -204,6 +204,14 @@ def test_coverage_releases_and_the_next_order_follows() -> None:
     assert driver.state.uncovered_ms is None
 
 
+@pytest.mark.parametrize(("manual", "word"), [(0, "covered"), (-100, "hedged")])
+def test_beside_fills_by_hand_nothing_is_called_covered(manual: int, word: str) -> None:
+    """B has hedged A's fill, and stands elsewhere than beside A: both are said."""
+    driver = filled()
+    driver.cover(manual_lots=manual)
+    assert driver.notes()[-1] == word
+
+
 def test_dust_is_covered() -> None:
     """What the venue refuses as too small does not hold A."""
     driver = filled()

@@ -373,6 +373,19 @@ def test_b_may_send_what_was_owed_since_its_own_newest_trade() -> None:
     assert tape.broken() == [("I4", "belief")]
 
 
+@pytest.mark.parametrize("forgets", [True, False])
+def test_what_an_earlier_b_has_forgotten_need_not_be_found_yet(*, forgets: bool) -> None:
+    """B followed 100 by hand and died; the next one follows 40 more, before it hedges the drift."""
+    tape = Tape()
+    tape.notes.by_hand.append(HandPublished(tape.now_s, 100, "one"))
+    tape.hedge(1, -100)
+    tape.notes.by_hand.append(HandPublished(tape.now_s, -100, "its end", forgets))
+    tape.notes.by_hand.append(HandPublished(tape.now_s, 40, "two"))
+    tape.hedge(2, -40)
+    found = [one for one in tape.broken() if one[0] == "I4"]
+    assert found == ([] if forgets else [("I4", "belief")])
+
+
 @pytest.mark.parametrize(("told_s", "good"), [(0.5, True), (1.5, False), (None, False)])
 def test_b_follows_a_person_beside_a_trade_of_a_that_nothing_told_of(
     told_s: float | None, good: bool
