@@ -621,12 +621,13 @@ class Shell(ABC):
 
     def _complete(self, ready: Ready) -> Ready:
         """Add to a heartbeat what both sides say: the halts, the releases, the acknowledgements."""
+        notices = dict((*ready.notices, *self.redis_watch.notices, *self.health.notices))
         return replace(
             ready,
             halts=self.halts.in_force,
             released=self.halts.told,
             acks=self.commands.acks,
-            notices=(*ready.notices, *self.redis_watch.notices, *self.health.notices),
+            notices=tuple(notices.items()),
             refused=self.refusals.counts,
             lag_ms=self.health.lag_ms,
         )

@@ -296,12 +296,14 @@ class Judge:
         """Note a halt that this process takes up although it has known of its release."""
         keeper, host = daemon.manager.halts, daemon.manager.parts.host
         released = set(daemon.host.halts[daemon.side].released)
-        write, on_halt = host.write_halts, keeper._on_halt
+        keep, on_halt = host.keep_halts, keeper._on_halt
 
-        def write_halts(halts: Halts) -> bool:
-            done: bool = write(halts)
-            released.update(halts.released if done else ())
-            return done
+        def keep_halts(halts: Halts, done: Callable[[bool], None]) -> None:
+            def kept(is_kept: bool) -> None:
+                released.update(halts.released if is_kept else ())
+                done(is_kept)
+
+            keep(halts, kept)
 
         def take_up(halt: Halt) -> None:
             if halt.id in released and halt.id in self._notes.released:
@@ -310,7 +312,7 @@ class Judge:
                 self._blames.append(Violation("halt", "returned", self._now, text, who))
             on_halt(halt)
 
-        host.write_halts, keeper._on_halt = write_halts, take_up
+        host.keep_halts, keeper._on_halt = keep_halts, take_up
 
     def _mind_blame(self, daemon: Daemon) -> None:
         """Note a halt that blames B for what Redis has not taken of A for long."""
