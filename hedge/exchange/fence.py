@@ -159,7 +159,7 @@ class Fence:
             _raise_if_key(outcome.code, outcome.message)
             _log.warning("marker refused code=%d message=%s", outcome.code, outcome.message)
             return await self._by_cancel_all(nonce)
-        _raise_if_not_taken(outcome)
+        _raise_if_not_taken(outcome, "marker")
         rows, marker = await self._listed(client_id)
         if first is not None:
             await self._until_executed(first)
@@ -216,15 +216,19 @@ class Fence:
         self._seen.clear()
 
     async def _cancel_all(self, nonce: int) -> SignedTx:
-        """Send a cancel-all that is accepted, or fail the round."""
+        """Send a cancel-all that is accepted or may be, or fail the round.
+
+        What goes without a clear answer may have run all the same: a second copy is refused
+        because the first one has used its nonce. Whether it ran is told by its hash in the end,
+        and the marker behind it is taken only where its nonce is used.
+        """
         tx = await self._venue.sign_cancel_all(nonce)
         outcome = await self._transmit(tx)
-        if isinstance(outcome, Accepted):
-            return tx
         if isinstance(outcome, Rejected):
             _raise_if_key(outcome.code, outcome.message)
             raise _RoundFailedError(f"cancel-all refused: {outcome.code} {outcome.message}")
-        raise _RoundFailedError(f"cancel-all: {outcome.reason}")
+        _raise_if_not_taken(outcome, "cancel-all")
+        return tx
 
     async def _by_cancel_all(self, nonce: int) -> Fenced:
         """Fence without a marker: a cancel-all, listed as executed, then one answer read after."""
@@ -252,12 +256,12 @@ class Fence:
             poll_s *= 2  # each look is one request of A's few
 
 
-def _raise_if_not_taken(outcome: Outcome) -> None:
-    """Fail the round where no copy of the marker can have been taken; else it may be listed."""
+def _raise_if_not_taken(outcome: Outcome, what: str) -> None:
+    """Fail the round where no copy of a transaction can have been taken; else it may be listed."""
     if isinstance(outcome, Accepted | Rejected):
         return
     if outcome.copies == 0 or (outcome.copies == 1 and refusal_of(outcome.code) is Refusal.NONCE):
-        raise _RoundFailedError(f"marker: {outcome.reason}")
+        raise _RoundFailedError(f"{what}: {outcome.reason}")
 
 
 def _raise_if_key(code: int, message: str) -> None:

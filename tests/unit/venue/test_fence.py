@@ -191,14 +191,45 @@ async def test_cancel_all_comes_first_where_asked() -> None:
     assert fenced.next_nonce == 7
 
 
-@pytest.mark.parametrize("send", [refusal(21104), refusal(21712), LOST])
-async def test_a_cancel_all_that_is_not_accepted_starts_the_round_anew(send: SendResult) -> None:
-    """No marker is sent behind a cancel-all of unknown or refused fate."""
-    sender, venue = _pair(send, *([LOST] if send is LOST else []), cancel_all_first=True)
+@pytest.mark.parametrize(
+    "sends", [(refusal(21104),), (refusal(21712),), (NotSentError("down"), NotSentError("down"))]
+)
+async def test_a_cancel_all_that_was_not_taken_starts_the_round_anew(
+    sends: tuple[SendResult, ...],
+) -> None:
+    """No marker is sent behind a cancel-all that cannot have run."""
+    sender, venue = _pair(*sends, cancel_all_first=True)
     venue.nonces.append(8)
     fenced = await sender.fence()
     assert venue.signed == [("cancel_all", 5), ("cancel_all", 8), ("order", 9)]
     assert fenced.next_nonce == 10
+
+
+@pytest.mark.parametrize("second", [refusal(21104), LOST])
+async def test_a_cancel_all_whose_first_copy_may_have_run_is_judged_by_its_hash(
+    second: SendResult,
+) -> None:
+    """Invalid nonce on the second copy, or no answer at all: on to the marker, then to its hash."""
+    sender, venue = _pair(LOST, second, cancel_all_first=True)
+    fenced = await sender.fence()
+    assert venue.signed == [("cancel_all", 5), ("order", 6)]
+    assert fenced.next_nonce == 7
+
+
+@pytest.mark.parametrize("second", [refusal(21104), LOST])
+async def test_a_cancel_all_without_answer_that_did_not_run_is_no_fence(
+    second: SendResult,
+) -> None:
+    """Its hash is not known to the exchange, whatever the marker behind it became."""
+    sender, venue = _pair(LOST, second, cancel_all_first=True)
+    venue.nonces.append(7)
+    venue.status = TxStatus.UNKNOWN
+    venue.hook = lambda: setattr(
+        venue, "status", TxStatus.EXECUTED if len(venue.sent) > 3 else TxStatus.UNKNOWN
+    )
+    fenced = await sender.fence()
+    assert venue.signed == [("cancel_all", 5), ("order", 6), ("cancel_all", 7), ("order", 8)]
+    assert fenced.next_nonce == 9
 
 
 @pytest.mark.parametrize("fate", [TxStatus.FAILED, TxStatus.UNKNOWN, TxStatus.PENDING])
