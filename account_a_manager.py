@@ -210,7 +210,7 @@ class AccountAManager(Shell):
             self.look_now()
         if self.state.phase in (Phase.AWAITING_HEDGE, Phase.STOPPING):
             self.look_now(speak=self.state.phase is Phase.STOPPING)
-        return Tick(own_shown=self.is_own_shown())
+        return Tick(own_shown=self.is_own_shown(), answering=self.is_answering())
 
     def stop_event(self) -> StopRequested:
         """Return the maker's request to stop."""

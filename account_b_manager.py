@@ -109,6 +109,7 @@ class AccountBManager(Shell):
         )
         self._watcher = Watcher(parts, self._watch_handlers())
         self._a_lives = self._a_was_here = self._a_is_gone = self._a_is_elsewhere = False
+        self._was_answering = True
         self._asked_ms: int | None = None
         self._flat_ms: int | None = None
         self._stale: PositionState | None = None
@@ -130,6 +131,7 @@ class AccountBManager(Shell):
             book=lambda: self.books.book,
             mark_ticks=lambda: mark_ticks_of(self.parts),
             available_micros=lambda: self.available_micros,
+            is_answering=lambda: self.is_answering(),  # noqa: PLW0108  it may be replaced
             has_left=lambda: self.has_left,
             redis_why=lambda: self.redis_watch.why,
         )
@@ -199,9 +201,14 @@ class AccountBManager(Shell):
         return (f"B owes {self.parts.base(owed)}",) if owed else ("A may still fill",)
 
     def tick_event(self) -> Tick:
-        """Return the hedger's tick; one that leaves looks more often for A's last word."""
-        if self.state.stop_by_ms is not None:
+        """Return the hedger's tick; one that leaves looks more often for A's last word.
+
+        That the exchange does not answer is said at once: A is not to start an order against it.
+        """
+        is_answering = self.is_answering()
+        if self.state.stop_by_ms is not None or is_answering is not self._was_answering:
             self.look_now(speak=True)
+        self._was_answering = is_answering
         return Tick(own_shown=self.is_own_shown())
 
     def stop_event(self) -> StopRequested:

@@ -39,12 +39,12 @@ class FaultActions:
         live = {fault.id for fault in self._faults.live("socket")}
         for gone in self._muted.keys() - live:
             for session in self._muted.pop(gone):
-                session.muted = False
+                session.muted = session.channels_muted = False
 
     def act(self, fault: Fault) -> None:
         """Do what a new switch says; one that cannot be done raises ApiError."""
         match fault.name:
-            case "socket_silent":
+            case "socket_silent" | "channels_silent":
                 self._mute(fault)
             case "shutdown":
                 self._shut_down(fault.options["close_in_ms"])
@@ -67,15 +67,23 @@ class FaultActions:
                 fault.fire()
 
     def _sessions(self, fault: Fault) -> list[Session]:
-        """Return the sockets that a switch concerns: of an account, or all."""
-        account = fault.scope.get("account_index")
-        return [s for s in self._hub.sessions if account is None or _is_of(s, account)]
+        """Return the sockets that a switch concerns: of an account, with a channel, or all."""
+        account, family = fault.scope.get("account_index"), fault.scope.get("family")
+        return [
+            session
+            for session in self._hub.sessions
+            if (account is None or _is_of(session, account))
+            and (family is None or _has_family(session, family))
+        ]
 
     def _mute(self, fault: Fault) -> None:
         sessions = self._sessions(fault)
         self._muted[fault.id] = sessions
         for session in sessions:
-            session.muted = True
+            if fault.name == "channels_silent":
+                session.channels_muted = True
+            else:
+                session.muted = True
             fault.fire()
 
     def _shut_down(self, close_in_ms: int) -> None:
@@ -146,6 +154,11 @@ class FaultActions:
         except TxRejected as error:
             raise invalid_param(f"the exchange refuses it: {error}") from error
         self._exchange.pump()
+
+
+def _has_family(session: Session, family: str) -> bool:
+    """Return whether the socket is subscribed to a channel of this family."""
+    return any(channel.partition(":")[0] == family for channel in session.channels)
 
 
 def _is_of(session: Session, account: int) -> bool:

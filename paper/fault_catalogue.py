@@ -114,10 +114,11 @@ SWITCHES: Final[dict[str, Switch]] = {
     "snapshot_replays_trades": Switch(
         "snapshot", _TRADED, {"trades": Option(50, integer=True, low=1, high=MAX_TRADES)}
     ),
-    "socket_silent": Switch("socket", _OWNED, count=0),
+    "socket_silent": Switch("socket", _TRADED, count=0),
+    "channels_silent": Switch("socket", _TRADED, count=0),
     "shutdown": Switch("action", {}, {"close_in_ms": _ms(0)}),
     "no_pong": Switch("action", _OWNED),
-    "socket_cut": Switch("action", _OWNED),
+    "socket_cut": Switch("action", _TRADED),
     "foreign_key_use": Switch(
         "action",
         {},

@@ -106,6 +106,8 @@ class Session:
         self.may_trade = True
         self.muted = False
         """Whether nothing is written any more, although the connection stays open."""
+        self.channels_muted = False
+        """Whether no channel carries anything any more; pings and transactions are answered."""
         self._ws = ws
         self._window_bits = int(ws.compress)
         self._transport = transport

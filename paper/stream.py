@@ -84,7 +84,8 @@ class Hub:
         """Write one frame, encoded once, to every subscriber of `channel` now."""
         frame = json_frame(value)
         for session in self._subscribers.get(channel, ()):
-            session.send_frame(frame)
+            if not session.channels_muted:
+                session.send_frame(frame)
         self.counters["frames"] += 1
 
     @property
@@ -210,7 +211,8 @@ class Hub:
             raise ApiError(ALREADY_SUBSCRIBED, f"Already Subscribed to : {name}")
         if session.limits is not None:
             session.limits.subscribe(name, channel.account)
-        session.send(self._snapshots.frame(channel))
+        if not session.channels_muted:
+            session.send(self._snapshots.frame(channel))
         session.channels.add(name)
         self._subscribers.setdefault(name, set()).add(session)
 

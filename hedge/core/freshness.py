@@ -15,6 +15,12 @@ FRESH_MS = 8000
 HEARD_MS = 10_000
 """Our own book is evidence while our private stream was heard within this time."""
 
+ANSWERING_MS = 8000
+"""So long after the newest frame of our private stream the exchange counts as answering.
+
+After 5 silent seconds a ping goes out; one that is unanswered for 3 more tells of a dead link.
+"""
+
 MISHEARD_MS = 5000
 """After so long of fresh beats that count another epoch of ours, a new one is taken."""
 

@@ -29,6 +29,7 @@ from hedge.errors import (
 )
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import (
+    MarketUp,
     OrderElsewhere,
     PositionElsewhere,
     StreamUp,
@@ -225,7 +226,7 @@ async def _of_streams(config: Config, venue: LighterVenue) -> tuple[list[Line], 
     seen, missing, depth = asyncio.Event(), dict[str, str](), Depth()
 
     def handle(event: VenueEvent) -> None:
-        if isinstance(event, StreamUp):
+        if isinstance(event, StreamUp | MarketUp) and not venue.missing_streams():
             seen.set()
 
     def look() -> None:

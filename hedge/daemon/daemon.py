@@ -15,7 +15,7 @@ from typing import Any
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import ids
 from hedge.core.amounts import MICROS
-from hedge.core.freshness import HEARD_MS
+from hedge.core.freshness import ANSWERING_MS, HEARD_MS
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
 from hedge.daemon.account import BookHandlers, Bookkeeper, NotProven
@@ -41,6 +41,8 @@ from hedge.exchange.port import (
     DepthChanged,
     KeyRefusedError,
     MarginSeen,
+    MarketDown,
+    MarketUp,
     OrdersSeen,
     StreamDown,
     StreamUp,
@@ -425,8 +427,15 @@ class Shell(ABC):
 
     def is_own_shown(self) -> bool:
         """Whether the exchange was heard on our private stream within the last seconds."""
+        return self._is_heard_within(HEARD_MS)
+
+    def is_answering(self) -> bool:
+        """Whether the exchange answers on our private stream: no ping is open for seconds."""
+        return self._is_heard_within(ANSWERING_MS)
+
+    def _is_heard_within(self, life_ms: int) -> bool:
         heard_ms = self.parts.venue.heard_ms
-        return heard_ms is not None and self.parts.clock.now_ms() - heard_ms <= HEARD_MS
+        return heard_ms is not None and self.parts.clock.now_ms() - heard_ms <= life_ms
 
     def facts(self) -> Facts:
         """Return what is true outside now."""
@@ -452,6 +461,17 @@ class Shell(ABC):
                 self.on_orders(event)
             case DepthChanged():
                 self.post(self.tick_event())
+            case StreamUp() | StreamDown() | MarketUp() | MarketDown():
+                self._on_link(event)
+            case MarginSeen(available_micros):
+                self.available_micros = available_micros
+                self._margin_ms = self.parts.clock.now_ms()
+            case TxSeen(tx_hash, status, error):
+                self.log.debug("tx", hash=tx_hash, status=status, error=error)
+
+    def _on_link(self, event: StreamUp | StreamDown | MarketUp | MarketDown) -> None:
+        """Note what is up or lost; only what our account misses is caught up with."""
+        match event:
             case StreamUp():
                 self.streams_up = True
                 self.log.info("streams_up")
@@ -460,11 +480,12 @@ class Shell(ABC):
                 self.streams_up = False
                 self.log.warning("streams_down", reason=reason)
                 self.on_streams(up=False)
-            case MarginSeen(available_micros):
-                self.available_micros = available_micros
-                self._margin_ms = self.parts.clock.now_ms()
-            case TxSeen(tx_hash, status, error):
-                self.log.debug("tx", hash=tx_hash, status=status, error=error)
+            case MarketUp():
+                self.log.info("market_data_up")
+                self.post(self.tick_event())
+            case MarketDown(reason):
+                self.log.warning("market_data_down", reason=reason)
+                self.post(self.tick_event())
 
     def _on_margin_read(self, available_micros: int, asked_ms: int) -> None:
         """Take what an answer says of our margin, unless the stream has spoken since it may be of.

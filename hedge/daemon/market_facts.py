@@ -11,7 +11,7 @@ CROWDED = 0.5
 
 
 def facts_of(parts: Parts) -> Facts:
-    """Return what is true outside now."""
+    """Return what is true outside now: levels to quote at, and the price that values and caps."""
     market = parts.venue.market_now
     depth, level = parts.venue.depth(), parts.config.strategy.depth
     now_ms = parts.clock.now_ms()
@@ -20,7 +20,7 @@ def facts_of(parts: Parts) -> Facts:
         now_ms=now_ms,
         bid_ticks=pricing.level_ticks(depth, Side.BUY, level),
         ask_ticks=pricing.level_ticks(depth, Side.SELL, level),
-        mark_ticks=_mark_of(depth),
+        mark_ticks=mark_ticks_of(parts),
         room=has_room,
         crowded=used >= CROWDED,
         market_status=market.status,
@@ -31,7 +31,7 @@ def facts_of(parts: Parts) -> Facts:
 
 def mark_ticks_of(parts: Parts) -> int | None:
     """Return the price by which exposure is valued, None while the market is unknown."""
-    return _mark_of(parts.venue.depth())
+    return _mark_of(parts.venue.recent_depth())
 
 
 def _mark_of(depth: Depth) -> int | None:

@@ -25,7 +25,7 @@ def hedge_request(parts: Parts, order: InFlight) -> OrderRequest | None:
     """
     strategy = parts.config.strategy
     cap = pricing.cap_ticks(
-        parts.venue.depth(),
+        parts.venue.recent_depth(),
         order.side,
         order.attempt,
         strategy.retry_times,
@@ -48,7 +48,7 @@ def maker_request(parts: Parts, order: Order) -> OrderRequest:
     price, kind, tif = order.price_ticks, OrderKind.LIMIT, TimeInForce.POST_ONLY
     if order.closing:
         slippage = parts.config.strategy.max_slippage_bps
-        price = pricing.cap_ticks(parts.venue.depth(), order.side, 1, 1, slippage) or price
+        price = pricing.cap_ticks(parts.venue.recent_depth(), order.side, 1, 1, slippage) or price
         kind, tif = OrderKind.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL
     return OrderRequest(
         client_order_index=order.client_order_index,

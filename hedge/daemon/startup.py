@@ -477,6 +477,8 @@ def _settings(config: Config) -> LighterSettings:
             ready_s=timing.start_timeout_s,
             ping_s=timing.ws_ping_s,
             silence_s=timing.ws_silence_s,
+            ask_s=min(LinkTimes().ask_s, timing.ws_silence_s),
+            snapshot_s=min(LinkTimes().snapshot_s, timing.ws_silence_s),
             quiet_s=timing.quiet_after_429_s,
         ),
     )

@@ -195,12 +195,24 @@ class PositionElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class StreamUp:
-    """All streams subscribed and their first frames seen; catch up by `trades` now."""
+    """Our account's streams are subscribed, their first frames seen; catch up by `trades` now."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDown:
-    """A stream is lost; nothing it would have said is known until the next StreamUp."""
+    """Our account's streams are lost; what they would have said is not known: catch up later."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarketUp:
+    """The market's own streams are subscribed and have delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDown:
+    """The market's own streams are lost: there is no book to quote by. Our account's go on."""
 
     reason: str
 
@@ -241,7 +253,17 @@ class TxSeen:
     error: str
 
 
-VenueEvent = StreamUp | StreamDown | TradesSeen | OrdersSeen | DepthChanged | MarginSeen | TxSeen
+VenueEvent = (
+    StreamUp
+    | StreamDown
+    | MarketUp
+    | MarketDown
+    | TradesSeen
+    | OrdersSeen
+    | DepthChanged
+    | MarginSeen
+    | TxSeen
+)
 VenueHandler = Callable[[VenueEvent], None]
 
 
@@ -264,7 +286,16 @@ class Venue(Protocol):
         """When the private stream carried its newest frame, a pong too (monotonic ms), or None."""
 
     def depth(self) -> Depth:
-        """Return the public book as last seen; empty while unknown or stale."""
+        """Return the public book as its stream shows it now; empty while unknown or stale.
+
+        Quotes are made from this one only.
+        """
+
+    def recent_depth(self) -> Depth:
+        """Return the newest book of the last 10 s, from stream or REST; empty without one.
+
+        Caps and values are made from this one, so that a hedge waits for no stream of the market.
+        """
 
     async def sign_order(self, order: OrderRequest, nonce: int) -> SignedTx:
         """Sign on the worker thread. Raises VenueRefusedError for fields the signer refuses."""

@@ -28,6 +28,7 @@ class AnswerSource:
     book: Callable[[], Book | None]
     mark_ticks: Callable[[], int | None]
     available_micros: Callable[[], int | None]
+    is_answering: Callable[[], bool]
     has_left: Callable[[], bool] = lambda: False
     redis_why: Callable[[], str] = lambda: ""
 
@@ -160,6 +161,7 @@ class Answering:
             self._now.mark_ticks(),
             self._parts.venue.market_now.status,
             self._parts.clock.now_ms(),
+            is_answering=self._now.is_answering(),
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons

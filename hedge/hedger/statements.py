@@ -31,12 +31,14 @@ def why_unready(
     mark_ticks: int | None,
     market_status: str = ACTIVE,
     now_ms: int = 0,
+    *,
+    is_answering: bool = True,
 ) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
     Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open. An A
     that is silent while the exchange does not show its position either (at `now_ms`, monotonic) is
-    one that B cannot hedge.
+    one that B cannot hedge. `is_answering`: no ping to the exchange is open for seconds.
     """
     reasons = []
     if state.halt_reason:
@@ -47,6 +49,7 @@ def why_unready(
         reasons.append("own book not proven yet")
     facts = Facts(now_ms=0, mark_ticks=mark_ticks, market_status=market_status)
     reasons += [hold.detail for hold in obstacles(state, facts)]
+    reasons += _by_the_link(state, is_answering=is_answering)
     if state.failure is not None:
         reasons.append(f"hedging fails: {state.failure.reason}")
     if state.unseen is not None and (unseen := unseen_text(state, now_ms)):
@@ -59,6 +62,16 @@ def notices_of(state: HedgerState, facts: Facts) -> tuple[tuple[str, str], ...]:
     hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
     found = [] if hold is None else [(hold.reason, hold.detail)]
     return (*found, *([("a_away", away)] if away else []))
+
+
+def _by_the_link(state: HedgerState, *, is_answering: bool) -> list[str]:
+    """Return what our way to the exchange keeps us from, beside streams that are down."""
+    reasons = []
+    if state.streams_up and not is_answering:
+        reasons.append("the exchange does not answer")
+    if state.inflight is not None and state.inflight.overdue:
+        reasons.append("the fate of an order of B is open for too long")
+    return reasons
 
 
 def _by_a_person(state: HedgerState) -> list[str]:

@@ -54,6 +54,7 @@ PARAMETERS: Mapping[str, Callable[[float], Json]] = {
     "order_before_trades": _times(3),
     "snapshot_replays_trades": _nothing,
     "socket_silent": _nothing,
+    "channels_silent": _nothing,
     "no_pong": _nothing,
     "socket_cut": _nothing,
     "foreign_key_use": lambda _amount: {"api_key_index": KEY_INDEX},

@@ -154,6 +154,8 @@ class Decision:
     unreleased: tuple[str, ...] = ()
     closes: bool = False
     """It closes at market, and rests nothing."""
+    deaf_s: float = 0.0
+    """How long B had heard nothing of the exchange when it said what A was told of it."""
 
 
 # --- what befell it -------------------------------------------------------------------------
@@ -242,6 +244,8 @@ class Bounds:
     """What a live socket lost (13.19), stated by a beat that counts for 8 s (13.6)."""
     told_s: float = float("inf")
     """A decides on no state of B that is older (a heartbeat's life, one lost round trip)."""
+    deaf_b_s: float = float("inf")
+    """13.19: a B that has heard nothing of the exchange for longer says that it is not ready."""
     dead_b_s: float = float("inf")
     """How long after the end of the last B a heartbeat of it can still be taken for life."""
     hears_s: float = 3.0

@@ -287,6 +287,12 @@ def decided(positions: Positions) -> Iterator[Violation]:
             continue
         for kind, text in _wrong_with(decision, record):
             yield _decision(decision, kind, text)
+        if decision.deaf_s > record.bounds.deaf_b_s:
+            text = (
+                f"A placed an order against a B that said ready after {decision.deaf_s:.1f} s"
+                " without a word of the exchange"
+            )
+            yield _decision(decision, "B is deaf", text)
         dead_s = lives.uncovered_s(decision.at_s) if lives is not None else 0.0
         if dead_s > record.bounds.dead_b_s:
             text = f"A placed an order when no B had run for {dead_s:.1f} s"

@@ -261,6 +261,8 @@ SERVERS = (
     ],
 )
 
+APART = ("public socket cut", "private mute", "link in a black hole")
+
 # --- the mix --------------------------------------------------------------------------------------
 
 
@@ -298,5 +300,6 @@ FAMILIES: dict[str, Family] = {
     "servers": Family(SERVERS, 0.25, 1.5),
     "market": Family(("market changed",), 0.08, 1.0),
     "half a Redis": Family(bus_kinds.HALF_REDIS, 0.08, 1.2),
+    "sockets apart": Family(APART, 0.15, 1.2),
 }
 ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)

@@ -14,6 +14,7 @@ from typing import Any
 
 from hedge.core import ids
 from hedge.core.amounts import Side
+from hedge.core.freshness import ANSWERING_MS
 from hedge.core.hedger.state import Closing, HandCleared, LeaseChanged
 from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
@@ -49,6 +50,8 @@ LATE_WRITE_S = 3 * TIMING.redis_timeout_s
 """A call without an answer may run at the server this much later."""
 DEAD_B_S = TIMING.ready_ttl_s + LATE_WRITE_S + TOLD_S
 """A heartbeat written late lives for its time, and A may have read it just before its end."""
+DEAF_B_S = ANSWERING_MS / 1000 + TIMING.tick_s
+"""A B whose exchange has been silent for longer says that it is not ready."""
 NEWS_S = 0.25
 LATE_S = VenueWeather().delay_s
 """So late is what B hears of its own account, at most, where frames are."""
@@ -87,6 +90,8 @@ class Judge:
         self._leads: dict[str, bool] = {}
         self._known_halts: dict[Daemon, dict[str, float]] = {}
         """Since when a process has known each halt."""
+        self._deaf_s: dict[tuple[str, int], float] = {}
+        """By heartbeat: how long its writer had heard nothing of the exchange."""
         self._closing: dict[str, int] = {}
         """What each B closes of its own by a person's order, as if A had traded it."""
         self._blames: list[Violation] = []
@@ -283,6 +288,10 @@ class Judge:
 
     def _hearing_beat(self, daemon: Daemon, write: Callable[..., Any]) -> Callable[..., Any]:
         async def beat(ready: Ready) -> None:
+            if ready.envelope is not None and ready.ready and daemon.venue is not None:
+                heard_ms, now_ms = daemon.venue.heard_ms, daemon.venue.clock.now_ms()
+                deaf_s = (now_ms - (heard_ms or now_ms)) / 1000
+                self._deaf_s[ready.envelope.epoch, ready.beat] = deaf_s
             await write(ready)
             reason = "" if ready.ready else "; ".join(ready.reasons) or ready.state
             self._notes.shows(self._now, daemon.name, daemon.side, "heartbeat", reason)
@@ -381,8 +390,15 @@ class Judge:
                 thawed_s=daemon.thawed_at,
                 unreleased=tuple(sorted(unreleased)),
                 closes=order.kind is OrderKind.MARKET,
+                deaf_s=self._deaf_s_of(ready),
             )
         )
+
+    def _deaf_s_of(self, ready: Ready | None) -> float:
+        """Return how long B was deaf when it wrote this heartbeat."""
+        if ready is None or ready.envelope is None:
+            return 0.0
+        return self._deaf_s.get((ready.envelope.epoch, ready.beat), 0.0)
 
     def _smallest_resting_lots(self) -> int:
         """Return what A can close by an order that rests; nothing, where the minimums rose."""
@@ -416,6 +432,7 @@ class Judge:
                 own_s=self._late_s(),
                 told_s=TOLD_S,
                 dead_b_s=DEAD_B_S,
+                deaf_b_s=DEAF_B_S,
                 smallest_resting_lots=self._smallest_resting_lots(),
                 unsaid_s=UNSAID_S,
             ),

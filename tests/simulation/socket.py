@@ -72,6 +72,10 @@ class Socket:
         """Hand one part to the process."""
         raise NotImplementedError
 
+    def is_kept_back(self, content: Any) -> bool:
+        """Whether a live socket does not carry this part, for a reason of its kind."""
+        return False
+
     @property
     def drop(self) -> tuple[float, str]:
         """Chance that a frame is lost on a live socket, and the kind of that fault."""
@@ -205,6 +209,8 @@ class Socket:
         if self._loop.time() < self._silent_until:
             if not isinstance(content, Depth):
                 self.reach("socket silent")
+            return
+        if self.is_kept_back(content):
             return
         if self._stopped and self._loop.time() < self._stopped.get(channel_of(content), 0.0):
             self.reach("channel stops")

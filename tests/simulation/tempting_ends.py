@@ -138,3 +138,9 @@ def silence_is_no_news(manager: Any) -> None:
 
     wrap_step(manager, before)
     manager.is_own_shown = lambda: True
+
+
+def pongs_prove_the_link(manager: Any) -> None:
+    """A ping every 20 s, and 10 s for its pong: until then the link is as good as ever."""
+    heard_within = manager._is_heard_within
+    manager.is_answering = lambda: heard_within(30_000)

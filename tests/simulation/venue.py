@@ -5,6 +5,7 @@ What is sent travels on its own: it arrives, or not, whatever becomes of its sen
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -15,6 +16,9 @@ from hedge.core.records import Depth, OrderRow, OrderStatus, Trade
 from hedge.core.refusal import Refusal
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
+from hedge.exchange.lighter.recent_book import RecentBook
+from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
+from hedge.exchange.lighter.streams.own_orders import OwnOrders
 from hedge.exchange.port import (
     ORDER_LIFE_S,
     AccountView,
@@ -22,6 +26,8 @@ from hedge.exchange.port import (
     DepthChanged,
     MarginSeen,
     Market,
+    MarketDown,
+    MarketUp,
     NotSentError,
     OrderKind,
     OrderRequest,
@@ -60,13 +66,20 @@ KEPT_TRADES = 3000
 CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
 EXPIRES_MS = 599_000
 MARKET_EVERY_MS = 20_000
+TIMES = LinkTimes()
+DISTRUST_S = 6.0
+"""So long nothing goes over the socket after it left a transaction unanswered (the product: 60)."""
 DUST_LOTS = 34
 """Below both of the market's minimums."""
 _FATES = {1: TxStatus.PENDING, 2: TxStatus.EXECUTED, 3: TxStatus.PENDING, 0: TxStatus.FAILED}
 
 
 class SimVenue(Socket):
-    """One account of the exchange, seen from one process of one host."""
+    """One account of the exchange, seen from one process of one host.
+
+    It stands for the private socket and for the public one beside it: they are opened together, and
+    the public one can be lost alone.
+    """
 
     def __init__(
         self,
@@ -95,6 +108,13 @@ class SimVenue(Socket):
         self.key = key
         self._handler: VenueHandler | None = None
         self._depth = Depth()
+        self._is_market_up = False
+        self._market_away_until = -math.inf
+        self._distrusted_until = -math.inf
+        self._own = OwnOrders(TIMES)
+        self._mute = (-math.inf, -1, "", False)
+        """Until when a session carries nothing of the account, by which kind, snapshots or not."""
+        self._recent = RecentBook(clock, self.depth, lambda: self._is_market_up, self._read_book)
         self._heard_ms: int | None = None
         self.signed_nonce = -1
         self.on_order: Callable[[OrderRequest], None] = lambda order: None
@@ -125,21 +145,140 @@ class SimVenue(Socket):
 
     async def run_streams(self, handler: VenueHandler) -> None:
         self._handler = handler
-        await self.run_socket()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.run_socket())
+            group.create_task(self._recent.keep())
 
     def on_open(self) -> None:
         assert self._handler is not None
-        rows = tuple(row for row in self.history.rows_at(self.now_ms()) if not row.is_terminal)
-        self._depth = self.market.depth
+        rows = self._resting_rows()
+        self._own.opened(self.clock.now_ms())
+        self._own.changed(rows, self.clock.now_ms())
+        self._mind_own()
         if rows:
             self._handler(OrdersSeen(rows))
         self._handler(MarginSeen(self.exchange.available_micros(self.account_index)))
+        self._open_market()
         self._handler(StreamUp())
 
     def on_lost(self, reason: str) -> None:
         assert self._handler is not None
-        self._depth = Depth()
+        self._is_market_up, self._depth = False, Depth()
         self._handler(StreamDown(reason))
+
+    def _resting_rows(self) -> tuple[OrderRow, ...]:
+        return tuple(row for row in self.history.rows_at(self.now_ms()) if not row.is_terminal)
+
+    # --- the public socket ---------------------------------------------------------------------
+
+    def cut_market(self, seconds: float, kind: str) -> None:
+        """Lose the public socket alone; it comes back by itself."""
+        loop = self._loop
+        self._market_away_until = max(self._market_away_until, loop.time() + seconds)
+        if self.is_up and self._is_market_up and not self.process.dead:
+            self.reach(kind)
+            context = self.process.context
+            loop.call_at(loop.time(), self._lose_market, self._session, context=context)
+
+    def _lose_market(self, session: int) -> None:
+        if self.process.dead or session != self._session or not self._is_market_up:
+            return
+        assert self._handler is not None
+        self._is_market_up, self._depth = False, Depth()
+        self._handler(MarketDown("the public socket was cut"))
+        self._handler(DepthChanged())
+        self._await_market(session)
+
+    def _await_market(self, session: int) -> None:
+        context = self.process.context
+        self._loop.call_at(self._market_away_until, self._reopen, session, context=context)
+
+    def _reopen(self, session: int) -> None:
+        if not self.process.dead and session == self._session and self.is_up:
+            self._open_market()
+
+    def _open_market(self) -> None:
+        """Open the public socket, or wait until it can be opened."""
+        assert self._handler is not None
+        if self._is_market_up:
+            return
+        if self._loop.time() < self._market_away_until:
+            self._await_market(self._session)
+            return
+        self._is_market_up, self._depth = True, self.market.depth
+        self._handler(MarketUp())
+
+    def heal(self) -> None:
+        """Carry everything again, and open the public socket."""
+        super().heal()
+        self._mute = (-math.inf, -1, "", False)
+        self._market_away_until = -math.inf
+        if self.is_up and not self.process.dead:
+            context = self.process.context
+            self._loop.call_at(self._loop.time(), self._reopen, self._session, context=context)
+
+    def mute_account(self, seconds: float, kind: str, *, answers: bool) -> None:
+        """Carry nothing of the account on a live socket; `answers`: but snapshots when asked."""
+        until = self._loop.time() + seconds
+        self._mute = (until, self._session, kind, answers)
+
+    def _is_mute(self) -> bool:
+        until, session, _, _ = self._mute
+        return session == self._session and self._loop.time() < until
+
+    def is_kept_back(self, content: Any) -> bool:
+        """Of the account nothing comes on a mute socket, though its pongs and the book do."""
+        if isinstance(content, Depth) or not self._is_mute():
+            return False
+        self.reach(self._mute[2])
+        return True
+
+    # --- what the private socket had to show ----------------------------------------------------
+
+    def _mind_own(self) -> None:
+        """Look again when the next thing is due: a row, or a snapshot."""
+        for after_s in (TIMES.row_s, TIMES.ask_s):
+            when = self._loop.time() + after_s + 0.001
+            context = self.process.context
+            self._loop.call_at(when, self._judge_own, self._session, context=context)
+
+    def _judge_own(self, session: int) -> None:
+        """Ask for a snapshot, or leave the socket, as `PrivateTalk` does."""
+        if self.process.dead or session != self._session or not self.is_up:
+            return
+        try:
+            asks = self._own.asks(self.clock.now_ms())
+        except LinkLostError as error:
+            self.lose_stream(str(error))
+            return
+        if asks:
+            loop, context = self._loop, self.process.context
+            there_and_back = loop.time() + 2 * self.host.venue.latency_s
+            loop.call_at(there_and_back, self._take_snapshot, session, context=context)
+            over = loop.time() + TIMES.snapshot_s + 0.001
+            loop.call_at(over, self._judge_own, session, context=context)
+
+    def _take_snapshot(self, session: int) -> None:
+        if self.process.dead or session != self._session or not self.is_up:
+            return
+        is_silent = self._loop.time() < self._silent_until or self.host.venue.cut
+        if is_silent or (self._is_mute() and not self._mute[3]):
+            return
+        assert self._handler is not None
+        rows = self._resting_rows()
+        try:
+            self._own.snapshot(rows, self.clock.now_ms())
+        except LinkLostError as error:
+            self.lose_stream(str(error))
+            return
+        if rows:
+            self._handler(OrdersSeen(rows))
+        self._mind_own()
+
+    async def _read_book(self) -> Depth:
+        await self._read("orderBookOrders")
+        depth = self.market.depth
+        return Depth(depth.bids, depth.asks)
 
     def parts_of(self, frame: Frame) -> list[Any]:
         return [part for part in (frame.trades, frame.rows, frame.margin) if part]
@@ -147,6 +286,8 @@ class SimVenue(Socket):
     def tell(self, content: Any) -> None:
         assert self._handler is not None
         if isinstance(content, Depth):
+            if not self._is_market_up:
+                return
             self._see_depth(content)
             self._handler(DepthChanged())
         elif isinstance(content, Margin):
@@ -156,6 +297,8 @@ class SimVenue(Socket):
             self._handler(TradesSeen(content, self.clock.mono_ns()))
         else:
             self._note_ends(content)
+            self._own.changed(content, self.clock.now_ms())
+            self._mind_own()
             self._handler(OrdersSeen(content))
 
     def _see_depth(self, depth: Depth) -> None:
@@ -195,6 +338,9 @@ class SimVenue(Socket):
 
     def depth(self) -> Depth:
         return self._depth
+
+    def recent_depth(self) -> Depth:
+        return self._recent.depth()
 
     # --- signing and sending ------------------------------------------------------------------
 
@@ -253,9 +399,11 @@ class SimVenue(Socket):
     async def send(self, tx: SignedTx, path: Path, timeout_s: float) -> Answer:
         self.process.check()
         await self.budget.take(Priority.URGENT)
+        loop = self._loop
         if path is Path.STREAM and not self.is_up:
             raise NotSentError("the stream is down")
-        loop = self._loop
+        if path is Path.STREAM and loop.time() < self._distrusted_until:
+            raise NotSentError("a transaction was left without an answer on this way")
         started = loop.time()
         future: asyncio.Future[Answer] = loop.create_future()
         self._travel(tx, future)
@@ -266,6 +414,9 @@ class SimVenue(Socket):
         if not future.done():
             if lost is not None and lost.done():
                 raise VenueUnavailableError("the socket was lost")
+            if path is Path.STREAM:
+                self._distrusted_until = loop.time() + DISTRUST_S
+                self.lose_stream("a transaction was left without an answer")
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s")
         if loop.time() - started > timeout_s + 0.001:
             raise VenueUnavailableError("the answer came too late")
@@ -277,6 +428,10 @@ class SimVenue(Socket):
             if refusal is Refusal.BUSY:
                 self.budget.refused()
             raise VenueUnavailableError(f"{answer.code} {answer.message}")
+        if answer.accepted and tx.tx_type == CREATE:
+            index = json.loads(tx.tx_info)["ClientOrderIndex"]
+            self._own.accepted(index, tx.tx_hash, self.clock.now_ms())
+            self._mind_own()
         return answer
 
     def _travel(self, tx: SignedTx, future: "asyncio.Future[Answer]") -> None:

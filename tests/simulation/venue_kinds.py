@@ -14,6 +14,9 @@ limits" and "quote limit", which are no faults: the pair must live with them.
 - "... until reconnect": one field of a stream lies the same way until its socket is opened anew;
 - "trade under another id": a trade is told a second time with another id;
 - "channel stops": one channel of a live socket carries nothing for a while;
+- "public socket cut": the market's own socket is lost alone for a while;
+- "private mute": a live socket carries nothing of our account, or nothing but asked snapshots;
+- "link in a black hole": the way to the exchange swallows all, and no end of it is told;
 - "handshake refused": sockets are lost, and new ones are answered by 429 for a while;
 - "A traded by hand", "... with our tag", "foreign nonce": another client uses the account, with a
   key of its own, with an id like ours, or with the pair's own key;
@@ -41,6 +44,7 @@ from tests.simulation.weather import VIEW_LAG_S
 if TYPE_CHECKING:
     from tests.simulation.daemon import Daemon
     from tests.simulation.schedule import Stage
+    from tests.simulation.venue import SimVenue
 
 Blow = Callable[["Stage", Random], None]
 
@@ -132,6 +136,32 @@ def _stop_channel(stage: "Stage", dice: Random) -> None:
     socket = dice.choice(sockets)
     channels = ("trades", "position") if socket.is_public else ("trades", "rows", "book")
     socket.stop_channel(dice.choice(channels), dice.uniform(2, 20))
+
+
+def _own_sockets(stage: "Stage") -> "list[SimVenue]":
+    return [
+        daemon.venue for daemon in stage.daemons if daemon.is_running and daemon.venue is not None
+    ]
+
+
+def _cut_market(stage: "Stage", dice: Random) -> None:
+    if venues := _own_sockets(stage):
+        dice.choice(venues).cut_market(dice.uniform(0.3, 20), "public socket cut")
+
+
+def _mute_account(stage: "Stage", dice: Random) -> None:
+    if venues := _own_sockets(stage):
+        answers = dice.random() < 0.5
+        dice.choice(venues).mute_account(dice.uniform(5, 40), "private mute", answers=answers)
+
+
+def _black_hole(stage: "Stage", dice: Random) -> None:
+    daemon = stage.pick(dice.choice("ab"))
+    if daemon.is_running:
+        stage.world.tally.reach("link in a black hole")
+    away_s = dice.uniform(3, 30)
+    stage.last(away_s)
+    stage.cut_venue(daemon.host, away_s, is_reset=False)
 
 
 def _refuse_handshakes(stage: "Stage", dice: Random) -> None:
@@ -335,6 +365,9 @@ BLOWS: dict[str, Blow] = {
     ),
     "public id far ahead": _bend("public id far ahead", ("id",), public=True, lasting=False),
     "channel stops": _stop_channel,
+    "public socket cut": _cut_market,
+    "private mute": _mute_account,
+    "link in a black hole": _black_hole,
     "handshake refused": _refuse_handshakes,
     "A traded by hand": _by_hand("A", _untagged, "A traded by hand"),
     "B traded by hand": _by_hand("B", _untagged, "B traded by hand"),

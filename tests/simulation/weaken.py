@@ -21,6 +21,7 @@ from tests.simulation.tempting_ends import (
     minimum_is_written,
     no_name_is_no_order,
     owed_is_all,
+    pongs_prove_the_link,
     silence_is_no_news,
     stated_is_current,
     stored_is_known,
@@ -296,6 +297,12 @@ WEAKENINGS: dict[str, Weakening] = {
         lambda: managers(None, stored_is_known),
         _aimed("busy market", "B killed", "A killed", "ends: both killed", peer_watch=1.0),
         words=True,
+    ),
+    "pongs-prove-the-link": Weakening(
+        64,
+        "pongs every 30 s prove the link",
+        lambda: managers(None, pongs_prove_the_link),
+        _aimed("link in a black hole", same_host=0.0, seconds=(15.0, 40.0)),
     ),
     "silence-is-no-news": Weakening(
         56,

@@ -146,9 +146,9 @@ def _settle(state: HedgerState, facts: Facts) -> Step:
     if row is not None and row.is_terminal and order.filled_lots == row.filled_lots:
         if order.filled_lots:
             return settled(state, order)
-        return doubt(state, order, row.status.value.replace("-", "_"))
+        return doubt(state, order, row.status.value.replace("-", "_"), facts)
     if facts.now_ms >= order.settle_by_ms:
-        return doubt(state, order, "not_settled_in_time")
+        return doubt(state, order, "not_settled_in_time", facts)
     return state, ()
 
 
@@ -317,9 +317,9 @@ def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Fac
     return state, (PublishFailure(failure, attempts, owed_lots(state)),)
 
 
-def doubt(state: HedgerState, order: InFlight, why: str) -> Step:
+def doubt(state: HedgerState, order: InFlight, why: str, facts: Facts) -> Step:
     """Leave the order's fate open and ask for a fence."""
-    state = replace(state, inflight=replace(order, doubt=why))
+    state = replace(state, inflight=replace(order, doubt=why, doubt_ms=facts.now_ms))
     note = Note("outcome_open", f"order {order.client_order_index}: {why}", loud=True)
     return move(state, Trigger.DOUBT), (note, Fence())
 

@@ -136,7 +136,10 @@ class ATarget:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """The one order whose fate is open. `filled_lots` is what its known trades add up to."""
+    """The one order whose fate is open. `filled_lots` is what its known trades add up to.
+
+    `doubt_ms` is since when only a fence can tell what became of it, `overdue`: for too long.
+    """
 
     client_order_index: int
     nonce: int
@@ -147,6 +150,8 @@ class InFlight:
     row: OrderRow | None = None
     settle_by_ms: int | None = None
     doubt: str = ""
+    doubt_ms: int | None = None
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

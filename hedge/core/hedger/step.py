@@ -384,9 +384,9 @@ def _on_sent(state: HedgerState, event: Sent, facts: Facts) -> Step:
         state = replace(state, nonce=order.nonce + 1, inflight=replace(order, settle_by_ms=due_ms))
         return move(state, Trigger.ACCEPTED), ()
     if outcome.verdict is Verdict.UNKNOWN:
-        return doubt(state, order, outcome.reason)
+        return doubt(state, order, outcome.reason, facts)
     if order.row is not None or order.filled_lots:
-        return doubt(state, order, f"refused ({outcome.code}), yet the venue shows it")
+        return doubt(state, order, f"refused ({outcome.code}), yet the venue shows it", facts)
     return _refused(replace(state, inflight=None), order, outcome, facts)
 
 
@@ -457,10 +457,15 @@ def _on_stop(state: HedgerState, _event: StopRequested, facts: Facts) -> Step:
     return replace(state, stop_by_ms=facts.now_ms + state.config.stop_deadline_ms), ()
 
 
-def _on_tick(state: HedgerState, event: Tick, _facts: Facts) -> Step:
+def _on_tick(state: HedgerState, event: Tick, facts: Facts) -> Step:
     if event.own_shown != state.own_shown:
         state = replace(state, own_shown=event.own_shown)
-    return state, ()
+    order = state.inflight
+    if order is None or order.doubt_ms is None or order.overdue:
+        return state, ()
+    if facts.now_ms < order.doubt_ms + state.config.settle_timeout_ms:
+        return state, ()
+    return replace(state, inflight=replace(order, overdue=True)), ()
 
 
 _HANDLERS: dict[type, Callable[[HedgerState, Any, Facts], Step]] = {

@@ -147,6 +147,8 @@ def _why_unsafe(state: MakerState, order: Order) -> str:
         return "another process has the lease"
     if not state.streams_up:
         return "own streams are down"
+    if not state.answering:
+        return "the exchange does not answer"
     if not state.redis_up:
         return state.redis_why
     if not state.peer.ready:

@@ -235,6 +235,7 @@ class MakerState:
     settled_ms: int = 0  # when our newest trade was heard, or our book proven
     b_left: tuple[int, int] | None = None  # our seq and position that B covered as it left
     own_shown: bool = True  # our private stream was heard within the last seconds
+    answering: bool = True  # the exchange answers on it: no ping is open for seconds
     leading: bool = True  # the lease is ours
     dust_lots: int | None = None
     stop_by_ms: int | None = None
@@ -360,10 +361,12 @@ class StopRequested:
 class Tick:
     """Look again: time has passed or the market has moved.
 
-    `own_shown`: our private stream was heard within the last seconds.
+    `own_shown`: our private stream was heard within the last seconds; `answering`: so lately that
+    no ping is open for long.
     """
 
     own_shown: bool = True
+    answering: bool = True
 
 
 MakerEvent = (

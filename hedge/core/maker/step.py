@@ -303,8 +303,8 @@ def _on_stop(state: MakerState, _event: StopRequested, facts: Facts) -> Step:
 
 
 def _on_tick(state: MakerState, event: Tick, _facts: Facts) -> Step:
-    if event.own_shown != state.own_shown:
-        state = replace(state, own_shown=event.own_shown)
+    if (event.own_shown, event.answering) != (state.own_shown, state.answering):
+        state = replace(state, own_shown=event.own_shown, answering=event.answering)
     return state, ()
 
 

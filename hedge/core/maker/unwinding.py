@@ -116,7 +116,7 @@ def close(state: MakerState, facts: Facts) -> Step:
         return replace(state, closing=None), (Note("closed", "nothing left to close"),)
     if state.closing is Closing.ALL and not (state.peer.ready and state.uncovered_ms is None):
         return state, ()
-    price = facts.bid_ticks if lots < 0 else facts.ask_ticks
+    price = (facts.bid_ticks if lots < 0 else facts.ask_ticks) or facts.mark_ticks
     if lots == 0 or price is None:
         return state, ()  # what is unhedged ends with coverage, or with a readable ledger
     order = new_order(state, Side.of(lots), abs(lots), price, facts)

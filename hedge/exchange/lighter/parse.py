@@ -5,13 +5,13 @@ SDK models do not validate, so nothing passes through them. Field names in error
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side
-from hedge.core.records import OrderRow, OrderStatus, Trade
+from hedge.core.records import Depth, Level, OrderRow, OrderStatus, Trade
 from hedge.exchange.port import (
     AccountView,
     OrderElsewhere,
@@ -311,6 +311,27 @@ def _app_error(event_info: object) -> str:
     except (ValueError, RecursionError):
         return ""
     return str(event.get("ae") or "") if isinstance(event, dict) else ""
+
+
+def depth_of(body: Json, spec: MarketSpec) -> Depth:
+    """Return the book of one answer of `orderBookOrders`, whose rows are single orders.
+
+    It has no mark price. Raises VenueParseError.
+    """
+    return Depth(
+        bids=_levels(body, "bids", spec, best_first=lambda price: -price),
+        asks=_levels(body, "asks", spec, best_first=lambda price: price),
+    )
+
+
+def _levels(
+    body: Json, side: str, spec: MarketSpec, *, best_first: Callable[[int], int]
+) -> tuple[Level, ...]:
+    sizes: dict[int, int] = {}
+    for row in _rows(body.get(side), side):
+        price = _positive(_ticks(row, "price", spec), "price")
+        sizes[price] = sizes.get(price, 0) + _lots(row, "remaining_base_amount", spec)
+    return tuple(Level(price, sizes[price]) for price in sorted(sizes, key=best_first))
 
 
 def market_spec(row: Json) -> MarketSpec:

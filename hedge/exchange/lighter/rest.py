@@ -105,6 +105,11 @@ class RestClient:
         query = {"market_id": market_index, "limit": limit}
         return await self._read(Priority.NORMAL, "recentTrades", query)
 
+    async def order_book(self, market_index: int, limit: int) -> Json:
+        """Return `orderBookOrders` of one market, best first; `limit` a side is at most 250."""
+        query = {"market_id": market_index, "limit": limit}
+        return await self._read(Priority.NORMAL, "orderBookOrders", query)
+
     async def transaction(self, tx_hash: str) -> Json:
         """Return `tx` by hash."""
         return await self._read(Priority.URGENT, "tx", {"by": "hash", "value": tx_hash})

@@ -20,6 +20,7 @@ from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.parse import VenueParseError
 from hedge.exchange.lighter.peer import LighterPeer
+from hedge.exchange.lighter.recent_book import RecentBook
 from hedge.exchange.lighter.rest import RestClient
 from hedge.exchange.lighter.session import open_session
 from hedge.exchange.lighter.signer import TOKEN_LIFE_S, Credentials, Signer, open_signer
@@ -101,6 +102,7 @@ class LighterVenue:
         self._rest = rest
         self._feed = feed
         self._budget: RequestBudget = rest.budget
+        self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book)
 
     @classmethod
     @asynccontextmanager
@@ -176,6 +178,7 @@ class LighterVenue:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_market(), name="market-watch")
+            group.create_task(self._recent.keep(), name="recent-book")
             group.create_task(self._feed.run(handler), name="feed")
 
     async def _watch_market(self) -> None:
@@ -215,8 +218,18 @@ class LighterVenue:
         return self._feed.heard_ms
 
     def depth(self) -> Depth:
-        """Return the public book as last seen; empty while unknown or stale."""
+        """Return the public book as its stream shows it now; empty while unknown or stale."""
         return self._feed.depth()
+
+    def recent_depth(self) -> Depth:
+        """Return the newest book of the last 10 s, from stream or REST; empty without one."""
+        return self._recent.depth()
+
+    async def _read_book(self) -> Depth:
+        """Return the book as one answer lists it. Raises VenueError."""
+        body = await self._rest.order_book(self._spec.market_index, PAGE)
+        with parse.readable():
+            return parse.depth_of(body, self._spec)
 
     # --- signing and sending -------------------------------------------------------------------
 
@@ -251,6 +264,8 @@ class LighterVenue:
             raise VenueUnavailableError(f"{answer.code} {answer.message}")
         if answer.tx_hash is not None and answer.tx_hash != tx.tx_hash:
             _log.error("the venue names another hash ours=%s its=%s", tx.tx_hash, answer.tx_hash)
+        if answer.accepted:
+            self._feed.accepted(tx)
         return answer
 
     # --- look-ups ------------------------------------------------------------------------------

@@ -507,6 +507,39 @@ async def test_a_silent_socket(trader: Trader) -> None:
         assert (await socket.ask({"type": "ping"}))["type"] == "pong"
 
 
+async def drained(socket: Socket) -> None:
+    """Read until the socket is closed."""
+    while True:
+        await socket.receive()
+
+
+async def test_silent_channels(trader: Trader) -> None:
+    """Pings are answered, and no channel carries anything, no snapshot either, until deleted."""
+    channel = f"account_all_trades/{trader.account}"
+    async with trader.socket() as socket:
+        await socket.subscribe(channel, trader.token)
+        async with fault(trader, "channels_silent", family="account_all_trades") as made:
+            assert made["fired"] == 1
+            await sell(trader)
+            await socket.send({"type": "unsubscribe", "channel": channel})
+            assert (await socket.receive())["type"] == "unsubscribed"
+            await socket.send({"type": "subscribe", "channel": channel, "auth": trader.token})
+            assert (await socket.ask({"type": "ping"}))["type"] == "pong"
+        await sell(trader)
+        assert (await socket.receive())["type"] == "update/account_all_trades"
+
+
+async def test_the_sockets_of_one_family_are_cut(trader: Trader) -> None:
+    """Those with the order book go, one that carries an account stays."""
+    async with trader.socket() as socket, trader.socket() as book:
+        await socket.subscribe(f"account_all_trades/{trader.account}", trader.token)
+        await book.subscribe("order_book/0")
+        await trader.paper.fault("socket_cut", family="order_book")
+        with pytest.raises(ConnectionClosed):
+            await drained(book)
+        assert (await socket.ask({"type": "ping"}))["type"] == "pong"
+
+
 @pytest.mark.parametrize(("name", "code"), [("no_pong", 1008), ("socket_cut", 1006)])
 async def test_a_socket_is_closed(trader: Trader, name: str, code: int) -> None:
     """Closed with 1008 "no pong", or cut without a word; other accounts keep theirs."""

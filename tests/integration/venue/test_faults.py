@@ -6,7 +6,15 @@ import pytest
 
 from hedge.core.amounts import Side
 from hedge.core.records import Depth
-from hedge.exchange.port import Path, StreamDown, StreamUp, VenueUnavailableError
+from hedge.exchange.lighter.signer import Credentials
+from hedge.exchange.port import (
+    MarketDown,
+    MarketUp,
+    Path,
+    StreamDown,
+    StreamUp,
+    VenueUnavailableError,
+)
 from hedge.exchange.sender import Accepted, Unknown
 from tests.integration.venue.rig import (
     FAST,
@@ -15,8 +23,9 @@ from tests.integration.venue.rig import (
     running,
     settings_of,
 )
+from tests.integration.venue.scripted import scripted
 from tests.waiting import eventually
-from tests.world.paper import PaperProcess
+from tests.world.paper import PaperProcess, new_account_number, new_key
 from tests.world.proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
@@ -85,8 +94,56 @@ async def test_a_request_that_never_arrived_executes_once_by_its_second_copy(
             outcome = await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
             assert isinstance(outcome, Accepted)
             assert outcome.copies == 2
-            await eventually(lambda: rig.trades)
+            await eventually(lambda: rig.trades or rig.of(StreamDown))
             assert (await rig.venue.account()).position_lots == 100
+
+
+async def test_a_socket_that_leaves_a_transaction_unanswered_is_opened_anew(
+    paper: PaperProcess,
+) -> None:
+    """Its pongs come, so it seems to live; the next copies go by HTTP, for a while all of them."""
+    async with scripted() as exchange:
+        exchange.replies["sendTx"] = (200, '{"code":200,"tx_hash":"00"}', "application/json")
+        credentials = Credentials(new_account_number(), 5, new_key()[0])
+        async with running(exchange.settings, credentials) as rig:
+            await rig.up()
+            outcome = await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
+            assert isinstance(outcome, Accepted)
+            assert outcome.copies == 2
+            await rig.up(2)
+            assert "without an answer" in rig.of(StreamDown)[0].reason
+            outcome = await rig.sender.order(market_order(1, Side.BUY, 100, CAP), 1)
+            assert isinstance(outcome, Accepted)
+            assert outcome.copies == 1
+            assert len(exchange.heard_of("jsonapi/sendtx")) == 1
+
+
+async def test_a_public_socket_that_is_cut_says_nothing_of_our_account(paper: PaperProcess) -> None:
+    """The market's streams stand alone: our own go on, and a cap is made from the last book."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        async with running(settings_of(paper, ws_port=proxy.port), credentials) as rig:
+            await rig.up()
+            assert rig.venue.recent_depth().bids
+            rig.venue._feed._public.drop("cut")
+            proxy.refuse(True)
+            await eventually(lambda: rig.of(MarketDown))
+            assert rig.venue.depth() == Depth()
+            assert rig.venue.recent_depth().bids
+            await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
+            await eventually(lambda: rig.trades)
+            proxy.refuse(False)
+            await eventually(lambda: len(rig.of(MarketUp)) == 2)
+            assert rig.venue.depth().bids
+            assert rig.of(StreamDown) == []
+
+
+async def test_without_its_stream_the_book_is_read(paper: PaperProcess) -> None:
+    """REST gives the same levels: what a cap is made from while no public socket is open."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        book, live = await rig.venue._read_book(), rig.venue.depth()
+        assert (book.bids[: len(live.bids)], book.asks[: len(live.asks)]) == (live.bids, live.asks)
 
 
 async def test_a_cut_wakes_who_waits_for_an_answer(paper: PaperProcess) -> None:
@@ -139,12 +196,18 @@ async def test_a_dead_http_path_is_unavailable(paper: PaperProcess) -> None:
 
 
 async def test_tokens_rotate_by_a_new_socket(paper: PaperProcess) -> None:
-    """Before its token ends the private socket is replaced, and down and up are told."""
-    credentials = await new_account(paper)
-    async with running(settings_of(paper, token_life_s=2), credentials) as rig:
-        await rig.up(2)
-        assert "token" in rig.of(StreamDown)[0].reason
-        await rig.venue.active_orders()
+    """Before its token ends the private socket's successor is open: nothing is missed between."""
+    async with TcpProxy("127.0.0.1", paper.port) as proxy:
+        credentials = await new_account(paper)
+        settings = settings_of(paper, ws_port=proxy.port, token_life_s=4)
+        async with running(settings, credentials) as rig:
+            await rig.up()
+            await eventually(lambda: proxy.connections >= 3, timeout_s=15)
+            await rig.venue.active_orders()
+            await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
+            await eventually(lambda: rig.trades)
+            assert rig.of(StreamDown) == []
+            assert len(rig.of(StreamUp)) == 1
 
 
 async def test_the_exchange_restarts(paper: PaperProcess) -> None:

@@ -72,6 +72,10 @@ CALLS: dict[str, tuple[Ours, Theirs]] = {
         lambda ours: ours.recent_trades(2, 100),
         lambda sdk: sdk.orders.recent_trades_without_preload_content(market_id=2, limit=100),
     ),
+    "order book": (
+        lambda ours: ours.order_book(2, 100),
+        lambda sdk: sdk.orders.order_book_orders_without_preload_content(market_id=2, limit=100),
+    ),
     "transaction": (
         lambda ours: ours.transaction("00ff"),
         lambda sdk: sdk.transactions.tx_without_preload_content(by="hash", value="00ff"),

@@ -55,6 +55,17 @@ def test_one_order_for_all_that_is_owed() -> None:
     assert only(short(short.says(-130)), SendHedge).order.side is Side.BUY
 
 
+def test_an_order_in_doubt_for_too_long_is_overdue() -> None:
+    """From its doubt on it has as long again as it had to settle."""
+    driver = Hedger().unknown()
+    driver.later(4_999)
+    driver(Tick())
+    assert not driver.order.overdue
+    driver.later(1)
+    driver(Tick(), Tick())
+    assert driver.order.overdue
+
+
 @pytest.mark.parametrize("what", ["streams", "price"])
 def test_nothing_is_sent_blind(what: str) -> None:
     """Without streams the fills would not be seen, without a price the cap is unknown."""

@@ -443,9 +443,10 @@ def test_a_halted_pair_still_closes_what_is_overdue() -> None:
 def test_a_close_waits_for_price_streams_and_book() -> None:
     """Without a price, or with its own book in doubt, A does not send a market order."""
     driver, _ = overdue(None)
-    driver.facts(bid_ticks=None)
+    mark = driver.now.mark_ticks
+    driver.facts(bid_ticks=None, mark_ticks=None)
     assert driver(driver.peer(driver.ledger(-100))) == []
-    driver.facts(bid_ticks=BID)
+    driver.facts(mark_ticks=mark)  # a book that is a few seconds old serves for a cap
     driver(StreamsChanged(up=False))
     assert driver(Tick()) == []
     driver(StreamsChanged(up=True))

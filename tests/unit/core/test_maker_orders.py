@@ -256,7 +256,7 @@ def test_a_fill_that_beats_the_cancel_is_a_fill() -> None:
 
 @pytest.mark.parametrize(
     "why",
-    ["streams", "redis", "peer", "time", "price", "heartbeat"],
+    ["streams", "redis", "peer", "time", "price", "heartbeat", "silence"],
 )
 def test_what_takes_a_resting_order_off(why: str) -> None:
     """Old, off its level, or with anything unknown about B or ourselves, an order is cancelled."""
@@ -265,6 +265,8 @@ def test_what_takes_a_resting_order_off(why: str) -> None:
     event: object = Tick()
     if why == "streams":
         event = StreamsChanged(up=False)
+    elif why == "silence":
+        event = Tick(answering=False)
     elif why == "redis":
         event = RedisChanged(up=False)
     elif why == "peer":
@@ -277,6 +279,14 @@ def test_what_takes_a_resting_order_off(why: str) -> None:
         driver.facts(bid_ticks=BID - 21)
     assert only(driver(event), Cancel).order.client_order_index == driver.order.client_order_index
     assert driver.state.phase is Phase.CANCELLING
+
+
+def test_nothing_is_placed_while_the_exchange_does_not_answer() -> None:
+    """A ping that is open for seconds: the order could neither be seen nor cancelled."""
+    driver = Maker().ready()
+    driver.facts(room=True)
+    assert driver(Tick(answering=False)) == []
+    assert kinds(driver(Tick())) == [Place]
 
 
 @pytest.mark.parametrize("shift", [-20, 20])

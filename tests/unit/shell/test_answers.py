@@ -23,6 +23,7 @@ from tests.unit.shell.fakes import A_INSTANCE, ACCOUNT_A, ACCOUNT_B, CHAIN, Benc
 from tests.unit.venue.fakes import ETH
 
 MARK = 300_000
+OVERDUE = InFlight(5, 5, Side.SELL, 100, 1, overdue=True)
 TARGET = ATarget(A_INSTANCE, 7, 100, 44, stamp_s=1000)
 
 
@@ -125,6 +126,7 @@ def test_ready_is_able_to_hedge(changes: dict[str, Any]) -> None:
         ({"phase": Phase.RECONCILING}, MARK, "not proven"),
         ({"phase": Phase.STANDBY}, MARK, "not proven"),
         ({"streams_up": False}, MARK, "streams are down"),
+        ({"phase": Phase.UNKNOWN, "inflight": OVERDUE}, MARK, "open for too long"),
         ({"phase": Phase.STOPPING}, MARK, "stopping"),
         ({}, None, "no market data"),
         ({"failure": Failure("api_key_refused", "21109")}, MARK, "api_key_refused"),
@@ -136,6 +138,14 @@ def test_each_obstacle_is_a_reason(changes: dict[str, Any], mark: int | None, wo
     """What keeps B from hedging is said, one reason each."""
     [reason] = answers.why_unready(state_of(**changes), mark)
     assert word in reason
+
+
+def test_an_exchange_that_does_not_answer_is_a_reason() -> None:
+    """A lost link is said by its own name; one that is only silent by this one."""
+    [reason] = answers.why_unready(state_of(), MARK, is_answering=False)
+    assert reason == "the exchange does not answer"
+    [reason] = answers.why_unready(state_of(streams_up=False), MARK, is_answering=False)
+    assert reason == "own streams are down"
 
 
 def test_a_market_that_takes_no_orders_is_a_reason_of_its_own() -> None:

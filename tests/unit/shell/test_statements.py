@@ -133,6 +133,8 @@ def test_a_maker_that_may_trade_is_ready(parts: Parts) -> None:
         ({"nonce": None}, "not proven"),
         ({"halt_reason": "flatten"}, "halted: flatten"),
         ({"streams_up": False}, "streams are down"),
+        ({"answering": False}, "the exchange does not answer"),
+        ({"streams_up": False, "answering": False}, "streams are down"),
         ({"peer": Peer(ready=False)}, "B is not ready"),
     ],
 )

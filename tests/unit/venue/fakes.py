@@ -101,6 +101,9 @@ class ScriptVenue:
     def depth(self) -> Depth:
         return self.book
 
+    def recent_depth(self) -> Depth:
+        return self.book
+
     async def sign_order(self, order: OrderRequest, nonce: int) -> SignedTx:
         if self.sign_error is not None:
             raise self.sign_error

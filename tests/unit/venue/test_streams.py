@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hedge.core.ids import marker_id
 from hedge.core.records import Depth
 from hedge.exchange.lighter.streams.channels import PrivateTalk, PublicTalk
 from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
@@ -217,13 +218,20 @@ async def test_an_unreadable_margin_is_not_worth_a_link() -> None:
 
 
 async def test_the_socket_is_left_before_its_token_ends() -> None:
-    """A socket lives for six sevenths of its token."""
+    """After six sevenths of its token's life it wants a successor; near the end it is left."""
     private = Private(token_life_s=7000)
     await private.talk.opening()
     start = private.clock.now_ms()
     private.talk.tick(start + 1)
+    private.clock.advance_ms(5_999_999)
+    assert not private.talk.is_ageing
+    private.clock.advance_ms(1)
+    assert private.talk.is_ageing
+    for family in ("trades", "orders"):
+        private.hear({"type": f"subscribed/account_all_{family}", family: {}})
+    private.talk.tick(start + 6_749_999)
     with pytest.raises(LinkLostError, match="token"):
-        private.talk.tick(start + 6_000_000)
+        private.talk.tick(start + 6_750_000)
 
 
 async def test_a_lost_socket_is_not_ready() -> None:
@@ -330,6 +338,192 @@ async def test_a_still_book_is_asked_for_before_its_silence_is_a_fault() -> None
     assert len(public.talk.depth().bids) == 2
     public.hear(payload("ws_book_snapshot"))
     assert public.talk.last_data_ms == start + 44_999
+
+
+def book_frame(public: Public, number: int) -> None:
+    """Continue the book by one frame without levels."""
+    nonce = payload("ws_book_snapshot")["order_book"]["nonce"]
+    book = {"begin_nonce": nonce + number, "nonce": nonce + number + 1, "bids": [], "asks": []}
+    public.hear({"type": "update/order_book", "channel": "order_book:0", "order_book": book})
+
+
+async def _busy_public(gap_ms: int = 500) -> Public:
+    """Return a conversation whose book has said something every `gap_ms` for six seconds."""
+    public = await _ready_public()
+    for number in range(6000 // gap_ms):
+        public.clock.advance_ms(gap_ms)
+        book_frame(public, number)
+    return public
+
+
+async def test_a_busy_book_that_falls_silent_is_asked_and_left() -> None:
+    """Five silent seconds call for a ping; neither a pong nor the mark price is its data."""
+    public = await _busy_public()
+    silent = public.clock.now_ms()
+    public.clock.advance_ms(4_999)
+    assert list(public.talk.tick(silent + 4_999)) == []
+    assert public.talk.is_live
+    public.clock.advance_ms(1)
+    assert list(public.talk.tick(silent + 5_000)) == ['{"type":"ping"}']
+    assert public.talk.depth() == Depth()
+    assert not public.talk.is_live
+    public.clock.advance_ms(10)
+    public.hear({"type": "pong"})
+    public.hear(payload("ws_market_stats"))
+    assert list(public.talk.tick(silent + 6_999)) == []
+    public.clock.advance_ms(1_990)
+    with pytest.raises(LinkLostError, match=r"silent for 7\.0 s: pongs come, its data do not"):
+        public.talk.tick(silent + 7_000)
+
+
+async def test_a_busy_book_on_a_dead_link_is_left_for_want_of_a_pong() -> None:
+    """Where nothing at all answers the reason says so."""
+    public = await _busy_public()
+    silent = public.clock.now_ms()
+    public.clock.advance_ms(5_000)
+    public.talk.tick(silent + 5_000)
+    with pytest.raises(LinkLostError, match="no pong"):
+        public.talk.tick(silent + 7_000)
+
+
+async def test_a_book_that_speaks_again_is_trusted_again() -> None:
+    """The next frame of the book ends the doubt, and the quotes go on."""
+    public = await _busy_public()
+    public.clock.advance_ms(5_000)
+    public.talk.tick(public.clock.now_ms())
+    book_frame(public, 12)
+    assert public.talk.depth().bids
+    assert list(public.talk.tick(public.clock.now_ms() + 4_999)) == []
+
+
+@pytest.mark.parametrize("gap_ms", [1_500, 3_000])
+async def test_a_book_that_speaks_seldom_may_be_silent(gap_ms: int) -> None:
+    """In a quiet market five seconds are nothing."""
+    public = await _busy_public(gap_ms)
+    silent = public.clock.now_ms()
+    public.clock.advance_ms(29_000)
+    assert list(public.talk.tick(silent + 29_000)) == []
+    assert public.talk.depth().bids
+
+
+async def _with_order() -> Private:
+    """Return a ready conversation in which an order rests."""
+    private = Private()
+    await private.talk.opening()
+    for family in ("account_all_trades", "account_tx"):
+        field = "trades" if family == "account_all_trades" else "txs"
+        private.hear({"type": f"subscribed/{family}", "channel": f"{family}:280459", field: {}})
+    private.hear(payload("ws_user_stats"))
+    private.hear(payload("ws_orders_snapshot"))
+    return private
+
+
+async def test_while_an_order_rests_a_still_stream_is_asked_for_a_snapshot() -> None:
+    """After 25 s both channels are subscribed anew, the trades first; an answer ends the doubt."""
+    private = await _with_order()
+    start = private.clock.now_ms()
+    assert list(private.talk.tick(start + 24_999)) == []
+    asked = list(private.talk.tick(start + 25_000))
+    assert [frame.split('"')[3::4][:2] for frame in asked] == [
+        ["unsubscribe", "account_all_trades/280459"],
+        ["subscribe", "account_all_trades/280459"],
+        ["unsubscribe", "account_all_orders/280459"],
+        ["subscribe", "account_all_orders/280459"],
+    ]
+    assert '"auth":"1:2:3:ff"' in asked[3]
+    private.clock.advance_ms(25_100)
+    private.hear(payload("ws_orders_snapshot"))
+    assert list(private.talk.tick(start + 50_099)) == []
+    assert private.talk.tick(start + 50_100)
+
+
+async def test_a_mute_private_stream_is_found_within_thirty_seconds() -> None:
+    """Pongs come, the snapshot does not: the socket is left."""
+    private = await _with_order()
+    start = private.clock.now_ms()
+    private.talk.tick(start + 25_000)
+    private.hear({"type": "pong"})
+    private.talk.tick(start + 28_999)
+    with pytest.raises(LinkLostError, match="mute"):
+        private.talk.tick(start + 29_000)
+
+
+async def test_an_order_whose_end_was_not_shown_costs_the_socket() -> None:
+    """A snapshot without it, and no row that ended it: what else was not shown is not known."""
+    private = await _with_order()
+    private.talk.tick(private.clock.now_ms() + 25_000)
+    with pytest.raises(LinkLostError, match="has not shown the end"):
+        private.hear(payload("ws_orders_snapshot") | {"orders": {}})
+
+
+async def test_an_ended_order_is_asked_for_no_more() -> None:
+    """With nothing in the book, silence proves nothing."""
+    private = await _with_order()
+    private.hear(payload("ws_orders_update"))
+    assert list(private.talk.tick(private.clock.now_ms() + 600_000)) == []
+
+
+@pytest.mark.parametrize(
+    ("client_id", "then", "is_lost"),
+    [
+        (77, [], True),
+        (77, [{"type": "pong"}], True),
+        (0, [], False),
+        (marker_id("abc123", 5), [], False),
+        (77, [{"type": "update/account_tx", "txs": []}], True),
+    ],
+)
+async def test_the_row_of_an_accepted_order_comes_within_five_seconds(
+    client_id: int, then: list[dict[str, Any]], *, is_lost: bool
+) -> None:
+    """Else the socket is left; a marker, and an order that has no id, are looked for elsewhere."""
+    private = await _with_order()
+    private.hear(payload("ws_orders_update"))
+    private.talk.accepted(client_id, "hash")
+    for frame in then:
+        private.hear(frame)
+    now_ms = private.clock.now_ms()
+    assert list(private.talk.tick(now_ms + 4_999)) == []
+    if is_lost:
+        with pytest.raises(LinkLostError, match="its row did not come"):
+            private.talk.tick(now_ms + 5_000)
+    else:
+        private.talk.tick(now_ms + 5_000)
+
+
+async def test_a_row_or_a_failure_ends_the_waiting_for_an_accepted_order() -> None:
+    """Its row, open or ended, or the word of the exchange that its transaction failed."""
+    private = await _with_order()
+    failed = payload("ws_account_tx")["txs"][1]
+    row = next(iter(payload("ws_orders_update")["orders"].values()))[0]
+    private.talk.accepted(88, failed["hash"])
+    private.talk.accepted(77, "hash")
+    private.hear(payload("ws_account_tx"))
+    private.hear(
+        {
+            "type": "update/account_all_orders",
+            "orders": {"1": [row | {"client_order_index": 77, "client_order_id": "77"}]},
+        }
+    )
+    assert list(private.talk.tick(private.clock.now_ms() + 5_000)) == []
+
+
+async def test_a_row_that_overtakes_the_answer_is_not_waited_for() -> None:
+    """An exchange that executes at once shows the order before its answer is read."""
+    private = await _with_order()
+    row = next(iter(payload("ws_orders_update")["orders"].values()))[0]
+    rows = {"1": [row | {"client_order_index": 77, "client_order_id": "77"}]}
+    private.hear({"type": "update/account_all_orders", "orders": rows})
+    private.talk.accepted(77, "hash")
+    assert list(private.talk.tick(private.clock.now_ms() + 5_000)) == []
+
+
+async def test_before_its_first_frames_a_socket_owes_no_row() -> None:
+    """What was accepted before it was open is shown by its first frames, or by the lists."""
+    private = Private()
+    await private.talk.opening()
+    private.talk.accepted(77, "hash")
+    private.talk.tick(private.clock.now_ms() + 5_000)
 
 
 @pytest.mark.parametrize(

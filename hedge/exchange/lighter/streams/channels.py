@@ -15,8 +15,14 @@ from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth
 from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.parse import VenueParseError
-from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes, frame_reader
+from hedge.exchange.lighter.streams.connection import (
+    PING,
+    LinkLostError,
+    LinkTimes,
+    frame_reader,
+)
 from hedge.exchange.lighter.streams.order_book import BookGapError, DepthMirror
+from hedge.exchange.lighter.streams.own_orders import OwnOrders
 from hedge.exchange.lighter.streams.pending import PendingAnswers
 from hedge.exchange.port import (
     Clock,
@@ -24,6 +30,8 @@ from hedge.exchange.port import (
     MarginSeen,
     OrdersSeen,
     TradesSeen,
+    TxSeen,
+    TxStatus,
     VenueEvent,
 )
 
@@ -32,7 +40,13 @@ BOOK, MARKET = "order_book", "market_stats"
 
 REPAIR_EVERY_MS = 60_000
 RESYNC_WITHIN_MS = 15_000
-TOKEN_MARGIN = 7  # a socket lives for six sevenths of its token's life
+TOKEN_MARGIN = 7  # after six sevenths of its token's life a socket's successor is opened
+TOKEN_END = 28  # and where none comes, it is left this share of the life before the end
+
+BUSY_GAP_MS, BUSY_FOR_MS = 1_000, 5_000
+"""A book is busy that for so long (the second) was never silent for so long (the first)."""
+DOUBT_AFTER_MS, ANSWER_WITHIN_MS = 5_000, 2_000
+"""So long may a busy book be silent; then a ping must bring an answer, and data, in this time."""
 
 _ALREADY_SUBSCRIBED = 30003
 _SEPARATORS = re.compile("[:/]")
@@ -145,17 +159,33 @@ class PrivateTalk(StreamTalk):
         super().__init__(account_index, clock, times, emit, on_change)
         self._spec = spec
         self._token = token
-        self._life_ms = token_life_s * 1000 * (TOKEN_MARGIN - 1) // TOKEN_MARGIN
+        self._token_text = ""
+        life_ms = token_life_s * 1000
+        self._fresh_ms = life_ms * (TOKEN_MARGIN - 1) // TOKEN_MARGIN
+        self._life_ms = life_ms * (TOKEN_END - 1) // TOKEN_END
+        self._own = OwnOrders(times)
         self.pending = PendingAnswers()
 
     async def opening(self) -> Sequence[str]:
         """Return the subscriptions, with a fresh token. Raises VenueError."""
         self._begin()
-        token = await self._token()
-        return [
-            f'{{"type":"subscribe","channel":"{family}/{self._owner}","auth":"{token}"}}'
-            for family in (TRADES, ORDERS, TXS, STATS)
-        ]
+        self._own.opened(self._opened_ms)
+        self._token_text = await self._token()
+        return [self._subscription(family) for family in (TRADES, ORDERS, TXS, STATS)]
+
+    def _subscription(self, family: str) -> str:
+        channel = f"{family}/{self._owner}"
+        return f'{{"type":"subscribe","channel":"{channel}","auth":"{self._token_text}"}}'
+
+    @property
+    def is_ageing(self) -> bool:
+        """Whether the socket's token nears its end, so that another one should take its place."""
+        return self._clock.now_ms() - self._opened_ms >= self._fresh_ms
+
+    def accepted(self, client_order_index: int, tx_hash: str) -> None:
+        """Expect the row of an order that the exchange has just accepted."""
+        if self.ready_since_ms is not None:
+            self._own.accepted(client_order_index, tx_hash, self._clock.now_ms())
 
     def lost(self, reason: str) -> None:
         """Wake those who wait for answers, then tell."""
@@ -163,10 +193,30 @@ class PrivateTalk(StreamTalk):
         super().lost(reason)
 
     def tick(self, now_ms: int) -> Sequence[str]:
-        """Leave the socket before its token ends: what the venue does then is not documented."""
+        """Judge the socket by what it had to show, and leave it before its token ends.
+
+        What the venue does at the end of a token is not documented.
+        """
         if now_ms - self._opened_ms >= self._life_ms:
             raise LinkLostError("its token is about to end")
-        return super().tick(now_ms)
+        if self.ready_since_ms is None:
+            return super().tick(now_ms)
+        return self._renewals() if self._own.asks(now_ms) else _NOTHING
+
+    def _renewals(self) -> list[str]:
+        """Return what brings new snapshots: of the trades first, so that orders show what failed.
+
+        A fill in the moment without the trades shows in its order's row, and an order that ends in
+        the moment without the rows is missing in their snapshot.
+        """
+        return [
+            text
+            for family in (TRADES, ORDERS)
+            for text in (
+                f'{{"type":"unsubscribe","channel":"{family}/{self._owner}"}}',
+                self._subscription(family),
+            )
+        ]
 
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Turn a frame into events. Raises LinkLostError for trades or orders it cannot read."""
@@ -174,9 +224,23 @@ class PrivateTalk(StreamTalk):
         family, events = self._read(frame, received_ns)
         for event in events:
             self._emit(event)
+        self._judge(family, str(frame.get("type")), events)
         if family:
             self._first_frame(family)
         return _NOTHING
+
+    def _judge(self, family: str, kind: str, events: Sequence[VenueEvent]) -> None:
+        """Compare what a frame shows with what it had to show. Raises LinkLostError."""
+        for event in events:
+            if isinstance(event, TxSeen) and (event.error or event.status is TxStatus.FAILED):
+                self._own.failed(event.tx_hash)
+        if family != ORDERS:
+            return
+        rows = tuple(row for event in events if isinstance(event, OrdersSeen) for row in event.rows)
+        if kind.startswith("subscribed"):
+            self._own.snapshot(rows, self.last_data_ms)
+        else:
+            self._own.changed(rows, self.last_data_ms)
 
     @frame_reader
     def _read(self, frame: dict[str, Any], received_ns: int) -> tuple[str, list[VenueEvent]]:
@@ -243,26 +307,36 @@ class PublicTalk(StreamTalk):
         self._repaired_ms: int | None = None
         self._is_repairing = False
         self._probed_ms = 0
+        self._busy_since_ms = 0
+        self._doubted_ms: int | None = None
 
     async def opening(self) -> Sequence[str]:
         """Return the subscriptions."""
         self._begin()
         self._repaired_ms = None
         self._is_repairing = False
+        self._busy_since_ms, self._doubted_ms = self._opened_ms, None
         return [self._request("subscribe", family) for family in (BOOK, MARKET)]
 
     def _request(self, kind: str, family: str) -> str:
         return f'{{"type":"{kind}","channel":"{family}/{self._owner}"}}'
 
     def depth(self) -> Depth:
-        """Return the book; empty while the link is not ready or has been mute for a while."""
-        if self.ready_since_ms is None:
-            return Depth()
+        """Return the book; empty while the link is not ready, or its silence is in doubt."""
+        return Depth() if self._is_stale else self._mirror.depth()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the book is known as it is now."""
+        return not self._is_stale and self._mirror.is_synced
+
+    @property
+    def _is_stale(self) -> bool:
+        if self.ready_since_ms is None or self._doubted_ms is not None:
+            return True
         times = self._times
         stale_s = max(times.stale_s, times.ping_s + times.pong_s)
-        if self._clock.now_ms() - self._heard_ms > stale_s * 1000:
-            return Depth()
-        return self._mirror.depth()
+        return self._clock.now_ms() - self._heard_ms > stale_s * 1000
 
     def lost(self, reason: str) -> None:
         """Forget the book, then tell."""
@@ -275,7 +349,7 @@ class PublicTalk(StreamTalk):
         if self.ready_since_ms is None:
             return super().tick(now_ms)
         if self._mirror.is_synced:
-            return self._probe(now_ms)
+            return self._doubt(now_ms) or self._probe(now_ms)
         since = self._repaired_ms
         if since is None or now_ms - since >= REPAIR_EVERY_MS:
             return self._repair(now_ms)
@@ -303,7 +377,9 @@ class PublicTalk(StreamTalk):
             _log.log(level, "frame not used frame=%.200r", frame)
             return "", _NOTHING
         if family == BOOK:
-            self.last_data_ms = now_ms
+            if now_ms - self.last_data_ms > BUSY_GAP_MS:
+                self._busy_since_ms = now_ms
+            self.last_data_ms, self._doubted_ms = now_ms, None
         try:
             self._mirror_frame(family, frame)
         except (BookGapError, VenueParseError) as error:
@@ -320,6 +396,26 @@ class PublicTalk(StreamTalk):
         else:
             self._mirror.snapshot(_object(frame, BOOK))
             self._is_repairing = False
+
+    def _doubt(self, now_ms: int) -> tuple[str, ...]:
+        """Ask a busy book that has fallen silent for a sign of life; leave it where none comes.
+
+        A pong alone is none: the book of a market that speaks all the time is mute then. A market
+        that itself stands still costs one new socket, on which its book is not busy any more.
+        """
+        doubted_ms = self._doubted_ms
+        if doubted_ms is not None:
+            if now_ms < doubted_ms + ANSWER_WITHIN_MS:
+                return _NOTHING
+            what = "pongs come, its data do not" if self._heard_ms > doubted_ms else "no pong"
+            silent_s = (now_ms - self.last_data_ms) / 1000
+            raise LinkLostError(f"a busy book was silent for {silent_s:.1f} s: {what}")
+        is_busy = self.last_data_ms - self._busy_since_ms >= BUSY_FOR_MS
+        if not is_busy or now_ms < self.last_data_ms + DOUBT_AFTER_MS:
+            return _NOTHING
+        self._doubted_ms = now_ms
+        self._emit(DepthChanged())
+        return (PING,)
 
     def _probe(self, now_ms: int) -> tuple[str, ...]:
         """Ask a book that has been still for long for a snapshot, before its silence is a fault.

@@ -71,6 +71,10 @@ class LinkTimes:
     A first frame that is required must come within `ready_s`, one that is optional is waited for
     `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
     for our load nothing is tried for `quiet_s`. After `hush_s` without any frame a ping is due.
+    After a transaction without an answer the next ones go another way for `distrust_s`.
+
+    The row of an accepted order must come within `row_s`; while one rests, a still order stream is
+    asked for a snapshot every `ask_s`, which must come within `snapshot_s`.
     """
 
     open_s: float = 10.0
@@ -83,6 +87,10 @@ class LinkTimes:
     stale_s: float = 30.0
     healthy_s: float = 10.0
     quiet_s: float = 60.0
+    distrust_s: float = 60.0
+    row_s: float = 5.0
+    ask_s: float = 25.0
+    snapshot_s: float = 4.0
     close_s: float = 1.0
     tick_s: float = 0.5
 
@@ -287,14 +295,16 @@ class Link:
         if self._answers_pings and self._heard_ms < self._pinged_ms:
             if now_ms - self._pinged_ms >= self._times.pong_s * 1000:
                 raise LinkLostError(f"no pong within {self._times.pong_s:g} s")
-            return
-        hushed_ms = now_ms - max(self._heard_ms, self._pinged_ms)
-        is_due = now_ms - self._pinged_ms >= self._times.ping_s * 1000
-        if is_due or hushed_ms >= self._times.hush_s * 1000:
+        elif self._is_ping_due(now_ms):
             self._pinged_ms = now_ms
             await self.send(PING)
         for text in self._talk.tick(now_ms):
             await self.send(text)
+
+    def _is_ping_due(self, now_ms: int) -> bool:
+        hushed_ms = now_ms - max(self._heard_ms, self._pinged_ms)
+        is_due = now_ms - self._pinged_ms >= self._times.ping_s * 1000
+        return is_due or hushed_ms >= self._times.hush_s * 1000
 
 
 @frame_reader

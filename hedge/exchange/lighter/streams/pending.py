@@ -18,6 +18,10 @@ SENDTX = "jsonapi/sendtx"
 _log = logging.getLogger(__name__)
 
 
+class UnansweredError(VenueUnavailableError):
+    """The socket took a transaction and gave no answer to it, though nothing else is wrong."""
+
+
 class PendingAnswers:
     """Requests of one socket that have no answer yet."""
 
@@ -31,7 +35,8 @@ class PendingAnswers:
     ) -> Answer:
         """Send one copy through `put`, which returns when it left, and return its answer.
 
-        Raises NotSentError (from `put`) where nothing left, VenueUnavailableError without answer.
+        Raises NotSentError (from `put`) where nothing left, VenueUnavailableError without answer,
+        UnansweredError of these where none came in time.
         """
         self._count += 1
         key = f"h{self._count}"
@@ -42,7 +47,7 @@ class PendingAnswers:
                 sent_ns = await put(_request(key, tx))
                 result = await answer
         except TimeoutError:
-            raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from None
+            raise UnansweredError(f"no answer within {timeout_s:g} s") from None
         finally:
             del self._open[key]
         if isinstance(result, str):
@@ -67,6 +72,11 @@ class PendingAnswers:
         else:
             _log.warning("venue error frame=%s", dict(frame))
         return True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no transaction waits for an answer."""
+        return not self._open
 
     def lost(self, reason: str) -> None:
         """Wake every waiter without an answer."""

@@ -1,0 +1,120 @@
+"""The newest book that is known: the stream's, else one that was read, at most ten seconds old."""
+
+import pytest
+
+from hedge.core.records import Depth, Level
+from hedge.exchange.lighter import parse
+from hedge.exchange.lighter.parse import VenueParseError
+from hedge.exchange.lighter.recent_book import RecentBook
+from hedge.exchange.port import VenueUnavailableError
+from tests.unit.venue.fakes import ETH, FakeClock
+
+BOOK = Depth(bids=(Level(200_000, 10),), asks=(Level(200_100, 10),))
+OTHER = Depth(bids=(Level(100_000, 10),), asks=(Level(100_100, 10),))
+MARK = Depth(mark_ticks=200_050)
+
+
+class EndError(Exception):
+    """The time of a test is over."""
+
+
+class EndingClock(FakeClock):
+    """Raises EndError where someone sleeps beyond `ends_ms`."""
+
+    ends_ms = 0
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if self.now_ms() >= self.ends_ms:
+            raise EndError
+
+
+class Scene:
+    """A stream and an exchange whose books a test sets."""
+
+    def __init__(self) -> None:
+        self.clock = EndingClock()
+        self.live, self.is_live = BOOK, True
+        self.answers: list[Depth | VenueUnavailableError] = []
+        self.asked_ms: list[int] = []
+        self.book = RecentBook(self.clock, lambda: self.live, lambda: self.is_live, self._read)
+
+    async def _read(self) -> Depth:
+        self.asked_ms.append(self.clock.now_ms())
+        answer = self.answers.pop(0) if self.answers else VenueUnavailableError("away")
+        if isinstance(answer, VenueUnavailableError):
+            raise answer
+        return answer
+
+    def lose(self, left: Depth = MARK) -> None:
+        self.live, self.is_live = left, False
+
+    async def until(self, seconds: float) -> None:
+        """Let it keep itself for so long."""
+        self.clock.ends_ms = self.clock.now_ms() + round(seconds * 1000)
+        with pytest.raises(EndError):
+            await self.book.keep()
+
+
+def test_the_stream_s_book_serves_for_ten_seconds_more() -> None:
+    """Then only the mark price is left, where it is known."""
+    scene = Scene()
+    assert scene.book.depth() == BOOK
+    scene.lose()
+    scene.clock.advance_ms(10_000)
+    assert scene.book.depth() == BOOK
+    scene.clock.advance_ms(1)
+    assert scene.book.depth() == MARK
+    scene.lose(Depth())
+    assert scene.book.depth() == Depth()
+
+
+def test_a_book_that_is_empty_by_its_stream_is_empty() -> None:
+    """Nothing older takes the place of what the market shows now."""
+    scene = Scene()
+    scene.book.depth()
+    scene.live = MARK
+    assert scene.book.depth() == MARK
+
+
+async def test_a_book_is_read_while_the_stream_has_none() -> None:
+    """Every five seconds, the first five after its loss; a live stream asks for nothing."""
+    scene = Scene()
+    await scene.until(30)
+    assert scene.asked_ms == []
+    scene.lose()
+    lost_ms = scene.clock.now_ms()
+    scene.answers = [OTHER, OTHER]
+    await scene.until(11)
+    assert [ms - lost_ms for ms in scene.asked_ms] == [5_000, 10_000]
+    assert scene.book.depth() == OTHER
+
+
+async def test_an_exchange_that_does_not_answer_is_asked_again() -> None:
+    """Without an answer the old book lapses; nothing is made up."""
+    scene = Scene()
+    scene.book.depth()
+    scene.lose(Depth())
+    await scene.until(21)
+    assert len(scene.asked_ms) == 4
+    assert scene.book.depth() == Depth()
+
+
+def test_single_orders_are_joined_to_levels() -> None:
+    """Best first on both sides; no mark price is in it."""
+    row = {"price": "1914.22", "remaining_base_amount": "0.0100"}
+    body = {
+        "bids": [row, row | {"price": "1914.23"}, row],
+        "asks": [row | {"price": "1914.30"}, row | {"price": "1914.28"}],
+    }
+    assert parse.depth_of(body, ETH) == Depth(
+        bids=(Level(191_423, 100), Level(191_422, 200)),
+        asks=(Level(191_428, 100), Level(191_430, 100)),
+    )
+
+
+@pytest.mark.parametrize("bids", [None, [{"price": "0", "remaining_base_amount": "1"}], [7]])
+def test_an_unreadable_book_is_no_book(bids: object) -> None:
+    """A price that cannot be read is never a price."""
+    with pytest.raises(VenueParseError):
+        parse.depth_of({"bids": bids, "asks": []}, ETH)
