@@ -426,8 +426,8 @@ class Shell(ABC):
             self._events.clear()
 
     def is_own_shown(self) -> bool:
-        """Whether the exchange was heard on our private stream within the last seconds."""
-        return self._is_heard_within(HEARD_MS)
+        """Whether our private stream was heard within the last seconds, and owes us nothing."""
+        return self._is_heard_within(HEARD_MS) and not self.parts.venue.is_owing
 
     def is_answering(self) -> bool:
         """Whether the exchange answers on our private stream: no ping is open for seconds."""

@@ -285,6 +285,10 @@ class Venue(Protocol):
     def heard_ms(self) -> int | None:
         """When the private stream carried its newest frame, a pong too (monotonic ms), or None."""
 
+    @property
+    def is_owing(self) -> bool:
+        """Whether the private stream has not shown in time what it had to: our book may be old."""
+
     def depth(self) -> Depth:
         """Return the public book as its stream shows it now; empty while unknown or stale.
 

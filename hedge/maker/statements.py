@@ -251,7 +251,7 @@ def why_not_closing(state: MakerState, facts: Facts, *, alone: bool) -> str:
         return "A is stopping"
     if state.nonce is None or not state.streams_up:
         return "A's book is not proven"
-    if facts.bid_ticks is None or facts.ask_ticks is None:
+    if facts.mark_ticks is None:
         return "A has no market data"
     if not alone and not state.peer.ready:
         return f"B cannot follow: {', '.join(state.peer.reasons) or 'not ready'}"

@@ -35,11 +35,13 @@ def on_stage(
     detach: bool = False,
     by_hand: bool = False,
     offset: int = 0,
+    two_hosts: bool = False,
 ) -> Any:
     """Play a scene with a pair that a script started, or a person `by_hand`, and that works."""
+    profile = replace(BY_SCRIPT, same_host=0.0) if two_hosts else BY_SCRIPT
 
     async def main(loop: VirtualLoop) -> Any:
-        stage = Stage(loop, SPREAD, BY_SCRIPT, Tools(), None)
+        stage = Stage(loop, SPREAD, profile, Tools(), None)
         stage.desk.detaches, stage.desk.by_script = detach, not by_hand
         stage.world.settings = replace(stage.world.settings, offset_lots=offset)
         if offset:

@@ -336,6 +336,10 @@ class SimVenue(Socket):
             self._heard_ms = self.clock.now_ms()
         return self._heard_ms
 
+    @property
+    def is_owing(self) -> bool:
+        return self.is_up and self._own.owes(self.clock.now_ms())
+
     def depth(self) -> Depth:
         return self._depth
 

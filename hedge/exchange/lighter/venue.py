@@ -217,6 +217,11 @@ class LighterVenue:
         """When the private stream carried its newest frame, a pong too (monotonic ms), or None."""
         return self._feed.heard_ms
 
+    @property
+    def is_owing(self) -> bool:
+        """Whether something that the private stream had to show is missing."""
+        return self._feed.is_owing
+
     def depth(self) -> Depth:
         """Return the public book as its stream shows it now; empty while unknown or stale."""
         return self._feed.depth()

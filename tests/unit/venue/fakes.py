@@ -86,6 +86,7 @@ class ScriptVenue:
         self.sign_error: VenueRefusedError | None = None
         self.hook: Callable[[], None] | None = None
         self.market_now = Market(ETH)
+        self.owes_rows = False
 
     @property
     def spec(self) -> MarketSpec:
@@ -97,6 +98,10 @@ class ScriptVenue:
     @property
     def heard_ms(self) -> int | None:
         return self.silent_since_ms if self.silent_since_ms is not None else self.clock.now_ms()
+
+    @property
+    def is_owing(self) -> bool:
+        return self.owes_rows
 
     def depth(self) -> Depth:
         return self.book

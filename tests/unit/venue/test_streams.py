@@ -437,6 +437,22 @@ async def test_while_an_order_rests_a_still_stream_is_asked_for_a_snapshot() -> 
     assert private.talk.tick(start + 50_100)
 
 
+async def test_what_a_stream_owes_makes_the_book_uncertain_before_it_is_left() -> None:
+    """A second after a snapshot was asked for, or an order accepted, it is missing."""
+    private = await _with_order()
+    private.clock.advance_ms(25_000)
+    private.talk.tick(private.clock.now_ms())
+    private.clock.advance_ms(999)
+    assert not private.talk.is_owing
+    private.clock.advance_ms(1)
+    assert private.talk.is_owing
+    private.hear(payload("ws_orders_snapshot"))
+    assert not private.talk.is_owing
+    private.talk.accepted(77, "hash")
+    private.clock.advance_ms(1_000)
+    assert private.talk.is_owing
+
+
 async def test_a_mute_private_stream_is_found_within_thirty_seconds() -> None:
     """Pongs come, the snapshot does not: the socket is left."""
     private = await _with_order()

@@ -182,6 +182,11 @@ class PrivateTalk(StreamTalk):
         """Whether the socket's token nears its end, so that another one should take its place."""
         return self._clock.now_ms() - self._opened_ms >= self._fresh_ms
 
+    @property
+    def is_owing(self) -> bool:
+        """Whether something that this socket had to show is missing."""
+        return self._own.owes(self._clock.now_ms())
+
     def accepted(self, client_order_index: int, tx_hash: str) -> None:
         """Expect the row of an order that the exchange has just accepted."""
         if self.ready_since_ms is not None:

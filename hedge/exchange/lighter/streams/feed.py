@@ -137,6 +137,11 @@ class Feed:
         heard = [one.link.heard_ms for one in self._privates]
         return max((ms for ms in heard if ms is not None), default=None)
 
+    @property
+    def is_owing(self) -> bool:
+        """Whether something that the private socket had to show is missing."""
+        return self._private.talk.is_owing
+
     def missing(self) -> dict[str, str]:
         """Return the sockets that have not delivered every first frame, by name, and why."""
         talks = ((self._private.link, self._private.talk), (self._public, self._market))

@@ -13,6 +13,9 @@ from hedge.core import ids
 from hedge.core.records import OrderRow
 from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
 
+WAY_MS = 1_000
+"""What had to come is missing after so long, though the socket is not given up yet."""
+
 _KEPT = 64
 """So many rows are remembered: more than can come between an answer and its hearing."""
 
@@ -76,6 +79,13 @@ class OwnOrders:
         self.changed(rows, now_ms)
         if gone:
             raise LinkLostError(f"the order stream has not shown the end of order {min(gone)}")
+
+    def owes(self, now_ms: int) -> bool:
+        """Whether something that it had to show is missing for longer than its way takes."""
+        since = [accepted_ms for _, accepted_ms in self._awaited.values()]
+        if self._asked_ms is not None:
+            since.append(self._asked_ms)
+        return any(now_ms >= since_ms + WAY_MS for since_ms in since)
 
     def asks(self, now_ms: int) -> bool:
         """Whether a snapshot must be asked for now. Raises LinkLostError where one is overdue."""
