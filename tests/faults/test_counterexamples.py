@@ -84,7 +84,13 @@ async def test_04_an_old_nonce_does_not_make_an_old_fence_ours(pair: Pair) -> No
 
 
 async def test_05_a_failed_copy_may_still_run_as_the_other_copy(pair: Pair) -> None:
-    """The second copy hands its nonce back while the first one is still on its way."""
+    """The second copy hands its nonce back while the first one is still on its way.
+
+    B is a new process: one that was left without an answer sends by HTTP alone for a while.
+    """
+    pair.kill_b()
+    pair.start_b()
+    await pair.until_ready_b()
     await flat(pair)
     await pair.paper.fault("nonce_given_back", **HEDGE)
     since, late = await fill_under(
