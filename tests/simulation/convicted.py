@@ -7,9 +7,9 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 """
 
 CONVICTED: dict[int, int] = {
-    25: 1000201,
+    25: 1000013,
     31: 1000194,
-    34: 1000151,
+    34: 1000209,
     35: 8000042,
     36: 3000149,
     37: 8000059,

@@ -324,6 +324,7 @@ class Daemon:
         context = self.process.context
         settings, self.old_market = self.world.settings, ""
         if remains := tools.look(self):
+            self.world.tally.reach("market changed")
             self.old_market = self.world.exchange.config(remains[0].market_index).symbol
             settings = replace(settings, market=self.old_market)
         try:

@@ -96,7 +96,7 @@ LOSES = {
     "left-in-file": 1000100,
     "live-is-current": 1000028,
     "minimum-is-written": 1000006,
-    "no-name-is-no-order": 1000047,
+    "no-name-is-no-order": 1000055,
     "polls-again-later": 1000004,
     "our-market-only": 1000006,
     "owed-is-all": 1000024,

@@ -85,7 +85,7 @@ def _by_own_side(state: MakerState) -> Iterator[Hold]:
         yield Hold("book_not_proven", "book is being proven anew")
     if not state.streams_up:
         yield Hold("streams_down", "own streams are down")
-    if not state.answering:
+    elif not state.answering:
         yield Hold("exchange_silent", "the exchange does not answer")
     if not state.redis_up:
         yield Hold("redis_down", state.redis_why)

@@ -37,6 +37,7 @@ EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("no_lease", {"leading": False}, {}),
     ("book_not_proven", {"nonce": None}, {}),
     ("book_not_proven", {"pending": Pending.FENCE}, {}),
+    ("exchange_silent", {"answering": False}, {}),
     ("streams_down", {"streams_up": False}, {}),
     ("redis_down", {"redis_up": False}, {}),
     ("book_contradicts", {"consistent": False}, {}),
@@ -68,7 +69,7 @@ def test_each_condition_has_its_word(
     assert hold is not None
     assert hold.reason == word
     assert hold.detail
-    assert Place not in kinds(driver(Tick()))
+    assert Place not in kinds(driver(Tick(answering=driver.state.answering)))
 
 
 def test_the_table_above_leaves_no_word_out() -> None:
