@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import platform
-import queue
 import re
 import secrets
 import sys
@@ -258,21 +257,26 @@ class HostState:
 
         def stored(is_stored: bool) -> None:  # noqa: FBT001  a `Done`
             if is_stored:
-                self._halts = halts
-                if self.exists(_SECOND_HALT):
-                    self.delete(_SECOND_HALT)
+                self._have_stored(halts)
             done(is_stored)
 
         self._files.put(_HALTS, halts.to_json(), durable=True, done=stored)
 
     def write_halts(self, halts: Halts) -> bool:
-        """Store both sets, and wait for that; return whether they are stored."""
-        answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self.keep_halts(halts, answers.put)
-        try:
-            return answers.get(timeout=CLOSE_S)
-        except queue.Empty:
+        """Store both sets, and wait for that; return whether they are stored.
+
+        For tools: it holds up a loop that runs.
+        """
+        self._files.put(_HALTS, halts.to_json(), durable=True)
+        if not self._files.flush(CLOSE_S):
             return False
+        self._have_stored(halts)
+        return True
+
+    def _have_stored(self, halts: Halts) -> None:
+        self._halts = halts
+        if self.exists(_SECOND_HALT):
+            self.delete(_SECOND_HALT)
 
     def _identify(self) -> None:
         known = self.read("host") or {}

@@ -264,13 +264,20 @@ def open_log(
         OSError: no file can be there.
 
     """
-    writer = LineWriter(file, name="log", say_dropped=say_dropped, on_error=on_error)
+    is_opened = False
+
+    def tell(error: OSError) -> None:
+        if is_opened or not isinstance(error, _WRONG_PLACE):  # else it is raised
+            on_error(error)
+
+    writer = LineWriter(file, name="log", say_dropped=say_dropped, on_error=tell)
     opened, until_s = writer.mark(), time.monotonic() + OPEN_S
     while not opened.wait(_POLL_S) and writer.error is None and time.monotonic() < until_s:
         pass
     if isinstance(writer.error, _WRONG_PLACE):
         writer.close(0)
         raise writer.error
+    is_opened = True
     return writer
 
 

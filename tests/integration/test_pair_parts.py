@@ -74,7 +74,7 @@ async def test_the_remainder_is_cancelled_by_default(tmp_path: Path) -> None:
 
 async def test_a_flood_of_fills_is_hedged_exactly(tmp_path: Path) -> None:
     """2,000 fills of A within seconds: net zero, and never more hedged than filled."""
-    patient = {"timing.redis_timeout_s": 20.0, "timing.redis_down_s": 20.0}  # A does not give up
+    patient = {"timing.redis_timeout_s": 5.0, "timing.redis_down_s": 8.0}  # A does not give up
     settings = {
         **KEEP,
         **patient,

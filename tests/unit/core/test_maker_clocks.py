@@ -3,6 +3,7 @@
 import pytest
 
 from hedge.core.maker.closing import BShown, LookAtB
+from hedge.core.maker.rules import why_stays
 from hedge.core.maker.state import (
     Cancel,
     FlattenRequested,
@@ -16,6 +17,7 @@ from hedge.core.maker.state import (
     StreamsChanged,
     Tick,
 )
+from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Maker, kinds, only, refused
 
 SECOND = 1000
@@ -253,3 +255,17 @@ def test_a_redis_that_comes_and_goes_does_not_stop_the_clock() -> None:
         halted += waited(driver, 4)
         driver(RedisChanged(up=True))
     assert only(halted, HaltPair).reason == "force_close_timeout"
+
+
+def test_what_redis_keeps_from_a_is_said_as_such() -> None:
+    """B's old word has run out, and A's fill is open: not known, and the reason is Redis."""
+    driver = Maker().awaiting(100)
+    driver(driver.row(OrderStatus.FILLED, 100), RedisChanged(up=False, why=FULL))
+    until_ms = driver.now.now_ms + 8000
+    driver(driver.peer(None, ready=True, alive=True, fresh_until_ms=until_ms))
+    driver.later(8001)
+    driver(StopRequested())
+    assert driver.state.peer.reasons == (f"not known: {FULL}",)
+    why = why_stays(driver.state)
+    assert FULL in why
+    assert "B has not covered" not in why
