@@ -108,6 +108,12 @@ class Seal:
         return hmac.digest(self.secret, text, hashlib.sha256).hex()
 
     @property
+    def in_any_market(self) -> "Seal":
+        """Return the seal of what speaks of the pair, whatever market it trades."""
+        place = {word: value for word, value in self.place.items() if word != "@market"}
+        return Seal(self.secret, place)
+
+    @property
     def as_version_1(self) -> "Seal":
         """Return the seal of version 1, which signed no place."""
         return Seal(self.secret, {})

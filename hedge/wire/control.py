@@ -46,6 +46,8 @@ class Halts(Record):
     their union is right, because an id that was released once never returns.
     """
 
+    IN_ANY_MARKET: ClassVar[bool] = True
+
     halts: tuple[Halt, ...] = wire(
         record.records_of(Halt), "the halts that are known", since=2, default=()
     )

@@ -305,6 +305,9 @@ class Record:
     VERSIONED: ClassVar[bool] = True
     """Whether it bears version and envelope."""
 
+    IN_ANY_MARKET: ClassVar[bool] = False
+    """Whether it counts in whatever market the pair trades: its signature names none."""
+
     SIGNED: ClassVar[bool] = True
     """Whether it is signed where there is a seal; what stands inside another value is not."""
 
@@ -318,7 +321,7 @@ class Record:
     ) -> str:
         """Write the object, signed when there is a seal, in `envelope` or else its own."""
         values = self.values(spec, envelope or self.envelope)
-        return dump(values, seal if self.SIGNED else None)
+        return dump(values, self._sealed(seal))
 
     def values(self, spec: MarketSpec, origin: Envelope | None = None) -> dict[str, object]:
         """Return what stands on the wire, by name; the signature aside."""
@@ -373,6 +376,13 @@ class Record:
         return cls(**found, envelope=origin)
 
     @classmethod
+    def _sealed(cls, seal: Seal | None) -> Seal | None:
+        """Return the seal of this kind, of one for its place."""
+        if seal is None or not cls.SIGNED:
+            return None
+        return seal.in_any_market if cls.IN_ANY_MARKET else seal
+
+    @classmethod
     def _is_due(cls, one: Declared, fields: Fields) -> bool:
         """Whether a field is read; of what a person published, only what a person may write is."""
         by_hand = bool(cls.BY_DAEMON) and not fields.has("epoch")
@@ -389,5 +399,5 @@ class Record:
         for one in declared_fields(cls):
             if one.sort.turn is Turn.CHAIN and (one.is_due(fields) or fields.has(one.name)):
                 one.sort.read(fields, one.name, limits)
-        seal = limits.seal if cls.SIGNED else None
+        seal = cls._sealed(limits.seal)
         fields.check_signature(seal.as_by_hand if by_hand and seal is not None else seal)

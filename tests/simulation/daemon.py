@@ -285,6 +285,7 @@ class Daemon:
         self.ended = ""
         self.old_market = ""
         """The market in which it only ends what an earlier run left."""
+        self._only_leaves = False
         self.thawed_at = -1e9
         self._doom = ""
         self._on_signal: Callable[[], None] = lambda: None
@@ -329,6 +330,7 @@ class Daemon:
             settings = replace(settings, market=self.old_market)
         try:
             parts = self._parts(self.process, settings)
+            self._only_leaves = leaves
             parts = replace(parts, anew=anew, leaves=bool(remains))
             self.manager = context.run(build, parts)
         except HedgeError as error:
@@ -480,6 +482,8 @@ class Daemon:
         has_left = await end_old_market(manager.parts, manager, manager.run)
         if manager.books.book is None or manager.books.book.net_lots:
             self.world.way_back = self.old_market
+        if has_left and self._only_leaves:
+            return Ending.NEUTRAL
         if has_left:
             raise ConfigError(f"something was left in {self.old_market}", "market")
         raise NotNeutralError(f"something was left in {self.old_market}, and is open")

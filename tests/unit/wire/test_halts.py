@@ -87,6 +87,17 @@ def test_a_signature_is_asked_of_both_versions() -> None:
     assert parse_halts(json.dumps(signed), limits).halts
 
 
+def test_a_halt_stands_in_whatever_market_the_pair_trades() -> None:
+    """A pair that is started in another market reads it still; another account's pair does not."""
+    text = Halts(halts=(halt("h1"),)).to_json(seal=SEAL)
+    other = Seal(SEAL.secret, {**SEAL.place, "@market": 7})
+    assert parse_halts(text, WireLimits(chain_id=0, seal=other)).halts
+    for word, value in (("@a", 7), ("@chain", 7), ("@name", "x"), ("@pair", "x")):
+        stranger = Seal(SEAL.secret, {**SEAL.place, word: value})
+        with pytest.raises(MessageRefusedError):
+            parse_halts(text, WireLimits(chain_id=0, seal=stranger))
+
+
 def test_each_unreadable_text_is_a_halt_of_its_own() -> None:
     """The release of one speaks of that text, and of no later one."""
     (one,), (other,) = (unreadable(text, "x", "why").in_force for text in ("a", "b"))
