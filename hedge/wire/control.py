@@ -133,6 +133,7 @@ class Lease(Record):
     """
 
     VERSIONED: ClassVar[bool] = False
+    IN_ANY_MARKET: ClassVar[bool] = True
 
     instance: str = wire(record.TEXT, "process that holds it")
     host: str = wire(record.TEXT, "host of that process")
