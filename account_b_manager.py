@@ -436,7 +436,12 @@ class AccountBManager(Shell):
 
     @property
     def is_covered_here(self) -> bool:
-        """Whether B knows A's position and covers it."""
+        """Whether B knows A's position and covers it.
+
+        An A that beats in another market holds nothing in this one: its start has looked.
+        """
+        if self._a_is_elsewhere and hedger.a_view(self.state) is None:
+            return self.state.net_lots == self.state.config.offset_lots
         return hedger.target_known(self.state) and hedger.is_covered(self.state)
 
     @property

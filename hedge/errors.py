@@ -56,6 +56,10 @@ class RedisUnreachableError(UnreachableError):
         self.where = where
 
 
+class ReadOnlyReplicaError(RedisUnreachableError):
+    """Redis answers, and is a replica: it can be read, and takes no writes."""
+
+
 class ExchangeUnreachableError(UnreachableError):
     """The exchange gave no usable answer."""
 

@@ -66,6 +66,8 @@ class CommandLink:
         self._asking: asyncio.Task[None] | None = None
         self._asked_s = self._ask_s = 0.0
         self._last_turn: asyncio.Event | None = None
+        self._refusal: tuple[AbstractConnection, str] | None = None
+        """The connection that was given up since its server takes no writes, and its words."""
 
     @cached_property
     def _pool(self) -> redis.asyncio.ConnectionPool:
@@ -176,10 +178,14 @@ class CommandLink:
             return fitting(await connection.read_response(), fits)
         except redis.ResponseError as error:
             if is_read_only(error):
+                self._refusal = connection, str(error)
                 await self._drop(connection)  # a demoted master: look for the new one
             raise
-        except BaseException:
+        except BaseException as error:
             await self._drop(connection)
+            given_up, words = self._refusal or (None, "")
+            if given_up is connection and isinstance(error, Exception):
+                raise redis.ReadOnlyError(words) from error
             raise
         finally:
             turn.set()

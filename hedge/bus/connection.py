@@ -24,7 +24,7 @@ from hedge.bus.diagnosis import (
 from hedge.bus.masters import ParallelSentinel
 from hedge.bus.replies import parsed
 from hedge.config.schema import MAX_PORT, RedisConfig
-from hedge.errors import RedisUnreachableError
+from hedge.errors import ReadOnlyReplicaError, RedisUnreachableError
 
 MIN_VERSION = (6, 2)
 ROUND_TRIPS = 4
@@ -262,7 +262,8 @@ def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
     """Return warnings about a server that answers PING.
 
     Raises:
-        RedisUnreachableError: it is older than 6.2, or a replica.
+        RedisUnreachableError: it is older than 6.2.
+        ReadOnlyReplicaError: it is a replica.
 
     """
     try:
@@ -280,7 +281,7 @@ def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
             f"Redis at {where(settings)} is a read-only replica, not the master; point redis.host "
             "at the master, or use redis.sentinels."
         )
-        raise RedisUnreachableError(text, where(settings))
+        raise ReadOnlyReplicaError(text, where(settings))
     warnings = []
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":

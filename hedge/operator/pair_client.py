@@ -22,7 +22,7 @@ from hedge.daemon.commands import Commands
 from hedge.daemon.file_lock import holder_of
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import LOCK_FILE, HostState
-from hedge.errors import AlreadyRunningError, RedisUnreachableError
+from hedge.errors import AlreadyRunningError, ReadOnlyReplicaError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.status import Report, report
 from hedge.wire.codec import MessageRefusedError, parse_object
@@ -53,8 +53,9 @@ class PairState:
         )
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises RedisUnreachableError."""
-        self.messenger.connect()
+        """Connect; a replica can be read all the same. Raises RedisUnreachableError."""
+        with contextlib.suppress(ReadOnlyReplicaError):
+            self.messenger.connect()
         await self.messenger.open()
         return self
 

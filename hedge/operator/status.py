@@ -324,6 +324,8 @@ class Report:
         if self.halts:
             told = "; ".join(halt_words(halt) for halt in self.halts)
             return f"HALTED{told}. {self.positions_text}."
+        if self.redis_why:
+            return f"UNKNOWN: {self.positions_text}; {self.redis_why.rstrip('.')}."
         if self.a.beat is None and self.b.beat is None:
             return f"Not running: no heartbeat of either side; {self.positions_text}."
         waiting = [
@@ -360,6 +362,11 @@ class Report:
             first = f" If {self._silent} stays silent, first: {commands.start_again(self.frozen)}."
             last = first if self.processes else ""
             return f"{'. '.join(advice)}, then {self._out_of_halt}.{last}"
+        if self.redis_why:
+            return (
+                "An A that runs has cancelled and waits, a B that runs hedges by its watch; both go"
+                f" on by themselves once Redis takes writes. Look again: {commands.status}."
+            )
         if self.a.beat is None and self.b.beat is None:
             return self._out_of_silence("Start both", commands.start)
         if BY_HAND in self.uncovered:

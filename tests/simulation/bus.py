@@ -586,6 +586,11 @@ class SimMessenger(RedisMessenger):
         )
         self._listener._pool = _Pool(lambda: SimConnection(self, host))  # type: ignore[assignment]
 
+    @property
+    def scope(self) -> PairScope:
+        """Whose state it reads."""
+        return self._bound()
+
     def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
         super().bind(scope, lease_a, lease_b)
         parsed = self.redis.parsed(scope)

@@ -268,8 +268,13 @@ def connect(world: World, host: Host, process: Process, instance: str) -> SimMes
         host=host.name,
     )
     world.redis.clients.append(messenger)
-    messenger.bind(world.settings.scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
+    bind(messenger, world.settings.scope)
     return messenger
+
+
+def bind(messenger: SimMessenger, scope: PairScope) -> None:
+    """Say whose state a messenger of a tool reads."""
+    messenger.bind(scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
 
 
 class Daemon:

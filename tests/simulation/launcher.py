@@ -8,6 +8,7 @@ their own, as one would that works by remote shells.
 
 import asyncio
 import contextlib
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -18,11 +19,12 @@ from hedge.launcher import decisions
 from hedge.operator.status import Report, SideView, report
 from hedge.wire.control import Halt, Halts
 from tests.judge.facts import Claim, Said
-from tests.simulation.bus import SimMessenger
-from tests.simulation.daemon import KILLED, TIMING, Daemon, World, connect
-from tests.simulation.exchange import SPEC, A, B
+from tests.simulation.bus import NAMES, SimMessenger
+from tests.simulation.daemon import KILLED, TIMING, Daemon, World, bind, connect
+from tests.simulation.exchange import SPEC, SPECS, A, B
 from tests.simulation.host import Host
 from tests.simulation.loop import Process
+from tests.simulation.redis_server import Unwritten
 
 ALREADY_RUNNING = decisions.REFUSED
 NEUTRAL_WORDS = ("Neutral:", "Both ended neutral", "B ended neutral")
@@ -36,8 +38,29 @@ async def look(
     messenger: SimMessenger, offset_lots: int, epoch_s: float = 0.0, ping_id: str = ""
 ) -> Report:
     """Read the pair's state, as a tool does. Raises RedisUnreachableError."""
+    _learn_market(messenger)
     found = report(await messenger.read_state(), SPEC, A, B, now_s=epoch_s, ping_id=ping_id)
     return replace(found, offset_lots=offset_lots)
+
+
+def _learn_market(messenger: SimMessenger) -> None:
+    """Read what stands there of the market that it names, as `PairState` learns it each time."""
+    scope = messenger.scope
+    for name in (NAMES.ready_b, NAMES.ready_a, NAMES.ledger, NAMES.position_b, NAMES.position_a):
+        held = messenger.redis.master.held(name)
+        if held is None:
+            continue
+        if isinstance(held, Unwritten):
+            index = held.scope.spec.market_index
+        else:
+            try:
+                index = json.loads(held)["market_index"]
+            except (ValueError, LookupError, TypeError):
+                continue
+        spec = next((one for one in SPECS.values() if one.market_index == index), None)
+        if spec is not None and spec is not scope.spec:
+            bind(messenger, replace(scope, spec=spec))
+        return
 
 
 def lots_told(view: SideView) -> int | None:

@@ -280,3 +280,19 @@ def test_a_hold_that_lasts_is_exit_code_0_and_says_so() -> None:
     found = asked(ready_a=beat)
     assert verdict(found).code == 0
     assert found.headline.count(why) == 1
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [{"ready_a": READY_A, "ready_b": READY_B}, {"ready_a": None, "ready_b": None}],
+)
+def test_a_redis_that_takes_no_writes_is_the_reason_and_kills_no_process(
+    gone: dict[str, Any],
+) -> None:
+    """Both are silent since Redis does not take their heartbeats: nothing is to be killed."""
+    full = "Redis at db:1/2 is full and takes no writes (OOM); raise maxmemory there."
+    found = replace(asked(**gone), redis_why=full, processes=(("a", 5), ("b", 6)))
+    assert found.headline.startswith("UNKNOWN: A ")
+    assert "takes no writes (OOM)" in found.headline
+    assert "kill" not in found.headline
+    assert verdict(found).code == 5
