@@ -326,7 +326,8 @@ class Pair:
         command = [sys.executable, f"{side}.py", "--market", self.config.market]
         command += [*self._arguments[name], "--config", str(self._config_path)]
         log = self._log(side)
-        self.supervisor.follow(log, self.supervisor.prefix(side[-1]))
+        if not self._detached:
+            self.supervisor.follow(log, self.supervisor.prefix(side[-1]))
         child = Child(
             name,
             command,

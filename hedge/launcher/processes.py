@@ -238,11 +238,13 @@ class Terminal:
         self._errors = errors or stream
         self._coloured = stream.isatty()
         self._log: LineWriter | None = None
+        self._prints = True
 
-    def keep(self, log: Path) -> None:
-        """Write our own lines into a log too. Raises OSError."""
+    def keep(self, log: Path, *, prints: bool = True) -> None:
+        """Write our own lines into a log too; without `prints` into it alone. Raises OSError."""
         file = LogFile(log, max_bytes=LARGEST_LOG, keep=1)
         self._log = open_log(file, _dropped_line, self._complain_once(log))
+        self._prints = prints
 
     def say(self, line: str) -> None:
         """Print one line of ours at once."""
@@ -252,11 +254,13 @@ class Terminal:
     def complain(self, line: str) -> None:
         """Print one line of ours that tells a failure."""
         self._note("ERROR", line)
-        self._print(line, self._errors)
+        if self._prints:
+            self._print(line, self._errors)
 
     def show(self, line: str) -> None:
         """Print one line of a daemon at once."""
-        self._print(line, self._stream)
+        if self._prints:
+            self._print(line, self._stream)
 
     @staticmethod
     def _print(line: str, stream: TextIO) -> None:

@@ -38,7 +38,8 @@ def run_real(options: Options, supervisor: Supervisor) -> int:
         return _detach(options, supervisor, desk)
     run = options.run or secrets.token_hex(4)
     with desk:
-        supervisor.terminal.keep(desk.log)
+        # In the background nothing reads what is printed: a second copy of every line.
+        supervisor.terminal.keep(desk.log, prints=options.run is None)
         journal = Journal(desk, run)
         hooks = Hooks(
             asked=desk.taken_request,

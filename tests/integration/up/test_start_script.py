@@ -233,6 +233,9 @@ def test_detached_daemons_run_until_the_stop_script(host: Path) -> None:
             assert stop.ends() == 0, stop.text
         assert all_gone(family)
         assert stop.lines[-1].startswith("Neutral: ")
+        outputs = list((host.parent / "state").glob("launcher-*/*.out"))
+        assert len(outputs) >= 3
+        assert not [line for one in outputs for line in one.read_text().splitlines()]
         with script("--config", str(host), "--stop") as again:
             assert again.ends() == 0
         assert "Nothing of this pair runs" in again.text
