@@ -97,8 +97,7 @@ class CommandLink:
 
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._call(command, fits)
+            return await self._answer(command, fits)
         except REDIS_PROBLEMS as error:
             raise self._trouble(error) from error
 
@@ -108,11 +107,10 @@ class CommandLink:
         """Run a script; a server that forgot it gets its text again. Raises as `call`."""
         tail = (len(keys), *keys, *arguments)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                try:
-                    return await self._call(("EVALSHA", script.digest, *tail), fits)
-                except redis.exceptions.NoScriptError:
-                    return await self._call(("EVAL", script.text, *tail), fits)
+            try:
+                return await self._answer(("EVALSHA", script.digest, *tail), fits)
+            except redis.exceptions.NoScriptError:
+                return await self._answer(("EVAL", script.text, *tail), fits)
         except REDIS_PROBLEMS as error:
             raise self._trouble(error) from error
 
@@ -162,8 +160,20 @@ class CommandLink:
             return not_connected_yet(self._settings, self._timeout_s)
         return unreachable(self._settings, error)
 
-    async def _call(self, command: tuple[str | int, ...], fits: Fits) -> Any:
-        connection = await self._connected()
+    async def _answer(self, command: tuple[str | int, ...], fits: Fits) -> Any:
+        """Wait for the connection, then for the answer, each as long as a call may wait at most.
+
+        With one deadline for both a call that has waited for a far Redis would have too little left
+        for its own round trip, and end the connection that was just opened.
+        """
+        async with asyncio.timeout(self._timeout_s):
+            connection = await self._connected()
+        async with asyncio.timeout(self._timeout_s):
+            return await self._call(connection, command, fits)
+
+    async def _call(
+        self, connection: AbstractConnection, command: tuple[str | int, ...], fits: Fits
+    ) -> Any:
         before, turn = self._last_turn, asyncio.Event()
         self._last_turn = turn
         try:

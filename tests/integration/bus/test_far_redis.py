@@ -76,6 +76,33 @@ async def test_a_call_ends_in_time_while_the_link_is_opened(
         assert proxy.connections == 1
 
 
+async def test_a_call_that_waited_for_the_opening_does_not_end_the_new_link(
+    make: Make, guarded: EmbeddedRedis
+) -> None:
+    """Its own round trip has the whole of its time: else each new link would be ended at once."""
+    timing = replace(FAST, redis_timeout_s=2.5 * FAR_S)  # a round trip takes two
+    async with TcpProxy(LOOPBACK, guarded.port) as proxy:
+        proxy.up.delay_s = proxy.down.delay_s = FAR_S
+        messenger = make(settings=replace(LOGIN, host=LOOPBACK, port=proxy.port), timing=timing)
+        await messenger.open()
+        proxy.cut()
+        answered = asyncio.Event()
+
+        async def ask() -> None:
+            while not answered.is_set():
+                with contextlib.suppress(RedisUnreachableError):
+                    await messenger.read_state()
+                    answered.set()
+
+        beats = [asyncio.create_task(ask()) for _ in range(3)]
+        try:
+            await eventually(answered.is_set, 10.0, "an answer over the new link")
+        finally:
+            answered.set()
+            await asyncio.gather(*beats)
+        assert proxy.connections <= 3
+
+
 async def test_opening_a_link_ends_too(make: Make, server: EmbeddedRedis) -> None:
     """A Redis that takes connections and never answers is said after the deadline of opening."""
     async with TcpProxy(LOOPBACK, server.port) as proxy:
