@@ -295,9 +295,11 @@ class Judge:
             await write(ready)
             reason = "" if ready.ready else "; ".join(ready.reasons) or ready.state
             self._notes.shows(self._now, daemon.name, daemon.side, "heartbeat", reason)
-            # `status` says then of either side that it does not hear the exchange.
-            unknown = "" if ready.shown else "its position is not shown"
-            self._notes.shows(self._now, daemon.name, "b", WARNING_OF_B, unknown)
+            # `status` says then of either side that it does not hear the exchange, or of the pair
+            # that it is halted, with both positions.
+            said = "" if ready.shown else "its position is not shown"
+            said = "halted" if ready.halts else said
+            self._notes.shows(self._now, daemon.name, "b", WARNING_OF_B, said)
 
         return beat
 
