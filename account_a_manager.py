@@ -576,7 +576,8 @@ class AccountAManager(Shell):
         )
         request = maker_request(self.parts, order)
         if not order.closing and not await left_markets.keep_order(self.parts, request):
-            unkept = not_sent(f"its record cannot be stored: {self.parts.host.problem}")
+            problem = self.parts.host.problem or "the disk of state.dir has not answered in time"
+            unkept = not_sent(f"its record cannot be stored: {problem}")
             self.post(Answered(Pending.PLACE, order.client_order_index, unkept))
             return
         await self._send(

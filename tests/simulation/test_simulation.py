@@ -97,7 +97,7 @@ LOSES = {
     "live-is-current": 1000028,
     "minimum-is-written": 1000006,
     "no-name-is-no-order": 1000055,
-    "polls-again-later": 1000004,
+    "polls-again-later": 1000010,
     "our-market-only": 1000006,
     "owed-is-all": 1000024,
     "release-in-force": 1000033,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hedge.core.amounts import MarketSpec, Side, quote_text
 from hedge.core.holds import Hold
 from hedge.core.maker.moves import answer_of_b
-from hedge.core.maker.repeats import SAID_AT
+from hedge.core.maker.repeats import SAID_AT, ended_words
 from hedge.core.maker.state import MakerState, Pending, Phase, Repeats
 from hedge.core.transitions import Facts
 
@@ -108,7 +108,7 @@ def _by_b(state: MakerState) -> Iterator[Hold]:
 def _pause(state: MakerState, left_ms: int) -> Hold:
     """Return the pause after an order that the exchange refused, or ended unfilled."""
     repeats = state.repeats or Repeats("", "without a fill", 1)
-    detail = f"Lighter ended A's order: {repeats.word}"
+    detail = ended_words(repeats.word)
     if repeats.times < SAID_AT:
         return Hold("refused_lately", detail)
     again_s = (left_ms + 999) // 1000

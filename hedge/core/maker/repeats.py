@@ -13,6 +13,8 @@ FIRST_MS = 1000
 LONGEST_MS = 60_000
 URGENT_MS = 15_000
 """What reduces an open position is never held back for longer."""
+NOT_SENT = "0"
+"""The code of what never reached the exchange."""
 SAID_AT = 3
 """The third time in a row is said."""
 
@@ -23,6 +25,14 @@ class Pause:
 
     ms: int
     effects: tuple[MakerEffect, ...] = ()
+
+
+def ended_words(word: str) -> str:
+    """Return what became of an order, in a sentence; `word` as `Repeats` has it."""
+    code, _, reason = word.partition(" ")
+    if code == NOT_SENT:
+        return f"A's order was not sent: {reason}"
+    return f"Lighter ended A's order: {word}"
 
 
 def again(state: MakerState, cause: str, word: str) -> tuple[MakerState, Pause]:
@@ -39,6 +49,6 @@ def again(state: MakerState, cause: str, word: str) -> tuple[MakerState, Pause]:
     state = replace(state, repeats=Repeats(cause, word, times))
     effects: tuple[MakerEffect, ...] = ()
     if times == SAID_AT:
-        detail = f"{times} times in a row Lighter ended A's order at once: {word}"
+        detail = f"{times} times in a row: {ended_words(word)}"
         effects = (Note("refused_again", detail, loud=True),)
     return state, Pause(pause_ms, effects)

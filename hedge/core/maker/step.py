@@ -13,7 +13,7 @@ from hedge.core.book import BookView
 from hedge.core.maker.closing import BShown, Closing
 from hedge.core.maker.moves import Step, fence, halt, move, say, uncover
 from hedge.core.maker.quoting import is_covered
-from hedge.core.maker.repeats import again
+from hedge.core.maker.repeats import NOT_SENT, again
 from hedge.core.maker.rules import advance, judge_drift
 from hedge.core.maker.state import (
     TRANSITIONS,
@@ -229,7 +229,10 @@ def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
 
 
 def _place_refused(state: MakerState, note: Note, facts: Facts, refusal: Refusal) -> Step:
-    state, pause = again(state, note.detail.partition(" ")[0], note.detail)
+    code = note.detail.partition(" ")[0]
+    state, pause = again(state, code, note.detail)
+    if code == NOT_SENT:
+        note = replace(note, event="place_not_sent", detail=note.detail.partition(" ")[2])
     wait_ms = pause.ms
     if refusal.is_final:
         wait_ms = max(wait_ms, state.config.deadline_ms)

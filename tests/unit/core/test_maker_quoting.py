@@ -347,3 +347,13 @@ def test_a_down_redis_or_stream_is_the_reason_of_a_minute() -> None:
     wait(driver, 30)
     assert [one.reason for one in said(driver, "holding")][-1] == "stopping"
     assert not said(driver, "holding")[-1].loud
+
+
+def test_an_order_that_was_never_sent_is_not_said_to_have_been_ended() -> None:
+    """The disk did not take its record: the exchange has seen nothing of it."""
+    driver = Maker().placing()
+    driver(driver.answer(refused(0, "its record cannot be stored: no space")))
+    assert "place_not_sent" in driver.notes(loud=True)
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.detail == "A's order was not sent: its record cannot be stored: no space"
