@@ -213,10 +213,14 @@ class RedisMessenger:
     async def open(self) -> None:
         """Open the links for calls, which then have no other deadline than that of an answer.
 
-        Raises RedisUnreachableError after `timing.redis_connect_s`.
+        The blocking connection is closed: nothing watches where it leads. Raises
+        RedisUnreachableError after `timing.redis_connect_s`.
         """
         await self._commands.open()
         await self._reads.open()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def doubt_master(self) -> None:
         """Ask the Sentinels, if there are any, whether all links still lead to the master."""

@@ -161,6 +161,8 @@ def _unusable(key: str, file: str, error: OSError) -> ConfigError:
 
 _OF_SCRIPT = re.compile(r"Error running script.*?-([A-Z]+ .*)", re.DOTALL)
 """What Redis 6.2 makes of an error in a script: its own words stand at the end."""
+_FORBIDDEN_IN_SCRIPT = "The user executing the script can't"
+"""What Redis 6.2 says in a script instead of NOPERM."""
 _FIRST_WORDS = (
     (redis.exceptions.OutOfMemoryError, "OOM"),
     (redis.ReadOnlyError, "READONLY"),
@@ -175,6 +177,8 @@ def words_of(error: BaseException) -> str:
     inside = _OF_SCRIPT.search(text)
     if inside:
         return inside[1]
+    if _FORBIDDEN_IN_SCRIPT in text:
+        return f"NOPERM {text[text.index(_FORBIDDEN_IN_SCRIPT) :]}"
     word = next((word for kind, word in _FIRST_WORDS if isinstance(error, kind)), "")
     return f"{word} {text}" if word and not text.startswith(word) else text
 

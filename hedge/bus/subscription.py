@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import cached_property
 from typing import Any
 
+import redis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 
 from hedge.bus.commands import DOUBTED_EVERY_S, CommandLink
 from hedge.bus.connection import async_pool, close_sentinels, new_connection
-from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable
+from hedge.bus.diagnosis import REDIS_PROBLEMS, unreachable, where
 from hedge.bus.masters import MasterWatch
 from hedge.bus.port import LinkHandler, TextHandler
 from hedge.bus.replies import fitting, is_notice
@@ -160,6 +161,10 @@ class Listener:
         while True:
             try:
                 answer = fitting(await connection.read_response(), is_notice)
+            except (redis.ConnectionError, OSError) as error:  # Redis may serve all the others
+                place = where(self._settings)
+                text = f"its connection to Redis at {place} was closed ({error})"
+                raise LinkLostError(text) from error
             except REDIS_PROBLEMS as error:
                 raise LinkLostError(str(unreachable(self._settings, error))) from error
             kind, channel, content = answer

@@ -44,6 +44,13 @@ def test_every_error_has_its_exit_code(kind: type[errors.HedgeError], code: int)
         (redis.TimeoutError("slow"), "in time"),
         (TimeoutError(), "in time"),
         (redis.ResponseError("OOM"), "takes no writes (OOM); raise maxmemory"),
+        (
+            redis.ResponseError(
+                "Error running script (call to f_1): @user_script:21: "
+                "The user executing the script can't run this command or subcommand"
+            ),
+            "ACL",
+        ),
         (redis.ConnectionError("gone"), "start redis-server"),
         (OSError("gone"), "start redis-server"),
         (redis.InvalidResponse("found 'PONG'"), "does not fit what was asked (found 'PONG')"),

@@ -412,7 +412,7 @@ class PublicTalk(StreamTalk):
         if doubted_ms is not None:
             if now_ms < doubted_ms + ANSWER_WITHIN_MS:
                 return _NOTHING
-            what = "pongs come, its data do not" if self._heard_ms > doubted_ms else "no pong"
+            what = "pongs come, its data do not" if self._heard_ms >= doubted_ms else "no pong"
             silent_s = (now_ms - self.last_data_ms) / 1000
             raise LinkLostError(f"a busy book was silent for {silent_s:.1f} s: {what}")
         is_busy = self.last_data_ms - self._busy_since_ms >= BUSY_FOR_MS

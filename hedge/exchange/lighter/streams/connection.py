@@ -64,9 +64,9 @@ def frame_reader(read: Callable[P, T]) -> Callable[P, T]:
 class LinkTimes:
     """Seconds of a link's life; all may be shortened by a test.
 
-    `silence_s` bounds the time without data. A peer that has answered a ping on this socket must
-    say something within `pong_s` of every later one, which finds a dead network sooner; one that
-    takes no bytes for as long is left, too. A book is not used after `stale_s` without any frame.
+    `silence_s` bounds the time without data. A peer that has once answered a ping must say
+    something within `pong_s` of every later one, which finds a dead network sooner; one that takes
+    no bytes for as long is left, too. A book is not used after `stale_s` without any frame.
 
     A first frame that is required must come within `ready_s`, one that is optional is waited for
     `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
@@ -211,7 +211,6 @@ class Link:
             async with await self._open() as socket:
                 self._drop_reason = ""
                 self._pinged_ms = self._heard_ms = self._clock.now_ms()
-                self._answers_pings = False
                 self._socket = socket
                 try:
                     await self._read(socket, frames)
