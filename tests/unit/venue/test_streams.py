@@ -328,16 +328,28 @@ async def test_a_still_book_is_asked_for_before_its_silence_is_a_fault() -> None
     """Pongs and the mark price prove nothing about the book; a new snapshot does."""
     public = await _ready_public()
     start = public.talk.last_data_ms
-    public.clock.advance_ms(44_999)
+    public.clock.advance_ms(14_999)
     public.hear({"type": "pong"})
     public.hear(payload("ws_market_stats"))
     assert public.talk.last_data_ms == start
-    assert list(public.talk.tick(start + 44_999)) == []
-    assert list(public.talk.tick(start + 45_000)) == [UNSUBSCRIBE, SUBSCRIBE]
-    assert list(public.talk.tick(start + 45_500)) == []
+    assert list(public.talk.tick(start + 14_999)) == []
+    assert list(public.talk.tick(start + 15_000)) == [UNSUBSCRIBE, SUBSCRIBE]
+    assert list(public.talk.tick(start + 15_500)) == []
     assert len(public.talk.depth().bids) == 2
     public.hear(payload("ws_book_snapshot"))
-    assert public.talk.last_data_ms == start + 44_999
+    assert public.talk.last_data_ms == start + 14_999
+
+
+async def test_a_book_that_does_not_answer_for_itself_is_left() -> None:
+    """Asked for a snapshot, a mute socket brings pongs and nothing of the book."""
+    public = await _ready_public()
+    start = public.talk.last_data_ms
+    public.clock.advance_ms(15_000)
+    assert list(public.talk.tick(start + 15_000)) == [UNSUBSCRIBE, SUBSCRIBE]
+    public.hear({"type": "pong"})
+    assert list(public.talk.tick(start + 19_999)) == []
+    with pytest.raises(LinkLostError, match="order book is mute"):
+        public.talk.tick(start + 20_000)
 
 
 def book_frame(public: Public, number: int) -> None:
@@ -402,7 +414,7 @@ async def test_a_book_that_speaks_seldom_may_be_silent(gap_ms: int) -> None:
     public = await _busy_public(gap_ms)
     silent = public.clock.now_ms()
     public.clock.advance_ms(29_000)
-    assert list(public.talk.tick(silent + 29_000)) == []
+    assert list(public.talk.tick(silent + 14_000)) == []
     assert public.talk.depth().bids
 
 

@@ -48,6 +48,9 @@ BUSY_GAP_MS, BUSY_FOR_MS = 1_000, 5_000
 DOUBT_AFTER_MS, ANSWER_WITHIN_MS = 5_000, 2_000
 """So long may a busy book be silent; then a ping must bring an answer, and data, in this time."""
 
+STILL_MS, SNAPSHOT_WITHIN_MS = 15_000, 5_000
+"""A book that was still for so long is asked for a snapshot, which must come within this time."""
+
 _ALREADY_SUBSCRIBED = 30003
 _SEPARATORS = re.compile("[:/]")
 _NOTHING: tuple[str, ...] = ()
@@ -423,12 +426,15 @@ class PublicTalk(StreamTalk):
         return (PING,)
 
     def _probe(self, now_ms: int) -> tuple[str, ...]:
-        """Ask a book that has been still for long for a snapshot, before its silence is a fault.
+        """Ask a book that has been still for a while for a snapshot; leave it where none comes.
 
         A socket may be open and mute (throttled), so pongs prove nothing about the book.
         """
-        probe_ms = self._times.silence_s * 500
-        if now_ms - max(self.last_data_ms, self._probed_ms) < probe_ms:
+        is_asked = self._probed_ms > self.last_data_ms
+        if is_asked and now_ms - self._probed_ms >= SNAPSHOT_WITHIN_MS:
+            raise LinkLostError("the order book is mute: no snapshot of it came")
+        probe_ms = min(self._times.silence_s * 500, STILL_MS)
+        if is_asked or now_ms - self.last_data_ms < probe_ms:
             return _NOTHING
         self._probed_ms = now_ms
         return self._resubscribe()
