@@ -93,7 +93,9 @@ class LoopLag:
         """Name what held the loop up, as far as it is known."""
         if self._collected_s > late_s / 2:
             return f"garbage collection ({self._collected_s * 1000:.0f} ms)"
-        if self._thread_late_s > late_s / 2:  # it would have had nothing to wait for
+        # It may have not woken yet, where the whole process stood still.
+        thread_late_s = max(self._thread_late_s, self._now_s() - self._thread_due_s)
+        if thread_late_s > late_s / 2:  # it would have had nothing to wait for
             if cpu_s < late_s / 4:
                 return "the process stood still: stopped, or the machine slept or was too busy"
             return "one call kept the interpreter to itself"
