@@ -13,7 +13,7 @@ from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
 from hedge.daemon.context import Parts
-from hedge.exchange.peer import PeerDown, PeerEvent, PeerShown, PeerUp, PeerVenue
+from hedge.exchange.peer import ENDED, PeerDown, PeerEvent, PeerShown, PeerUp, PeerVenue
 from hedge.exchange.port import VenueError
 
 OPEN_MS = 1000
@@ -71,7 +71,9 @@ class Watcher:
                 self._stale = True
                 self._parts.log.info("watch_up")
             case PeerDown(reason):
-                self._parts.log.warning("watch_down", reason=reason)
+                log = self._parts.log
+                write = log.info if reason == ENDED else log.warning
+                write("watch_down", reason=reason)
 
     def _post(self, event: PeerTraded | PeerAnswered | MakerStated, received_ns: int) -> None:
         """Hand an event on; log where it tells of A what A has not said yet."""

@@ -17,6 +17,10 @@ class PeerUp:
     """The public stream is there; what happened before is not in it."""
 
 
+ENDED = "ended"
+"""The reason of a stream that we end ourselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerDown:
     """The public stream is lost."""

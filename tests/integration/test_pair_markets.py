@@ -24,7 +24,7 @@ async def test_what_was_left_in_another_market_is_ended_first(tmp_path: Path) ->
     """Both sides die with a fill open, later with an order resting; each time BTC is started.
 
     A cancels in ETH and states its book, B covers what ETH owes, both end with 2 and the way out;
-    no order is ever placed in BTC.
+    `main_A.py --leave`, which was asked for nothing else, with 0. No order is ever placed in BTC.
     """
     async with Pair(tmp_path) as pair:
         await pair.start()
@@ -47,8 +47,10 @@ async def test_what_was_left_in_another_market_is_ended_first(tmp_path: Path) ->
         assert order.is_ask
         pair.kill_a()
         pair.kill_b()
-        b, a = pair.start_b(market="BTC"), pair.start_a(market="BTC")
-        assert "A cancelled its orders there" in await ended(a)
+        b, a = pair.start_b(market="BTC"), pair.start_a("--leave", market="BTC")
+        assert await a.ended() == 0, a.output()
+        left = (tmp_path / "logs" / "main_A.log").read_text().partition("left_elsewhere")[2]
+        assert "A cancelled its orders there" in left
         await ended(b)
         assert await pair.resting() == []
         assert await pair.positions() == (100, -100)

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
+from hedge.exchange.peer import ENDED
 from hedge.exchange.port import Clock, NotSentError, VenueError, VenueUnavailableError
 
 PING = '{"type":"ping"}'
@@ -206,7 +207,7 @@ class Link:
             reason = f"no token: {error}"
             self._talk.lost(reason)
             return reason, False
-        reason, self._is_limited = "ended", False
+        reason, self._is_limited = ENDED, False
         try:
             async with await self._open() as socket:
                 self._drop_reason = ""
