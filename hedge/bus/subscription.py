@@ -175,6 +175,9 @@ class Listener:
                     _resolve(self._subscribed, content)
             elif kind == "unsubscribe":
                 raise LinkLostError(f"the server ended the subscription to {channel}")
+            # Messages that wait in the buffer are read without a pause: a flood of them would keep
+            # every other task from its turn, the heartbeat first of all.
+            await asyncio.sleep(0)
 
     def _deliver(self, channel: str, text: str) -> None:
         if channel == self._probe_channel:

@@ -309,7 +309,7 @@ def _without_foreign_end(state: HedgerState, new: ATarget) -> HedgerState:
     shown = state.shown
     if shown is None or shown.position_lots != new.position_lots:
         return state
-    if any(trade.trade_id > new.last_trade_id for trade in state.watched):
+    if state.watched and state.watched[-1].trade_id > new.last_trade_id:
         return state
     return replace(state, shown=None)
 

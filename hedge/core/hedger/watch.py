@@ -6,6 +6,7 @@ newest of them says of itself. A view that does not add up is unknown, never an 
 own word stands until the missing trade is found.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -55,10 +56,14 @@ class PeerAnswered:
 def merged(
     watched: tuple[Trade, ...], new: Iterable[Trade], after_trade_id: int
 ) -> tuple[Trade, ...]:
-    """Return the trades above `after_trade_id`, each once, oldest first."""
-    found = {(trade.trade_id, trade.side): trade for trade in (*watched, *new)}
-    kept = [trade for trade in found.values() if trade.trade_id > after_trade_id]
-    return tuple(sorted(kept, key=_order)[-KEEP_TRADES:])
+    """Return the trades above `after_trade_id`, each once, oldest first; `watched` is in order."""
+    watched = _above(watched, after_trade_id)
+    found = {_order(trade): trade for trade in new if trade.trade_id > after_trade_id}
+    # A flood of fills comes in order; what is known is not sorted again for each of them.
+    if watched and any(trade_id <= watched[-1].trade_id for trade_id, _ in found):
+        found = {_order(trade): trade for trade in watched} | found
+        watched = ()
+    return (*watched, *(found[key] for key in sorted(found)))[-KEEP_TRADES:]
 
 
 def carried(
@@ -69,7 +74,7 @@ def carried(
     `shown_lots` is A's position as the venue shows it to everybody: it serves as the check where
     the newest trade says nothing of its position (a self trade, or a venue that leaves it out).
     """
-    newer = [trade for trade in watched if trade.trade_id > stated.last_trade_id]
+    newer = _above(watched, stated.last_trade_id)
     if not newer:
         return stated
     total = stated.position_lots + sum(trade.signed_lots for trade in newer)
@@ -105,6 +110,15 @@ def _says(legs: Iterable[Trade]) -> int | None:
     if len(ordered) > 1 and ordered[-2].trade_id == newest.trade_id:
         return None  # a self trade: neither of its legs states the end
     return (newest.position_before_lots or 0) + newest.signed_lots
+
+
+def _above(trades: tuple[Trade, ...], trade_id: int) -> tuple[Trade, ...]:
+    """Return the newer ones of trades that are in order, without a look at each of the others."""
+    return trades[bisect_right(trades, trade_id, key=_trade_id) :]
+
+
+def _trade_id(trade: Trade) -> int:
+    return trade.trade_id
 
 
 def _order(trade: Trade) -> tuple[int, int]:

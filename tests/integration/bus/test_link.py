@@ -22,7 +22,7 @@ from tests.bus_helpers import (
     listening,
     position,
 )
-from tests.waiting import eventually
+from tests.waiting import Turns, eventually
 from tests.world.redis import FAST, client_of, private_redis, settings_of
 
 pytestmark = pytest.mark.integration
@@ -193,6 +193,21 @@ async def test_messages_arrive_in_order_and_garbage_too(make: Make, look: redis.
         await eventually(lambda: len(ear.heard) == 51)
     assert ear.heard[1:] == [str(number) for number in range(50)]
     assert ear.links == [True]
+
+
+async def test_a_flood_of_messages_leaves_other_tasks_their_turn(
+    make: Make, look: redis.Redis
+) -> None:
+    """Messages that wait in the buffer are not read all at once: the heartbeat comes between."""
+    messenger, turns = make(), Turns()
+    messenger.subscribe(CHANNEL, turns.note)
+    async with listening(messenger, CHANNEL) as ear:
+        await eventually(lambda: ear.is_up)
+        async with turns:
+            for number in range(1000):  # keeps the loop: all of them wait in the socket
+                look.publish(CHANNEL, str(number))
+            await eventually(lambda: len(ear.heard) == 1000)
+    assert turns.longest <= 2
 
 
 async def test_it_hears_again_after_redis_was_killed(make: Make) -> None:

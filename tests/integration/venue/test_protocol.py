@@ -22,6 +22,7 @@ from hedge.exchange.port import (
     Path,
     StreamDown,
     StreamUp,
+    VenueEvent,
     VenueRefusedError,
     VenueUnavailableError,
 )
@@ -29,7 +30,7 @@ from hedge.exchange.sender import Accepted, Rejected, Unknown
 from tests.integration.venue.rig import Rig, market_order, running
 from tests.integration.venue.scripted import ScriptedExchange, scripted
 from tests.unit.venue.payloads import payload
-from tests.waiting import eventually
+from tests.waiting import Turns, eventually
 from tests.world.paper import new_key
 
 pytestmark = pytest.mark.integration
@@ -53,6 +54,26 @@ async def test_a_server_ping_is_answered() -> None:
         await exchange.say({"type": "ping"})
         await eventually(lambda: len(exchange.heard_of("pong")) == 2)
         assert len(rig.of(StreamDown)) == 0
+
+
+async def test_a_flood_of_frames_leaves_other_tasks_their_turn() -> None:
+    """Frames that are queued are not read all at once: the heartbeat comes between."""
+    async with scripted() as exchange, running(exchange.settings, _credentials()) as rig:
+        await rig.up()
+        turns, events, known = Turns(), rig.events, len(rig.of(MarginSeen))
+
+        class Counted(list[VenueEvent]):
+            def append(self, event: VenueEvent) -> None:
+                turns.note()
+                super().append(event)
+
+        rig.events = Counted(events)
+        frame = {"type": "update/user_stats", "channel": f"user_stats:{ACCOUNT}"}
+        async with turns:
+            for number in range(200):
+                await exchange.say(frame | {"stats": {"available_balance": f"{number + 6}.000000"}})
+            await eventually(lambda: len(rig.of(MarginSeen)) >= known + 200)
+        assert turns.longest <= 2
 
 
 async def test_we_ping_too() -> None:

@@ -71,6 +71,22 @@ def test_without_a_statement_the_shown_position_is_the_check(
     assert carried(Stand(0, 10), rows, shown) == expected
 
 
+@given(st.lists(st.lists(st.integers(1, 12), max_size=4), max_size=6), st.integers(0, 12))
+def test_trades_are_kept_once_and_in_order(frames: list[list[int]], after: int) -> None:
+    """Frame by frame, in any order and repeated: what is kept is what all of them hold."""
+    legs = {number: (trade(number, 5, 0), trade(number, -5, 5)) for number in range(13)}
+    watched: tuple[Trade, ...] = ()
+    for numbers in frames:
+        watched = merged(watched, (leg for number in numbers for leg in legs[number]), 0)
+    heard = sorted({number for numbers in frames for number in numbers})
+    kept = merged(watched, (), after)
+    assert {(leg.trade_id, leg.side) for leg in kept} == {
+        (leg.trade_id, leg.side) for number in heard if number > after for leg in legs[number]
+    }
+    assert len(kept) == 2 * sum(number > after for number in heard)
+    assert [leg.trade_id for leg in kept] == sorted(leg.trade_id for leg in kept)
+
+
 def test_a_self_trade_states_no_end() -> None:
     """Two legs of one trade: neither says what is held after both."""
     legs = (trade(11, 100, 0), replace(trade(11, -100, 100), side=Side.SELL))

@@ -272,6 +272,8 @@ class Link:
                 raise LinkLostError("the server announced its shutdown")
             for answer in talk.heard(frame, received_ns):
                 await socket.send(answer)
+            # Frames that are queued are read without a pause: let the other tasks have their turn.
+            await asyncio.sleep(0)
 
     async def _keep_alive(self) -> None:
         """Ping, watch for silence and let the talk do what time asks for."""
