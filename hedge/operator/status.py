@@ -325,7 +325,7 @@ class Report:
             told = "; ".join(halt_words(halt) for halt in self.halts)
             return f"HALTED{told}. {self.positions_text}."
         if self.redis_why:
-            return f"UNKNOWN: {self.positions_text}; {self.redis_why.rstrip('.')}."
+            return _sentence(f"UNKNOWN: {self.positions_text}; {self.redis_why}")
         if self.a.beat is None and self.b.beat is None:
             return f"Not running: no heartbeat of either side; {self.positions_text}."
         waiting = [
@@ -334,7 +334,8 @@ class Report:
             if view.why_not_ready and view.known.shown is not None
         ]
         waiting += [view.waits_for for view in (self.a, self.b) if view.waits_for]
-        return " ".join([self.balance, *([f"{'; '.join(waiting)}."] if waiting else [])])
+        said = "; ".join(reason.rstrip(".") for reason in waiting)
+        return " ".join([self.balance, *([_sentence(said)] if waiting else [])])
 
     @property
     def balance(self) -> str:
@@ -347,11 +348,11 @@ class Report:
                 debt = f"dust of {self.amount(dust)} left unhedged" if dust else "nothing owed"
                 return f"Neutral: {self.positions_text}, {debt}."
             case Word.OPEN:
-                return f"NOT COVERED: {self.positions_text}; {why}."
+                return _sentence(f"NOT COVERED: {self.positions_text}; {why}")
             case Word.STARTING:
-                return f"Starting: {self.positions_text}; {why}."
+                return _sentence(f"Starting: {self.positions_text}; {why}")
             case Word.UNKNOWN:
-                return f"UNKNOWN: {self.positions_text}; {why}."
+                return _sentence(f"UNKNOWN: {self.positions_text}; {why}")
 
     @property
     def way_out(self) -> str:
@@ -528,6 +529,11 @@ def halt_words(halt: Halt) -> str:
     since = f" since {when(halt.timestamp)}" if halt.timestamp else ""
     by = f" by {halt.side.upper()}" if halt.side else ""
     return f"{since}{by}: {halt.reason}{detail}"
+
+
+def _sentence(text: str) -> str:
+    """End a text with one full stop, whether what it quotes has one or not."""
+    return f"{text.rstrip('.')}."
 
 
 def when(epoch_s: int) -> str:

@@ -163,7 +163,8 @@ class Stage:
     @property
     def sent(self) -> Command | None:
         """The command in Redis that asks for something to be done."""
-        return None if self.ping is not None else self.newest
+        newest = self.newest  # one look: a ping may come between two
+        return newest if newest is not None and newest.command != PING else None
 
     def obey(self, outcome: str, *values: Any) -> threading.Thread:
         """Play both daemons: acknowledge the command that comes, and write these values."""

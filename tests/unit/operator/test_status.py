@@ -244,6 +244,13 @@ def test_what_keeps_a_side_waiting_is_in_the_headline_and_the_data() -> None:
     assert verdict(found).code == 0
 
 
+def test_a_reason_that_is_a_sentence_ends_with_one_full_stop() -> None:
+    """What a side quotes of a server, or of our own advice, may end with one already."""
+    notices = (("b_away", "Redis refuses us; set redis.tls in the configuration."),)
+    found = asked(ready_a=replace(READY_A, acks=(("p", "pong"),), notices=notices))
+    assert ".." not in found.headline
+
+
 def test_what_each_round_has_for_a_moment_is_in_the_data_alone() -> None:
     """The headline has a word of its own for a fill that is not covered."""
     beat = replace(READY_A, acks=(("p", "pong"),), notices=(("not_covered", "x"),))
