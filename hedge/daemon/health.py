@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 
 LOG_NOT_WRITTEN = "log_not_written"
 STATE_NOT_WRITTEN = "state_not_written"
+LOG_NOT_ROTATED = "log_not_rotated"
 LOOP_LATE = "loop_late"
-_OVER = {LOG_NOT_WRITTEN: "log_written_again", STATE_NOT_WRITTEN: "state_written_again"}
+_OVER = {
+    LOG_NOT_WRITTEN: "log_written_again",
+    STATE_NOT_WRITTEN: "state_written_again",
+    LOG_NOT_ROTATED: "log_rotated_again",
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Health:
 
     log: Callable[[], str] = lambda: ""
     files: Callable[[], str] = lambda: ""
+    rotation: Callable[[], str] = lambda: ""
     lag_ms: Callable[[], int | None] = lambda: None
     measured: AbstractContextManager[object] = field(default_factory=nullcontext)
 
@@ -35,7 +41,11 @@ class HealthReport:
 
     def look(self) -> None:
         """Say what has changed since the last look."""
-        found = {LOG_NOT_WRITTEN: self._health.log(), STATE_NOT_WRITTEN: self._health.files()}
+        found = {
+            LOG_NOT_WRITTEN: self._health.log(),
+            STATE_NOT_WRITTEN: self._health.files(),
+            LOG_NOT_ROTATED: self._health.rotation(),
+        }
         problems = {word: why for word, why in found.items() if why}
         before, self._told = self._told, problems
         for word, why in problems.items():
@@ -64,4 +74,5 @@ class HealthReport:
 _WORDS = {
     LOG_NOT_WRITTEN: "its log cannot be written",
     STATE_NOT_WRITTEN: "its state directory cannot be written",
+    LOG_NOT_ROTATED: "its full log cannot be renamed and grows on",
 }

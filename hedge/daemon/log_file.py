@@ -1,6 +1,5 @@
 """A log file that is there again when it was moved or deleted, and rotated when it is full."""
 
-import contextlib
 import os
 import stat
 from pathlib import Path
@@ -23,6 +22,8 @@ class LogFile:
         self._max_bytes = max_bytes
         self._keep = keep
         self._descriptor: int | None = None
+        self.unrotated: OSError | None = None
+        """Why the full file could not be renamed, None once it was."""
 
     def encode(self, text: str) -> bytes:
         """Put a text into bytes."""
@@ -72,9 +73,14 @@ class LogFile:
     def _rotate(self) -> None:
         """Rename the full file and those before it; the oldest is dropped.
 
-        One that cannot be renamed goes on growing: better a long log than none.
+        One that cannot be renamed goes on growing, which is said: better a long log than none.
         """
         names = [self.path, *(Path(f"{self.path}.{n}") for n in range(1, self._keep + 1))]
+        self.unrotated = None
         for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
-            with contextlib.suppress(OSError):
+            try:
                 newer.replace(older)
+            except FileNotFoundError:
+                pass  # there were not so many yet
+            except OSError as error:
+                self.unrotated = error

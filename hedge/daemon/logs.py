@@ -214,7 +214,7 @@ class _Open:
 
     handler: _Queued
     file: LineWriter
-    path: Path
+    log: LogFile
     terminal: LineWriter | None
     """The writer of a terminal that has no stand-in; it ends with the log."""
 
@@ -236,15 +236,16 @@ def setup_logging(settings: LoggingConfig, name: str, secrets: Iterable[Secret] 
     hidden = [secret.reveal() for secret in secrets]
     formatter = _Formatter(text for text in hidden if len(text) >= _SHORTEST_SECRET)
     close_logging()
+    log = LogFile(path, max_bytes=settings.max_mb * 1024 * 1024, keep=settings.keep)
     file = open_log(
-        LogFile(path, max_bytes=settings.max_mb * 1024 * 1024, keep=settings.keep),
+        log,
         partial(_dropped_line, formatter),
         partial(_complain, path),
     )
     terminal = writer_for(sys.stderr) if settings.console else None
     handler = _Queued(formatter, [file] if terminal is None else [file, terminal])
     is_ours = not isinstance(sys.stderr, Unblocked)
-    _open.append(_Open(handler, file, path, terminal if is_ours else None))
+    _open.append(_Open(handler, file, log, terminal if is_ours else None))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(settings.level)
@@ -304,9 +305,18 @@ def log_problem() -> str:
     for one in _open:
         error, busy_s = one.file.error, one.file.busy_s
         if error is not None:
-            return f"{one.path}: {error.strerror or error}"
+            return f"{one.log.path}: {error.strerror or error}"
         if busy_s >= HANGS_S:
-            return f"{one.path}: it has taken nothing for {busy_s:.0f} s"
+            return f"{one.log.path}: it has taken nothing for {busy_s:.0f} s"
+    return ""
+
+
+def rotation_problem() -> str:
+    """Return why the full log cannot be renamed, so that it grows on; "" where it can."""
+    for one in _open:
+        error = one.log.unrotated
+        if error is not None:
+            return f"{one.log.path}: {error.strerror or error}"
     return ""
 
 

@@ -40,7 +40,7 @@ from hedge.daemon.host_os import (
     print_any_text,
 )
 from hedge.daemon.host_store import HostState
-from hedge.daemon.logs import Log, flush_logging, log_problem, setup_logging
+from hedge.daemon.logs import Log, flush_logging, log_problem, rotation_problem, setup_logging
 from hedge.daemon.loop_lag import LoopLag
 from hedge.daemon.order_requests import order_life_s
 from hedge.daemon.patience import Patience
@@ -562,7 +562,13 @@ def _parts(
         instance=host.instance,
         version=VERSION,
         peer=venue.peer,
-        health=Health(log_problem, lambda: host.problem, lambda: lag.worst_ms, lag),
+        health=Health(
+            log_problem,
+            lambda: host.problem,
+            rotation_problem,
+            lag_ms=lambda: lag.worst_ms,
+            measured=lag,
+        ),
     )
 
 

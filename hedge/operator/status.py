@@ -41,6 +41,7 @@ _TOLD = frozenset(
         "a_away",
         "subscription_lost",
         "log_not_written",
+        "log_not_rotated",
         "state_not_written",
         "loop_late",
     }

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ from hedge.daemon.logs import (
     flush_logging,
     line,
     log_problem,
+    rotation_problem,
     setup_logging,
     shown,
 )
@@ -226,6 +228,22 @@ def test_a_full_disk_is_said_once_and_loses_nothing(
     eventually_sync(lambda: not log_problem())
     assert lines_of(path) == [("WARNING", f"line number={number}") for number in range(3)]
     assert capsys.readouterr().err.count("cannot be written") == 1
+
+
+def test_a_full_log_that_cannot_be_renamed_grows_on_and_says_so(tmp_path: Path) -> None:
+    """Something stands where the renamed one is to go; once it is gone the log is rotated."""
+    (tmp_path / "m.log.1" / "in the way").mkdir(parents=True)
+    path = setup_logging(replace(quiet(tmp_path), max_mb=1, keep=1), "m")
+    path.write_bytes(b"x" * 1024 * 1024)
+    Log().info("one")
+    flush_logging()
+    assert f"{path}: " in rotation_problem()
+    assert b"one" in path.read_bytes()
+    shutil.rmtree(tmp_path / "m.log.1")
+    Log().info("two")
+    flush_logging()
+    assert rotation_problem() == ""
+    assert lines_of(path) == [("INFO", "two")]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")

@@ -90,11 +90,16 @@ async def test_nothing_is_left_of_it() -> None:
 
 def test_what_cannot_be_written_is_said_once_and_when_it_is_over() -> None:
     """The heartbeat shows it meanwhile, and a lag of the loop."""
-    why = {"log": "", "files": ""}
+    why = {"log": "", "files": "", "rotation": ""}
     lag: list[int | None] = [None]
     said: list[tuple[str, str]] = []
     report = HealthReport(
-        Health(lambda: why["log"], lambda: why["files"], lambda: lag[0]),
+        Health(
+            lambda: why["log"],
+            lambda: why["files"],
+            lambda: why["rotation"],
+            lag_ms=lambda: lag[0],
+        ),
         lambda event, detail: said.append((event, detail)),
     )
     report.look()
@@ -111,3 +116,6 @@ def test_what_cannot_be_written_is_said_once_and_when_it_is_over() -> None:
     why["log"], why["files"] = "", "state: no room"
     report.look()
     assert [event for event, _ in said[1:]] == ["state_not_written", "log_written_again"]
+    why["files"], why["rotation"] = "", "main_B.log: is a directory"
+    report.look()
+    assert [event for event, _ in said[3:]] == ["log_not_rotated", "state_written_again"]
