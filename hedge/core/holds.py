@@ -34,6 +34,10 @@ class Lasting:
         is_other = bool(self.word) and word != self.word
         return now_ms >= self.due_ms or (is_other and now_ms >= self.said_ms + CHANGED_MS)
 
+    def is_shown(self, now_ms: int) -> bool:
+        """Whether it has lasted long enough to be shown, said or not."""
+        return bool(self.word) or now_ms >= self.due_ms
+
     def said(self, word: str, now_ms: int) -> "Lasting":
         """Return it as said now; the distance to the next time is what it has lasted so far."""
         distance_ms = min(max(AGAIN_MS, now_ms - self.since_ms), LONGEST_MS)

@@ -11,6 +11,12 @@ from hedge.core.transitions import Facts
 AWAY_MS = 10_000
 """An A that is away for this long, while anything is open, is said."""
 
+NOTICED_MS = AWAY_MS - FRESH_MS
+"""A silence is said no sooner than this after B has noticed it.
+
+A B that stood still itself wakes with a view of long ago; its first reading puts that right.
+"""
+
 SHOWN_MS = 25_000
 """An answer of the exchange shows a position for this long."""
 
@@ -30,7 +36,7 @@ def mind_a(state: HedgerState, facts: Facts) -> Step:
         return replace(state, a_away=None), said
     if away is None:
         since_ms = maker.silent_ms if maker.beat is not None else now_ms
-        away = Lasting(since_ms, since_ms + AWAY_MS)
+        away = Lasting(since_ms, max(since_ms + AWAY_MS, now_ms + NOTICED_MS))
         state = replace(state, a_away=away)
     what = what_is_open(state)
     if not what or not away.is_due("a_away", now_ms):
@@ -54,7 +60,7 @@ def what_is_open(state: HedgerState) -> str:
 def away_text(state: HedgerState, now_ms: int) -> str:
     """Return the same for the heartbeat while it lasts; "" where A is not away for so long."""
     away = state.a_away
-    if away is None or now_ms < away.since_ms + AWAY_MS:
+    if away is None or not away.is_shown(now_ms):
         return ""
     what = what_is_open(state)
     return f"A has not been heard for {away.seconds(now_ms)} s; {what}" if what else ""
@@ -89,8 +95,11 @@ def mind_view(state: HedgerState, facts: Facts) -> Step:
     if not text:
         if unseen is None:
             return state, ()
-        return replace(state, unseen=None), (Note("a_seen", "what A holds is shown again"),)
-    unseen = Lasting(now_ms, now_ms) if unseen is None else unseen
+        said = (Note("a_seen", "what A holds is shown again"),) if unseen.word else ()
+        return replace(state, unseen=None), said
+    if unseen is None:
+        unseen = Lasting(now_ms, now_ms + NOTICED_MS)
+        state = replace(state, unseen=unseen)
     if not unseen.is_due("a_unseen", now_ms):
         return state, ()
     return replace(state, unseen=unseen.said("a_unseen", now_ms)), (

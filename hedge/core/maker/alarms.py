@@ -78,7 +78,7 @@ def what_is_open(state: MakerState) -> str:
 def away_text(state: MakerState, now_ms: int) -> str:
     """Return the same for the heartbeat while it lasts; "" where B is not away for so long."""
     away = state.b_away
-    if away is None or now_ms < away.since_ms + AWAY_MS:
+    if away is None or not away.is_shown(now_ms):
         return ""
     what = what_is_open(state)
     return f"B has not been heard for {away.seconds(now_ms)} s; {what}" if what else ""
