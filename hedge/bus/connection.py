@@ -60,16 +60,26 @@ class _Losable:
         await super().disconnect(**options)  # type: ignore[misc]
 
 
+class _Trusting:
+    """A connection with TLS: what it trusts is read from the disk, which may hang, by a thread."""
+
+    async def _connect(self) -> None:
+        await asyncio.to_thread(self.ssl_context.get)  # type: ignore[attr-defined]
+        await super()._connect()  # type: ignore[misc]
+
+
 class _Plain(_Losable, redis.asyncio.Connection): ...
 
 
-class _Encrypted(_Losable, redis.asyncio.SSLConnection): ...
+class _Encrypted(_Losable, _Trusting, redis.asyncio.SSLConnection): ...
 
 
 class _Managed(_Losable, redis.asyncio.sentinel.SentinelManagedConnection): ...
 
 
-class _ManagedEncrypted(_Losable, redis.asyncio.sentinel.SentinelManagedSSLConnection): ...
+class _ManagedEncrypted(
+    _Losable, _Trusting, redis.asyncio.sentinel.SentinelManagedSSLConnection
+): ...
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.waiting import eventually
 from tests.world.proxy import TcpProxy
 from tests.world.redis import FAST, client_of, private_redis, settings_of
 from tests.world.sentinels import MASTER, Authority, EitherPort, Sentinel
+from tests.world.trust import trusting_threads
 
 pytestmark = pytest.mark.integration
 
@@ -78,6 +80,20 @@ async def test_everything_works_over_tls(
             await eventually(lambda: ear.is_up)
             assert (await sender.publish_fill(position(1), a_filled(1))).held
             await eventually(lambda: ear.heard)
+
+
+async def test_what_is_trusted_is_read_beside_the_loop(
+    make: Make, server: EmbeddedRedis, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs holds up the connection that needs the certificates, and no hedge."""
+    threads = trusting_threads(monkeypatch)
+    async with (
+        fronted(server, authority) as port,
+        listening(make(settings=tls_to(port, authority)), CHANNEL) as ear,
+    ):
+        await eventually(lambda: ear.is_up)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_certificate_of_another_authority(

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,7 @@ from tests.integration.venue.scripted import ScriptedExchange, scripted
 from tests.unit.venue.payloads import payload
 from tests.waiting import Turns, eventually
 from tests.world.paper import new_key
+from tests.world.trust import trusting_threads
 
 pytestmark = pytest.mark.integration
 
@@ -123,6 +125,19 @@ async def test_an_address_that_cannot_be_used_is_a_reason_and_no_bug(
         settings = replace(exchange.settings, ws_url="ws://127.0.0.1:99999/stream")
         async with running(settings, _credentials()):
             await eventually(lambda: any("link lost" in line for line in caplog.messages))
+
+
+async def test_what_is_trusted_is_read_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that hangs holds up the connection that needs the certificates, and no hedge."""
+    threads = trusting_threads(monkeypatch)
+    async with scripted() as exchange:
+        settings = replace(exchange.settings, ws_url=f"wss://127.0.0.1:{exchange.port}/stream")
+        async with running(settings, _credentials()):
+            await eventually(lambda: any("link lost" in line for line in caplog.messages))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_bug_in_who_hears_is_no_lost_link() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import random
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -237,11 +238,19 @@ class Link:
     async def _open(self) -> ClientConnection:
         """Connect. Raises LinkLostError for an address or a proxy that cannot be used."""
         try:
-            return await self._connect()
+            async with asyncio.timeout(self._times.open_s):
+                context = await self._trusted()
+            return await self._connect(context)
         except (ValueError, ImportError) as error:
             raise LinkLostError(f"{type(error).__name__}: {error}") from error
 
-    def _connect(self) -> connect:
+    async def _trusted(self) -> ssl.SSLContext | None:
+        """Return what an encrypted connection trusts; reading that from the disk may hang."""
+        if urlsplit(self._url).scheme != "wss":
+            return None
+        return await asyncio.to_thread(ssl.create_default_context)
+
+    def _connect(self, context: ssl.SSLContext | None) -> connect:
         on_loopback = urlsplit(self._url).hostname in LOOPBACK
         return connect(
             self._url,
@@ -252,6 +261,7 @@ class Link:
             ping_interval=None,
             logger=self._wire_log,
             proxy=None if on_loopback else True,
+            ssl=context,
         )
 
     async def _read(self, socket: ClientConnection, frames: Sequence[str]) -> None:
