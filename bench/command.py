@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import burst, crowd, daemons, floor, latency, naive, report
+from bench import burst, crowd, daemons, floor, latency, naive, report, requests
 from bench.options import PARTS, Options, parse
 from bench.world import World, open_world
 from hedge.daemon.host_os import loop_factory
@@ -37,13 +37,22 @@ class Bench:
             await work()
 
     @asynccontextmanager
-    async def _world(self, name: str, *, market: bool = False) -> AsyncIterator[World]:
+    async def _world(
+        self,
+        name: str,
+        *,
+        market: bool = False,
+        tier: str = "instant",
+        extra: tuple[str, ...] = (),
+    ) -> AsyncIterator[World]:
         async with open_world(
             self._options.run_dir / name,
             redis_port=self._options.redis_port,
             paper_port=self._options.paper_port,
             market=market,
             level=self._options.level,
+            tier=tier,
+            extra=extra,
         ) as world:
             yield world
 
@@ -77,6 +86,18 @@ class Bench:
     async def _naive(self) -> None:
         async with self._world("naive") as world:
             self.results.naive = await naive.measure(world, self._options.fills)
+
+    async def _requests(self) -> None:
+        for tier in self._options.tiers:
+            for is_storm in (False, True):
+                steps = ("--steps-per-s", str(requests.STORM_STEPS)) if is_storm else ()
+                async with self._world(
+                    "requests", market=is_storm, tier=tier, extra=steps
+                ) as world:
+                    self.results.asked += await requests.measure(
+                        world, tier, self._options.requests_s, in_storm=is_storm
+                    )
+            self._say(f"requests: {tier} done")
 
 
 def main(arguments: list[str] | None = None) -> int:

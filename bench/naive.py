@@ -55,7 +55,7 @@ def _spawn(world: World, pair: PairRun, side: str) -> Path:
     """Start one side; return the file with what it prints."""
     command = [sys.executable, "-m", "bench.naive", side, world.admin.base_url, world.ws_url]
     command += [str(world.redis_port), pair.accounts[side].private_key]
-    output = pair.config.parent / f"naive-{side}.out"
+    output = pair.configs[side].parent / f"naive-{side}.out"
     pair.daemons[side] = Child(f"the plain {side.upper()}", command, output=output)
     return output
 

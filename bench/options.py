@@ -1,10 +1,12 @@
 """The command line of the bench."""
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from bench.requests import TIERS
 from hedge.errors import ConfigError
 
 PARTS = {
@@ -15,6 +17,7 @@ PARTS = {
     "crowd": "(e) 1, 10 and 50 pairs on one Redis and one exchange",
     "daemons": "(f) start to ready, memory, idle CPU",
     "naive": "(g) the plain way for comparison",
+    "requests": "(h) what each side asks of the exchange in a minute, on three tiers",
 }
 _MAX_PORT = 65_535
 
@@ -29,6 +32,8 @@ class Options:
     crowds: tuple[int, ...]
     idle_s: float
     crowd_s: float
+    requests_s: float
+    tiers: tuple[str, ...]
     redis_port: int
     paper_port: int
     json_file: Path | None
@@ -59,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--crowds", default="1,10,50", metavar="N,N", help="numbers of pairs (1,10,50)")
     add("--idle-s", type=float, default=10.0, metavar="S", help="watch idle daemons for S (10)")
     add("--crowd-s", type=float, default=15.0, metavar="S", help="measure a crowd for S (15)")
+    add("--requests-s", type=float, default=60.0, metavar="S", help="count requests for S (60)")
+    add("--tiers", default=",".join(TIERS), metavar="T,T", help="count them on these (all)")
     add("--redis-port", type=int, default=0, help="port of the private Redis (any free one)")
     add("--paper-port", type=int, default=0, help="port of the exchange (any free one)")
     add("--json", type=Path, metavar="FILE", dest="json_file", help="write the figures here too")
@@ -70,14 +77,11 @@ def _parser() -> argparse.ArgumentParser:
 def parse(arguments: list[str] | None = None) -> Options:
     """Return the validated options. Raises ConfigError."""
     values = _parser().parse_args(arguments)
-    parts = tuple(dict.fromkeys(part.strip() for part in values.parts.split(",")))
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown:
-        raise ConfigError(f"--parts {unknown[0]}: known are {', '.join(PARTS)}")
+    parts = _chosen("--parts", values.parts, PARTS)
     for name in ("fills", "burst"):
         if getattr(values, name) < 1:
             raise ConfigError(f"--{name} must be at least 1")
-    for name in ("idle_s", "crowd_s"):
+    for name in ("idle_s", "crowd_s", "requests_s"):
         if not getattr(values, name) > 0:
             raise ConfigError(f"--{name.replace('_', '-')} must be more than 0")
     for name in ("redis_port", "paper_port"):
@@ -90,12 +94,22 @@ def parse(arguments: list[str] | None = None) -> Options:
         crowds=_crowds(values.crowds),
         idle_s=values.idle_s,
         crowd_s=values.crowd_s,
+        requests_s=values.requests_s,
+        tiers=_chosen("--tiers", values.tiers, TIERS),
         redis_port=values.redis_port,
         paper_port=values.paper_port,
         json_file=values.json_file,
         run_dir=values.run_dir.resolve(),
         level=values.level,
     )
+
+
+def _chosen(option: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    unknown = [part for part in found if part not in known]
+    if unknown:
+        raise ConfigError(f"{option} {unknown[0]}: known are {', '.join(known)}")
+    return found
 
 
 def _crowds(text: str) -> tuple[int, ...]:

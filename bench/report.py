@@ -17,6 +17,7 @@ from bench.daemons import Cost
 from bench.floor import Floor
 from bench.latency import Lags
 from bench.plot import cumulative
+from bench.requests import Asked
 from bench.stats import Json, Spread
 
 PLOT = "latency.svg"
@@ -33,12 +34,13 @@ class Results:
     burst: Burst | None = None
     crowds: list[Crowd] = field(default_factory=list)
     costs: tuple[Cost, ...] = ()
+    asked: list[Asked] = field(default_factory=list)
 
     @property
     def has_figures(self) -> bool:
         """Whether anything was measured."""
         measured = (self.floor, self.latency, self.market, self.naive, self.burst, self.costs)
-        return bool(self.crowds) or any(measured)
+        return bool(self.crowds or self.asked) or any(measured)
 
     @property
     def runs(self) -> list[tuple[str, Lags]]:
@@ -62,6 +64,8 @@ class Results:
             values["crowd"] = [crowd.json for crowd in self.crowds]
         if self.costs:
             values["daemons"] = {cost.side: cost.json for cost in self.costs}
+        if self.asked:
+            values["requests"] = [asked.json for asked in self.asked]
         if self.floor is not None and self.latency is not None:
             values["latency_to_floor"] = self._ratios(self.latency)
         return values
@@ -120,12 +124,15 @@ def show(results: Results, console: Console) -> None:
     console.print(
         f"{told}, {about['cores']} cores, Python {about['python']}, load {about['load_1min']}"
     )
-    console.print(_latencies(results))
+    if results.floor or results.runs or results.crowds:
+        console.print(_latencies(results))
     for name, lags in results.runs:
         if lags.stages:
             console.print(_stages(name, lags.stages))
     if results.burst or results.crowds or results.costs:
         console.print(_rest(results))
+    if results.asked:
+        console.print(_requests(results.asked))
 
 
 def _latencies(results: Results) -> Table:
@@ -183,5 +190,19 @@ def _rest(results: Results) -> Table:
             f"(f) daemon {cost.side.upper()}",
             f"ready after {cost.ready_ms:.0f} ms (fence {cost.fence_ms:.0f} ms), "
             f"{cost.rss_mb:.0f} MB, idle {cost.idle_percent:.1f} % of a core",
+        )
+    return table
+
+
+def _requests(asked: list[Asked]) -> Table:
+    columns = ("reads", "weight", "limit", "transactions", "connects", "refused")
+    table = Table("(h) tier", "when", "side", *columns, title="a minute")
+    for one in asked:
+        table.add_row(
+            one.tier,
+            one.when,
+            one.side.upper(),
+            *(f"{value:.0f}" for value in (one.reads, one.weight, one.limit)),
+            *(f"{value:.0f}" for value in (one.transactions, one.connects, one.refused)),
         )
     return table

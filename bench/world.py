@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ class PairRun:
 
     name: str
     accounts: dict[str, PaperAccount]
-    config: Path
+    configs: dict[str, Path]
     daemons: dict[str, Child] = field(default_factory=dict)
     started_ns: dict[str, int] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class PairRun:
 
     def log(self, side: str) -> Path:
         """Return the log file of a side."""
-        return self.config.parent / "logs" / f"main_{side.upper()}.log"
+        return self.configs[side].parent / "logs" / f"main_{side.upper()}.log"
 
 
 class World:
@@ -105,14 +105,30 @@ class World:
         return self._exchange.admin
 
     @property
+    def base_url(self) -> str:
+        """The address of the exchange's calls."""
+        return self._exchange.base_url
+
+    @property
     def ws_url(self) -> str:
         """The address of the exchange's streams."""
         return self._exchange.ws_url
 
     # --- pairs
 
-    async def add_pair(self, name: str = "", strategy: Json | None = None) -> PairRun:
-        """Make a pair with keys and configuration; the nameless one has the usual accounts."""
+    async def add_pair(
+        self,
+        name: str = "",
+        strategy: Json | None = None,
+        *,
+        lighter: Json | None = None,
+        doors: Mapping[str, str] | None = None,
+    ) -> PairRun:
+        """Make a pair with keys and configuration; the nameless one has the usual accounts.
+
+        `lighter` is added to the section of that name; by itself the pair asks as often as it
+        likes. A side of `doors` goes to the exchange by that host and port.
+        """
         number = len(self.pairs)
         indexes = (ACCOUNT_A, ACCOUNT_B)
         if name:
@@ -123,8 +139,15 @@ class World:
         }
         directory = self.directory / (name or "pair")
         directory.mkdir(parents=True)
-        pair = PairRun(name, accounts, directory / "config.yaml")
-        write_config(pair.config, self._config(pair, strategy or {}))
+        pair = PairRun(name, accounts, dict.fromkeys("ab", directory / "config.yaml"))
+        values = self._config(pair, strategy or {})
+        values["lighter"] |= lighter or {}
+        for side, door in (doors or {}).items():
+            pair.configs[side] = directory / f"config-{side}.yaml"
+            values["lighter"] |= {"base_url": f"http://{door}", "ws_url": f"ws://{door}/stream"}
+            write_config(pair.configs[side], values)
+        if not doors:
+            write_config(pair.configs["a"], values)
         self.pairs.append(pair)
         return pair
 
@@ -135,7 +158,7 @@ class World:
             redis={"host": LOOPBACK, "port": self.redis_port},
             base_url=self._exchange.base_url,
             ws_url=self._exchange.ws_url,
-            folder=pair.config.parent,
+            folder=pair.configs["a"].parent,
         )
         if pair.name:
             values["pair"] = pair.name
@@ -147,8 +170,8 @@ class World:
     def spawn(self, pair: PairRun, side: str) -> None:
         """Start one daemon of a pair."""
         pair.started_ns[side] = time.monotonic_ns()
-        output = pair.config.parent / f"{side}.out"
-        pair.daemons[side] = spawn_daemon(side, pair.config, output)
+        config = pair.configs[side]
+        pair.daemons[side] = spawn_daemon(side, config, config.parent / f"{side}.out")
 
     async def start(self, pair: PairRun) -> None:
         """Start B, then A, and return once an order of A rests."""
@@ -243,6 +266,7 @@ async def open_world(
     paper_port: int = 0,
     market: bool = False,
     level: str = "INFO",
+    tier: str = "instant",
     extra: tuple[str, ...] = (),
 ) -> AsyncIterator[World]:
     """Start Redis and the exchange in an empty `directory`; end everything at the end.
@@ -263,6 +287,7 @@ async def open_world(
         exchange = PaperExchange(
             directory / "paper.out",
             port=paper_port,
+            tier=tier,
             market=market,
             extra=(*(("--steps-per-s", str(LIVELY_STEPS)) if market else ()), *extra),
         )

@@ -52,6 +52,30 @@ def test_a_tiny_bench_measures_what_it_is_asked_for(tmp_path: Path) -> None:
     assert len(picture.findall(".//{*}polyline")) == 2
 
 
+@pytest.mark.timeout(120)
+def test_a_bench_counts_what_each_side_asks(tmp_path: Path) -> None:
+    """Each side through a door of its own: nothing while calm, reads and sockets while cut."""
+    file = tmp_path / "bench.json"
+    done = run(
+        "--parts=requests",
+        "--tiers=premium",
+        "--requests-s=2",
+        f"--json={file}",
+        f"--run-dir={tmp_path / 'run'}",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(file.read_text(encoding="utf-8"))["requests"]
+    found = {(row["when"], row["side"]): row for row in rows}
+    assert len(found) == 6
+    assert {row["limit_per_minute"] for row in rows} == {24_000}
+    for side in "ab":
+        assert found["calm", side]["connects_per_minute"] == 0
+        cut = found["sockets cut", side]
+        assert cut["connects_per_minute"] > 0
+        assert cut["reads_per_minute"] > 0
+    assert found["market storm", "a"]["transactions_per_minute"] > 0
+
+
 def test_a_busy_port_is_said_in_a_sentence(tmp_path: Path) -> None:
     """No traceback: the port, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -78,6 +102,7 @@ def test_an_imitation_of_redis_measures_nothing(tmp_path: Path) -> None:
         ("--parts=speed", "--parts speed: known are"),
         ("--fills=0", "--fills must be at least 1"),
         ("--crowds=x", "--crowds x"),
+        ("--tiers=gold", "--tiers gold: known are"),
         ("--paper-port=70000", "--paper-port is not a port"),
     ],
 )
