@@ -57,7 +57,7 @@ from hedge.daemon.halt import Release
 from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import seen_twice
-from hedge.daemon.refusals import BY_HAND, NOT_FRESH
+from hedge.daemon.refusals import BY_HAND
 from hedge.daemon.send_outcome import not_sent, outcome_of
 from hedge.errors import ExchangeUnreachableError
 from hedge.exchange.fence import Fenced
@@ -478,8 +478,8 @@ class AccountAManager(Shell):
             return
         if message.envelope is None:
             self.refusals.add(BY_HAND, name, "it was published by hand, and moves nothing of A")
-        elif not self.origin.is_fresh(name, message):
-            self.refusals.add(NOT_FRESH, name, "it answers none of our newest heartbeats")
+        elif (why := self.origin.why_stale(name, message)) is not None:
+            self.refusals.add(why.value, name, why.text)
 
     def _publish_fill(self, effect: PublishFill) -> None:
         """Publish a fill with A's position after it; one that comes late, with the newest.

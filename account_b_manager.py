@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
+from hedge.core.freshness import Stale
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import LeaderSeen, MakerBeat, MakerSeen, MakerStated
 from hedge.core.hedger.state import (
@@ -56,7 +57,6 @@ from hedge.daemon.market_facts import mark_ticks_of
 from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import Watcher, WatchHandlers
-from hedge.daemon.refusals import NOT_FRESH
 from hedge.daemon.send_outcome import outcome_of
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
@@ -72,7 +72,7 @@ from hedge.wire.codec import RefusalCause
 from hedge.wire.control import FLATTEN, Command, Halt
 from hedge.wire.halt_reasons import stops_b
 from hedge.wire.messages import AFilled
-from hedge.wire.state import PositionState, Ready
+from hedge.wire.state import Ready
 
 _TOLD_MS = 3000
 """So long A has to read that its last trade is covered."""
@@ -112,12 +112,11 @@ class AccountBManager(Shell):
         self._was_answering = True
         self._asked_ms: int | None = None
         self._flat_ms: int | None = None
-        self._stale: PositionState | None = None
         parts.messenger.subscribe(parts.names.account_a_filled, self.on_a_account_filled)
 
     def _ear_handlers(self) -> EarHandlers:
         return EarHandlers(
-            is_fresh=self._is_fresh,
+            why_stale=self._why_stale,
             target=self._on_target,
             stale=self.look_now,
             hand=self._on_hand,
@@ -245,8 +244,8 @@ class AccountBManager(Shell):
         if fill is not None:
             self.spawn("by-hand", self._ear.take_by_hand(text, fill))
 
-    def _is_fresh(self, fill: AFilled) -> bool:
-        return self.origin.is_fresh(self.parts.names.account_a_filled, fill)
+    def _why_stale(self, fill: AFilled) -> Stale | None:
+        return self.origin.why_stale(self.parts.names.account_a_filled, fill)
 
     def _on_target(self, fill: AFilled, target: ATarget) -> None:
         known, named = self.state.a, self._named(target.instance)
@@ -304,10 +303,6 @@ class AccountBManager(Shell):
         seen = snapshot.position_a
         if seen is not None and self.origin.is_fresh(names.position_a, seen):
             self.post(TargetSeen(target_of_key(seen), self._named(seen.instance)))
-        elif seen is not None and seen != self._stale:
-            self._stale = seen  # counted once, however often it is read
-            detail = f"seq {seen.seq} of {seen.instance} answers none of our newest heartbeats"
-            self.refusals.add(NOT_FRESH, names.position_a, detail)
 
     def on_redis(self, _why: str) -> None:
         """Hedge on by what is known; what Redis did not take goes out once it does."""

@@ -6,6 +6,7 @@ beat of the other side that it has read. A value is fresh while it echoes a beat
 sent within the last `FRESH_MS`: then it was written after that beat, by a process that hears us.
 """
 
+import enum
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,29 @@ MISHEARD_MS = 5000
 
 _KEPT_BEATS = 64
 _KEPT_EPOCHS = 256
+
+
+class Stale(enum.Enum):
+    """Why a value is not fresh; the value is the word by which it is counted."""
+
+    EPOCH = "other_epoch"
+    """Its writer's epoch is not the one of the other side that counts."""
+    COUNTER = "counter_back"
+    """A later value of this epoch was read under its name before."""
+    AGE = "not_fresh"
+    """It echoes no heartbeat that we sent within the last `FRESH_MS`."""
+
+    @property
+    def text(self) -> str:
+        """Say it in a few words."""
+        return _STALE[self]
+
+
+_STALE = {
+    Stale.EPOCH: "its epoch is not the one of the other side that counts",
+    Stale.COUNTER: "a later one of its epoch was read before",
+    Stale.AGE: "it answers none of our newest heartbeats",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +79,19 @@ class Freshness:
     """What one process has sent and heard; `side` "a" or "b" is its own. Times are ms.
 
     A new epoch of the other side counts only by a beat that echoes one that we sent after we last
-    took a beat of the epoch before; one that was replaced never counts again. A number never goes
-    back. What a value forbids needs no freshness; what it allows is asked at every use.
+    took a beat of the epoch before; one that was replaced never counts again. Once it was read no
+    heartbeat of the epoch before counts that may be older. A number never goes back. What a value
+    forbids needs no freshness; what it allows is asked at every use.
     """
 
-    def __init__(self, side: str, epoch: str) -> None:
-        """Begin an epoch of 16 hexadecimal digits; nothing is sent, nothing heard."""
+    def __init__(self, side: str, epoch: str, beat_name: str = "") -> None:
+        """Begin an epoch of 16 hexadecimal digits; nothing is sent, nothing heard.
+
+        `beat_name` is the name under which the other side's heartbeats stand.
+        """
         self.side = side
         self.other = "b" if side == "a" else "a"
+        self.beat_name = beat_name
         self.epoch = epoch
         self.number = 0
         self.heard: str | None = None
@@ -70,6 +99,9 @@ class Freshness:
         self._read: dict[str, BeatId] = {}
         self._replaced: dict[str, None] = {}
         self._accepted_ms: int | None = None
+        self._accepted = 0
+        self._doubted = 0
+        """Our beat at which another epoch of the other side was read that does not count yet."""
         self._highest: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._misheard_ms: int | None = None
@@ -79,6 +111,7 @@ class Freshness:
     def renew(self, epoch: str) -> None:
         """Begin another epoch: what was heard in the former one is fresh no more."""
         self.epoch, self.number, self._misheard_ms = epoch, 0, None
+        self._doubted = 0
         self._sent_ms.clear()
         self._numbers.clear()
 
@@ -116,9 +149,10 @@ class Freshness:
             return False
         echoed_ms = self._echoed_ms(origin)
         if beat.epoch == self.heard:
-            if echoed_ms is not None:
-                self._accepted_ms = now_ms
+            if echoed_ms is not None and beat.number > self._accepted:
+                self._accepted_ms, self._accepted = now_ms, beat.number
             return False
+        self._doubted = self.number
         if echoed_ms is None or now_ms > echoed_ms + FRESH_MS:
             return False
         if self._accepted_ms is not None and echoed_ms < self._accepted_ms:
@@ -127,7 +161,8 @@ class Freshness:
             self._replaced[self.heard] = None
             for old in list(self._replaced)[:-_KEPT_EPOCHS]:
                 del self._replaced[old]
-        self.heard, self._accepted_ms = beat.epoch, now_ms
+        self.heard, self._accepted_ms, self._accepted = beat.epoch, now_ms, beat.number
+        self._doubted = 0
         self._highest.clear()
         return True
 
@@ -142,14 +177,32 @@ class Freshness:
 
     def fresh_until(self, name: str, origin: Origin | None, now_ms: int) -> int | None:
         """Return until when (ms) a value under a name is fresh; None: it is not, or never was."""
-        if origin is None or origin.epoch != self.heard:
+        if origin is None or self.stale(name, origin, now_ms) is not None:
             return None
-        if origin.n < self._highest.get(name, 0):
-            return None
-        until = self._fresh_until(origin, now_ms)
-        if until is not None:
-            self._highest[name] = origin.n
-        return until
+        self._highest[name] = origin.n
+        return self._fresh_until(origin, now_ms)
+
+    def stale(self, name: str, origin: Origin, now_ms: int) -> Stale | None:
+        """Return why a value under a name is not fresh, None where it is."""
+        if not self._counts(origin) or (name == self.beat_name and self._is_doubted(origin)):
+            return Stale.EPOCH
+        if self._is_back(name, origin):
+            return Stale.COUNTER
+        return Stale.AGE if self._fresh_until(origin, now_ms) is None else None
+
+    def _counts(self, origin: Origin) -> bool:
+        return origin.epoch == self.heard
+
+    def _is_doubted(self, origin: Origin) -> bool:
+        """Whether a heartbeat was perhaps written before that of an epoch that does not count yet.
+
+        What that forbids binds at once: no older one may release it.
+        """
+        beat = origin.echo(self.side)
+        return beat is not None and beat.number <= self._doubted
+
+    def _is_back(self, name: str, origin: Origin) -> bool:
+        return origin.n < self._highest.get(name, 0)
 
     def answers(self, origin: Origin | None, number: int) -> bool:
         """Whether a value was written after our beat of this number, or a later one, was read."""

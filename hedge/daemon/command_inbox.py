@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from hedge.core.freshness import Stale
 from hedge.daemon.context import Parts
 from hedge.daemon.origin import OriginKeeper
+from hedge.daemon.refusals import Refusals
 from hedge.wire.control import PING, Command
 
 LIFE_MS = 5000
@@ -22,16 +24,24 @@ class CommandInbox:
     """
 
     def __init__(
-        self, parts: Parts, side: str, origin: OriginKeeper, obey: Callable[[Command], str]
+        self,
+        parts: Parts,
+        side: str,
+        origin: OriginKeeper,
+        obey: Callable[[Command], str],
+        refusals: Refusals,
     ) -> None:
         """Know of none yet; `obey` performs one and returns its outcome, in words.
 
-        Where it returns "" the outcome comes later, by `answer`.
+        Where it returns "" the outcome comes later, by `answer`. `refusals` counts each command
+        that answers no heartbeat of ours.
         """
         self._parts = parts
         self._side = side
         self._origin = origin
         self._obey = obey
+        self._refusals = refusals
+        self._counted = ""
         self._done = dict(parts.anew.done) if parts.anew is not None else {}
         self._begun: set[str] = set()
 
@@ -69,10 +79,21 @@ class CommandInbox:
         if command.command == PING:
             return PONG
         beat = command.beat_for(self._side)
-        if beat is None or beat.epoch != self._origin.epoch:
+        if beat is None:
+            return ""
+        if beat.epoch != self._origin.epoch:
+            self._count(command, Stale.EPOCH, "it answers a heartbeat of another epoch")
             return ""
         if not self._origin.was_sent_within(beat, LIFE_MS):
+            self._count(command, Stale.AGE, VOID)
             return VOID
         self._parts.log.warning("command", command=command.command, id=command.id)
         self._begun.add(command.id)
         return self._obey(command)
+
+    def _count(self, command: Command, why: Stale, detail: str) -> None:
+        """Count a command that is not obeyed, once however often it is read."""
+        if command.id != self._counted:
+            self._counted = command.id
+            where = self._parts.names.command
+            self._refusals.add(why.value, where, f"{command.command} {command.id}: {detail}")

@@ -51,6 +51,7 @@ from hedge.exchange.port import (
     VenueEvent,
 )
 from hedge.wire.control import RESUME, Command, Halt
+from hedge.wire.record import Record
 from hedge.wire.state import Ready
 
 _ACK_SHOWN_S = 2.0
@@ -110,7 +111,7 @@ class Shell(ABC):
             partial(self.look_now, speak=True),
         )
         self.halts.on_unsaid = self._say_unsaid
-        self.commands = CommandInbox(parts, self.side, self.origin, self._obey)
+        self.commands = CommandInbox(parts, self.side, self.origin, self._obey, self.refusals)
         self.origin.complete = self._complete
         self.streams_up = False
         self.has_left = False
@@ -605,6 +606,7 @@ class Shell(ABC):
             self._speak = True  # the other side can act on what echoes its new epoch only
         self._mind_master(snapshot)
         self._mind_refused(snapshot)
+        self._mind_stale(snapshot)
         self.halts.hear(snapshot)
         command = snapshot.command
         if command is not None and command.command == RESUME:
@@ -623,6 +625,19 @@ class Shell(ABC):
             if problem not in counted:
                 self.log.warning("state_refused", detail=problem)
         self.refusals.settle()
+
+    def _mind_stale(self, snapshot: StateSnapshot) -> None:
+        """Count what the other side has stored and is not fresh, once however often it is read."""
+        names = self.parts.names
+        told: tuple[tuple[str, Record | None], ...] = (
+            (names.ready_a, snapshot.ready_a),
+            (names.position_a, snapshot.position_a),
+        )
+        if self.side == "a":
+            told = ((names.ready_b, snapshot.ready_b), (names.ledger, snapshot.ledger))
+        for name, record in told:
+            if record is not None:
+                self.refusals.stored(name, record.envelope, self.origin.stale(name, record))
 
     def _take_command(self, command: Command) -> None:
         """Obey a command that is for us, and show at once what became of it."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from hedge.bus.port import StateSnapshot
-from hedge.core.freshness import BeatId, Freshness
+from hedge.core.freshness import BeatId, Freshness, Stale
 from hedge.daemon.context import Parts
 from hedge.wire.envelope import Envelope
 from hedge.wire.record import Record
@@ -24,7 +24,8 @@ class OriginKeeper:
         """Begin the first epoch; nothing is sent yet."""
         self._parts = parts
         self._names = parts.names
-        self._state = Freshness(side, parts.new_epoch())
+        other = "b" if side == "a" else "a"
+        self._state = Freshness(side, parts.new_epoch(), parts.names.ready(other))
         self._wall_ahead_ms = self._wall_ahead()
         self._leaving_from: int | None = None
         self._left_from: int | None = None
@@ -85,6 +86,16 @@ class OriginKeeper:
         if record is None:
             return None
         return self._state.fresh_until(name, record.envelope, self._parts.clock.now_ms())
+
+    def why_stale(self, name: str, record: Record) -> Stale | None:
+        """Return why a value is not acted on; None: it is fresh, and no earlier one counts now."""
+        return None if self.is_fresh(name, record) else self.stale(name, record)
+
+    def stale(self, name: str, record: Record) -> Stale | None:
+        """Return why a value is not fresh, None where it is."""
+        if record.envelope is None:
+            return Stale.AGE
+        return self._state.stale(name, record.envelope, self._parts.clock.now_ms())
 
     def is_fresh(self, name: str, record: Record | None) -> bool:
         """Whether a value was written after one of our newest beats, by the epoch that counts."""

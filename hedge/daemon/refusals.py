@@ -7,16 +7,16 @@ it may fill the log, and none may go unseen.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hedge.core.freshness import Stale
 from hedge.daemon.context import Parts
 from hedge.wire.codec import MessageRefusedError
+from hedge.wire.envelope import Envelope
 
 SAY_EVERY_MS = 60_000
-NOT_FRESH = "not_fresh"
-"""It answers none of our heartbeats of the last seconds."""
 BY_HAND = "by_hand"
 """Published by hand where that is not taken."""
 
-_ROUTINE = frozenset({NOT_FRESH, "other_account", "other_market"})
+_ROUTINE = frozenset({*(one.value for one in Stale), "other_account", "other_market"})
 """Another pair's business, or yesterday's: counted and logged, but no warning and no event."""
 
 
@@ -39,6 +39,7 @@ class Refusals:
         self._parts = parts
         self._say = say
         self._causes: dict[str, _Cause] = {}
+        self._stored: dict[str, tuple[Stale | None, Envelope | None]] = {}
 
     @property
     def counts(self) -> tuple[tuple[str, int], ...]:
@@ -55,6 +56,12 @@ class Refusals:
     def take(self, error: MessageRefusedError, where: str) -> None:
         """Count a message or a value that could not be read."""
         self.add(error.cause.value, where, str(error))
+
+    def stored(self, key: str, origin: Envelope | None, why: Stale | None) -> None:
+        """Count a stored value that is not fresh (`why` None: it is) once, however often read."""
+        if why is not None and self._stored.get(key) != (why, origin):
+            self.add(why.value, key, why.text)
+        self._stored[key] = (why, origin)
 
     def settle(self) -> None:
         """Say what has come since the last line of a cause, once its minute is over."""

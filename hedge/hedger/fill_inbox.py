@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hedge.bus.port import StateSnapshot
+from hedge.core.freshness import Stale
 from hedge.core.hedger.state import ATarget, BaselineRead, HedgerState
 from hedge.daemon.clock import CLOCK_SLACK_MS
 from hedge.daemon.context import Parts
-from hedge.daemon.refusals import BY_HAND, NOT_FRESH
+from hedge.daemon.refusals import BY_HAND
 from hedge.errors import RedisUnreachableError
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import MessageRefusedError, RefusalCause
@@ -19,13 +20,13 @@ from hedge.wire.state import PositionState
 class EarHandlers:
     """What the manager does.
 
-    `is_fresh` says whether a message answers one of our newest heartbeats; `target` gets such a
+    `why_stale` says why a message is not fresh, None where it is; `target` gets such a
     state of A, `stale` hears of any other. `hand` gets signed lots of a fill published by hand and
     answers with the state after it, None if it was not taken. `refused` counts what is not acted
     on (cause, channel, detail), `too_large` halts.
     """
 
-    is_fresh: Callable[[AFilled], bool]
+    why_stale: Callable[[AFilled], Stale | None]
     target: Callable[[AFilled, ATarget], None]
     stale: Callable[[], None]
     hand: Callable[[int], HedgerState | None]
@@ -53,11 +54,12 @@ class Ear:
             return None
         if fill.by_hand:
             return fill
-        if self._handlers.is_fresh(fill):
+        why = self._handlers.why_stale(fill)
+        if why is None:
             self._handlers.target(fill, target_of_fill(fill))
         else:
-            detail = f"seq {fill.seq} of {fill.instance} answers none of our newest heartbeats"
-            self._handlers.refused(NOT_FRESH, self._channel, detail)
+            detail = f"seq {fill.seq} of {fill.instance}: {why.text}"
+            self._handlers.refused(why.value, self._channel, detail)
             self._handlers.stale()
         return None
 

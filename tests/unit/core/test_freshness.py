@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedge.core.freshness import _KEPT_EPOCHS, FRESH_MS, MISHEARD_MS, BeatId, Freshness
+from hedge.core.freshness import _KEPT_EPOCHS, FRESH_MS, MISHEARD_MS, BeatId, Freshness, Stale
 
 MINE, THEIRS, NEXT, OLD = "1" * 16, "2" * 16, "3" * 16, "4" * 16
-KEY = "hedge:ledger"
+KEY, BEATS = "hedge:ledger", "hedge:ready:b"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def mine(number: int, epoch: str = MINE) -> BeatId:
 
 def began(now_ms: int = 1000) -> Freshness:
     """Return an A that sent its first beat, and counts the epoch that answered it."""
-    state = Freshness("a", MINE)
+    state = Freshness("a", MINE, BEATS)
     state.beats(now_ms)
     assert state.hear("b", BeatId(THEIRS, 1), Said(THEIRS, 1, mine(1)), now_ms + 500)
     return state
@@ -72,6 +72,51 @@ def test_a_number_never_goes_back_and_an_equal_one_renews() -> None:
     assert state.fresh_until(KEY, Said(THEIRS, 4, mine(2)), 2100) is None
     assert state.fresh_until(KEY, Said(THEIRS, 5, mine(2)), 2100) == 2000 + FRESH_MS
     assert state.fresh_until("hedge:neutral", Said(THEIRS, 1, mine(2)), 2100) is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Said(OLD, 5, mine(2)), Stale.EPOCH),
+        (Said(THEIRS, 4, mine(2)), Stale.COUNTER),
+        (Said(THEIRS, 5, mine(1)), Stale.AGE),
+        (Said(THEIRS, 5, mine(2)), None),
+    ],
+)
+def test_each_value_that_is_not_fresh_has_its_cause(said: Said, why: Stale | None) -> None:
+    """By which it is counted; asking changes nothing."""
+    state = began(1000)
+    state.beats(1000 + FRESH_MS)
+    assert state.fresh_until(KEY, Said(THEIRS, 5, mine(2)), 1000 + FRESH_MS) is not None
+    for _ in range(2):
+        assert state.stale(KEY, said, 1001 + FRESH_MS) is why
+    assert all(cause.text for cause in Stale)
+
+
+def test_what_another_epoch_forbids_no_older_beat_releases() -> None:
+    """A restarted B is not ready, and does not count yet: that the former one was releases nothing.
+
+    It may have been written before; only what answers a beat sent since then shows that it lives.
+    """
+    state = began(1000)
+    state.beats(2000)
+    before = Said(THEIRS, 8, mine(2))  # never read until now
+    assert state.fresh_until(BEATS, before, 2100) is not None
+    assert not state.hear("b", BeatId(NEXT, 1), Said(NEXT, 1), 2200)
+    assert state.stale(BEATS, before, 2300) is Stale.EPOCH
+    assert state.fresh_until(BEATS, before, 2300) is None
+    assert state.fresh_until(KEY, before, 2300) is not None  # what it stated of trades stands
+    state.beats(3000)
+    assert state.fresh_until(BEATS, Said(THEIRS, 9, mine(3)), 3100) is not None
+
+
+def test_old_beats_hold_no_new_epoch_up() -> None:
+    """Put back again and again they are not taken again: the successor counts at once."""
+    state = began(1000)
+    sent = state.beats(2000)
+    for now_ms in (2100, 2600, 2900):
+        assert not state.hear("b", BeatId(THEIRS, 1), Said(THEIRS, 1, mine(1)), now_ms)
+    assert state.hear("b", BeatId(NEXT, 1), Said(NEXT, 1, mine(sent)), 3000)
 
 
 def test_an_epoch_counts_only_by_a_beat_that_answers_ours() -> None:

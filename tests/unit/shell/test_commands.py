@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from hedge.core.freshness import BeatId
+from hedge.core.freshness import BeatId, Stale
 from hedge.daemon.command_inbox import PONG, VOID, CommandInbox
 from hedge.daemon.origin import OriginKeeper
+from hedge.daemon.refusals import Refusals
 from hedge.wire.control import FLATTEN, PING, Command
 from tests.report_kit import READY_A
-from tests.unit.shell.fakes import Bench
+from tests.unit.shell.fakes import Bench, Calls
 
 
 class Inbox:
@@ -19,7 +20,8 @@ class Inbox:
         self.bench = bench
         self.origin = OriginKeeper(bench.parts, bench.side)
         self.obeyed: list[str] = []
-        self.inbox = CommandInbox(bench.parts, bench.side, self.origin, self._obey)
+        self.refusals = Refusals(bench.parts, Calls())
+        self.inbox = CommandInbox(bench.parts, bench.side, self.origin, self._obey, self.refusals)
         self.beat()
 
     def _obey(self, command: Command) -> str:
@@ -60,6 +62,7 @@ def test_a_command_is_void_five_seconds_after_the_heartbeat(inbox: Inbox) -> Non
     inbox.beat()
     assert not inbox.inbox.take(late)
     assert inbox.obeyed == [FLATTEN]
+    assert dict(inbox.refusals.counts) == {Stale.AGE.value: 1}
 
 
 @pytest.mark.parametrize("to", [(), (("a", BeatId("0" * 16, 1)),), (("b", BeatId("0" * 16, 1)),)])
@@ -76,7 +79,9 @@ def test_a_new_epoch_obeys_no_command_of_the_former_one(inbox: Inbox) -> None:
     command = inbox.command()
     inbox.origin.renew()
     inbox.beat()
-    assert not inbox.inbox.take(command)
+    for _ in range(3):  # it is read every second
+        assert not inbox.inbox.take(command)
+    assert dict(inbox.refusals.counts) == {Stale.EPOCH.value: 1}
 
 
 def test_a_ping_is_answered_without_an_address(inbox: Inbox) -> None:

@@ -41,7 +41,7 @@ class Hearing:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.targets, self.said, self.too_large = Calls(), Calls(), Calls()
-        self.is_fresh, self.stale = True, Calls()
+        self.why_stale, self.stale = None, Calls()
         self.is_ready = True
         self.refusals = Refusals(bench.parts, self.said)
         self.hand = ByHand(bench.parts)
@@ -50,7 +50,7 @@ class Hearing:
             bench.parts,
             self.hand,
             EarHandlers(
-                is_fresh=lambda _: self.is_fresh,
+                why_stale=lambda _: self.why_stale,
                 target=self.targets,
                 stale=self.stale,
                 hand=self._take,

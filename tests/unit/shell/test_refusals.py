@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from hedge.bus.snapshot import SnapshotReader
-from hedge.daemon.refusals import BY_HAND, NOT_FRESH, Refusals
+from hedge.core.freshness import Stale
+from hedge.daemon.refusals import BY_HAND, Refusals
 from hedge.wire.codec import RefusalCause
+from hedge.wire.envelope import Envelope
 from tests.unit.shell.fakes import NAMES, Bench, Calls
 
 MINUTE_MS = 60_000
@@ -56,10 +58,20 @@ def test_each_cause_has_a_minute_of_its_own(counting: Counting) -> None:
 
 def test_what_is_routine_is_counted_without_an_event(counting: Counting) -> None:
     """After a restart of either side the other's older words are not fresh: no alarm."""
-    counting.refusals.add(NOT_FRESH, "a_key", "x")
+    for why in Stale:
+        counting.refusals.add(why.value, "a_key", "x")
     counting.refusals.add(BY_HAND, "a_channel", "an A is running")
     assert [reason for _, reason, _ in counting.said] == [BY_HAND]
-    assert counting.counts == {NOT_FRESH: 1, BY_HAND: 1}
+    assert counting.counts == {**{why.value: 1 for why in Stale}, BY_HAND: 1}
+
+
+def test_a_stored_value_that_is_not_fresh_is_counted_once_per_writing(counting: Counting) -> None:
+    """It is read every second; one that turns stale while it stands there counts then."""
+    said = Envelope("", "1" * 16, 1)
+    for why in (None, Stale.AGE, Stale.AGE, Stale.EPOCH, None):
+        counting.refusals.stored("a_key", said, why)
+    counting.refusals.stored("a_key", replace(said, n=2), Stale.AGE)
+    assert counting.counts == {Stale.AGE.value: 2, Stale.EPOCH.value: 1}
 
 
 def test_a_value_is_counted_once_per_text_and_named_once_per_complaint(bench: Bench) -> None:
