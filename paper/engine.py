@@ -250,7 +250,10 @@ class Engine(Inputs):
         return Accepted(digest, min(tx.due_ms, latest))
 
     def _delay_ms(self, state: AccountState, command: Command) -> int:
-        """Return the tier's delay: what takes waits longest, what rests or cancels less."""
+        """Return the tier's delay: what may take waits longest, what can only rest goes first.
+
+        A modification waits as a cancel does, and as a taker does where it would cross.
+        """
         terms = state.terms
         if isinstance(command, CreateOrder):
             if command.time_in_force is TimeInForce.POST_ONLY:
@@ -259,7 +262,9 @@ class Engine(Inputs):
         elif isinstance(command, ModifyOrder):
             order = executor.find_active(self._store, state, command.market_id, command.index)
             plain = order is not None and order.time_in_force is TimeInForce.GTT
-            takes = order is not None and plain and self._crosses(command, is_ask=order.is_ask)
+            if order is None or not plain or not self._crosses(command, is_ask=order.is_ask):
+                return terms.cancel_delay_ms
+            takes = True
         else:
             return terms.cancel_delay_ms
         return terms.taker_delay_ms if takes else terms.maker_delay_ms

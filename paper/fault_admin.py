@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from paper.fault_answers import AnswerFaults
 from paper.fault_catalogue import SWITCHES
 from paper.fault_frames import FrameFaults
 from paper.fault_plans import Planner
+from paper.fault_rows import RowFaults
 from paper.fault_views import Routes, ViewFaults
 from paper.faults import Faults
 from paper.params import Body, Params
@@ -35,6 +37,7 @@ class FaultSwitches:
         self._answers = AnswerFaults(faults)
         self._views = ViewFaults(faults, exchange, routes)
         self._frames = FrameFaults(faults, hub)
+        self._rows = RowFaults(faults, hub, exchange.now_ms)
         self._actions = FaultActions(faults, exchange, hub)
         self._planner = Planner(faults, exchange.engine.markets)
         self._hub = hub
@@ -57,6 +60,8 @@ class FaultSwitches:
                 return await handler(request)
             if self._views.is_on:
                 handler = await self._views.handler_for(request, handler)
+            if self._rows.is_on:
+                handler = partial(self._rows.http, handler=handler)
             if self._answers.is_on:
                 return await self._answers.http(request, handler)
             return await handler(request)

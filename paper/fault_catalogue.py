@@ -1,7 +1,8 @@
 """The list of fault switches: their names, what they concern, and their parameters.
 
 `kind` says who acts: "answer" (an answer to a request), "execution" (a transaction between
-acceptance and execution), "view" (what reads of accounts see), "frame" (frames of the streams),
+acceptance and execution), "view" (what reads of accounts see), "row" (how orders, trades and
+transactions are told), "frame" (frames of the streams),
 "socket" (a whole connection, until deleted), "action" (something that happens once, at once).
 """
 
@@ -73,6 +74,8 @@ _EXECUTED: Final = {
 _OWNED: Final = {"account_index": None}
 _TRADED: Final = {"account_index": None, "family": None}
 
+_TOLD: Final = {"account_index": None, "path": None, "family": None}
+
 _HOW: Final = Option("silent", choices=("silent", "cut"))
 _ACCEPTED: Final = Option(default=False)
 
@@ -103,6 +106,28 @@ SWITCHES: Final[dict[str, Switch]] = {
     "held": Switch("execution", _EXECUTED, {"delay_ms": _ms(0), "before_expiry_ms": _ms(200)}),
     "rest_lag": Switch("view", {**_OWNED, "path": None}, {"lag_ms": _ms()}, count=0),
     "stale_replica": Switch("view", {**_OWNED, "path": "account"}, count=0),
+    "listed_late": Switch(
+        "row",
+        {**_OWNED, "path": None},
+        {
+            "what": Option(choices=("rows", "trades", "transactions"), required=True),
+            "least_ms": _ms(0),
+            "most_ms": _ms(10_000),
+            "facts": Option(0, integer=True, high=MAX_TRADES),
+        },
+        count=0,
+    ),
+    "list_missing": Switch(
+        "row",
+        {**_OWNED, "path": None},
+        {"how": Option("null", choices=("null", "absent")), "full": Option(default=False)},
+        count=0,
+    ),
+    "trade_time_early": Switch("row", _TOLD, {"most_ms": _ms(20_000)}, count=0),
+    "order_times_in_seconds": Switch("row", _TOLD, count=0),
+    "position_before_lost": Switch(
+        "row", _TOLD, {"how": Option("zero", choices=("zero", "absent"))}, count=0
+    ),
     "frames_duplicated": Switch("frame", _TRADED),
     "frames_dropped": Switch("frame", _TRADED),
     "frames_delayed": Switch("frame", _TRADED, {"delay_ms": _ms()}),

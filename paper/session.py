@@ -103,6 +103,8 @@ class Session:
         self.address = address
         self.limits = limits
         self.channels: set[str] = set()
+        self.accounts: set[int] = set()
+        """Accounts for which the client has shown a token."""
         self.may_trade = True
         self.muted = False
         """Whether nothing is written any more, although the connection stays open."""

@@ -66,6 +66,8 @@ class Hub:
         self.on_message: Callable[[Session, WSMessage, int], None] = self._on_message
         self.tamper: Callable[[str, dict[str, Any]], None] | None = None
         """Gets every frame of a channel instead of its subscribers; delivers it or does not."""
+        self.dress: Callable[[Session, dict[str, Any]], dict[str, Any]] | None = None
+        """Returns a frame of a channel as one socket is told it."""
 
     # Fan-out
 
@@ -84,8 +86,12 @@ class Hub:
         """Write one frame, encoded once, to every subscriber of `channel` now."""
         frame = json_frame(value)
         for session in self._subscribers.get(channel, ()):
-            if not session.channels_muted:
+            if session.channels_muted:
+                continue
+            if self.dress is None:
                 session.send_frame(frame)
+            else:
+                session.send(self.dress(session, value))
         self.counters["frames"] += 1
 
     @property
@@ -207,12 +213,15 @@ class Hub:
             auth = value.get("auth")
             text = auth if isinstance(auth, str) else None
             self._access.check(text, channel.account, missing=auth_required(name))
+            if text:
+                session.accounts.add(channel.account)
         if name in session.channels:
             raise ApiError(ALREADY_SUBSCRIBED, f"Already Subscribed to : {name}")
         if session.limits is not None:
             session.limits.subscribe(name, channel.account)
         if not session.channels_muted:
-            session.send(self._snapshots.frame(channel))
+            first = self._snapshots.frame(channel)
+            session.send(first if self.dress is None else self.dress(session, first))
         session.channels.add(name)
         self._subscribers.setdefault(name, set()).add(session)
 

@@ -1,8 +1,8 @@
 """What an account tier means: delays, fees, numbers of orders.
 
-Sources: API docs, "Account types", "Rate limits" and "Volume quota program" (delays, fees, staked
-LIT); the order limits are those of the venue's upgrade of September 2026. A tier belongs to the
-owner (L1 address) and so to all accounts of the owner.
+Sources: API docs, "Account types", "Rate limits" and "Volume quota program" (delays as they stand
+since 2026-08-30, fees, staked LIT); the order limits are those of the venue's upgrade of September
+2026. A tier belongs to the owner (L1 address) and so to all accounts of the owner.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Terms:
     taker_delay_ms: int
     """Delay of orders that take liquidity."""
     maker_delay_ms: int
-    """Delay of resting orders."""
+    """Delay of orders that rest: post-only ones, and others that meet nothing."""
     cancel_delay_ms: int
-    """Delay of cancels and of settings."""
+    """Delay of cancels, modifications and settings."""
     maker_fee: int
     taker_fee: int
     orders_per_account: int
@@ -41,22 +41,23 @@ class Terms:
 
 _TERMS = {
     Tier.INSTANT: Terms(Tier.INSTANT, 0, 0, 0, 0, 0, 1_500, 1_000, 1_000, 100),
-    Tier.STANDARD: Terms(Tier.STANDARD, 300, 200, 200, 0, 0, 250, 30, 50, 10),
-    Tier.PLUS: Terms(Tier.PLUS, 300, 200, 200, 50, 50, 750, 250, 500, 100),
+    Tier.STANDARD: Terms(Tier.STANDARD, 300, 0, 300, 0, 0, 250, 30, 50, 10),
+    Tier.PLUS: Terms(Tier.PLUS, 300, 0, 0, 50, 50, 750, 250, 500, 100),
 }
 _PREMIUM_MAKER_FEE = 40
 _PREMIUM_TAKER_FEE = 280
-_PREMIUM_STEPS = (
-    (0, 0, 200),
-    (1_000, 25, 195),
-    (3_000, 50, 190),
-    (10_000, 100, 180),
-    (30_000, 150, 170),
-    (100_000, 200, 160),
-    (300_000, 250, 150),
-    (500_000, 300, 140),
+_PREMIUM_TAKER_DELAY_MS = 140
+_PREMIUM_DISCOUNTS = (
+    (0, 0),
+    (1_000, 25),
+    (3_000, 50),
+    (10_000, 100),
+    (30_000, 150),
+    (100_000, 200),
+    (300_000, 250),
+    (500_000, 300),
 )
-"""(Staked LIT, fee discount in 1e-3, taker delay in ms)."""
+"""(Staked LIT, fee discount in 1e-3)."""
 
 
 @cache
@@ -64,14 +65,12 @@ def terms_of(tier: Tier, staked_lit: int = 0) -> Terms:
     """Return the terms of a tier; staked LIT counts at the premium tier only."""
     if tier is not Tier.PREMIUM:
         return _TERMS[tier]
-    discount, delay_ms = next(
-        (discount, delay)
-        for staked, discount, delay in _PREMIUM_STEPS[::-1]
-        if staked_lit >= staked
+    discount = next(
+        discount for staked, discount in _PREMIUM_DISCOUNTS[::-1] if staked_lit >= staked
     )
     return Terms(
         tier=tier,
-        taker_delay_ms=delay_ms,
+        taker_delay_ms=_PREMIUM_TAKER_DELAY_MS,
         maker_delay_ms=0,
         cancel_delay_ms=0,
         maker_fee=_PREMIUM_MAKER_FEE * (_PERMILLE - discount) // _PERMILLE,

@@ -188,7 +188,7 @@ async def test_execution_in_nonce_order(
 ) -> None:
     """One key's transactions execute in nonce order, whatever the delay of each kind.
 
-    Here a taker (300 ms) goes before the cancel (200 ms) of the order that stands in its way.
+    Here a taker (300 ms) goes before an order that rests (no delay of its own).
     """
     client = await new_client(exchange=slow_paper)
     async with client.socket() as socket:

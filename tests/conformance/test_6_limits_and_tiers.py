@@ -86,13 +86,13 @@ async def test_weights(new_client: ClientFactory) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "delay"),
-    [({}, 0), ({"time_in_force": IOC, "price": 300_500}, 200)],
+    [({}, 0), ({"time_in_force": IOC, "price": 300_500}, 140)],
     ids=["maker", "taker"],
 )
 async def test_premium_delays(
     fields: dict[str, int], delay: int, new_client: ClientFactory, premium: PaperProcess
 ) -> None:
-    """Premium: a taker waits 200 ms, a maker not at all."""
+    """Premium: a taker waits 140 ms, a maker not at all."""
     client = await new_client(exchange=premium)
     answer = await client.place(**fields)
     tx = await client.outcome(answer.tx_hash)

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
+import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
@@ -395,6 +398,184 @@ async def test_reads_lag_while_the_market_runs(new_trader: TraderFactory) -> Non
                 return len(await trade_rows(trader)) >= 5
 
             await eventually(caught_up, what="REST catching up")
+
+
+# --- rows as they are told
+
+
+async def resting(trader: Trader) -> list[Any]:
+    """Return the rows of the account's resting orders by REST."""
+    answer = await trader.orders.account_active_orders(
+        authorization=trader.token, account_index=trader.account, market_id=ETH
+    )
+    return list(answer.orders)
+
+
+async def listed(trader: Trader) -> tuple[list[int], list[int], list[str]]:
+    """Return client ids of finished orders, trade ids, and hashes of transactions by REST."""
+    rows = await trader.orders.account_inactive_orders(
+        authorization=trader.token, account_index=trader.account, limit=100
+    )
+    trades = await trade_rows(trader)
+    txs = await trader.txs.account_txs(
+        authorization=trader.token, by="account_index", value=str(trader.account), limit=100
+    )
+    return (
+        [row.client_order_index for row in rows.orders or []],
+        [trade.trade_id for trade in trades],
+        [tx.hash for tx in txs.txs or []],
+    )
+
+
+@pytest.mark.parametrize("what", ["rows", "trades", "transactions"])
+async def test_one_kind_of_facts_is_listed_late(trader: Trader, what: str) -> None:
+    """Its rows are missing from every list, those of other kinds are there; then it is listed."""
+    async with fault(trader, "listed_late", what=what, least_ms=10_000):
+        sent = (await sell(trader)).tx_hash
+        number = ("rows", "trades", "transactions").index(what)
+        found = await listed(trader)
+        assert [len(one) for one in found] == [0 if at == number else 1 for at in range(3)]
+        assert await resting(trader) == []
+        by_hash = trader.txs.tx(by="hash", value=sent)
+        if what == "transactions":
+            with pytest.raises(ApiException) as caught:
+                await by_hash
+            assert json.loads(caught.value.body)["code"] == 21500
+        else:
+            assert (await by_hash).status == 2
+        (row,) = [row for row in await trader.paper.faults() if row["name"] == "listed_late"]
+        assert row["fired"] > 0
+    assert [len(one) for one in await listed(trader)] == [1, 1, 1]
+
+
+async def test_facts_are_listed_out_of_order(trader: Trader) -> None:
+    """Each has a delay of its own, the same at every look, and is listed when that is over."""
+    orders: list[list[int]] = []
+    async with fault(trader, "listed_late", what="trades", least_ms=0, most_ms=900, seed=5):
+        for _ in range(12):
+            await sell(trader, 10)
+
+        async def all_listed() -> bool:
+            orders.append([trade.trade_id for trade in await trade_rows(trader)])
+            return len(orders[-1]) == 12
+
+        await eventually(all_listed, what="every trade to be listed")
+    newest_first = orders[-1]
+    assert any(seen != newest_first[len(newest_first) - len(seen) :] for seen in orders)
+    assert all(set(before) <= set(after) for before, after in itertools.pairwise(orders))
+
+
+async def test_a_resting_order_is_listed_late_too(trader: Trader) -> None:
+    """The list of active orders lacks it until its delay is over; the stream shows it at once."""
+    async with (
+        fault(trader, "listed_late", what="rows", least_ms=10_000),
+        trader.socket() as socket,
+    ):
+        await socket.subscribe(f"account_all_orders/{trader.account}", trader.token)
+        await trader.place()
+        frame = await socket.until("update/account_all_orders")
+        assert frame["orders"]["0"][0]["status"] == "open"
+        assert await resting(trader) == []
+    assert len(await resting(trader)) == 1
+    await trader.cancel(trader.client_index)
+
+
+async def test_only_the_first_facts_are_listed_late(trader: Trader) -> None:
+    """With `facts` 1 the next one is listed at once; what was there before is not hidden."""
+    await sell(trader, 10)
+    async with fault(trader, "listed_late", what="rows", least_ms=10_000, facts=1):
+        for _ in range(2):
+            await sell(trader, 10)
+        assert (await listed(trader))[0] == [trader.client_index, trader.client_index - 2]
+
+
+@pytest.mark.parametrize("path", ["account", "nextNonce"])
+async def test_one_read_is_stale_by_some_time(trader: Trader, path: str) -> None:
+    """`account` or `nextNonce` alone answers from before; the other and every list are fresh."""
+
+    async def told() -> tuple[str, int, int]:
+        answer = await trader.accounts.account(by="index", value=str(trader.account))
+        rows = answer.accounts[0].positions
+        position = str(rows[0].position) if rows else "0"
+        return position, await trader.nonce(), len(await trade_rows(trader))
+
+    async with fault(trader, "rest_lag", path=path, lag_ms=10_000):
+        await sell(trader, 100)
+        stale = {"account": ("0", 1, 1), "nextNonce": ("0.0100", 0, 1)}
+        assert await told() == stale[path]
+    assert await told() == ("0.0100", 1, 1)
+
+
+@pytest.mark.parametrize("how", ["null", "absent"])
+async def test_a_list_is_null_or_absent(trader: Trader, how: str) -> None:
+    """An empty list of code 200; with `full` also one that has rows."""
+    query = {"auth": trader.token, "account_index": trader.account, "limit": 100}
+    call = functools.partial(
+        trader.paper.call, "GET", "/api/v1/trades", None, sort_by="trade_id", **query
+    )
+    expected = {"null": {"code": 200, "trades": None}, "absent": {"code": 200}}[how]
+    async with fault(trader, "list_missing", how=how, path="trades"):
+        assert await call() == expected
+        await sell(trader)
+        assert len((await call())["trades"]) == 1
+    async with fault(trader, "list_missing", how=how, full=True):
+        assert await call() == expected
+
+
+async def test_trades_are_dated_before_their_transaction(trader: Trader) -> None:
+    """By REST and on the stream the same `timestamp`, up to 20 s early; other times are true."""
+    async with fault(trader, "trade_time_early", seed=3), trader.socket() as socket:
+        await socket.subscribe(f"account_all_trades/{trader.account}", trader.token)
+        for _ in range(4):
+            await sell(trader, 10)
+        frames = [await socket.until("update/account_all_trades") for _ in range(4)]
+        streamed = {row["trade_id"]: row for frame in frames for row in frame["trades"]["0"]}
+        rows = await trade_rows(trader)
+    early = {row.trade_id: row.transaction_time // 1000 - row.timestamp for row in rows}
+    assert len(set(early.values())) > 1
+    assert all(0 <= ms <= 20_000 for ms in early.values())
+    assert {
+        trade_id: row["transaction_time"] // 1000 - row["timestamp"]
+        for trade_id, row in streamed.items()
+    } == early
+    (first, *_) = await trade_rows(trader)
+    assert first.timestamp == first.transaction_time // 1000
+
+
+async def test_order_times_are_whole_seconds(trader: Trader) -> None:
+    """In the lists and on the stream."""
+    async with fault(trader, "order_times_in_seconds"), trader.socket() as socket:
+        await socket.subscribe(f"account_all_orders/{trader.account}", trader.token)
+        await sell(trader)
+        (streamed,) = (await socket.until("update/account_all_orders"))["orders"]["0"]
+        row = await trader.row()
+    for found in (streamed, row.to_dict()):
+        assert found["updated_at"] < 100_000_000_000
+        assert found["transaction_time"] == found["updated_at"] * 1_000_000
+
+
+@pytest.mark.parametrize(("how", "told"), [("zero", "0"), ("absent", None)])
+async def test_positions_of_strangers_are_not_stated(
+    trader: Trader, how: str, told: str | None
+) -> None:
+    """Their own reads and sockets state them; public lists and a socket without token do not."""
+    await sell(trader, 100)
+    field = "taker_position_size_before"
+    async with (
+        fault(trader, "position_before_lost", how=how),
+        trader.socket() as own,
+        trader.socket() as public,
+    ):
+        await own.subscribe(f"account_all_trades/{trader.account}", trader.token)
+        await public.subscribe(f"account_all/{trader.account}")
+        await sell(trader, 10)
+        mine = (await own.until("update/account_all_trades"))["trades"]["0"][0]
+        frames = [await public.until("update/account_all") for _ in range(2)]
+        (theirs,) = [row for frame in frames for row in frame["trades"].get("0", ())]
+        recent = await trader.paper.call("GET", "/api/v1/recentTrades", market_id=ETH, limit=1)
+        assert (mine[field], theirs.get(field)) == ("-0.0100", told)
+        assert recent["trades"][0].get(field) == told
+        assert (await trade_rows(trader))[0].taker_position_size_before == "-0.0100"
 
 
 # --- frames

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paper.records import Order, OrderStatus, Tx, TxStatus
+from paper.records import Order, OrderStatus, Tier, Tx, TxStatus
 from tests.unit.paper.bench import ALICE, BOB, TWIN, Bench
 
 
@@ -146,7 +146,7 @@ def test_a_version_overtaken_in_the_queue(slow: Bench) -> None:
     slow.submit(17, modify_info(slow, ALICE, order.order_index, BaseAmount=90, **info))
     late = {"BaseAmount": 60, "L2TxAttributes": {"8": 4}}
     tx = slow.submit(17, modify_info(slow, ALICE, order.order_index, **late))
-    slow.run(200)
+    slow.run(300)
     assert slow.tx(tx).status is TxStatus.FAILED
     assert (slow.now_row(order).version, slow.now_row(order).remaining_lots) == (9, 90)
 
@@ -156,22 +156,29 @@ def test_a_fill_beats_a_modification(slow: Bench) -> None:
     order = slow.create(ALICE)
     accepted = slow.submit(17, modify_info(slow, ALICE, order.order_index))
     slow.take(100, is_ask=True)
-    slow.run(200)
+    slow.run(300)
     assert slow.tx(accepted).status is TxStatus.FAILED
     assert json.loads(slow.tx(accepted).event_info)["no"] is None
     assert slow.nonce(ALICE) == 2
 
 
 def test_delays(slow: Bench) -> None:
-    """A modification that would take waits like a taker, another one like a resting order."""
+    """A modification waits as a cancel does, one that would take as a taker; at Plus only that."""
     slow.ladder((True, 300_100, 1_000))
     order = slow.create(ALICE)
     start = slow.now
     rests = slow.submit(17, modify_info(slow, ALICE, order.order_index))
-    slow.run(200)
+    slow.run(300)
     takes = slow.submit(17, modify_info(slow, ALICE, order.order_index, Price=300_100))
-    assert rests.predicted_execution_time_ms - start == 200
-    assert takes.predicted_execution_time_ms - start == 500
+    assert rests.predicted_execution_time_ms - start == 300
+    assert takes.predicted_execution_time_ms - start == 600
+    slow.engine.set_tier(BOB, Tier.PLUS)
+    slow.ladder((True, 300_100, 1_000))
+    order, start = slow.create(BOB), slow.now
+    rests = slow.submit(17, modify_info(slow, BOB, order.order_index))
+    takes = slow.submit(17, modify_info(slow, BOB, order.order_index, Price=300_100))
+    assert rests.predicted_execution_time_ms == start
+    assert takes.predicted_execution_time_ms - start == 300
 
 
 def test_a_modified_order_still_expires(bench: Bench) -> None:

@@ -20,17 +20,17 @@ HOUR_MS = 3_600_000
     ("tier", "staked", "expected"),
     [
         (Tier.INSTANT, 0, (0, 0, 0, 0, 0)),
-        (Tier.STANDARD, 0, (300, 200, 200, 0, 0)),
-        (Tier.STANDARD, 500_000, (300, 200, 200, 0, 0)),
-        (Tier.PLUS, 0, (300, 200, 200, 50, 50)),
-        (Tier.PREMIUM, 0, (200, 0, 0, 40, 280)),
-        (Tier.PREMIUM, 999, (200, 0, 0, 40, 280)),
-        (Tier.PREMIUM, 1_000, (195, 0, 0, 39, 273)),
-        (Tier.PREMIUM, 3_000, (190, 0, 0, 38, 266)),
-        (Tier.PREMIUM, 10_000, (180, 0, 0, 36, 252)),
-        (Tier.PREMIUM, 30_000, (170, 0, 0, 34, 238)),
-        (Tier.PREMIUM, 100_000, (160, 0, 0, 32, 224)),
-        (Tier.PREMIUM, 300_000, (150, 0, 0, 30, 210)),
+        (Tier.STANDARD, 0, (300, 0, 300, 0, 0)),
+        (Tier.STANDARD, 500_000, (300, 0, 300, 0, 0)),
+        (Tier.PLUS, 0, (300, 0, 0, 50, 50)),
+        (Tier.PREMIUM, 0, (140, 0, 0, 40, 280)),
+        (Tier.PREMIUM, 999, (140, 0, 0, 40, 280)),
+        (Tier.PREMIUM, 1_000, (140, 0, 0, 39, 273)),
+        (Tier.PREMIUM, 3_000, (140, 0, 0, 38, 266)),
+        (Tier.PREMIUM, 10_000, (140, 0, 0, 36, 252)),
+        (Tier.PREMIUM, 30_000, (140, 0, 0, 34, 238)),
+        (Tier.PREMIUM, 100_000, (140, 0, 0, 32, 224)),
+        (Tier.PREMIUM, 300_000, (140, 0, 0, 30, 210)),
         (Tier.PREMIUM, 500_000, (140, 0, 0, 28, 196)),
         (Tier.PREMIUM, 9_000_000, (140, 0, 0, 28, 196)),
     ],
@@ -53,7 +53,7 @@ def test_a_tier_belongs_to_the_owner(slow: Bench) -> None:
 
 
 def test_premium_delays(slow: Bench) -> None:
-    """At premium makers and cancels go at once, takers after 200 ms; other owners as before."""
+    """At premium makers and cancels go at once, takers after 140 ms; other owners as before."""
     slow.engine.set_tier(ALICE, Tier.PREMIUM)
     slow.ladder((True, 300_100, 1_000))
     start = slow.now
@@ -65,8 +65,8 @@ def test_premium_delays(slow: Bench) -> None:
     taker = {"Type": 1, "TimeInForce": 0, "Price": 310_000}
     assert [delay(TWIN), delay(TWIN, **taker), delay(BOB), delay(BOB, **taker)] == [
         0,
-        200,
-        200,
+        140,
+        0,
         300,
     ]
     cancel = slow.submit(16, slow.plain_info(ALICE, TimeInForce=0, Time=0))
@@ -224,7 +224,7 @@ def test_leverage_overtaken_in_the_queue(slow: Bench) -> None:
     """A higher fraction that is no longer covered at execution fails and changes nothing."""
     order = slow.submit(14, slow.create_info(ALICE, BaseAmount=6_000_000))
     accepted = slow.submit(20, leverage(slow, 1_000))
-    slow.run(200)
+    slow.run(300)
     assert slow.tx(order).status is TxStatus.EXECUTED
     assert slow.tx(accepted).status is TxStatus.FAILED
     assert json.loads(slow.tx(accepted).event_info)["ae"] == "invalid risk change"
