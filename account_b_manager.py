@@ -10,7 +10,13 @@ from typing import Any
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core.freshness import Stale
 from hedge.core.hedger import step as hedger
-from hedge.core.hedger.departure import LeaderSeen, MakerBeat, MakerSeen, MakerStated
+from hedge.core.hedger.departure import (
+    LeaderSeen,
+    MakerBeat,
+    MakerSeen,
+    MakerStated,
+    Resting,
+)
 from hedge.core.hedger.state import (
     PROVEN_PHASES,
     ATarget,
@@ -333,6 +339,11 @@ class AccountBManager(Shell):
             orders=len({one.client_order_index for one in ready.resting} | {*ready.unanswered}),
             unanswered=len(ready.unanswered),
             order_life_ms=None if life_s is None else life_s * 1000,
+            resting=tuple(
+                Resting(one.client_order_index, one.side, one.remaining_lots)
+                for one in ready.resting
+            ),
+            quantity_lots=ready.quantity_lots,
         )
         self.post(MakerSeen(beat, epoch))
 
@@ -414,7 +425,7 @@ class AccountBManager(Shell):
         client_id = self.state.inflight.client_order_index if self.state.inflight else 0
         for row in fenced.rows:
             if client_id and row.client_order_index == client_id:
-                self.post(OwnOrder(row))
+                self.post(OwnOrder(row, listed=True))
         snapshot = self.books.snapshot
         explained = proven.adopted or (
             proven.explained

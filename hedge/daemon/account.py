@@ -7,16 +7,33 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hedge.bus.port import StateSnapshot
-from hedge.core.book import Book, BookBase
+from hedge.config.schema import Tier
+from hedge.core.book import ABSENT_AGAIN_MS, Answer, Book, BookBase, Listed
 from hedge.core.records import Trade
 from hedge.daemon.clock import clock_off_ms
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
-from hedge.daemon.proof import ALL_PAGES, PAGE_LIMIT, NotProvenError, Proven, prove
+from hedge.daemon.proof import (
+    ALL_PAGES,
+    PAGE_LIMIT,
+    NotProvenError,
+    Proven,
+    Reading,
+    agree_without,
+    prove,
+)
 from hedge.daemon.send_turn import Sending
 from hedge.errors import AccountKeyError
 from hedge.exchange.fence import Fenced
 from hedge.exchange.port import KeyRefusedError, TradesSeen, VenueError
+
+CONFIRM_AFTER_MS = 2_000
+"""A trade is usually listed by then."""
+CONFIRM_MS = 5_000
+CONFIRM_STANDARD_MS = 20_000
+"""A page is read no oftener than this only to confirm what frames told: requests are few there."""
+MISSING_MS = 60_000
+"""So long may answers lack a trade of ours without the venue's other statements agreeing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +48,8 @@ class NotProven:
 class BookHandlers:
     """What a manager does with what its book brings.
 
-    New trades, a proven book, a refused key, a book without proof, a fence that does not pass;
-    `spawn` starts a named task of the process's group.
+    New trades, a proven book, a refused key, a book without proof, a fence that does not pass, what
+    frames told and answers do not; `spawn` starts a named task of the process's group.
     """
 
     trades: Callable[[tuple[Trade, ...], int], None]
@@ -40,6 +57,7 @@ class BookHandlers:
     key_refused: Callable[[KeyRefusedError], None]
     not_proven: Callable[[NotProven], None]
     fence_slow: Callable[[str], None]
+    corrected: Callable[[str], None]
     spawn: Callable[[str, Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
@@ -67,6 +85,8 @@ class Bookkeeper:
         self._round = 0
         self.book: Book | None = None
         self._snapshot: StateSnapshot | None = None
+        self._confirmed_ms: int | None = None
+        self._missing_ms: int | None = None
 
     @property
     def snapshot(self) -> StateSnapshot | None:
@@ -87,16 +107,80 @@ class Bookkeeper:
         if self.book is None:
             self._early.extend(seen.trades)
         else:
-            self._handlers.trades(self.book.add(seen.trades), seen.received_ns)
+            heard_ms = self._parts.clock.now_ms()
+            self._handlers.trades(self.book.add(seen.trades, heard_ms), seen.received_ns)
 
     async def catch_up(self) -> None:
         """Read the trades above what is certain by REST. Raises VenueError."""
         if self.book is None:
             return
-        read = await self._parts.venue.trades(self.book.consistent_trade_id, pages=ALL_PAGES)
-        new = self.book.add(read.trades)
-        self._parts.log.info("caught_up", new_trades=len(new))
-        self._handlers.trades(new, self._parts.clock.mono_ns())
+        listed = await self._read_listed(self.book)
+        self._parts.log.info("caught_up", new_trades=len(listed.new))
+        self._handlers.trades(listed.new, self._parts.clock.mono_ns())
+
+    async def _read_listed(self, book: Book) -> Listed:
+        """Let the venue's list decide about the trades above what is certain. Raises VenueError."""
+        clock, lag_s = self._parts.clock, self._parts.config.timing.view_lag_s
+        down_to, asked_ms = book.consistent_trade_id, clock.now_ms()
+        self._confirmed_ms = asked_ms
+        read = await self._parts.venue.trades(down_to, pages=ALL_PAGES)
+        if not read.complete:
+            down_to = max(down_to, min((one.trade_id for one in read.trades), default=down_to))
+        listed = book.listed(Answer(read.trades, down_to, asked_ms, round(lag_s * 1000)))
+        self._say_corrected(listed.corrected)
+        if not listed.missing:
+            self._missing_ms = None
+        elif await agree_without(self._parts.venue, None, book, listed.missing):
+            book.drop(listed.missing)
+            self._say_corrected(listed.missing)
+            return Listed(listed.new, (*listed.corrected, *listed.missing))
+        return listed
+
+    def _say_corrected(self, trades: tuple[Trade, ...]) -> None:
+        if trades:
+            ids = [trade.trade_id for trade in trades]
+            self._handlers.corrected(f"Lighter does not list what frames told of trades {ids}")
+
+    async def keep_confirmed(self) -> None:
+        """Ask for what only frames have told, until cancelled; halt over what stays missing."""
+        clock, timing = self._parts.clock, self._parts.config.timing
+        is_scarce = self._parts.config.lighter.tier is Tier.STANDARD
+        every_ms = CONFIRM_STANDARD_MS if is_scarce else CONFIRM_MS
+        while True:
+            await clock.sleep(timing.beat_s)
+            book, now_ms = self.book, clock.now_ms()
+            since_ms = book.unlisted_since_ms if book is not None else None
+            if book is None or since_ms is None or now_ms < since_ms + CONFIRM_AFTER_MS:
+                continue
+            asked_ms = self._confirmed_ms
+            # What one answer lacks is asked for once more: that is seldom, and decides.
+            pause_ms = ABSENT_AGAIN_MS if book.lacks_some else every_ms
+            is_due = asked_ms is None or now_ms >= asked_ms + pause_ms
+            if is_due and self._parts.budget.has_room:
+                await self._confirm(book)
+
+    async def _confirm(self, book: Book) -> None:
+        try:
+            listed = await self._read_listed(book)
+        except VenueError as error:
+            self._parts.log.info("confirmation_failed", reason=error)
+            return
+        if book is not self.book:
+            return
+        if listed.new or listed.corrected:
+            self._handlers.trades(listed.new, self._parts.clock.mono_ns())
+        if listed.missing:
+            self._mind_missing(listed.missing)
+
+    def _mind_missing(self, missing: tuple[Trade, ...]) -> None:
+        """Halt over trades that stay missing though other statements of the venue have them."""
+        now_ms = self._parts.clock.now_ms()
+        self._missing_ms = now_ms if self._missing_ms is None else self._missing_ms
+        if now_ms < self._missing_ms + MISSING_MS:
+            return
+        ids = [trade.trade_id for trade in missing]
+        detail = f"account {self._side.upper()}: Lighter does not list trades {ids}"
+        self._handlers.not_proven(NotProven("trades_missing", detail))
 
     async def until_whole(self, alive: Callable[[], bool]) -> bool:
         """Catch up until the book does not contradict itself; False once `alive` is not true."""
@@ -177,20 +261,24 @@ class Bookkeeper:
 
     async def _prove(self, fenced: Fenced, this_round: int) -> None:
         found: list[Trade] = []
-        is_first = self.book is None
+        timing, is_first = self._parts.config.timing, self.book is None
         try:
             proven = await prove(
-                self._parts.venue,
-                self._parts.clock,
+                Reading(
+                    self._parts.venue,
+                    self._parts.clock,
+                    timing.view_lag_s,
+                    found,
+                    self._say_corrected,
+                ),
                 fenced.rows,
                 lambda: self.book,
                 None if self._parts.adopts else self.stored_base(),
-                self._parts.config.timing.prove_deadline_s,
-                found,
+                timing.prove_deadline_s,
             )
             proven = replace(proven, adopted=is_first and self._parts.adopts)
             self.book = proven.book
-            found += self.book.add(self._early)
+            found += self.book.add(self._early, self._parts.clock.now_ms())
             self._early.clear()
         except NotProvenError as error:
             if await self._lease.check():  # else the book is another process's to prove

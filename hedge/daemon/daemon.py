@@ -97,6 +97,7 @@ class Shell(ABC):
                 self.on_key_refused,
                 self.on_book_not_proven,
                 self.on_fence_slow,
+                partial(self.voice.note, "book_corrected", loud=True),
                 self.spawn,
             ),
         )
@@ -286,6 +287,7 @@ class Shell(ABC):
             ("ticks", self._tick()),
             ("outbox", self.outbox.run()),
             ("drift", self.drift.run()),
+            ("confirm", self.books.keep_confirmed()),
         )
 
     def stop(self) -> None:

@@ -8,7 +8,15 @@ the marker; if the trades add up to what every row of that answer filled, the tr
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hedge.core.book import Book, BookBase, base_of_history, dated, fits, unmatched_rows
+from hedge.core.book import (
+    Answer,
+    Book,
+    BookBase,
+    base_of_history,
+    dated,
+    fits,
+    unmatched_rows,
+)
 from hedge.core.records import OrderRow, Trade
 from hedge.exchange.port import Clock, Venue, VenueError
 
@@ -43,19 +51,30 @@ class Proven:
     adopted: bool = False
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Where and how one proof reads, and what hears of it.
+
+    Trades that are new to a running book are added to `found` as they are counted, so that they
+    are told also where no proof comes of it. What frames told of a running book and the venue's
+    list, which lags by `lag_s` seconds at most, contradicts goes to `corrected`, as it was told.
+    """
+
+    venue: Venue
+    clock: Clock
+    lag_s: float
+    found: list[Trade]
+    corrected: Callable[[tuple[Trade, ...]], None]
+
+
 async def prove(
-    venue: Venue,
-    clock: Clock,
+    reading: Reading,
     rows: tuple[OrderRow, ...],
     book: Callable[[], Book | None],
     stored: BookBase | None,
     deadline_s: float,
-    found: list[Trade],
 ) -> Proven:
     """Read trades until they match `rows`, an answer that lists our fence.
-
-    Trades that are new to a running book are added to `found` as they are counted, so that they
-    are told also where no proof comes of it.
 
     `book` gives the running process's book, None at its first start; then `stored` (the newest
     base that this host or Redis kept) is where it begins, and without one nothing older than the
@@ -65,12 +84,13 @@ async def prove(
         NotProvenError: after `deadline_s` seconds without proof.
 
     """
+    clock = reading.clock
     deadline_ms = clock.now_ms() + round(deadline_s * 1000)
     pause_s, pages = 0.2, 1
     last: Exception
     while True:
         try:
-            return await _attempt(venue, rows, book(), stored, pages, found)
+            return await _attempt(reading, rows, book(), stored, pages)
         except _DeeperError as error:
             last, deeper = error, True
         except (_MissingError, VenueError) as error:
@@ -98,28 +118,28 @@ class _DeeperError(_MissingError):
 
 
 async def _attempt(
-    venue: Venue,
+    reading: Reading,
     rows: tuple[OrderRow, ...],
     book: Book | None,
     stored: BookBase | None,
     pages: int,
-    found: list[Trade],
 ) -> Proven:
+    venue = reading.venue
     floor = book.consistent_trade_id if book else stored.floor_trade_id if stored else None
+    asked_ms = reading.clock.now_ms()
     read, reached = await _read(venue, floor, pages)
     first_start = book is None
-    newest_id = read[-1].trade_id if read else 0
-    if book is not None and newest_id < book.last_trade_id:
-        raise _ContradictedError("the venue's list of trades ends before what we know")
+    if book is not None:
+        down_to = max(floor or 0, 0 if reached or not read else read[0].trade_id)
+        answer = Answer(read, down_to, asked_ms, round(reading.lag_s * 1000))
+        await _let_decide(reading, rows, book, answer)
     if stored is not None and not (reached and fits(stored, read)):
         stored = None  # older than what the venue still tells, or not its truth: no use as a base
     if stored is not None:
         stored = dated(stored, read)
     if book is None:
         book = Book(stored or await _base_without_record(venue, read))
-    new = book.add(read)
-    if not first_start:
-        found += new
+    new = book.add(read) if first_start else ()
     if not book.consistent and first_start:
         # What was stored is wrong, whatever wrote it: begin with the venue, nothing explained.
         stored, book = None, Book(await _base_without_record(venue, read))
@@ -129,8 +149,56 @@ async def _attempt(
     if not first_start:
         return Proven(book, explained=False)
     if stored is not None:
-        found += new
+        reading.found.extend(new)
     return Proven(book, explained=stored is not None or book.net_lots == 0)
+
+
+async def _let_decide(
+    reading: Reading, rows: tuple[OrderRow, ...], book: Book, answer: Answer
+) -> None:
+    """Let the venue's list decide about a running book; raise while it lacks what frames told."""
+    listed = book.listed(answer)
+    reading.found.extend(listed.new)
+    reading.corrected(listed.corrected)
+    false, missing = _beyond_rows(book, rows), listed.missing
+    if not false and missing and await agree_without(reading.venue, rows, book, missing):
+        false = missing
+    if false:
+        book.drop(false)
+        reading.corrected(false)
+    if left := book.unlisted:
+        ids = [trade.trade_id for trade in left]
+        raise _ContradictedError(f"the venue's list of trades lacks {ids}, which a frame told")
+    if max((trade.trade_id for trade in answer.trades), default=0) < book.last_trade_id:
+        raise _ContradictedError("the venue's list of trades ends before what we know")
+
+
+def _beyond_rows(book: Book, rows: tuple[OrderRow, ...]) -> tuple[Trade, ...]:
+    """Return what frames told of orders that have ended and that listed trades fill already."""
+    ended = {row.order_index: row for row in rows if row.is_terminal}
+    unlisted = book.unlisted
+    return tuple(
+        trade
+        for trade in unlisted
+        if (row := ended.get(trade.order_index)) is not None
+        and book.order_lots(trade.order_index, but=unlisted) == row.filled_lots
+    )
+
+
+async def agree_without(
+    venue: Venue, rows: tuple[OrderRow, ...] | None, book: Book, missing: tuple[Trade, ...]
+) -> bool:
+    """Whether order rows and the stated position agree without missing trades.
+
+    `rows` is an answer of the order list, None to ask for one. Raises VenueError.
+    """
+    if (await venue.account()).position_lots != book.without(missing):
+        return False
+    if rows is None:
+        rows = (*await venue.inactive_orders(), *await venue.active_orders())
+    filled = {row.order_index: row.filled_lots for row in rows}
+    orders = {trade.order_index for trade in missing}
+    return all(filled.get(one, 0) == book.order_lots(one, but=missing) for one in orders)
 
 
 def _match(

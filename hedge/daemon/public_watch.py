@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from hedge.config.schema import Tier
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
+from hedge.core.records import Trade
 from hedge.daemon.context import Parts
 from hedge.exchange.peer import ENDED, PeerDown, PeerEvent, PeerShown, PeerUp, PeerVenue
 from hedge.exchange.port import VenueError
@@ -22,6 +24,9 @@ POLL_MS = 10_000
 """While A is gone its stream is not trusted alone: a frame may be lost on a live socket."""
 PAUSE_MIN_MS = 1000
 PAUSE_MAX_MS = 10_000
+CONFIRM_MS = 5_000
+CONFIRM_STANDARD_MS = 20_000
+"""A page is read no oftener than this only to confirm watched trades: requests are few there."""
 UNKNOWN_MS = 3000
 """So long a B without a view of A waits for A's own word before it asks the exchange."""
 STATED_MIN_S = 2.0
@@ -47,6 +52,7 @@ class Watcher:
         self._do = handlers
         self._stale = True
         self._open_since_ms: int | None = None
+        self._unstated: tuple[Trade, int] | None = None
         self._asked_ms: int | None = None
         self._pause_ms = PAUSE_MIN_MS
         self._highest_id: int | None = None
@@ -103,11 +109,13 @@ class Watcher:
         state = self._do.state()
         if state.phase not in PROVEN_PHASES:
             return False
-        is_open = hedger.is_watch_open(state)
+        gone = not self._do.a_lives()
+        # A live A states what it trades itself: what answers lack then waits for its turn.
+        is_open = hedger.is_watch_open(state, but_unlisted=not gone)
+        unstated_ms = self._unstated_since_ms(state, now_ms)
         since_ms = self._open_since_ms
         self._open_since_ms = (now_ms if since_ms is None else since_ms) if is_open else None
         is_gap = is_open and now_ms - (self._open_since_ms or now_ms) >= OPEN_MS
-        gone = not self._do.a_lives()
         if not gone:
             self._gone_ms = None
         elif self._gone_ms is None:
@@ -119,7 +127,28 @@ class Watcher:
         if self._gone_ms is not None and self._asked_ms < self._gone_ms:
             return True  # what was asked while A lived says nothing of what it did since
         waited_ms = now_ms - self._asked_ms
+        due_ms = hedger.watch_due_ms(state, unstated_ms + OPEN_MS)
+        # What answers lack is asked for when that can tell; that is over after three of them.
+        pause_ms = CONFIRM_MS if state.unlisted else self._confirm_ms
+        if due_ms is not None and now_ms >= due_ms and waited_ms >= pause_ms:
+            return True
         return waited_ms >= self._pause_ms if urgent else gone and waited_ms >= POLL_MS
+
+    @property
+    def _confirm_ms(self) -> int:
+        """How long apart pages are read only to confirm what was watched."""
+        is_scarce = self._parts.config.lighter.tier is Tier.STANDARD
+        return CONFIRM_STANDARD_MS if is_scarce else CONFIRM_MS
+
+    def _unstated_since_ms(self, state: HedgerState, now_ms: int) -> int:
+        """Return since when the oldest watched trade has been above all that A states."""
+        oldest = state.watched[0] if state.watched else None
+        if oldest is None:
+            self._unstated = None
+            return now_ms
+        if self._unstated is None or self._unstated[0] != oldest:
+            self._unstated = oldest, now_ms
+        return self._unstated[1]
 
     async def _ask_what_is_stated(self, peer: PeerVenue) -> None:
         """While A is silent ask what the exchange states of its position and its orders.
@@ -163,7 +192,7 @@ class Watcher:
         self._post(event, self._parts.clock.mono_ns())
 
     async def _ask(self, peer: PeerVenue) -> None:
-        self._asked_ms = self._parts.clock.now_ms()
+        asked_ms = self._asked_ms = self._parts.clock.now_ms()
         self._pause_ms = min(self._pause_ms * 2, PAUSE_MAX_MS)
         try:
             answer = await peer.recent()
@@ -172,7 +201,8 @@ class Watcher:
             return
         self._stale = False
         self._highest_id = answer.highest_id
-        self._post(PeerAnswered(answer, self._do.bases()), self._parts.clock.mono_ns())
+        event = PeerAnswered(answer, self._do.bases(), asked_ms)
+        self._post(event, self._parts.clock.mono_ns())
         state = self._do.state()
         if state.a_fresh and state.looked and not hedger.is_watch_open(state):
             self._pause_ms = PAUSE_MIN_MS

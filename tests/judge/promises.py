@@ -353,7 +353,8 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
     than is owed, and in the right direction. News takes time: what B owed at any moment since its
     own newest trade counts as owed, for a person may trade A's account while an order is on its way
     (A's own too); and what it owed without A's trades of the last `Bounds.hears_s`, or those of
-    which nothing had told: B goes on by what it knows of A where a person publishes fills.
+    which nothing had told: B goes on by what it knows of A where a person publishes fills. A row
+    that the exchange itself sent falsely may be believed, within its false part, as in I2.
     """
     record = positions.record
     if not record.knows_first:
@@ -370,8 +371,11 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
             since_s = signed_s - record.bounds.news_s - record.bounds.own_s
             known_lots = positions.a[number] - _of_strangers_on_a(positions, number, since_s)
             least_lots = record.bounds.smallest_resting_lots
+            slack_lots = _false_lots(record, life.received_s)
             whys = [
-                _belief_of_a(life, lots, least_lots) for lots in (positions.a[number], known_lots)
+                _belief_of_a(life, lots + way * slack_lots, least_lots)
+                for lots in (positions.a[number], known_lots)
+                for way in (-1, 0, 1)
             ]
             why = whys[0] if all(whys) else ""
         elif life.account == record.account_b:
@@ -420,10 +424,18 @@ def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: 
     since_s = _began_s(life) - bounds.news_s - bounds.own_s
     own_lots = _of_strangers(positions, states[-1], float("inf"), since_s)
     all_owed |= {owed + own_lots for owed in all_owed}
+    slack_lots = _false_lots(positions.record, life.received_s)
+    all_owed |= {owed + way * slack_lots for owed in all_owed for way in (-1, 1)}
     for owed in all_owed | {owed - lots for owed in all_owed for lots in by_hand}:
         if signed * owed > 0 and abs(signed) <= abs(owed):
             return ""
     return f"B sent {signed:+d} while {positions.owed[states[-1]] - by_hand[0]:+d} was owed"
+
+
+def _false_lots(record: Record, at_s: float) -> int:
+    """Return what false rows of the exchange may have made a process believe at a moment."""
+    until_s = record.bounds.undone_s
+    return sum(row.lots for row in record.false_rows if row.at_s <= at_s <= row.at_s + until_s)
 
 
 def _unheard_of_a(life: OrderLife, positions: Positions, states: range) -> set[int]:

@@ -175,20 +175,6 @@ def stuck(case: Case) -> bool:
     return case.violation.promise == "live"
 
 
-def misled(case: Case) -> bool:
-    """What is only in the book of a process keeps it from trading, or lets its order rest.
-
-    Then the other one takes it for gone, too.
-    """
-    leaves = case.is_end and case.fault == "resting"
-    return stuck(case) or leaves or case.violation.kind in ("beside", "not covered")
-
-
-def wrong_or_stuck(case: Case) -> bool:
-    """What nobody signed has executed: one order, after which a person has to look."""
-    return wrong(case) or stuck(case)
-
-
 def naked_or_stuck(case: Case) -> bool:
     """A fill stays open, or the pair does."""
     return lost(case) or stuck(case)
@@ -237,32 +223,11 @@ REPLAYS = (
 )
 ENDS = tuple(kind for kind in end_kinds.ENDS)
 ABSENCES = ("A killed", "A away", "A frozen", "disk lost", "stopped", "fill by hand", *ENDS)
-ID_LIES = (
-    "public id far ahead",
-    "trade under another id",
-    "public trade lies",
-    "own trade lies",
-    "public stream lies until reconnect",
-    "own stream lies until reconnect",
-)
-OWN_LIES = (
-    "own trade lies",
-    "own row lies",
-    "own stream lies until reconnect",
-    "own rows lie until reconnect",
-    "trade under another id",
-)
 TAGGED = ("A traded with our tag", "B traded with our tag")
 
-LIES = tuple(dict.fromkeys((*ID_LIES, *OWN_LIES, "public position lies", "margin lies")))
-
 ROWS: tuple[Row, ...] = (
-    Row(37, "whatever executed is taken", ORIGIN, ("decimals changed",), wrong_or_stuck),
     Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
-    Row(36, "what the stream said stays in the book", ORIGIN, OWN_LIES, misled),
-    Row(34, "the highest trade id is the newest truth", ORIGIN, ID_LIES, stuck),
-    Row(35, "a size that agrees with the sum is true", ORIGIN, LIES, wrong),
     Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
     Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
     Row(78, "at the time-out A acts alone", ORIGIN, (), in_flight_then),

@@ -9,10 +9,6 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 CONVICTED: dict[int, int] = {
     25: 1000013,
     31: 1000194,
-    34: 1000224,
-    35: 8000042,
-    36: 3000149,
-    37: 1000102,
     44: 1000016,
     48: 1000334,
     78: 21000230,

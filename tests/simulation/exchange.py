@@ -156,6 +156,10 @@ class SimExchange:
         self.log = Logged()
         self.sockets: list[Subscriber] = []
         self.say: Callable[[str, str], None] | None = None
+        self.on_lie: Callable[[int], None] | None = None
+        """What hears of a frame that was false by so many lots."""
+        self.on_enlarged: Callable[[int, int], None] | None = None
+        """What hears of an order of an account that is read as larger by so many lots."""
         self.states_position = True
         self.first_lots = {A: 0, B: 0}
         """Positions older than every trade that is told."""

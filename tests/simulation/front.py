@@ -32,6 +32,8 @@ class Front:
         self.is_inactive = False
         """Whether the market takes no orders."""
         self.size_factor = 1
+        self.size_changed_s = 0.0
+        """When that changed: who reads the market later knows it."""
         """By how much an order becomes larger than what its signer meant."""
         self.sockets_closed_until_s = -math.inf
         """Until when a new socket is answered by 429."""

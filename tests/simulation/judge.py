@@ -29,6 +29,7 @@ from tests.judge.facts import (
     Bounds,
     Claim,
     Decision,
+    FalseRow,
     HandPublished,
     Leg,
     OrderLife,
@@ -102,6 +103,10 @@ class Judge:
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
+        world.exchange.on_lie = self._on_lie
+        world.exchange.on_enlarged = self._on_enlarged
+        self._enlarged: set[int] = set()
+        """Accounts of which the exchange has read an order as larger than it was signed."""
 
     @property
     def _now(self) -> float:
@@ -112,6 +117,24 @@ class Judge:
         return self._world.notes
 
     # --- listening ------------------------------------------------------------------------------
+
+    def _on_enlarged(self, account: int, lots: int) -> None:
+        """Note what the exchange makes of an order: nobody can foresee that of the first one."""
+        if account not in self._enlarged:
+            self._enlarged.add(account)
+            self._notes.false_rows.append(FalseRow(self._now, lots))
+
+    def _on_lie(self, lots: int) -> None:
+        """Note a false frame. The exchange's answers are right all the time.
+
+        Beyond the bounds of 13.7 it excuses nothing: no more than A's order, or its position.
+        """
+        exchange, settings = self._world.exchange, self._world.settings
+        index = settings.spec.market_index
+        bound = 2 * max(settings.quantity_lots, abs(exchange.lots(A, index)))
+        if lots:
+            row = FalseRow(self._now, min(lots, bound), shown_s=self._now)
+            self._notes.false_rows.append(row)
 
     def on_change(self, daemon: Daemon, what: str) -> None:
         """A process was started, frozen, thawed, killed, or has ended."""

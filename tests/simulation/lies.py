@@ -125,6 +125,31 @@ def bend(content: Any, dice: Random, field: str = "") -> Any:
     return tuple(rows)
 
 
+def false_lots(told: Any, bent: Any) -> int:
+    """Return by how much a frame is false in what it says of positions and fills."""
+    if isinstance(told, int):
+        return abs(bent - told)
+    if isinstance(told, Depth | Margin):
+        return 0
+    true = {id_of(one): one for one in told}
+    return sum(_apart(one, true.get(id_of(one))) for one in bent)
+
+
+def id_of(one: Trade | OrderRow) -> int:
+    """Return what tells trades, or rows, apart."""
+    return one.trade_id if isinstance(one, Trade) else one.client_order_index
+
+
+def _apart(bent: Trade | OrderRow, told: Trade | OrderRow | None) -> int:
+    if isinstance(bent, OrderRow):
+        filled = told.filled_lots if isinstance(told, OrderRow) else 0
+        return abs(bent.filled_lots - filled)
+    if not isinstance(told, Trade):
+        return bent.size_lots
+    before = (bent.position_before_lots or 0) - (told.position_before_lots or 0)
+    return max(abs(bent.signed_lots - told.signed_lots), abs(before))
+
+
 def _bent_depth(depth: Depth, dice: Random) -> Depth:
     """Return a book that is too high, too low, too deep, too thin, one-sided or marked wrongly."""
     percent = dice.choice((50, 90, 98, 102, 110, 200))

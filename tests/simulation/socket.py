@@ -242,6 +242,8 @@ class Socket:
     def _note_lie(self, kind: str, told: Any, bent: Any) -> Any:
         if bent != told:
             self._book_is_bent = isinstance(bent, Depth)
+            if self.exchange.on_lie is not None:
+                self.exchange.on_lie(lies.false_lots(told, bent))
             self.reach(kind)
             if self.exchange.say is not None:
                 self.exchange.say("XX", f"{self.process.name} is told {bent}, not {told}")

@@ -12,7 +12,7 @@ from hedge.bus.port import LeaseAnswer
 from hedge.bus.scripts import LeaseMode
 from hedge.core import ids
 from hedge.core.amounts import Side
-from hedge.core.book import Book, BookBase
+from hedge.core.book import Book, BookBase, Listed
 from hedge.core.records import OrderRow, OrderStatus, Trade
 from hedge.core.refusal import Refusal
 from hedge.daemon.context import Parts
@@ -164,8 +164,11 @@ def patient(work: Callable[[Fenced, int], Any]) -> Callable[[Fenced, int], Any]:
 class SumBook(Book):
     """Adds up what it hears; a trade that turns up late is past."""
 
-    def add(self, trades: Any) -> tuple[Trade, ...]:
+    def add(self, trades: Any, heard_ms: int | None = None) -> tuple[Trade, ...]:
         return super().add(trade for trade in trades if trade.trade_id > self.last_trade_id)
+
+    def listed(self, answer: Any) -> Listed:
+        return Listed(self.add(answer.trades))
 
     @property
     def net_lots(self) -> int:

@@ -91,10 +91,10 @@ def test_b_that_leaves_while_as_order_rests_is_on_no_list() -> None:
 
 def test_a_row_needs_one_of_its_kinds_before_the_violation() -> None:
     """A kind that comes later explains nothing."""
-    twice = Violation("I2", "twice", 9.0, "", {})
-    before, after = (Moment(at_s, "decimals changed", met=True) for at_s in (8.0, 10.0))
-    assert number_of(case_of(twice, moments=(before,))) == 37
-    assert number_of(case_of(twice, moments=(after,))) is None
+    stuck = Violation("live", "healed", 9.0, "", {})
+    before, after = (Moment(at_s, "quote limit", met=True) for at_s in (8.0, 10.0))
+    assert number_of(case_of(stuck, moments=(before,))) == 48
+    assert number_of(case_of(stuck, moments=(after,))) is None
 
 
 def test_a_violation_of_no_kind_is_on_no_list() -> None:
@@ -114,10 +114,10 @@ def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
 
     def again(seed: int, muted: frozenset[str]) -> Result:
         assert muted
-        return result_of(seed, 37) if seed == 1 else result_of(seed, None)
+        return result_of(seed, 48) if seed == 1 else result_of(seed, None)
 
     found = search.convictions(
-        iter([result_of(1, 37), result_of(2, None), result_of(3, 37), result_of(4, 37)]),
+        iter([result_of(1, 48), result_of(2, None), result_of(3, 48), result_of(4, 48)]),
         again,
         told.append,
     )
@@ -125,7 +125,7 @@ def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
         (1, 1, False),
         (3, 3, True),
     ]
-    assert found[37] is told[1]
+    assert found[48] is told[1]
 
 
 # --- growth ---------------------------------------------------------------------------------------

@@ -527,7 +527,7 @@ def test_rules_of_the_market_bind_at_once_and_at_the_next_start() -> None:
         assert scene.venue(A).market_now.status == "inactive"
         exchange.heal()
         assert scene.b.market_now.status == "active"
-        exchange.front.size_factor = 10
+        exchange.front.size_factor, exchange.front.size_changed_s = 10, scene.loop.time()
         await scene.order(scene.b, 7, 10**6, IOC)
         assert exchange.lots(B) == 10
 

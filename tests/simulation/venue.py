@@ -105,6 +105,7 @@ class SimVenue(Socket):
             if other is not self.market and exchange.is_held(account, other.index):
                 self.reach("market changed")
         self.clock, self.account_index = clock, account
+        self._began_s = self._loop.time()
         self.key = key
         self._handler: VenueHandler | None = None
         self._depth = Depth()
@@ -531,12 +532,15 @@ class SimVenue(Socket):
 
     def _as_understood(self, tx: SignedTx) -> str:
         """Return what the venue reads: after a change of its decimals another size."""
-        factor = self.exchange.front.size_factor
+        front = self.exchange.front
+        factor = front.size_factor if self._began_s <= front.size_changed_s else 1
         if factor == 1 or tx.tx_type != CREATE:
             return tx.tx_info
         info = json.loads(tx.tx_info)
         if not ids.is_marker(info["ClientOrderIndex"]):
             self.reach("decimals changed")
+            if self.exchange.on_enlarged is not None:
+                self.exchange.on_enlarged(self.account_index, info["BaseAmount"] * (factor - 1))
         return json.dumps(info | {"BaseAmount": info["BaseAmount"] * factor})
 
     def _note_refusal(self, error: TxRejected) -> None:

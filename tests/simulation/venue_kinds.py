@@ -302,7 +302,9 @@ def _margin_fraction(stage: "Stage", dice: Random) -> None:
 
 
 def _decimals(stage: "Stage", dice: Random) -> None:
-    stage.world.exchange.front.size_factor = 10
+    """Read amounts otherwise; a process that starts after that knows."""
+    front = stage.world.exchange.front
+    front.size_factor, front.size_changed_s = 10, stage.loop.time()
 
 
 def _halves(stage: "Stage", dice: Random) -> None:

@@ -26,6 +26,12 @@ from tests.simulation.tempting_ends import (
     stated_is_current,
     stored_is_known,
 )
+from tests.simulation.tempting_frames import (
+    frames_stay,
+    highest_is_newest,
+    sum_agrees,
+    whatever_executes,
+)
 from tests.simulation.tempting_launcher import (
     a_died_stop_the_pair,
     halted_needs_no_b,
@@ -423,6 +429,30 @@ WEAKENINGS: dict[str, Weakening] = {
             always=("minimums raised", "market inactive", "B out of margin"),
             seconds=(80.0, 100.0),
         ),
+    ),
+    "highest-is-newest": Weakening(
+        34,
+        "the highest trade id is the newest truth",
+        lambda: managers(None, highest_is_newest),
+        _aimed("public id far ahead", "public trade lies", peer_watch=1.0),
+    ),
+    "sum-agrees": Weakening(
+        35,
+        "a size that agrees with the sum is true",
+        lambda: managers(None, sum_agrees),
+        _aimed("public trade lies", "public stream lies until reconnect", peer_watch=1.0),
+    ),
+    "frames-stay": Weakening(
+        36,
+        "what the stream said stays in the book",
+        lambda: managers(frames_stay, frames_stay),
+        _aimed("own trade lies", "own stream lies until reconnect", "trade under another id"),
+    ),
+    "whatever-executes": Weakening(
+        37,
+        "whatever executed is taken",
+        lambda: managers(None, whatever_executes),
+        _aimed("decimals changed", fill_every_s=1.0),
     ),
     "polls-again-later": Weakening(
         65,

@@ -7,6 +7,7 @@ was 0 twice after A fell silent; or the longest life of an order of A is over.
 
 from dataclasses import dataclass
 
+from hedge.core.amounts import Side
 from hedge.core.freshness import FRESH_MS
 
 LEADER_BEATS = 2
@@ -16,11 +17,21 @@ SAY_OPEN_MS = 8000
 
 
 @dataclass(frozen=True, slots=True)
+class Resting:
+    """An order of A as A's heartbeat shows it: what of it could still fill."""
+
+    client_order_index: int
+    side: Side
+    remaining_lots: int
+
+
+@dataclass(frozen=True, slots=True)
 class MakerBeat:
     """A as its heartbeat shows it, while that is fresh (until `fresh_until_ms`, monotonic).
 
     `answers_leaving`: it echoes a beat of ours that said that we leave. `orders` counts what rests
-    or may rest, `unanswered` of it those whose fate is open.
+    or may rest, `unanswered` of it those whose fate is open. `resting` are those in the book, and
+    `quantity_lots` is the size of its opening orders.
     """
 
     epoch: str
@@ -33,6 +44,8 @@ class MakerBeat:
     orders: int = 0
     unanswered: int = 0
     order_life_ms: int | None = None
+    resting: tuple[Resting, ...] = ()
+    quantity_lots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

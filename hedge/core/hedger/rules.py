@@ -28,11 +28,15 @@ from hedge.core.hedger.state import (
     Stopped,
     Trigger,
 )
-from hedge.core.hedger.watch import Stand, carried
+from hedge.core.hedger.watch import Stand, carried, without
 from hedge.core.holds import Hold
 from hedge.core.transitions import Facts, look_up
 
 Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
+
+QUANTITIES = 10
+"""A position of so many of A's quantities is taken for the pair's own, where nothing is configured.
+"""
 
 
 def owed_lots(state: HedgerState) -> int | None:
@@ -64,7 +68,8 @@ def a_view(state: HedgerState) -> ATarget | None:
     stated = Stand(known.position_lots, known.last_trade_id)
     shown = state.shown
     base = shown if shown and shown.last_trade_id > stated.last_trade_id else stated
-    stand = carried(base, state.watched, state.shown_lots) or base
+    watched = without(state.watched, state.unlisted)
+    stand = carried(base, watched, state.shown_lots) or base
     if stand == stated:
         return known
     return replace(
@@ -72,12 +77,45 @@ def a_view(state: HedgerState) -> ATarget | None:
     )
 
 
-def is_watch_open(state: HedgerState) -> bool:
-    """Whether A has public trades that do not add up with what is known: one is missing."""
-    if not state.watched:
+def is_watch_open(state: HedgerState, *, but_unlisted: bool = False) -> bool:
+    """Whether A has public trades that do not add up with what is known: one is missing.
+
+    `but_unlisted` leaves out those that the venue's answers lack.
+    """
+    watched = without(state.watched, state.unlisted) if but_unlisted else state.watched
+    if not watched:
         return False
     view = a_view(state)
-    return view is None or state.watched[-1].trade_id > view.last_trade_id
+    return view is None or watched[-1].trade_id > view.last_trade_id
+
+
+def is_heard_now(state: HedgerState, now_ms: int) -> bool:
+    """Whether A's own newest heartbeat is fresh."""
+    return is_heard(state.maker, now_ms)
+
+
+def watch_due_ms(state: HedgerState, since_ms: int) -> int | None:
+    """Return when to ask for A's trades to confirm what was watched; None while nothing needs it.
+
+    `since_ms` is since when a watched trade has been above all that A states.
+    """
+    if not state.watched:
+        return None
+    lag_ms, watched = state.config.view_lag_ms, {one.trade_id for one in state.watched}
+    due = [one.due_ms(lag_ms) for one in state.unlisted if one.trade_id in watched]
+    if state.watched[-1].trade_id > state.listed_id and len(without(state.watched, state.unlisted)):
+        due.append(since_ms)
+    return min(due, default=None)
+
+
+def is_view_confirmed(state: HedgerState) -> bool:
+    """Whether B's view of A rests on what A stated and the venue's answers, not on frames alone."""
+    view = a_view(state)
+    if view is None or view is state.a or not state.watched:
+        return view is not None
+    carried_on = [one for one in state.watched if one.trade_id <= view.last_trade_id]
+    is_listed = not carried_on or carried_on[-1].trade_id <= state.listed_id
+    return is_listed and len(without(tuple(carried_on), state.unlisted)) == len(carried_on)
 
 
 def target_known(state: HedgerState) -> bool:
@@ -161,6 +199,7 @@ def settled(state: HedgerState, order: InFlight) -> Step:
         retry_at_ms=None,
         backoff_ms=0,
         failure=None,
+        probes=False,
     )
     return state, (Report(order, owed_lots(state)),)
 
@@ -221,11 +260,15 @@ def _judge_drift(state: HedgerState, owed: int, facts: Facts) -> Step:
 def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
     if state.nonce is None or why_not_sent(state, facts) is not None:
         return state, ()
+    limit, spec = limit_lots(state), facts.spec or state.config.spec
+    if limit is not None and abs(state.net_lots or 0) > limit and state.closing is None:
+        what = f"B holds {spec.base(state.net_lots or 0)}, beyond the limit of {spec.base(limit)}"
+        return halt(state, "implausible_fill", what)
     order = InFlight(
         client_order_index=ids.order_id(state.config.instance, state.nonce),
         nonce=state.nonce,
         side=Side.of(owed),
-        lots=abs(owed),
+        lots=min(abs(owed), spec.min_base_lots) if state.probes else abs(owed),
         attempt=state.attempts + 1,
     )
     state = replace(
@@ -236,6 +279,19 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
         dust_lots=0,
     )
     return state, (SendHedge(order),)
+
+
+def limit_lots(state: HedgerState) -> int | None:
+    """Return the largest position that the pair takes for its own; None without any word of it.
+
+    As configured, else ten times the largest quantity that A has stated, and never less than what
+    B held at its start. Whatever the exchange executes, no order is made from more than that.
+    """
+    config = state.config
+    if config.max_position_lots is None and not state.quantity_lots:
+        return None
+    limit = config.max_position_lots or QUANTITIES * state.quantity_lots
+    return max(limit, state.start_lots) + abs(config.offset_lots)
 
 
 def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
-from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand, Unlisted
 from hedge.core.holds import Lasting
 from hedge.core.records import OrderRow, Trade
 from hedge.core.refusal import Refusal
@@ -178,10 +178,15 @@ class HedgerState:
     left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
     a_fresh: bool = False
     baseline: ATarget | None = None
+    start_lots: int = 0  # our position when the book was proven first, unsigned
+    quantity_lots: int = 0  # the largest quantity that A has stated since both were flat
+    probes: bool = False  # the next order is the smallest that shows what the exchange makes of it
     bound_id: int = 0  # our newest trade when the book was proven
     confirmed_ms: int = 0  # what A writes from then on contains all that our newest trade answered
     looked: bool = True  # A's public trades were asked for since the book was proven
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
+    unlisted: tuple[Unlisted, ...] = ()  # of those, what the venue's answers lack
+    listed_id: int = 0  # the newest id in the venue's newest public answer
     shown: Stand | None = None  # the newest position that A's public trades have carried
     shown_lots: int | None = None  # A's position as the venue shows it to everybody
     adopted: Stand | None = None  # what the exchange itself stated, where nothing else was known
@@ -261,9 +266,10 @@ class OwnBook:
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """A row of one of our orders."""
+    """A row of one of our orders; `listed`: by an answer that lists a later fence, not a frame."""
 
     row: OrderRow
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

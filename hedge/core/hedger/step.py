@@ -23,6 +23,7 @@ from hedge.core.hedger.rules import (
     halt,
     is_covered,
     is_flat_by_order,
+    is_view_confirmed,
     is_watch_open,
     move,
     owed_lots,
@@ -30,6 +31,7 @@ from hedge.core.hedger.rules import (
     settled,
     target_known,
     unsure,
+    watch_due_ms,
     with_view,
 )
 from hedge.core.hedger.state import (
@@ -97,10 +99,12 @@ __all__ = [
     "closes_own",
     "is_covered",
     "is_flat_by_order",
+    "is_view_confirmed",
     "is_watch_open",
     "owed_lots",
     "step",
     "target_known",
+    "watch_due_ms",
 ]
 
 _FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
@@ -159,13 +163,15 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
         return state, (Note("fence_again", detail), Fence())
     if event.view.last_trade_id != state.last_trade_id:
         state = replace(state, own_traded_ms=facts.now_ms)
+    if state.net_lots is None:
+        state = replace(state, start_lots=abs(event.view.net_lots))
     state = replace(
         state,
         nonce=event.nonce,
         explained=event.explained or state.explained,
     )
     state = with_view(state, event.view)
-    if not fresh_start and (why := _why_implausible(state)):
+    if why := _why_implausible(state):
         return halt(state, "implausible_fill", why)
     effects: tuple[HedgerEffect, ...] = ()
     if fresh_start:
@@ -229,7 +235,7 @@ def _on_order(state: HedgerState, event: OwnOrder, _facts: Facts) -> Step:
     order = state.inflight
     if order is None or order.client_order_index != event.row.client_order_index:
         return state, ()
-    if order.row is not None and order.row.is_terminal:
+    if order.row is not None and order.row.is_terminal and not event.listed:
         return state, ()
     state = replace(state, inflight=replace(order, row=event.row))
     if why := _why_implausible(state):
@@ -293,7 +299,9 @@ def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
     # From here on A's state is the base of what is published by hand; the old one is past.
     base = None if fresh else state.hand_base_lots
     if state.watched and state.watched[0].trade_id <= new.last_trade_id:
-        state = replace(state, watched=merged(state.watched, (), new.last_trade_id))
+        left = tuple(one for one in state.unlisted if one.trade_id > new.last_trade_id)
+        watched = merged(state.watched, (), new.last_trade_id)
+        state = replace(state, watched=watched, unlisted=left)
     state = follow(state, new)
     if (state.a_fresh, state.hand_base_lots) != (fresh, base):
         state = replace(state, a_fresh=fresh, hand_base_lots=base)
@@ -304,12 +312,15 @@ def _without_foreign_end(state: HedgerState, new: ATarget) -> HedgerState:
     """Let a live A's word be the view again where only a trade of others is newer than it.
 
     An adopted position bears the id of the market's newest trade. Where no trade of A is known
-    above what A states, and the positions are one, A's statement is no older than that.
+    above what A states, and the positions are one, A's statement is no older than that. The same
+    where the newest watched trade led to that very position: its id may be another in truth, and
+    what is watched carries A's statement on again if it adds up.
     """
     shown = state.shown
     if shown is None or shown.position_lots != new.position_lots:
         return state
-    if state.watched and state.watched[-1].trade_id > new.last_trade_id:
+    newest_id = state.watched[-1].trade_id if state.watched else 0
+    if newest_id > new.last_trade_id and newest_id != shown.last_trade_id:
         return state
     return replace(state, shown=None)
 
@@ -416,7 +427,15 @@ def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
     state = replace(state, explained=state.explained or event.force, closing=None)
     if state.phase is not Phase.HALTED:
         return state, ()
-    return unsure(replace(move(state, Trigger.RESUME), halt_reason="")), ()
+    order, probes = state.inflight, state.probes
+    if order is not None:  # the next proof decides about it, unless a person has
+        order = None if event.force else replace(order, row=None)
+    if event.force:
+        lots = max(state.start_lots, abs(state.net_lots or 0))
+        state = replace(state, start_lots=lots)
+    probes |= state.halt_reason == "implausible_fill"
+    state = move(state, Trigger.RESUME)
+    return unsure(replace(state, halt_reason="", inflight=order, probes=probes)), ()
 
 
 def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
@@ -437,7 +456,10 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
     )
     if beat.left and beat.position_lots is not None:
         maker = replace(maker, left_epoch=beat.epoch, left_lots=beat.position_lots)
-    return replace(state, maker=maker), ()
+    quantity_lots = beat.quantity_lots or 0
+    if beat.position_lots != 0 or state.net_lots != state.config.offset_lots:
+        quantity_lots = max(quantity_lots, state.quantity_lots)
+    return replace(state, maker=maker, quantity_lots=quantity_lots), ()
 
 
 def _on_leader(state: HedgerState, event: LeaderSeen, _facts: Facts) -> Step:

@@ -4,9 +4,18 @@ from dataclasses import replace
 
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger.departure import Differs, Maker, MakerStated
-from hedge.core.hedger.rules import Step, a_view, halt, is_watch_open
+from hedge.core.hedger.rules import Step, a_view, halt, is_heard_now, is_watch_open
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
-from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand, found, merged
+from hedge.core.hedger.watch import (
+    PeerAnswered,
+    PeerTraded,
+    Stand,
+    Unlisted,
+    compared,
+    found,
+    is_beyond_beat,
+    merged,
+)
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
 
@@ -17,17 +26,33 @@ DIFFER_ANSWERS = 4
 """So long, and so many answers, may the exchange contradict trades of A that B saw itself."""
 
 
-def on_peer_traded(state: HedgerState, event: PeerTraded, _facts: Facts) -> Step:
-    """Carry the view of A on by what the venue shows of it."""
+def on_peer_traded(state: HedgerState, event: PeerTraded, facts: Facts) -> Step:
+    """Carry the view of A on by what the venue shows of it, as far as A can have done that."""
     if event.shown_lots is not None:
         state = replace(state, shown_lots=event.shown_lots)
-    return _watch(state, event.trades)
+    return _watch(_doubting(state, event.trades, facts), event.trades)
 
 
-def _watch(state: HedgerState, trades: tuple[Trade, ...]) -> Step:
+def _doubting(state: HedgerState, trades: tuple[Trade, ...], facts: Facts) -> HedgerState:
+    """Keep from the view, until an answer lists it, what a live A cannot have done."""
+    beat, known = state.maker.beat, a_view(state)
+    if beat is None or known is None or not is_heard_now(state, facts.now_ms):
+        return state
+    before = {(one.trade_id, one.side) for one in state.watched}
+    doubted = tuple(
+        Unlisted(trade.trade_id, trade.side, facts.now_ms, is_doubted=True)
+        for trade in trades
+        if trade.trade_id > known.last_trade_id
+        and (trade.trade_id, trade.side) not in before
+        and is_beyond_beat(beat, trade, known.position_lots)
+    )
+    return replace(state, unlisted=(*state.unlisted, *doubted)) if doubted else state
+
+
+def _watch(state: HedgerState, trades: tuple[Trade, ...], *, listed: bool = False) -> Step:
     floor = state.a.last_trade_id if state.a is not None else 0
     if trades:
-        state = replace(state, watched=merged(state.watched, trades, floor))
+        state = replace(state, watched=merged(state.watched, trades, floor, listed=listed))
     view = a_view(state)
     if view is None or view is state.a:
         return state, ()
@@ -40,7 +65,9 @@ def _watch(state: HedgerState, trades: tuple[Trade, ...]) -> Step:
 def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:
     """Fill a gap of the watch; where A's state is not known to be current, take it from here."""
     before = a_view(state)
-    state, effects = _watch(state, event.answer.legs)
+    state, dropped = _corrected(state, event, facts)
+    state, effects = _watch(state, event.answer.legs, listed=True)
+    effects = (*dropped, *effects)
     reaches = before is None or event.answer.lowest_id <= before.last_trade_id
     shown_ms = facts.now_ms if reaches and not is_watch_open(state) else state.shown_ms
     state = replace(state, reaches_back=reaches, shown_ms=shown_ms)
@@ -65,6 +92,47 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> S
         loud=True,
     )
     return replace(state, a_fresh=True, hand_base_lots=None), (*effects, note)
+
+
+def _corrected(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:
+    """Let the answer decide about watched trades: what it tells otherwise, what it lacks.
+
+    A frame is a hint: its ids and sizes bind until an answer lists the trade, or lacks it twice.
+    """
+    legs = {(leg.trade_id, leg.side): leg for leg in event.answer.legs}
+    false = [
+        trade for trade in state.watched if legs.get((trade.trade_id, trade.side), trade) != trade
+    ]
+    unlisted, missing = compared(
+        state.watched,
+        state.unlisted,
+        event.answer,
+        event.asked_ms,
+        facts.now_ms,
+        _lag_ms(state),
+    )
+    reaches = not state.watched or event.answer.lowest_id <= state.watched[0].trade_id
+    listed_id = event.answer.highest_id if reaches else state.listed_id
+    state = replace(state, unlisted=unlisted, listed_id=listed_id)
+    if not (false or missing):
+        return state, ()
+    state = _dropped(state, missing)
+    shown = state.shown
+    if shown is not None and any(trade.trade_id == shown.last_trade_id for trade in false):
+        state = replace(state, shown=None)
+    ids = [trade.trade_id for trade in (*false, *missing)]
+    what = f"Lighter does not list what public frames told of A: trades {ids}"
+    return state, (Note("watch_corrected", what, loud=True),)
+
+
+def _dropped(state: HedgerState, missing: tuple[Trade, ...]) -> HedgerState:
+    """Forget watched trades, and what they carried."""
+    if not missing:
+        return state
+    kept = tuple(trade for trade in state.watched if trade not in missing)
+    shown, ids = state.shown, {trade.trade_id for trade in missing}
+    is_carried = shown is not None and shown.last_trade_id in ids
+    return replace(state, watched=kept, shown=None if is_carried else shown)
 
 
 def on_stated(state: HedgerState, event: MakerStated) -> Step:
@@ -146,6 +214,13 @@ def _compare(state: HedgerState, event: MakerStated) -> Step:
     lasted_ms = event.asked_ms - known.since_ms
     if view is state.a and lasted_ms >= lag_ms:
         return _adopt(state, event)
+    stated = state.a
+    agrees = stated is not None and stated.position_lots == event.position_lots
+    if agrees and is_heard_now(state, event.asked_ms) and lasted_ms >= lag_ms:
+        ids = [trade.trade_id for trade in state.watched]
+        what = f"A and Lighter state the same without what public frames told: trades {ids}"
+        state = replace(_dropped(state, state.watched), shown=None, differs=None)
+        return state, (Note("watch_corrected", what, loud=True),)
     if lasted_ms >= DIFFER_MS and known.answers >= DIFFER_ANSWERS:
         return halt(state, "views_differ", what)
     return state, ()

@@ -7,13 +7,17 @@ own word stands until the missing trade is found.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from hedge.core.amounts import Side
+from hedge.core.hedger.departure import MakerBeat
 from hedge.core.records import Trade
 
 KEEP_TRADES = 2048
-"""More than A can fill between two of its statements; beyond it the oldest are let go."""
+"""More than A can fill between two of its statements; beyond it the oldest are dropped."""
+ABSENT_AGAIN_MS = 5000
+"""So far apart are the two answers without a trade that show it to be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +51,116 @@ class PeerTraded:
 
 @dataclass(frozen=True, slots=True)
 class PeerAnswered:
-    """One public answer of the market's newest trades; `bases` is what is on record of A."""
+    """One public answer of the market's newest trades, asked for at `asked_ms` (monotonic).
+
+    `bases` is what is on record of A.
+    """
 
     answer: Recent
     bases: tuple[Stand, ...] = ()
+    asked_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A watched trade that an answer lacks which should list it; times are monotonic ms.
+
+    `since_ms` is when the first such answer came, `absent_ms` when the first one was asked for that
+    no lag excuses; None before that.
+    """
+
+    trade_id: int
+    side: Side
+    since_ms: int
+    absent_ms: int | None = None
+    is_doubted: bool = False
+    """No answer was asked yet: it is more than A can have done."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Its place among the watched trades."""
+        return self.trade_id, self.side.sign
+
+    def due_ms(self, lag_ms: int) -> int:
+        """Return when to ask again."""
+        if self.is_doubted:
+            return self.since_ms
+        if self.absent_ms is None:
+            return self.since_ms + lag_ms
+        return self.absent_ms + ABSENT_AGAIN_MS
 
 
 def merged(
-    watched: tuple[Trade, ...], new: Iterable[Trade], after_trade_id: int
+    watched: tuple[Trade, ...], new: Iterable[Trade], after_trade_id: int, *, listed: bool = False
 ) -> tuple[Trade, ...]:
-    """Return the trades above `after_trade_id`, each once, oldest first; `watched` is in order."""
+    """Return the trades above `after_trade_id`, each once, oldest first; `watched` is in order.
+
+    Of one that is known already the new text counts where it is `listed` (an answer), else the
+    known one: a frame changes nothing that an answer or another frame has told.
+    """
     watched = _above(watched, after_trade_id)
     found = {_order(trade): trade for trade in new if trade.trade_id > after_trade_id}
     # A flood of fills comes in order; what is known is not sorted again for each of them.
     if watched and any(trade_id <= watched[-1].trade_id for trade_id, _ in found):
-        found = {_order(trade): trade for trade in watched} | found
+        known = {_order(trade): trade for trade in watched}
+        found = known | found if listed else found | known
         watched = ()
     return (*watched, *(found[key] for key in sorted(found)))[-KEEP_TRADES:]
+
+
+def without(watched: tuple[Trade, ...], unlisted: Iterable[Unlisted]) -> tuple[Trade, ...]:
+    """Return the watched trades but those that answers lack."""
+    lacking = {one.order for one in unlisted}
+    if not lacking:
+        return watched
+    return tuple(trade for trade in watched if _order(trade) not in lacking)
+
+
+def compared(
+    watched: tuple[Trade, ...],
+    known: Iterable[Unlisted],
+    answer: Recent,
+    asked_ms: int,
+    now_ms: int,
+    lag_ms: int,
+) -> tuple[tuple[Unlisted, ...], tuple[Trade, ...]]:
+    """Compare watched trades with one answer: those that it lacks, and of them what is missing.
+
+    Missing is what two answers lack that were asked for 5 s apart, both `lag_ms` after the trade
+    was heard. An answer tells nothing of trades older than all that it lists.
+    """
+    before: Mapping[tuple[int, int], Unlisted] = {one.order: one for one in known}
+    listed = {_order(leg) for leg in answer.legs}
+    unlisted, missing = [], []
+    for trade in watched:
+        one = before.get(_order(trade))
+        if trade.trade_id < answer.lowest_id:
+            if one is not None:
+                unlisted.append(one)
+            continue
+        if _order(trade) in listed:
+            continue
+        if one is None or one.is_doubted:
+            one = Unlisted(trade.trade_id, trade.side, now_ms)
+        elif asked_ms >= one.due_ms(lag_ms):
+            if one.absent_ms is not None:
+                missing.append(trade)
+                continue
+            one = replace(one, absent_ms=asked_ms)
+        unlisted.append(one)
+    return tuple(unlisted), tuple(missing)
+
+
+def is_beyond_beat(beat: MakerBeat, trade: Trade, a_lots: int) -> bool:
+    """Whether a public trade of A is more than A, by its own fresh heartbeat, can have done.
+
+    An order that the heartbeat names fills on its side, and no more than was left of it; one that
+    is younger is as large as A's quantity, or as A's position (`a_lots`), at most.
+    """
+    for order in beat.resting:
+        if order.client_order_index == trade.client_order_index:
+            return trade.side is not order.side or trade.size_lots > order.remaining_lots
+    return beat.quantity_lots is not None and trade.size_lots > max(beat.quantity_lots, abs(a_lots))
 
 
 def carried(
@@ -98,6 +195,9 @@ def found(base: Stand, answer: Recent, own_trade_id: int) -> Stand | None:
     says = _says(answer.legs)
     if says is None:
         return None
+    total = base.position_lots + sum(leg.signed_lots for leg in answer.legs)
+    if answer.legs[-1].position_before_lots == 0 and says != total:
+        return None  # 0 may be a field that the venue leaves empty: nothing else confirms it here
     return Stand(says, answer.legs[-1].trade_id)
 
 

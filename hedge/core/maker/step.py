@@ -135,14 +135,15 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
         unsaid=state.unsaid + event.trades,
     )
     state, doubts = _doubt_fill(state, event.trades)
-    stated = state.net_lots
+    stated, last_id = state.net_lots, state.last_trade_id
     state = _believe(state, event.view, facts)
     if event.trades:
         state = uncover(move(replace(state, settled_ms=facts.now_ms), Trigger.FILL), facts)
     state, effects = say(state)
     effects = (*doubts, *effects)
     is_told = bool(effects) or state.implausible
-    if not is_told and state.seq and state.net_lots not in (stated, None):
+    is_changed = state.net_lots not in (stated, None) or state.last_trade_id < last_id
+    if not is_told and state.seq and is_changed:
         state = replace(state, seq=state.seq + 1)  # a change without a fill is a new state too
         effects = (PublishPosition(state.seq, state.net_lots or 0),)
     if event.foreign:

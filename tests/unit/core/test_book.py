@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from hedge.core import book as book_module
 from hedge.core.amounts import Side
-from hedge.core.book import Book, BookBase, base_of_history, dated, fits, unmatched_rows
+from hedge.core.book import (
+    Answer,
+    Book,
+    BookBase,
+    base_of_history,
+    dated,
+    fits,
+    unmatched_rows,
+)
 from hedge.core.records import OrderStatus, Trade
+from tests.simulation.lies import TRADE
 from tests.unit.core.kit import row, trade
 
 SIZES = st.lists(st.integers(-50, 50).filter(bool), min_size=1, max_size=30)
@@ -279,3 +288,117 @@ def test_a_base_is_dated_by_the_trades_that_it_contains() -> None:
     assert dated(base, known[:1]).floor_ms == 150
     assert dated(replace(base, floor_ms=900), known).floor_ms == 900
     assert dated(base, known[2:]) == base
+
+
+# --- frames are hints, answers decide ----------------------------------------------------------
+
+LAG_MS = 15_000
+
+
+def truth(count: int = 4) -> list[Trade]:
+    """Return what an account did by one order: a trade each second."""
+    return [
+        trade(10 * number, 5, 5 * (number - 1), cid=7, order_index=3, time_ms=1000 * number)
+        for number in range(1, count + 1)
+    ]
+
+
+def answer(trades: Sequence[Trade], asked_ms: int = 5000) -> Answer:
+    return Answer(tuple(trades), 0, asked_ms, LAG_MS)
+
+
+def as_in(book: Book) -> tuple[int, int, bool, int]:
+    return book.net_lots, book.last_trade_id, book.consistent, book.filled_lots(7)
+
+
+@given(
+    st.sampled_from(sorted(TRADE)),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+)
+def test_after_an_answer_the_book_is_the_truth(
+    field: str, number: int, dice: random.Random, answered_early: bool
+) -> None:
+    """One field of one frame is false; whatever it is, the next answer puts the book right."""
+    rows, book = truth(), Book(BookBase(0, 0))
+    told = [*rows[:number], *TRADE[field](rows[number], dice), *rows[number + 1 :]]
+    for one in told:
+        book.add([one], heard_ms=one.trade_id)
+    if answered_early:
+        book.listed(answer(rows[:number]))
+    listed = book.listed(answer(rows))
+    assert as_in(book) == (20, 40, True, 20)
+    assert not book.unlisted
+    assert not listed.missing
+    assert book.consistent_trade_id == 40
+    assert {one.trade_id for one in book.trades} == {10, 20, 30, 40}
+
+
+@given(SIZES, st.integers(), st.data())
+def test_honest_frames_are_confirmed_and_nothing_is_corrected(
+    sizes: list[int], seed: int, data: st.DataObject
+) -> None:
+    """Answers that lag, in any order among the frames, change nothing that is true."""
+    base = BookBase(3, 100)
+    rows, book, dice = history(base, sizes), Book(base), random.Random(seed)
+    for one in shuffled(rows, seed):
+        book.add([one], heard_ms=0)
+        known = dice.randrange(len(rows) + 1)
+        listed = book.listed(Answer(tuple(rows[:known]), 100, 1000, LAG_MS))
+        assert not listed.corrected
+        assert not listed.missing
+    book.listed(Answer(tuple(rows), 100, 2000, LAG_MS))
+    assert book.net_lots == 3 + sum(sizes)
+    assert book.consistent
+    assert book.unlisted_since_ms is None
+
+
+@pytest.mark.parametrize(
+    ("asked_ms", "missing"),
+    [
+        ((14_999, 60_000), 0),
+        ((15_000, 19_999), 0),
+        ((15_000, 20_000), 1),
+        ((15_000, 16_000, 40_000), 1),
+    ],
+)
+def test_missing_is_what_two_answers_lack_after_the_lag(
+    asked_ms: tuple[int, ...], missing: int
+) -> None:
+    """One answer may be of a copy that lags, and two of one moment may be of the same copy."""
+    rows, book = truth(), Book(BookBase(0, 0))
+    book.add(rows[:3])
+    book.add([trade(99, 5, 15, cid=8, order_index=4)], heard_ms=0)
+    listed = [book.listed(answer(rows[:3], one)) for one in asked_ms]
+    assert [len(one.missing) for one in listed] == [0] * (len(asked_ms) - 1) + [missing]
+    assert book.net_lots == 20
+    assert book.consistent_trade_id == 30
+    book.drop(listed[-1].missing)
+    assert book.net_lots == (15 if missing else 20)
+
+
+def test_an_answer_tells_nothing_of_what_is_older_than_it_reaches() -> None:
+    """A page that does not go down to a trade does not lack it."""
+    book = Book(BookBase(0, 0))
+    book.add([trade(5, 5, 0)], heard_ms=0)
+    for asked_ms in (20_000, 30_000):
+        assert not book.listed(Answer((trade(9, 5, 5),), 8, asked_ms, LAG_MS)).missing
+
+
+def test_where_an_answer_leaves_the_position_out_the_frame_s_stands() -> None:
+    """What the venue leaves out of an answer it has not taken back."""
+    book, told = Book(BookBase(0, 0)), trade(5, 5, 0)
+    book.add([told], heard_ms=0)
+    listed = book.listed(answer([replace(told, position_before_lots=None)]))
+    assert not listed.corrected
+    assert book.trades == (told,)
+
+
+def test_what_is_left_without_some_trades() -> None:
+    """Other statements of the venue are compared with the book as it would be."""
+    rows, book = truth(), Book(BookBase(1, 0))
+    book.add(rows)
+    assert book.without(rows[2:]) == 11
+    assert book.order_lots(3) == 20
+    assert book.order_lots(3, but=rows[:1]) == 15

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hedge.core.freshness import HEARD_MS
+from hedge.core.hedger.departure import MakerSeen, MakerStated
 from hedge.core.hedger.state import (
     ATarget,
     BaselineRead,
@@ -20,9 +21,11 @@ from hedge.core.hedger.step import (
     Phase,
     a_view,
     answerable,
+    is_view_confirmed,
     is_watch_open,
     owed_lots,
     target_known,
+    watch_due_ms,
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.records import Trade
@@ -293,3 +296,109 @@ def test_a_liquidation_of_b_halts_under_its_own_name() -> None:
     effects = driver(driver.trade(50, foreign=(11,), forced=True))
     assert only(effects, HaltPair).reason == "liquidation_on_b"
     assert driver.state.phase is Phase.HALTED
+
+
+# --- frames that lie ---------------------------------------------------------------------------
+
+LAG_MS = 15_000
+
+
+def live(**settings: Any) -> Hedger:
+    """Return a hedger whose A lives and has a quantity of 100."""
+    driver = Hedger(**settings).idle()
+    beat = driver.beat(quantity_lots=100)
+    driver(MakerSeen(beat, beat.epoch))
+    return driver
+
+
+def hedged(driver: Hedger) -> None:
+    """Let the order in flight be taken and execute."""
+    driver(driver.answer())
+    driver.execute()
+
+
+def page(driver: Hedger, *legs: Trade, highest: int = 99) -> list[Any]:
+    """Read one public answer now."""
+    answer = Recent(legs, 1, highest)
+    return list(driver(PeerAnswered(answer, (), driver.now.now_ms)))
+
+
+def test_an_id_far_ahead_does_not_deafen_b() -> None:
+    """A's word to the same position is the view again; its next fill is hedged at once."""
+    driver = live()
+    far = replace(a_trade(driver, 60), trade_id=2**40)
+    sent = only(driver(seen(far)), SendHedge).order
+    hedged(driver)
+    assert sent.lots == 60
+    driver(driver.says(60))
+    assert answerable(driver.state) is driver.state.a
+    assert owed_lots(driver.state) == 0
+    driver(driver.says(100))
+    assert owed_lots(driver.state) == -40
+    assert is_watch_open(driver.state)
+    for wait_ms in (0, LAG_MS, 5000):
+        assert driver.state.watched
+        driver.later(wait_ms)
+        page(driver)
+    assert not driver.state.watched
+    assert driver.notes(loud=True)[-1] == "watch_corrected"
+
+
+def test_a_false_size_is_undone_by_the_answer() -> None:
+    """A died after its fill, which a frame told as a third of it: what is listed counts."""
+    driver = live()
+    told = a_trade(driver, 30)
+    driver(seen(told))
+    hedged(driver)
+    assert owed_lots(driver.state) == 0
+    assert not is_view_confirmed(driver.state)
+    true = trade(told.trade_id, 90, driver.a_lots)
+    page(driver, true)
+    assert owed_lots(driver.state) == -60
+    assert is_view_confirmed(driver.state)
+
+
+def test_what_is_missing_is_undone() -> None:
+    """A trade that no answer lists, and A does not state, carries the view no longer."""
+    driver = live()
+    driver(seen(a_trade(driver, 100)))
+    hedged(driver)
+    for wait_ms in (1000, LAG_MS, 4999):
+        driver.later(wait_ms)
+        page(driver)
+        assert owed_lots(driver.state) == 0
+    driver.later(1)
+    page(driver)
+    assert owed_lots(driver.state) == 100
+
+
+def test_more_than_a_can_have_done_waits_for_an_answer() -> None:
+    """Ten times A's quantity is not hedged from a frame; listed, it is."""
+    driver = live()
+    large = a_trade(driver, 1000)
+    assert SendHedge not in kinds(driver(seen(large)))
+    assert watch_due_ms(driver.state, driver.now.now_ms + 5000) == driver.now.now_ms
+    sent = only(page(driver, large), SendHedge).order
+    assert sent.lots == 1000
+
+
+def test_what_a_states_ends_the_doubt() -> None:
+    """A person traded more on A: A says so itself."""
+    driver = live()
+    driver(seen(a_trade(driver, 300)))
+    assert only(driver(driver.says(300)), SendHedge).order.lots == 300
+    assert not driver.state.unlisted
+    assert watch_due_ms(driver.state, 0) is None
+
+
+def test_the_venue_and_a_agree_against_a_frame() -> None:
+    """In a market so busy that no page reaches back both statements decide."""
+    driver = live()
+    driver(seen(a_trade(driver, 100)))
+    hedged(driver)
+    driver.later(LAG_MS + 1000)
+    for _ in range(3):
+        driver(MakerStated(0, 0, driver.now.now_ms))
+        driver.later(LAG_MS)
+    assert not driver.state.watched
+    assert owed_lots(driver.state) == 100

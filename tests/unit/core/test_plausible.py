@@ -5,9 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedge.core.amounts import Side
 from hedge.core.hedger import state as hedger_state
+from hedge.core.hedger.departure import MakerSeen
+from hedge.core.hedger.rules import limit_lots
 from hedge.core.hedger.step import Phase as HedgerPhase
 from hedge.core.maker import state as maker_state
 from hedge.core.maker.step import Phase as MakerPhase
@@ -107,3 +111,62 @@ def test_a_halts_over_a_row_of_another_size() -> None:
     assert halted_by(effects) == "implausible_fill"
     assert maker_state.Cancel in kinds(effects)
     assert driver.state.phase is MakerPhase.HALTED
+
+
+@pytest.mark.parametrize("configured", [None, 1000])
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 2, 10, 1000]), st.booleans()), max_size=12))
+def test_orders_do_not_grow_whatever_executes(
+    configured: int | None, course: list[tuple[int, bool]]
+) -> None:
+    """The exchange makes of each order what it likes, and a person resumes after each halt.
+
+    Once one executed beyond its size the next is the smallest there is, until one runs true; so no
+    order is larger than what is owed by an execution that was as it was signed.
+    """
+    driver = Hedger(max_position_lots=configured).idle()
+    beat = driver.beat(quantity_lots=100)
+    driver(MakerSeen(beat, beat.epoch))
+    effects = driver(driver.says(100))
+    is_true = True
+    for factor, forced in course:
+        sent = [one.order for one in effects if isinstance(one, hedger_state.SendHedge)]
+        if not sent:
+            break
+        order = sent[-1]
+        assert order.lots <= (abs(driver.net) + 100 if is_true else SPEC.min_base_lots)
+        is_true = factor <= 1
+        driver(driver.answer())
+        effects = driver.execute(order.lots * factor)
+        if driver.state.phase is HedgerPhase.UNKNOWN:
+            driver.later(60_000)
+            effects += driver.fence()
+        if driver.state.phase is HedgerPhase.HALTED:
+            driver(hedger_state.Resumed(force=forced), hedger_state.LeaseChanged(held=True))
+            effects = driver(hedger_state.Reconciled(50, driver.view(), explained=True))
+            if driver.state.phase is HedgerPhase.HALTED:  # the exchange says it again
+                assert not forced
+                break
+            effects += driver(hedger_state.BaselineRead(driver.target(), named=True, fresh=True))
+            driver.a_stamp += 1
+            effects += driver(driver.says(100))
+        driver.later(60_000)
+        effects += driver(hedger_state.Tick())
+
+
+def test_b_trades_nothing_from_a_position_beyond_the_limit() -> None:
+    """What it holds is more than the pair can have made: no order is made from that."""
+    driver = Hedger().idle()
+    beat = driver.beat(quantity_lots=100)
+    driver(MakerSeen(beat, beat.epoch))
+    driver(driver.trade(-1001, cid=0))
+    effects = driver(hedger_state.Tick())
+    assert halted_by(effects) == "implausible_fill" or driver.state.phase is HedgerPhase.HALTED
+    assert limit_lots(driver.state) == 1000
+
+
+def test_a_start_with_a_large_position_is_no_doubt() -> None:
+    """What B held at its start is its own, whatever A's quantity is now."""
+    driver = Hedger().idle(5000)
+    beat = driver.beat(quantity_lots=100)
+    driver(MakerSeen(beat, beat.epoch))
+    assert hedger_state.SendHedge in kinds(driver(driver.says(driver.a_lots + 100)))

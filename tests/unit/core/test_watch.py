@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import Side
-from hedge.core.hedger.watch import KEEP_TRADES, Recent, Stand, carried, found, merged
+from hedge.core.hedger.departure import MakerBeat, Resting
+from hedge.core.hedger.watch import (
+    KEEP_TRADES,
+    Recent,
+    Stand,
+    Unlisted,
+    carried,
+    compared,
+    found,
+    is_beyond_beat,
+    merged,
+    without,
+)
 from hedge.core.records import Trade
 from tests.unit.core.kit import trade
 
@@ -132,3 +144,85 @@ def test_an_answer_without_statements_proves_nothing_beyond_its_reach() -> None:
     """Not reaching back to the base and stating no position, it leaves A unknown."""
     legs = (replace(trade(16, 100), position_before_lots=None),)
     assert found(Stand(0, 10), recent(legs, 15, 20), 20) is None
+
+
+# --- what answers lack ---------------------------------------------------------------------------
+
+LAG_MS = 15_000
+
+
+def test_a_frame_changes_nothing_that_is_known_and_an_answer_does() -> None:
+    """Told twice, the first frame's text stands until an answer lists the trade."""
+    known = history([100])
+    other = (replace(known[0], size_lots=30),)
+    assert merged(known, other, 10) == known
+    assert merged(known, other, 10, listed=True) == other
+
+
+def test_what_two_answers_lack_is_missing() -> None:
+    """The first one only notes it; one within the lag tells nothing; then two, 5 s apart."""
+    rows = history([100, 50])
+    page = recent(rows[:1], 5, 40)
+    unlisted, missing = compared(rows, (), page, 900, 1000, LAG_MS)
+    assert [one.trade_id for one in unlisted] == [12]
+    assert without(rows, unlisted) == rows[:1]
+    for asked_ms, absent_ms in ((2000, None), (16_000, 16_000), (20_999, 16_000)):
+        unlisted, missing = compared(rows, unlisted, page, asked_ms, asked_ms, LAG_MS)
+        assert [one.absent_ms for one in unlisted] == [absent_ms]
+        assert missing == ()
+    assert unlisted[0].due_ms(LAG_MS) == 21_000
+    unlisted, missing = compared(rows, unlisted, page, 21_000, 21_000, LAG_MS)
+    assert (unlisted, missing) == ((), rows[1:])
+
+
+def test_an_answer_that_lists_it_ends_the_doubt() -> None:
+    """What was listed late is as good as any other."""
+    rows = history([100, 50])
+    noted = (Unlisted(12, rows[1].side, 1000, 16_000),)
+    assert compared(rows, noted, recent(rows, 5, 40), 30_000, 30_000, LAG_MS) == ((), ())
+
+
+def test_an_answer_tells_nothing_of_older_trades() -> None:
+    """A page that does not reach back neither confirms nor lacks."""
+    rows = history([100, 50])
+    noted = (Unlisted(11, rows[0].side, 1000, 16_000),)
+    page = recent(rows[1:], 12, 40)
+    assert compared(rows, noted, page, 30_000, 30_000, LAG_MS) == (noted, ())
+
+
+def test_what_is_doubted_is_asked_for_at_once() -> None:
+    """What A cannot have done waits for one answer; lacked by it, it is like any other."""
+    rows = history([100])
+    doubted = Unlisted(11, rows[0].side, 500, is_doubted=True)
+    assert doubted.due_ms(LAG_MS) == 500
+    unlisted, _ = compared(rows, (doubted,), recent((), 5, 40), 600, 700, LAG_MS)
+    assert unlisted == (Unlisted(11, rows[0].side, 700),)
+
+
+@pytest.mark.parametrize(
+    ("cid", "signed_lots", "a_lots", "expected"),
+    [
+        pytest.param(7, -40, 0, False, id="what was left of the order"),
+        pytest.param(7, -41, 0, True, id="more than was left"),
+        pytest.param(7, 40, 0, True, id="the other side"),
+        pytest.param(8, 100, 0, False, id="a younger order"),
+        pytest.param(8, 101, 0, True, id="larger than any order"),
+        pytest.param(8, -101, 101, False, id="all that A holds"),
+    ],
+)
+def test_what_a_live_a_can_have_done(
+    cid: int, signed_lots: int, a_lots: int, expected: bool
+) -> None:
+    """Its heartbeat names its orders, and how large one can be."""
+    resting = (Resting(7, trade(1, -1).side, 40),)
+    beat = MakerBeat("e", 0, resting=resting, quantity_lots=100)
+    assert is_beyond_beat(beat, trade(11, signed_lots, cid=cid), a_lots) is expected
+    unsaid = MakerBeat("e", 0)
+    assert not is_beyond_beat(unsaid, trade(11, signed_lots, cid=cid), a_lots)
+
+
+def test_a_position_before_of_zero_needs_another_witness() -> None:
+    """The venue may leave the field empty: it counts where the base leads there too."""
+    legs = history([100], 16)
+    assert found(Stand(0, 10), recent(legs, 15, 20), 20) == Stand(100, 16)
+    assert found(Stand(40, 10), recent(legs, 15, 20), 20) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Books:
         self.told: list[Trade] = []
         self.proven: list[tuple[Fenced, Proven]] = []
         self.key_refused, self.not_proven, self.fence_slow = Calls(), Calls(), Calls()
-        self.lost = Calls()
+        self.lost, self.corrected = Calls(), Calls()
         self.tasks: list[asyncio.Task[None]] = []
         parts = bench.parts
         self.lease = LeaseKeeper(parts, bench.side, LeaseHandlers(Calls(), self.lost, Calls()))
@@ -45,6 +46,7 @@ class Books:
             key_refused=self.key_refused,
             not_proven=self.not_proven,
             fence_slow=self.fence_slow,
+            corrected=self.corrected,
             spawn=self.spawn,
         )
         self.keeper = Bookkeeper(parts, bench.side, self.lease, Sending(), handlers)
@@ -437,3 +439,77 @@ async def test_the_file_is_written_when_the_book_changes_only(
     books.keeper.save()
     books.keeper.save()
     assert len(written) == 1
+
+
+# --- what only frames have told ----------------------------------------------------------------
+
+
+async def test_a_false_id_gives_way_to_the_listed_one(books: Books) -> None:
+    """The fill was told once, under an id that no trade will reach; the list has the true one."""
+    await books.prove()
+    true = books.venue.fill(10, 1)
+    books.see(replace(true, trade_id=2**40))
+    assert (books.net, books.keeper.book and books.keeper.book.last_trade_id) == (10, 2**40)
+    async with running(books.keeper.keep_confirmed()):
+        await eventually(lambda: books.corrected)
+    assert books.keeper.book is not None
+    assert (books.net, books.keeper.book.last_trade_id) == (10, true.trade_id)
+    assert books.told_ids == [2**40]
+    books.see(books.venue.fill(5, 2))
+    assert books.net == 15
+
+
+async def test_nothing_is_asked_where_nothing_waits(books: Books) -> None:
+    """A confirmation costs a request, and is batched: none in quiet times, one in 20 s else."""
+    await books.prove()
+    books.venue.reads.clear()
+    clock = books.bench.clock
+    async with running(books.keeper.keep_confirmed()):
+        await clock.sleep(120)
+        assert books.venue.reads == []
+        for order in range(1, 5):
+            books.see(books.venue.fill(10, order))
+            await clock.sleep(10)
+        await clock.sleep(60)
+    assert len(books.venue.reads) == 3
+
+
+async def test_a_trade_that_nothing_agrees_with_is_dropped(books: Books) -> None:
+    """No answer lists it; position and order rows agree without it."""
+    await books.prove()
+    books.see(books.venue.fill(10, 1))
+    books.venue.position = 10
+    books.see(replace(books.venue.history[-1], trade_id=7, order_index=9, position_before_lots=10))
+    assert books.net == 20
+    clock = books.bench.clock
+    async with running(books.keeper.keep_confirmed()):
+        await clock.sleep(19)
+        assert books.net == 20
+        await clock.sleep(11)
+        assert books.net == 10
+    assert books.corrected
+
+
+async def test_a_missing_trade_that_the_position_contains_halts(books: Books) -> None:
+    """The venue contradicts itself for a minute: what is true is for a person to see."""
+    await books.prove()
+    books.see(books.venue.fill(10, 1))
+    books.venue.history.pop()
+    books.venue.position = 10
+    async with running(books.keeper.keep_confirmed()):
+        await eventually(lambda: books.not_proven)
+    assert books.not_proven[0].reason == "trades_missing"
+    assert books.net == 10
+
+
+async def test_a_proof_drops_what_is_beyond_an_order_s_end(books: Books) -> None:
+    """The fence's rows show how much the order filled, and listed trades fill it already."""
+    await books.prove()
+    books.see(books.venue.fill(10, 1))
+    books.see(replace(books.venue.history[-1], trade_id=7, position_before_lots=10))
+    assert books.net == 20
+    began_ms = books.bench.clock.now_ms()
+    await books.prove()
+    assert books.net == 10
+    assert books.bench.clock.now_ms() - began_ms < 5000
+    assert books.corrected

@@ -6,11 +6,11 @@ import pytest
 
 from hedge.core.book import Book, BookBase
 from hedge.core.records import OrderRow, Trade
-from hedge.daemon.proof import NotProvenError, Proven, prove
+from hedge.daemon.proof import NotProvenError, Proven, Reading, prove
 from hedge.exchange.port import VenueError, VenueRefusedError, VenueUnavailableError
 from tests.unit.shell.fakes import KEPT_TRADES, Bench, Exchange, row
 
-DEADLINE_S = 60.0
+DEADLINE_S, LAG_S = 60.0, 15.0
 FENCE = row(999_999, 0, 10**15)
 
 
@@ -20,7 +20,7 @@ class Prover:
     def __init__(self, bench: Bench) -> None:
         self.venue = bench.venue
         self.clock = bench.clock
-        self.found: list[Trade] = []
+        self.found, self.corrected = list[Trade](), list[Trade]()
 
     async def run(
         self,
@@ -29,14 +29,13 @@ class Prover:
         rows: tuple[OrderRow, ...] | None = None,
     ) -> Proven:
         self.found = []
+        self.corrected = []
         return await prove(
-            self.venue,
-            self.clock,
+            Reading(self.venue, self.clock, LAG_S, self.found, self.corrected.extend),
             self.venue.rows() if rows is None else rows,
             lambda: book,
             stored,
             DEADLINE_S,
-            self.found,
         )
 
     @property

@@ -120,9 +120,30 @@ async def test_with_a_gone_it_asks_again_and_again(watch: Watch) -> None:
 async def test_a_gap_is_asked_for_with_growing_pauses(watch: Watch) -> None:
     """Trades that do not add up are looked for, without spending the whole budget on it."""
     await watch.for_ms(2000)
+    watch.a_lives = False
     watch.watcher._heard(PeerShown((kit.trade(9, 50, 50),), None, 0))
     assert hedger.is_watch_open(watch.core.state)
     assert 5 <= len(await watch.for_ms(60_000)) <= 10
+
+
+async def test_beside_a_live_a_what_answers_lack_is_asked_for_when_that_can_tell(
+    watch: Watch,
+) -> None:
+    """A states its trades itself: three pages, the last two beyond the lag, and it is dropped."""
+    await watch.for_ms(2000)
+    watch.watcher._heard(PeerShown((kit.trade(9, 50, 50),), None, 0))
+    began_ms, _, last_ms = await watch.for_ms(60_000)
+    assert 20_000 <= last_ms - began_ms <= 22_000
+    assert not watch.core.state.watched
+
+
+async def test_a_watched_trade_that_a_states_costs_no_page(watch: Watch) -> None:
+    """A says so itself a moment later."""
+    await watch.for_ms(2000)
+    watch.watcher._heard(PeerShown((kit.trade(9, 50, 0),), None, 0))
+    assert await watch.for_ms(500) == []
+    watch.core(watch.core.says(50, seq=9))
+    assert await watch.for_ms(60_000) == []
 
 
 async def test_a_closed_gap_is_let_be(watch: Watch) -> None:
