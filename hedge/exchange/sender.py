@@ -71,7 +71,12 @@ class Sender:
     async def order(
         self, request: OrderRequest, nonce: int, on_signed: Callable[[], None] | None = None
     ) -> Outcome:
-        """Sign an order once and send it; `on_signed` is called between the two."""
+        """Sign an order once and send it; `on_signed` is called between the two.
+
+        An amount below one lot is never signed: Lighter reads 0 as the whole position.
+        """
+        if request.lots < 1:
+            return Rejected(0, f"an order over {request.lots} lots is never signed")
         with self._alone("order"):
             try:
                 tx = await self._venue.sign_order(request, nonce)

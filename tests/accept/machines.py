@@ -36,6 +36,12 @@ def simulate(run: Run) -> list[Figure]:
     return [exit_code(run, "tests.simulation", *counts, *workers)]
 
 
+@case("lying-frames", "every leaf of captured frames, false once and until reconnect")
+def lying_frames(run: Run) -> list[Figure]:
+    """REST is right all the time, and so is the pair within a minute, or halted."""
+    return [exit_code(run, "tests.simulation.lying_frames", "--brief")]
+
+
 @case("chaos", "--minutes of chaos on --seed")
 def chaos(run: Run) -> list[Figure]:
     """The storm leaves every promise kept."""

@@ -36,6 +36,7 @@ GROWTH, SLACK = 1.10, 16
 """The last quarter may hold so much more than the second one: the moments differ a little."""
 LIMITS = {
     "Book._trades": KEEP_TRADES,
+    "Book._by_content": KEEP_TRADES,
     "Book._filled": KEEP_TRADES,
     "HedgerState.watched": KEEP_WATCHED,
     "ByHand._seen": 10_000,

@@ -35,6 +35,10 @@ class Lie:
         """The same ones for each frame."""
         return Random(self.seed)
 
+    def bent(self, content: Any) -> Any:
+        """Return what a frame carries instead; None where nothing of it is left to read."""
+        return bend(content, self.dice, self.field)
+
 
 def _other_size(lots: int, dice: Random) -> int:
     return max(1, dice.choice((lots * 10, lots * 2, lots // 2, lots // 10, lots + 1)))

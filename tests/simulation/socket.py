@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from hedge.core.records import Depth, Trade
 from hedge.exchange.budget import RequestBudget
+from hedge.exchange.lighter.streams.connection import LinkLostError
 from hedge.exchange.port import Priority, VenueUnavailableError
 from paper.limits import Verdict
 from tests.simulation import lies
@@ -217,6 +218,8 @@ class Socket:
             return
         if self.lies or self.host.venue.lies:
             content = self._bent(content)
+            if content is None:  # nothing that can be read
+                return
         try:
             self.tell(content)
         except Exception as error:  # noqa: BLE001  it ends the task that reads the socket
@@ -233,16 +236,23 @@ class Socket:
         for lie in tuple(self.lies):
             if channel_of(content) not in lie.channels:
                 continue
-            bent = lies.bend(told, lie.dice, lie.field)
+            try:
+                bent = lie.bent(told)
+            except LinkLostError as error:
+                self.lies.remove(lie)
+                self.lose_stream(str(error))
+                return None
             if bent != told and not lie.until_reconnect:
                 self.lies.remove(lie)
             told = self._note_lie(lie.kind, told, bent)
+            if told is None:
+                return None
         return told
 
     def _note_lie(self, kind: str, told: Any, bent: Any) -> Any:
         if bent != told:
             self._book_is_bent = isinstance(bent, Depth)
-            if self.exchange.on_lie is not None:
+            if self.exchange.on_lie is not None and bent is not None:
                 self.exchange.on_lie(lies.false_lots(told, bent))
             self.reach(kind)
             if self.exchange.say is not None:

@@ -72,7 +72,12 @@ class Signer:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="signer")
 
     async def order(self, market_index: int, order: OrderRequest, nonce: int) -> SignedTx:
-        """Sign an order. Raises VenueRefusedError for fields that the signer refuses."""
+        """Sign an order. Raises VenueRefusedError for fields that the signer refuses.
+
+        So does this one for an amount below one lot: Lighter reads 0 as the whole position.
+        """
+        if order.lots < 1:
+            raise VenueRefusedError(LOCAL_REFUSAL, f"an order over {order.lots} lots is never signed")
         ends_at_once = (
             order.kind is OrderKind.MARKET or order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
         )

@@ -1,6 +1,7 @@
 """Outcomes of sending: every row of the venue's retry rules, against a scripted venue."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,16 @@ async def test_refused_sole_copy_is_rejected() -> None:
     outcome, venue = await _order(refusal(21739, "not enough margin"))
     assert outcome == Rejected(21739, "not enough margin")
     assert _copies(venue) == [Path.STREAM]
+
+
+@pytest.mark.parametrize("lots", [0, -8])
+async def test_an_amount_below_one_lot_is_never_signed(lots: int) -> None:
+    """The venue reads 0 as the whole position: no such order leaves, whatever made it."""
+    sender, venue = _pair()
+    outcome = await sender.order(replace(ORDER, lots=lots), 5)
+    assert isinstance(outcome, Rejected)
+    assert venue.signed == []
+    assert venue.sent == []
 
 
 async def test_invalid_nonce_on_first_copy_is_unknown() -> None:
