@@ -300,10 +300,13 @@ class Play:
         return await self._judged(lie)
 
     async def _judged(self, lie: LeafLie) -> str:
-        """Wait until the pair is right, from when the lie was told last; name how it ended."""
-        assert lie.told_s is not None
-        stage, right_s = self._stage, None
-        while self._loop.time() < lie.told_s + HEALED_S + 30:
+        """Wait until the pair is right, from when a fill was last told falsely; name how it ended.
+
+        What lies until reconnect goes on lying meanwhile.
+        """
+        stage, right_s, told_s = self._stage, None, lie.told_s
+        assert told_s is not None
+        while self._loop.time() < told_s + HEALED_S + 30:
             stage.restart()
             if not self._is_right():
                 right_s = None
@@ -313,13 +316,13 @@ class Play:
         if stage.world.bugs:
             return f"WRONG: {stage.world.bugs[0]}"
         broken = [one for one in stage.judged() if one.number is None]
-        if right_s is None or right_s > lie.told_s + HEALED_S:
+        if right_s is None or right_s > told_s + HEALED_S:
             return f"WRONG: not right within a minute; {stage._states()}"
         if broken:
             return f"WRONG: {broken[0].text}"
         if (halt := stage.halt()) is not None:
             return f"halted ({halt.reason}), true positions shown"
-        return f"healed in {max(0.0, right_s - lie.told_s):.0f} s"
+        return f"healed in {max(0.0, right_s - told_s):.0f} s"
 
     def _is_right(self) -> bool:
         """Whether both books and B's view are the exchange's, and the pair trades or is halted."""

@@ -77,7 +77,8 @@ class Signer:
         So does this one for an amount below one lot: Lighter reads 0 as the whole position.
         """
         if order.lots < 1:
-            raise VenueRefusedError(LOCAL_REFUSAL, f"an order over {order.lots} lots is never signed")
+            what = f"an order over {order.lots} lots is never signed"
+            raise VenueRefusedError(LOCAL_REFUSAL, what)
         ends_at_once = (
             order.kind is OrderKind.MARKET or order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
         )

@@ -402,3 +402,24 @@ def test_what_is_left_without_some_trades() -> None:
     assert book.without(rows[2:]) == 11
     assert book.order_lots(3) == 20
     assert book.order_lots(3, but=rows[:1]) == 15
+
+
+def test_an_answer_counts_nothing_at_or_below_the_floor() -> None:
+    """What the base contains is listed for ever, and counted no more."""
+    rows, book = truth(), Book(BookBase(10, 20))
+    listed = book.listed(answer(rows))
+    assert [one.trade_id for one in listed.new] == [30, 40]
+    assert book.net_lots == 20
+
+
+def test_a_book_says_whether_an_answer_lacks_some_of_it() -> None:
+    """Then it is worth asking once more, soon; where the content is another's too it stays."""
+    book = Book(BookBase(0, 0))
+    book.add([trade(5, 5, 0)], heard_ms=0)
+    assert not book.lacks_some
+    book.listed(answer((), 15_000))
+    assert book.lacks_some
+    twin = replace(trade(5, 5, 0), trade_id=6)
+    book.add([twin])
+    book.drop([trade(5, 5, 0)])
+    assert {one.trade_id for one in book.trades} == {6}

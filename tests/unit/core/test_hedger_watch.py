@@ -402,3 +402,34 @@ def test_the_venue_and_a_agree_against_a_frame() -> None:
         driver.later(LAG_MS)
     assert not driver.state.watched
     assert owed_lots(driver.state) == 100
+
+
+def test_a_watched_trade_that_a_does_not_state_is_confirmed_by_a_page() -> None:
+    """One is due a moment after it was heard; once listed nothing more is asked."""
+    driver = live()
+    told = a_trade(driver, 30)
+    assert watch_due_ms(driver.state, 2000) is None
+    assert is_view_confirmed(driver.state)
+    driver(seen(told))
+    assert watch_due_ms(driver.state, 2000) == 2000
+    page(driver, told)
+    assert watch_due_ms(driver.state, 2000) is None
+
+
+def test_the_position_is_one_and_newer_trades_are_open() -> None:
+    """A's word does not take back what a trade between its statement and the newest has carried."""
+    driver = live()
+    first = a_trade(driver, 30)
+    driver(seen(first))
+    hedged(driver)
+    gap = trade(first.trade_id + 9, 5, 70)
+    driver(seen(gap))
+    stated = driver.a_lots + 30
+    driver(driver.says(stated, last_trade_id=1))
+    assert driver.state.shown == Stand(30, first.trade_id)
+
+
+def test_nothing_is_confirmed_of_an_unknown_a() -> None:
+    """Without a view there is none to rest on anything."""
+    driver = Hedger(peer_watch=True).reconciling().proven(0)
+    assert not is_view_confirmed(driver.state)

@@ -226,3 +226,9 @@ def test_a_position_before_of_zero_needs_another_witness() -> None:
     legs = history([100], 16)
     assert found(Stand(0, 10), recent(legs, 15, 20), 20) == Stand(100, 16)
     assert found(Stand(40, 10), recent(legs, 15, 20), 20) is None
+
+
+def test_a_trade_older_than_the_page_that_was_never_lacked_stays_unnoted() -> None:
+    """Nothing is known for or against it."""
+    rows = history([100])
+    assert compared(rows, (), recent((), 20, 40), 30_000, 30_000, LAG_MS) == ((), ())
