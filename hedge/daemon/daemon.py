@@ -91,15 +91,7 @@ class Shell(ABC):
             self.side,
             self.lease,
             self.sending,
-            BookHandlers(
-                self.on_trades,
-                self.on_proven,
-                self.on_key_refused,
-                self.on_book_not_proven,
-                self.on_fence_slow,
-                partial(self.voice.note, "book_corrected", loud=True),
-                self.spawn,
-            ),
+            self._book_handlers(),
         )
         self.drift = DriftKeeper(parts, self._drift_handlers())
         self.halts = HaltKeeper(
@@ -128,6 +120,17 @@ class Shell(ABC):
         self._write_wanted = asyncio.Event()
         self._ended: asyncio.Future[Ending] | None = None
         self._crew = Crew()
+
+    def _book_handlers(self) -> BookHandlers:
+        return BookHandlers(
+            self.on_trades,
+            self.on_proven,
+            self.on_key_refused,
+            self.on_book_not_proven,
+            self.on_fence_slow,
+            partial(self.voice.note, "book_corrected", loud=True),
+            self.spawn,
+        )
 
     def _drift_handlers(self) -> DriftHandlers:
         parts = self.parts
