@@ -56,7 +56,7 @@ from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import Release
 from hedge.daemon.order_requests import maker_request
 from hedge.daemon.proof import Proven
-from hedge.daemon.public_watch import seen_twice
+from hedge.daemon.public_watch import seen_once
 from hedge.daemon.refusals import BY_HAND
 from hedge.daemon.send_outcome import not_sent, outcome_of
 from hedge.errors import ExchangeUnreachableError
@@ -236,6 +236,8 @@ class AccountAManager(Shell):
         """Start what takes an answer of the venue."""
         match work:
             case Place(order):
+                if order.unwinds:
+                    self.look_now(speak=True)  # B is to know before it happens
                 self.spawn("place", self._place(order))
             case Cancel(order, nonce):
                 self.spawn("cancel", self._cancel(order, nonce))
@@ -611,6 +613,7 @@ class AccountAManager(Shell):
             self._catching = False
 
     async def _look_at_b(self, seq: int) -> None:
-        found = await seen_twice(self.parts)
+        asked_ms = self.parts.clock.now_ms()
+        found = await seen_once(self.parts)
         self.log.info("looked_at_b", position=self.parts.base(found))
-        self.post(BShown(seq, found))
+        self.post(BShown(seq, found, asked_ms))

@@ -258,7 +258,7 @@ class AccountBManager(Shell):
         if not named and (known is None or known.instance != target.instance):
             self.look_now()  # a new A: Redis names it, and holds the same state
         self._courses.heard(self._hearing_ns, fill)
-        self.post(TargetSeen(target, named))
+        self.post(TargetSeen(target, named, fill.timestamp * 1000))
         self.log.info(
             "heard",
             side=fill.side,
@@ -344,8 +344,15 @@ class AccountBManager(Shell):
                 for one in ready.resting
             ),
             quantity_lots=ready.quantity_lots,
+            raised_ms=self._moment_of(ready.raised_at),
+            acting=ready.acting,
+            nored=ready.nored,
+            force_close_ms=ready.force_close_ms,
         )
         self.post(MakerSeen(beat, epoch))
+
+    def _moment_of(self, venue_ms: int | None) -> int | None:
+        return None if venue_ms is None else self.facts().moment_of(venue_ms)
 
     async def _read_baseline(self) -> None:
         snapshot = await self.read_until_answered()

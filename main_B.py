@@ -33,6 +33,7 @@ def build(parts: Parts) -> AccountBManager:
             settle_timeout_ms=round(timing.settle_timeout_s * 1000),
             stop_deadline_ms=round(timing.stop_timeout_s * 1000),
             view_lag_ms=round(timing.view_lag_s * 1000),
+            force_close_ms=round(strategy.force_close_timeout * 1000),
             max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
             max_position_lots=parts.scope.max_position_lots,
             peer_watch=parts.peer is not None,

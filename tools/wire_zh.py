@@ -148,6 +148,20 @@ MEANINGS = {
     "when it was traded": "成交的时刻",
     "when it was written": "写入的时刻",
     "whether an order of B is not settled yet": "B 是否还有未结清的委托",
+    "whether B signs nothing for what is owed, with nothing in flight: it is A's turn": (
+        "B 是否已不再为待对冲量下单、且没有在途委托：轮到 A 处理"
+    ),
+    "when the newest fill raised what B owes, epoch ms of the exchange's clock; null for B, or"
+    " while unknown": "使待对冲量增加的最新成交的时刻（交易所时钟，毫秒）；B 或未知时为 null",
+    "whether A reduces itself by what B has not hedged, until its trades sum": (
+        "A 是否正按 B 没有对冲的数量减仓，直到成交数量对得上"
+    ),
+    "whether A does not reduce what B owes, so that B goes on": (
+        "A 是否不减 B 的待对冲量，因而由 B 继续"
+    ),
+    "how long B may leave a fill of A unhedged before A reduces itself; null for B": (
+        "A 的成交多久未被 B 对冲，A 就自行减仓；B 为 null"
+    ),
     "whether its streams are up, so that it could lead at once": (
         "行情与账户流是否已连上，可立即接管"
     ),

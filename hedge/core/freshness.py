@@ -25,6 +25,9 @@ After 5 silent seconds a ping goes out; one that is unanswered for 3 more tells 
 MISHEARD_MS = 5000
 """After so long of fresh beats that count another epoch of ours, a new one is taken."""
 
+CLOCKS_APART_MS = 2000
+"""So far two hosts may be apart in what they know of the exchange's clock."""
+
 _KEPT_BEATS = 64
 _KEPT_EPOCHS = 256
 
@@ -58,6 +61,11 @@ class BeatId:
 
     epoch: str
     number: int
+
+
+def slack_ms(view_lag_ms: int) -> int:
+    """Return what is left for clocks that are apart, where REST is believed to lag so long."""
+    return min(CLOCKS_APART_MS, view_lag_ms // 7)
 
 
 class Origin(Protocol):

@@ -38,7 +38,8 @@ class Facts:
     `room` says that the request budget allows an order that is not urgent, `crowded` that it is
     more than half used. `market_status` is the exchange's word for the market's state, `spec` the
     market as last read, None where it was not read since the start. `unkept` is why this host can
-    keep no record at the moment, "" where it can.
+    keep no record at the moment, "" where it can. `exchange_ms` is the exchange's clock (epoch ms),
+    None while it is not known.
     """
 
     now_ms: int
@@ -50,11 +51,24 @@ class Facts:
     market_status: str = ACTIVE
     spec: MarketSpec | None = None
     unkept: str = ""
+    exchange_ms: int | None = None
 
     @property
     def is_market_open(self) -> bool:
         """Whether the exchange takes orders in the market, by its own word."""
         return self.market_status == ACTIVE
+
+    def moment_of(self, venue_ms: int) -> int:
+        """Return the monotonic moment of what the exchange dates so, never later than now."""
+        if self.exchange_ms is None:
+            return self.now_ms
+        return self.now_ms - max(0, self.exchange_ms - venue_ms)
+
+    def dated(self, moment_ms: int) -> int | None:
+        """Return the exchange's epoch ms of a monotonic moment, None while that is not known."""
+        if self.exchange_ms is None:
+            return None
+        return self.exchange_ms - (self.now_ms - moment_ms)
 
 
 class Verdict(enum.Enum):

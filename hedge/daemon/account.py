@@ -104,6 +104,9 @@ class Bookkeeper:
 
     def on_trades(self, seen: TradesSeen) -> None:
         """Count live trades; those before the first proof wait for it."""
+        if seen.trades:
+            newest_ms = max(trade.time_ms for trade in seen.trades)
+            self._parts.exchange_clock.note(newest_ms, self._parts.clock.now_ms())
         if self.book is None:
             self._early.extend(seen.trades)
         else:
@@ -231,13 +234,15 @@ class Bookkeeper:
         """Pass a fence, however long it takes; say so once when it takes long."""
         limit_s = self._parts.config.timing.prove_deadline_s
         watch = self._handlers.spawn("fence-watch", self._complain_after(limit_s))
-        began_ms = self._parts.clock.epoch_ms()
+        began_ms, mono_ms = self._parts.clock.epoch_ms(), self._parts.clock.now_ms()
         try:
             fenced = await self._sending.alone(self._parts.sender.fence)
         finally:
             watch.cancel()
         if fenced.marker is not None:
-            self._compare_clocks(fenced.marker.updated_ms, began_ms)
+            venue_ms = fenced.marker.updated_ms
+            self._compare_clocks(venue_ms, began_ms)
+            self._parts.exchange_clock.bound(venue_ms, mono_ms, self._parts.clock.now_ms())
         return fenced
 
     def _compare_clocks(self, venue_ms: int, began_ms: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hedge.bus.port import Messenger, PairScope
 from hedge.config.schema import Config
 from hedge.core.amounts import MarketSpec
+from hedge.daemon.exchange_clock import ExchangeClock
 from hedge.daemon.health import Health
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log
@@ -51,6 +52,7 @@ class Parts:
     anew: "Anew | None" = None  # what a start within this process knows of the run before
     peer: PeerVenue | None = None  # None: `lighter.peer_watch` is off
     health: Health = field(default_factory=Health)
+    exchange_clock: ExchangeClock = field(default_factory=ExchangeClock)
     new_epoch: Callable[[], str] = lambda: secrets.token_hex(8)
 
     @property

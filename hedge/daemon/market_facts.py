@@ -26,6 +26,7 @@ def facts_of(parts: Parts) -> Facts:
         market_status=market.status,
         spec=market.spec,
         unkept=parts.host.problem,
+        exchange_ms=parts.exchange_clock.at(now_ms),
     )
 
 

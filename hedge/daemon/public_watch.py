@@ -208,18 +208,12 @@ class Watcher:
             self._pause_ms = PAUSE_MIN_MS
 
 
-async def seen_twice(parts: Parts) -> int | None:
-    """Return the peer's public position if two answers agree, else None.
-
-    They are a third of `timing.view_lag_s` apart: a copy of the venue may lag. What cannot be read
-    is unknown, never flat.
-    """
+async def seen_once(parts: Parts) -> int | None:
+    """Return the peer's public position by one answer; unread it is unknown, never flat."""
     if parts.peer is None:
         return None
     try:
-        first = await parts.peer.position_lots()
-        await parts.clock.sleep(parts.config.timing.view_lag_s / 3)
-        return first if await parts.peer.position_lots() == first else None
+        return await parts.peer.position_lots()
     except VenueError as error:
         parts.log.warning("peer_not_visible", reason=error)
         return None

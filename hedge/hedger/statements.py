@@ -120,10 +120,16 @@ def ledger_of(parts: Parts, state: HedgerState, reasons: tuple[str, ...]) -> Led
         dust_lots=state.dust_lots,
         manual_lots=state.manual_lots,
         inflight=state.phase in IN_FLIGHT,
+        yields=_yields(state) if known else False,
         failed=state.failure.reason if state.failure else None,
         reasons=reasons,
         timestamp=parts.epoch_s,
     )
+
+
+def _yields(state: HedgerState) -> bool:
+    """Whether B leaves what it owes to A: nothing of it is in flight, or in doubt."""
+    return state.debt is not None and state.debt.yields and state.phase not in IN_FLIGHT
 
 
 def beat_of(

@@ -8,6 +8,7 @@ from hedge.core import pricing
 from hedge.core.maker.alarms import away_text
 from hedge.core.maker.quoting import PASSING, hold_of, obstacles
 from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
+from hedge.core.maker.unwinding import turn_text
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.daemon.market_facts import facts_of
@@ -16,6 +17,9 @@ from hedge.wire.messages import AFilled
 from hedge.wire.names import Names
 from hedge.wire.record import Record
 from hedge.wire.state import PositionState, Ready, RestingOrder
+
+HALTED = "halted"
+"""The state of a B that trades nothing until a person resumes, as its heartbeat names it."""
 
 
 def is_current(state: MakerState) -> bool:
@@ -119,6 +123,10 @@ def beat_of(
         unanswered=unanswered_of(state),
         quantity_lots=state.config.quantity_lots,
         order_life_s=order_life_s(parts.config),
+        raised_at=None if state.raised_ms is None else facts.dated(state.raised_ms),
+        acting=state.order is not None and state.order.unwinds,
+        nored=state.nored or state.phase is Phase.STOPPING,
+        force_close_ms=state.config.force_close_ms,
         notices=notices_of(state, facts),
     )
 
@@ -140,6 +148,8 @@ def notices_of(state: MakerState, facts: Facts) -> tuple[tuple[str, str], ...]:
     """Return why no order rests, and that B is away while anything is open, by their words."""
     hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
     found = [] if hold is None else [(hold.reason, hold.detail)]
+    if turn := turn_text(state):
+        found.append(("nored" if state.nored else "acting", turn))
     return (*found, *([("b_away", away)] if away else []))
 
 
@@ -206,6 +216,7 @@ def peer_of(
             inflight=ledger.inflight,
             fresh_until_ms=ledger_until_ms,
             manual_lots=ledger.manual_lots,
+            yields=ledger.yields,
         )
     return Peer(
         ready=not reasons,
@@ -216,6 +227,7 @@ def peer_of(
         fresh_until_ms=beat_until_ms,
         leaving=beat is not None and beat.leaving,
         left_covering_lots=beat.a_position_lots if beat_until_ms and beat and beat.left else None,
+        halted=beat is not None and beat.state == HALTED,
     )
 
 

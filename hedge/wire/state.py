@@ -75,6 +75,14 @@ class Ledger(Record):
         record.AMOUNT, "published by hand and still in the target", name="manual_base_amount"
     )
     inflight: bool = wire(record.FLAG, "whether an order of B is not settled yet")
+    yields: bool = wire(
+        record.FLAG,
+        "whether B signs nothing for what is owed, with nothing in flight: it is A's turn",
+        name="yield",
+        since=2,
+        lenient=True,
+        default=False,
+    )
     failed: str | None = wire(
         record.TEXT, "why B gave up; null while it has not", absent=Absent.NULL
     )
@@ -236,6 +244,35 @@ class Ready(Record):
     order_life_s: int | None = wire(
         record.SECONDS,
         "how long an order of A may rest; null for B",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    raised_at: int | None = wire(
+        record.MS,
+        "when the newest fill raised what B owes, epoch ms of the exchange's clock; null for B, or"
+        " while unknown",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
+    acting: bool = wire(
+        record.FLAG,
+        "whether A reduces itself by what B has not hedged, until its trades sum",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    nored: bool = wire(
+        record.FLAG,
+        "whether A does not reduce what B owes, so that B goes on",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    force_close_ms: int | None = wire(
+        record.COUNT,
+        "how long B may leave a fill of A unhedged before A reduces itself; null for B",
         absent=Absent.NULL,
         since=2,
         default=None,

@@ -28,8 +28,6 @@ SILENCE: Final = "never silent, never blocked"
 ORIGIN: Final = "origin and freshness; frames that lie; three witnesses"
 LIMITS: Final = "prices, refusals, quota, leverage, clock, inputs"
 
-INSTANT_S = 0.001
-
 _ENDS = frozenset(
     {
         Claim.DAEMON_CODE_0,
@@ -202,13 +200,6 @@ def a_died_just_then(case: Case) -> bool:
     return lost(case) and case.is_gone("A", case.at_s)
 
 
-def in_flight_then(case: Case) -> bool:
-    """A reduces at its time-out what B covers in that very second."""
-    positions = case.story.positions
-    covered_s = positions.since_s(positions.at(case.at_s - INSTANT_S))
-    return case.violation.kind == "made naked" and case.at_s - covered_s <= 1.0
-
-
 # --- kinds ----------------------------------------------------------------------------------------
 
 REPLAYS = (
@@ -230,7 +221,6 @@ ROWS: tuple[Row, ...] = (
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
     Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
     Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
-    Row(78, "at the time-out A acts alone", ORIGIN, (), in_flight_then),
     Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
 )
 """The more particular ones first."""

@@ -11,7 +11,11 @@ from typing import Any
 
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import OTHER_KEY
-from tests.simulation.schedule import Profile
+from tests.simulation.schedule import GENERAL, Profile
+from tests.simulation.tempting_debt import (
+    any_ledger_is_leave,
+    never_stops,
+)
 from tests.simulation.tempting_ends import (
     any_echo_is_heard,
     covered_may_stop,
@@ -454,6 +458,12 @@ WEAKENINGS: dict[str, Weakening] = {
         lambda: managers(None, whatever_executes),
         _aimed("decimals changed", fill_every_s=1.0),
     ),
+    "acts-alone": Weakening(
+        78,
+        "at the time-out A acts alone",
+        lambda: managers(any_ledger_is_leave, never_stops),
+        GENERAL,
+    ),
     "polls-again-later": Weakening(
         65,
         "a poll that does not reach back is tried again later",
@@ -470,6 +480,8 @@ WEAKENINGS: dict[str, Weakening] = {
 }
 
 NOT_EXPRESSED = {
+    79: "messages take milliseconds here, so a ledger is hardly older than a hedge; "
+    "`tests/unit/core/test_turns_model.py` loses by one that is three seconds old",
     22: "a history of thousands of trades with nothing stored is no matter of schedules; "
     "`tests/unit/shell/test_proof.py` has it with 3,000 trades",
 }

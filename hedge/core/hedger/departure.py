@@ -31,7 +31,8 @@ class MakerBeat:
 
     `answers_leaving`: it echoes a beat of ours that said that we leave. `orders` counts what rests
     or may rest, `unanswered` of it those whose fate is open. `resting` are those in the book, and
-    `quantity_lots` is the size of its opening orders.
+    `quantity_lots` is the size of its opening orders. `raised_ms` (monotonic): when the newest fill
+    raised what B owes; `acting`: A reduces itself by that, `nored`: it does not.
     """
 
     epoch: str
@@ -46,6 +47,10 @@ class MakerBeat:
     order_life_ms: int | None = None
     resting: tuple[Resting, ...] = ()
     quantity_lots: int | None = None
+    raised_ms: int | None = None
+    acting: bool = False
+    nored: bool = False
+    force_close_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Maker:
     had_unanswered: bool = False
     left_epoch: str = ""
     left_lots: int | None = None
+    force_close_ms: int | None = None
     stated: MakerStated | None = None
     empty_ms: int | None = None
     is_empty_twice: bool = False

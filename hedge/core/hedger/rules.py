@@ -28,6 +28,7 @@ from hedge.core.hedger.state import (
     Stopped,
     Trigger,
 )
+from hedge.core.hedger.turn import hold_of_turn, mind_turn
 from hedge.core.hedger.watch import Stand, carried, without
 from hedge.core.holds import Hold
 from hedge.core.transitions import Facts, look_up
@@ -163,6 +164,8 @@ def advance(state: HedgerState, effects: tuple[HedgerEffect, ...], facts: Facts)
     if state.phase is Phase.SETTLING:
         state, more = _settle(state, facts)
         effects += more
+    state, more = mind_turn(state, owed_lots(state), a_view(state), facts)
+    effects += more
     late = state.stop_by_ms is not None and facts.now_ms >= state.stop_by_ms
     if state.phase in (Phase.IDLE, Phase.FAILED) and not late:
         state, more = _decide(state, facts)
@@ -311,6 +314,9 @@ def why_not_sent(state: HedgerState, facts: Facts) -> Hold | None:
     """Return what keeps B, with its book proven, from sending an order now; None for nothing."""
     for hold in obstacles(state, facts):
         return hold
+    turn = hold_of_turn(state)
+    if turn is not None:
+        return turn
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
         why = f": {state.failure.reason}" if state.failure is not None else ""
         left_s = (state.retry_at_ms - facts.now_ms + 999) // 1000

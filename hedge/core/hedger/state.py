@@ -111,6 +111,7 @@ class HedgerConfig:
     merge_wait_ms: int = 2000
     stop_deadline_ms: int = 60000
     view_lag_ms: int = 15000
+    force_close_ms: int = 60000
     max_drift_micros: int = 1_000_000_000
     max_position_lots: int | None = None
     peer_watch: bool = False
@@ -152,6 +153,18 @@ class InFlight:
     doubt: str = ""
     doubt_ms: int | None = None
     overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What B owes for fills of A (`lots`, positive buys), and when the newest one raised it.
+
+    `raised_ms` is that moment by the exchange's clock, as monotonic ms; `yields`: it is A's turn.
+    """
+
+    raised_ms: int
+    lots: int
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +217,8 @@ class HedgerState:
     mismatch: str = ""
     maker: Maker = UNHEARD
     view_ms: int = 0  # when what is known of A changed last
+    traded_ms: int = 0  # when A traded, by the exchange's clock, as far as that change tells
+    debt: Debt | None = None
     differs: Differs | None = None  # the exchange states another position of A than the view
     shown_ms: int = 0  # when an answer of the exchange showed the view of A last
     reaches_back: bool = True  # the newest public page of trades reached back to that view
@@ -286,10 +301,14 @@ class BaselineRead:
 
 @dataclass(frozen=True, slots=True)
 class TargetSeen:
-    """A's state, from a message or the key; `named`: A's lease names this instance now."""
+    """A's state, from a message or the key; `named`: A's lease names this instance now.
+
+    `traded_ms` is when the fill of the message happened (epoch ms of the exchange's clock).
+    """
 
     target: ATarget
     named: bool
+    traded_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

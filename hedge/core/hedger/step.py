@@ -119,7 +119,7 @@ def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
     known = _what_is_known(state)
     state, effects = _HANDLERS[type(event)](state, event, facts)
     if _what_is_known(state) != known:
-        state = replace(state, view_ms=facts.now_ms)
+        state = replace(state, view_ms=facts.now_ms, traded_ms=_traded_ms(state, event, facts))
     return advance(state, effects, facts)
 
 
@@ -128,6 +128,26 @@ def _what_is_known(state: HedgerState) -> tuple[object, ...]:
     a = state.a
     stated = None if a is None else (a.instance, a.position_lots, a.last_trade_id)
     return stated, state.watched, state.shown
+
+
+def _traded_ms(state: HedgerState, event: HedgerEvent, facts: Facts) -> int:
+    """Return when A traded what an event tells of, by the exchange's clock as monotonic ms.
+
+    What has no time of its own A states now, and says when with its next heartbeat; what only the
+    exchange's statement shows is taken to be as old as it may be.
+    """
+    trades: tuple[Trade, ...] = ()
+    match event:
+        case TargetSeen(_, _, int(traded_ms)):
+            return facts.moment_of(traded_ms)
+        case PeerTraded(found):
+            trades = found
+        case PeerAnswered(answer):
+            trades = answer.legs
+        case MakerStated():
+            return state.maker.silent_ms
+    times = [trade.time_ms for trade in trades]
+    return facts.moment_of(max(times)) if times else facts.now_ms
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -450,6 +470,7 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
         silent_ms=facts.now_ms,
         had_unanswered=beat.unanswered > 0,
         order_life_ms=max(beat.order_life_ms or 0, maker.order_life_ms),
+        force_close_ms=beat.force_close_ms or maker.force_close_ms,
         stated=None,
         empty_ms=None,
         is_empty_twice=False,

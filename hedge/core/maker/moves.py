@@ -18,6 +18,7 @@ from hedge.core.maker.state import (
     PublishFill,
     Trigger,
 )
+from hedge.core.records import Trade
 from hedge.core.transitions import Facts, look_up
 
 Step = tuple[MakerState, tuple[MakerEffect, ...]]
@@ -54,6 +55,31 @@ def uncover(state: MakerState, facts: Facts) -> MakerState:
     if state.uncovered_ms is not None:
         return state
     return replace(state, uncovered_ms=facts.now_ms, alerted=False)
+
+
+HEARD_WITHIN_MS = 30_000
+"""A fill that is heard later than this counts from the moment in which A states it."""
+
+
+def raised(state: MakerState, moment_ms: int) -> MakerState:
+    """Return the state in which B's debt was raised at this moment: first it is B's turn."""
+    return replace(state, raised_ms=moment_ms, offered_ms=None, nored=False)
+
+
+def raised_by(state: MakerState, trades: tuple[Trade, ...], facts: Facts) -> MakerState:
+    """Return the state after fills; the trades of an order that unwinds raise nothing.
+
+    They count by the exchange's clock from their own time, or from now where they were found late.
+    """
+    order = state.order
+    unwound = order.client_order_index if order is not None and order.unwinds else None
+    times = [trade.time_ms for trade in trades if trade.client_order_index != unwound]
+    if not times:  # an unwinding that goes on is no A that cannot reduce
+        return replace(state, offered_ms=None)
+    moment_ms = facts.moment_of(max(times))
+    late = facts.now_ms > moment_ms + HEARD_WITHIN_MS
+    moment_ms = facts.now_ms if late else max(moment_ms, state.raised_ms or moment_ms)
+    return raised(state, moment_ms)
 
 
 def say(state: MakerState, *, anyway: bool = False) -> Step:

@@ -7,7 +7,17 @@ from hedge.core.holds import Hold
 from hedge.core.maker.alarms import mind_b, mind_hold
 from hedge.core.maker.closing import Closing
 from hedge.core.maker.gaps import catch_up, contradiction
-from hedge.core.maker.moves import QUIET, Step, answer_of_b, fence, halt, move, new_order, uncover
+from hedge.core.maker.moves import (
+    QUIET,
+    Step,
+    answer_of_b,
+    fence,
+    halt,
+    move,
+    new_order,
+    raised,
+    uncover,
+)
 from hedge.core.maker.quoting import called_for, is_covered, why_not_now
 from hedge.core.maker.repeats import again
 from hedge.core.maker.state import (
@@ -22,7 +32,7 @@ from hedge.core.maker.state import (
     Stopped,
     Trigger,
 )
-from hedge.core.maker.unwinding import NAKED, close, look, time_outs
+from hedge.core.maker.unwinding import NAKED, close, give_back, look, time_outs
 from hedge.core.transitions import Facts
 
 SAY_OPEN_MS = 8000
@@ -188,10 +198,12 @@ def _hear_debt(state: MakerState, facts: Facts) -> Step:
     """
     ledger = answer_of_b(state)
     if ledger is None and state.phase is Phase.HALTED and state.halt_reason in NAKED:
-        return uncover(replace(state, covered=None), facts), ()
-    if ledger is None or ledger.owed_lots in (0, ledger.dust_lots):
+        state = replace(state, covered=None)
+    elif ledger is None or ledger.owed_lots in (0, ledger.dust_lots):
         return state, ()
-    return uncover(state, facts), ()
+    if state.uncovered_ms is not None:
+        return state, ()
+    return uncover(raised(state, facts.now_ms), facts), ()
 
 
 def _release(state: MakerState, _facts: Facts) -> Step:
@@ -207,7 +219,14 @@ def _release(state: MakerState, _facts: Facts) -> Step:
     net_lots = state.net_lots
     covered = (net_lots, state.last_trade_id)
     if had_fill or state.alerted or state.covered != covered:
-        state = replace(state, uncovered_ms=None, alerted=False, covered=covered)
+        state = replace(
+            state,
+            uncovered_ms=None,
+            alerted=False,
+            covered=covered,
+            offered_ms=None,
+            nored=False,
+        )
     if state.closing is Closing.UNHEDGED:
         state = replace(state, closing=None)
     effects: tuple[MakerEffect, ...] = ()
@@ -304,12 +323,12 @@ def why_stays(state: MakerState) -> str:
         return may_fill
     net = state.net_lots or 0
     looked = state.looked
-    states_b = looked is not None and looked.seq == state.seq and not state.peer.alive
     if is_covered(state) or state.b_left == (state.seq, net):
         return ""
-    if states_b and looked is not None and looked.position_lots is not None:
-        owed = state.config.offset_lots - net - looked.position_lots
-        if owed == 0:
+    if looked is not None and looked.seq == state.seq and not state.peer.alive:
+        lag_ms = state.config.view_lag_ms
+        held = looked.agreed(state.settled_ms + lag_ms, lag_ms // 3)
+        if held is not None and state.config.offset_lots - net - held == 0:
             return ""
     what = f"A's {state.config.spec.base(net)} {state.config.spec.symbol}"
     if not state.redis_up:
@@ -345,6 +364,7 @@ _RULES = (
     _release,
     _place,
     time_outs,
+    give_back,
     close,
     mind_hold,
     mind_b,

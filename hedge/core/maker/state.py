@@ -123,7 +123,8 @@ class MakerConfig:
 class Order:
     """The maker's one order; its known trades add up to `filled_lots`.
 
-    `whole_ms` is when that reached its size, `ended_ms` when its row showed its end.
+    `whole_ms` is when that reached its size, `ended_ms` when its row showed its end. One that
+    `unwinds` reduces what B has not hedged, and nothing else: B holds meanwhile.
     """
 
     client_order_index: int
@@ -134,6 +135,7 @@ class Order:
     reduce_only: bool
     sent_ms: int
     closing: bool = False
+    unwinds: bool = False
     copies: int = 1
     row: OrderRow | None = None
     row_ms: int = 0
@@ -160,7 +162,8 @@ class LedgerView:
     """B's answer: the state of A it speaks of, and what it still owes for it, in lots.
 
     After `fresh_until_ms` it says nothing any more; None: it does not grow old. `manual_lots` is by
-    how much B stands elsewhere than beside A, for fills that were published by hand.
+    how much B stands elsewhere than beside A, for fills that were published by hand. `yields`: B
+    signs nothing for what is owed, nothing of it is in flight or in doubt, and it is A's turn.
     """
 
     a_instance: str
@@ -171,6 +174,7 @@ class LedgerView:
     inflight: bool
     fresh_until_ms: int | None = None
     manual_lots: int = 0
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,8 @@ class Peer:
 
     After `fresh_until_ms` it is neither; None: it does not grow old. `leaving`: its last heartbeat,
     fresh or not, says that it was asked to stop. `left_covering_lots`: its last word, read fresh,
-    is that it left while it covered this position of ours.
+    is that it left while it covered this position of ours. `halted`: B trades nothing until a
+    person resumes.
     """
 
     ready: bool
@@ -190,13 +195,16 @@ class Peer:
     fresh_until_ms: int | None = None
     leaving: bool = False
     left_covering_lots: int | None = None
+    halted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MakerState:
     """All that the maker knows; `seq` numbers the positions it has stated.
 
-    `dust_lots` is the position that the exchange last called too small to be closed.
+    `dust_lots` is the position that the exchange last called too small to be closed. `raised_ms` is
+    when the newest fill raised what B owes, by the exchange's clock (as monotonic ms); `nored`:
+    this A does not reduce it; `offered_ms`: since when it could not, though B yields.
     """
 
     config: MakerConfig
@@ -222,6 +230,9 @@ class MakerState:
     idle: Lasting | None = None  # since when no order of ours has rested
     b_away: Lasting | None = None  # since when B is not heard
     uncovered_ms: int | None = None
+    raised_ms: int | None = None
+    offered_ms: int | None = None
+    nored: bool = False
     covered: tuple[int, int] | None = None
     alerted: bool = False
     closing: Closing | None = None

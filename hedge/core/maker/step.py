@@ -11,7 +11,7 @@ from typing import Any
 
 from hedge.core.book import BookView
 from hedge.core.maker.closing import BShown, Closing
-from hedge.core.maker.moves import Step, fence, halt, move, say, uncover
+from hedge.core.maker.moves import Step, fence, halt, move, raised, raised_by, say, uncover
 from hedge.core.maker.quoting import is_covered
 from hedge.core.maker.repeats import NOT_SENT, again
 from hedge.core.maker.rules import advance, judge_drift
@@ -97,6 +97,7 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
     if order is not None and event.nonce <= order.nonce:
         # Our count had run ahead (a nonce was handed back): the order's turn is still to come.
         return fence(state, f"order {order.nonce} could still execute after {event.nonce - 1}")
+    is_first, found = state.nonce is None, event.view.last_trade_id != state.last_trade_id
     state = replace(
         state,
         nonce=event.nonce,
@@ -113,7 +114,10 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
     state, said = say(move(state, Trigger.PROVEN))
     state = replace(state, seq=state.seq + 1)
     effects = (*said, PublishPosition(state.seq, event.view.net_lots))
-    if state.net_lots and state.covered != (state.net_lots, state.last_trade_id):
+    opens = state.net_lots and state.covered != (state.net_lots, state.last_trade_id)
+    if is_first or found or (opens and state.uncovered_ms is None):
+        state = raised(state, facts.now_ms)
+    if opens:
         state = uncover(state, facts)
     if event.explained or state.adopted:
         return replace(state, adopted=True), effects
@@ -139,6 +143,7 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
     state = _believe(state, event.view, facts)
     if event.trades:
         state = uncover(move(replace(state, settled_ms=facts.now_ms), Trigger.FILL), facts)
+        state = raised_by(state, event.trades, facts)
     state, effects = say(state)
     effects = (*doubts, *effects)
     is_told = bool(effects) or state.implausible
@@ -263,7 +268,7 @@ def _on_b_shown(state: MakerState, event: BShown, _facts: Facts) -> Step:
     looked = state.looked
     if looked is None or looked.seq != event.seq:
         return state, ()
-    return replace(state, looked=replace(looked, position_lots=event.position_lots)), ()
+    return replace(state, looked=looked.shown(event)), ()
 
 
 def _on_halt_seen(state: MakerState, event: HaltSeen, _facts: Facts) -> Step:
@@ -289,6 +294,8 @@ def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
         closing=None,
         looked=None,
         uncovered_ms=None,
+        offered_ms=None,
+        nored=False,
         alerted=False,
     )
     return fence(state, "resumed")

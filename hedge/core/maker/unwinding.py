@@ -1,19 +1,21 @@
 """When A acts alone: an uncovered fill grows old, or a person wants the position closed.
 
-A reduces only what is proven to be unhedged: by B's ledger where it answers A's newest state and B
-lives, otherwise by B's position as the venue shows it to everybody. What cannot be read is not
-acted on.
+Only one acts on a debt. It is B's turn for `force_close_timeout` from the newest fill that raised
+it, by the exchange's clock; ten seconds before that B signs nothing more for it, and says so once
+nothing is in flight. Then A reduces what is proven to be unhedged: by B's ledger where it answers
+A's newest state and yields; otherwise by B's position as the venue shows it to everybody, and only
+in the time in which B, cut off, holds still. What A cannot reduce it gives back, aloud.
 """
 
 from dataclasses import replace
 
 from hedge.core.amounts import Side
+from hedge.core.freshness import slack_ms
 from hedge.core.maker.closing import Closing, LookAtB, LookedAtB
-from hedge.core.maker.moves import Step, answer_of_b, halt, new_order
+from hedge.core.maker.moves import Step, answer_of_b, halt, new_order, raised
 from hedge.core.maker.state import MakerState, Note, Pending, Phase, Place
 from hedge.core.transitions import Facts
 
-LOOK_EVERY_MS = 5000
 NAKED = frozenset({"foreign_trade_on_b", "liquidation_on_b"})
 """Halts of B that say that its position is not what covered A any more.
 
@@ -35,8 +37,8 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
         detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
-    patience_ms = config.force_close_ms * (2 if state.peer.leaving else 1)
-    overdue = facts.now_ms >= since + patience_ms
+    patience_ms = _patience_ms(state)
+    overdue = facts.now_ms >= min(since + patience_ms, _turn_ms(state))
     waits = state.closing in (None, Closing.ALL)
     if overdue and waits and state.phase is not Phase.STOPPING:
         detail = (
@@ -57,7 +59,7 @@ def with_redis_again(state: MakerState, facts: Facts) -> MakerState:
     since = state.uncovered_ms
     if since is not None:
         told_ms = since + facts.now_ms - max(since, state.redis_down_ms)
-        state = replace(state, uncovered_ms=told_ms, alerted=False)
+        state = replace(raised(state, told_ms), uncovered_ms=told_ms, alerted=False)
     return replace(state, redis_up=True)
 
 
@@ -72,19 +74,19 @@ def _untold(state: MakerState, facts: Facts) -> Step:
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
         detail = f"A could not settle a fill with B for {waited_s} s: {state.redis_why}; holding"
         return replace(state, alerted=True), (Note("fill_not_settled", detail, loud=True),)
-    patience_ms = config.force_close_ms * (2 if state.peer.leaving else 1)
     waits = state.closing in (None, Closing.ALL)
-    if facts.now_ms < since + patience_ms or not waits or state.phase is Phase.STOPPING:
+    overdue = facts.now_ms >= min(since + _patience_ms(state), _turn_ms(state))
+    if not overdue or not waits or state.phase is Phase.STOPPING:
         return state, ()
-    looked = state.looked
-    if looked is None or looked.position_lots is None or looked.seq != state.seq:
+    shown = _shown_of_b(state)
+    if shown is None:
         return look(state, facts)
     net = state.net_lots or 0
-    held, symbol = config.spec.base(looked.position_lots), config.spec.symbol
-    owed = config.offset_lots - net - looked.position_lots
+    held, symbol = config.spec.base(shown), config.spec.symbol
+    owed = config.offset_lots - net - shown
     if not _reducing(owed, net):
         detail = f"the exchange states B's position as {held} {symbol}: nothing is left to A"
-        state = replace(state, uncovered_ms=facts.now_ms, looked=None)
+        state = replace(raised(state, facts.now_ms), uncovered_ms=facts.now_ms, looked=None)
         return state, (Note("settled_by_exchange", detail),)
     detail = (
         f"A could not settle a fill with B for {waited_s} s: {state.redis_why}; the exchange states"
@@ -109,7 +111,7 @@ def close(state: MakerState, facts: Facts) -> Step:
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
         return state, ()
     is_all = state.closing is not Closing.UNHEDGED
-    lots = -(state.net_lots or 0) if is_all else _unhedged(state)
+    lots = -(state.net_lots or 0) if is_all else _unhedged(state, facts)
     if lots is None:
         return look(state, facts)
     if lots == 0 and is_all:
@@ -120,7 +122,7 @@ def close(state: MakerState, facts: Facts) -> Step:
     if lots == 0 or price is None:
         return state, ()  # what is unhedged ends with coverage, or with a readable ledger
     order = new_order(state, Side.of(lots), abs(lots), price, facts)
-    order = replace(order, reduce_only=True, closing=True)
+    order = replace(order, reduce_only=True, closing=True, unwinds=not is_all)
     state = replace(
         state,
         order=order,
@@ -131,19 +133,97 @@ def close(state: MakerState, facts: Facts) -> Step:
     return state, (Place(order),)
 
 
-def _unhedged(state: MakerState) -> int | None:
+def give_back(state: MakerState, facts: Facts) -> Step:
+    """Say that A does not reduce what B yields: it holds nothing of it, or could not for long.
+
+    What is said stands until B's debt is raised again: from now on only B acts.
+    """
+    ledger = answer_of_b(state)
+    if state.closing is not Closing.UNHEDGED or state.nored or ledger is None:
+        return state, ()
+    if state.order is not None or state.pending is not None or not _is_offered(state, facts):
+        return state, ()
+    since_ms = facts.now_ms if state.offered_ms is None else state.offered_ms
+    state = replace(state, offered_ms=since_ms)
+    net, config = state.net_lots or 0, state.config
+    size = f"{config.spec.base(net)} {config.spec.symbol}"
+    if not _reducing(ledger.owed_lots, net):
+        detail = f"A holds {size}: nothing that it could reduce; B goes on"
+    elif facts.now_ms >= since_ms + 2 * config.view_lag_ms:
+        detail = (
+            f"A could not reduce its {size} for {(facts.now_ms - since_ms) // 1000} s; B goes on"
+        )
+    else:
+        return state, ()
+    return replace(state, nored=True), (Note("nored", detail, loud=True),)
+
+
+def turn_text(state: MakerState) -> str:
+    """Return in words what A does about a debt of B; "" where it is not A's turn."""
+    spec, order = state.config.spec, state.order
+    if order is not None and order.unwinds:
+        return (
+            f"A reduces itself by {spec.base(order.lots)} {spec.symbol}; B holds until it is done"
+        )
+    if state.nored:
+        return "A cannot reduce what B has not hedged, so it is left to B"
+    return ""
+
+
+def _patience_ms(state: MakerState) -> int:
+    """Return how long B may leave a fill uncovered; one that leaves, and hedges on, twice."""
+    ledger = answer_of_b(state)
+    hedges_on = state.peer.leaving and not (ledger is not None and ledger.yields)
+    return state.config.force_close_ms * (2 if hedges_on else 1)
+
+
+def _turn_ms(state: MakerState) -> int:
+    """Return from when it is A's turn to act (monotonic ms)."""
+    raised_ms = state.uncovered_ms if state.raised_ms is None else state.raised_ms
+    return (raised_ms or 0) + _patience_ms(state)
+
+
+def _is_offered(state: MakerState, facts: Facts) -> bool:
+    """Whether B's fresh ledger leaves what is owed to A, and it is A's turn."""
+    ledger = answer_of_b(state)
+    if ledger is None or not state.peer.alive or facts.now_ms < _turn_ms(state):
+        return False
+    return ledger.yields and not ledger.inflight
+
+
+def _unhedged(state: MakerState, facts: Facts) -> int | None:
     """Return the signed trade of A that closes what B has not hedged, None while unknown."""
-    net, ledger = state.net_lots or 0, answer_of_b(state)
+    net, ledger, turn_ms = state.net_lots or 0, answer_of_b(state), _turn_ms(state)
+    if state.nored or facts.now_ms < turn_ms:
+        return 0
     if ledger is not None and state.peer.alive:
-        if not ledger.inflight:
-            return _reducing(ledger.owed_lots, net)
-        if state.peer.ready:
-            return 0  # an order of a B that works is in flight: soon it is known what is owed
-        # Else its fate is open, and what is owed is not what the ledger says: look at B itself.
-    looked = state.looked
-    if looked is None or looked.position_lots is None or looked.seq != state.seq:
+        return _reducing(ledger.owed_lots, net) if _is_offered(state, facts) else 0
+    if not (state.peer.alive and state.peer.halted) and facts.now_ms >= _last_ms(state):
+        return 0  # a B that is cut off may go on from now on
+    shown = _shown_of_b(state)
+    if shown is None:
         return None
-    return _reducing(state.config.offset_lots - net - looked.position_lots, net)
+    return _reducing(state.config.offset_lots - net - shown, net)
+
+
+def _last_ms(state: MakerState) -> int:
+    """Return until when A may act on public answers alone (monotonic ms)."""
+    lag_ms = state.config.view_lag_ms
+    return _turn_ms(state) + 2 * lag_ms - slack_ms(lag_ms)
+
+
+def _shown_of_b(state: MakerState) -> int | None:
+    """Return B's position by public answers that are equal for as long as REST may lag.
+
+    The newest of them was asked for when whatever B signed in its turn must be in it.
+    """
+    looked, lag_ms = state.looked, state.config.view_lag_ms
+    if looked is None or looked.seq != state.seq:
+        return None
+    since_ms = _turn_ms(state) + lag_ms + slack_ms(lag_ms)
+    if looked.agreed(since_ms, 0) is None:
+        return None
+    return looked.agreed(0, lag_ms)
 
 
 def _reducing(lots: int, net: int) -> int:
@@ -156,9 +236,11 @@ def _reducing(lots: int, net: int) -> int:
 def look(state: MakerState, facts: Facts) -> Step:
     """Ask what B holds, if the watch is on; again after a while where nothing came of it."""
     looked = state.looked
-    recently = looked is not None and facts.now_ms < looked.asked_ms + LOOK_EVERY_MS
-    same = looked is not None and looked.seq == state.seq
-    if not state.config.peer_watch or not state.seq or (recently and same):
+    if looked is None or looked.seq != state.seq:
+        looked = LookedAtB(facts.now_ms, state.seq)
+    elif facts.now_ms < looked.asked_ms + state.config.view_lag_ms // 3:
         return state, ()
-    looked = LookedAtB(facts.now_ms, state.seq)
+    if not state.config.peer_watch or not state.seq:
+        return state, ()
+    looked = replace(looked, asked_ms=facts.now_ms)
     return replace(state, looked=looked), (LookAtB(state.seq),)

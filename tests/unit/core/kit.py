@@ -214,7 +214,8 @@ class Maker(Driver):
 
     def ledger(self, owed: int = 0, **changes: Any) -> LedgerView:
         said = LedgerView(A_INSTANCE, self.state.seq, self.state.net_lots or 0, owed, 0, False)
-        return replace(said, **changes)
+        # A B that owes, with nothing in flight, is one that has stopped trying.
+        return replace(said, **{"yields": owed != 0, **changes})
 
     def peer(self, ledger: LedgerView | None, **changes: Any) -> maker_state.PeerSeen:
         return maker_state.PeerSeen(replace(Peer(ready=True, alive=True, ledger=ledger), **changes))

@@ -11,12 +11,15 @@ from typing import Any
 
 from hedge.core import ids
 from hedge.core.book import Book, BookBase
+from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger import state as hedger_state
 from hedge.core.hedger import step as hedger
+from hedge.core.hedger.departure import MakerBeat, MakerSeen, MakerStated
 from hedge.core.hedger.state import IN_FLIGHT, PROVEN_PHASES, ATarget, HedgerConfig, HedgerState
 from hedge.core.maker import state as maker_state
 from hedge.core.maker import step as maker
-from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Peer, Pending
+from hedge.core.maker.closing import BShown, LookAtB
+from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
 from tests.unit.core.kit import ASK, BID, MARK, SPEC
@@ -38,6 +41,7 @@ class Redis:
     ledger: LedgerView | None = None
     b_ready: bool = False
     b_beat_ms: int = -BEAT_TTL_MS
+    a_beat: MakerBeat | None = None
     lease_a: str = ""
     channel: list[ATarget] = field(default_factory=list)
     halt: str = ""
@@ -119,6 +123,8 @@ class A(Daemon):
         match effect:
             case maker_state.Place(order):
                 self.pair.check_place(self, closing=order.closing)
+                if order.unwinds:
+                    self.pair.check_unwinding(order)
                 kind = "market" if order.closing else "limit"
                 tx = Tx(
                     kind,
@@ -142,6 +148,8 @@ class A(Daemon):
                 self._state(seq, position_lots, publish=True)
             case maker_state.PublishPosition(seq, position_lots):
                 self._state(seq, position_lots, publish=False)
+            case LookAtB(seq):
+                self.pair.looks_at_b = seq
             case maker_state.HaltPair(reason):
                 self.pair.redis.halt = reason
 
@@ -187,6 +195,18 @@ class A(Daemon):
             if redis.position is not None:
                 redis.older = [*redis.older[-5:], redis.position]
             redis.position = self._target(self.state.seq, self.state.net_lots or 0)
+            state, order = self.state, self.state.order
+            redis.a_beat = MakerBeat(
+                self.instance,
+                self.pair.now_ms + FRESH_MS,
+                proven=True,
+                seq=state.seq,
+                position_lots=state.net_lots,
+                raised_ms=state.raised_ms,
+                acting=order is not None and order.unwinds,
+                nored=state.nored,
+                force_close_ms=state.config.force_close_ms,
+            )
         if self.book is not None and self.book.consistent:
             self.pair.a_stored = self.book.base()
 
@@ -202,7 +222,8 @@ class A(Daemon):
         if redis.halt:
             self.post(maker_state.HaltSeen(redis.halt))
         alive = self.pair.now_ms < redis.b_beat_ms + BEAT_TTL_MS
-        peer = Peer(ready=alive and redis.b_ready, alive=alive, ledger=redis.ledger)
+        ledger = self.pair.ledger_read()
+        peer = Peer(ready=alive and redis.b_ready, alive=alive, ledger=ledger)
         self.post(maker_state.PeerSeen(peer))
 
     def streams(self, *, up: bool) -> None:
@@ -230,6 +251,7 @@ class B(Daemon):
             case hedger_state.SendHedge(order):
                 assert self.answer is None, "one unanswered transaction at a time"
                 assert not self.account.live_copies, "no earlier order can still execute"
+                self.pair.check_hedge()
                 tx = Tx("market", order.nonce, order.client_order_index, order.side, order.lots)
                 outcome = self.account.send(tx, self.pair.dice)
                 self.answer = lambda: hedger_state.Sent(tx.cid, outcome)
@@ -263,6 +285,7 @@ class B(Daemon):
             owed,
             state.dust_lots,
             state.phase in IN_FLIGHT,
+            yields=state.debt is not None and state.debt.yields and state.phase not in IN_FLIGHT,
         )
 
     def write(self) -> None:
@@ -320,6 +343,9 @@ class B(Daemon):
         if self.streams_up:
             self.post(hedger_state.LeaseChanged(held=True))
         redis = self.pair.redis
+        beat = redis.a_beat
+        if redis.up and beat is not None and self.pair.now_ms <= beat.fresh_until_ms:
+            self.post(MakerSeen(beat, beat.epoch))
         if redis.up and redis.position is not None:
             self.hear(redis.position)
 
@@ -347,6 +373,8 @@ class Pair:
         self.redis = Redis()
         self.a_stored, self.b_stored = BookBase(0, 0), BookBase(self.venue.b.position, 0)
         self.wants_catch_up = False
+        self.looks_at_b: int | None = None
+        self.unwinds: set[int] = set()
         self.published: set[int] = set()
         self.checked = 0
         self.bought = self.sold = self.a_bought = self.a_sold = 0
@@ -370,7 +398,8 @@ class Pair:
     @property
     def facts(self) -> Facts:
         mid = self.mid * 30
-        return Facts(self.now_ms, BID + mid, ASK + mid, MARK + mid, room=self.room)
+        prices = BID + mid, ASK + mid, MARK + mid
+        return Facts(self.now_ms, *prices, room=self.room, exchange_ms=self.now_ms)
 
     # --- what may happen ------------------------------------------------------------------
 
@@ -479,6 +508,20 @@ class Pair:
         self._each(lambda side: side.look() if self.dice.below(2) == 0 else None)
         if self.b.baseline_wanted:
             self.b.baseline()
+        self.public()
+
+    def ledger_read(self) -> LedgerView | None:
+        """Return what A reads of B's ledger now."""
+        return self.redis.ledger
+
+    def public(self) -> None:
+        """Let either side see what the exchange states of the other."""
+        if self.a is not None and self.looks_at_b is not None:
+            seq, self.looks_at_b = self.looks_at_b, None
+            self.a.post(BShown(seq, self.venue.b.position, self.now_ms))
+        beat = self.redis.a_beat
+        if self.b.book is not None and (beat is None or self.now_ms > beat.fresh_until_ms):
+            self.b.post(MakerStated(self.venue.a.position, None, self.now_ms))
 
     def beats(self) -> None:
         self._each(lambda side: side.beat())
@@ -537,7 +580,7 @@ class Pair:
         self.redis.up = not self.redis.up
 
     def redis_wiped(self) -> None:
-        self.redis.position = self.redis.ledger = None
+        self.redis.position = self.redis.ledger = self.redis.a_beat = None
         self.redis.older.clear()
         self.redis.b_beat_ms = -BEAT_TTL_MS
 
@@ -589,6 +632,19 @@ class Pair:
         assert state.stop_by_ms is None
         truly_owed = self.offset - account.position - self.venue.b.position
         assert truly_owed in (0, ledger.owed_lots)  # dust may have been traded since
+
+    def check_unwinding(self, order: Order) -> None:
+        """A reduces only what B has not hedged, and never while an order of B can execute."""
+        self.unwinds.add(order.client_order_index)
+        owed = self.offset - self.venue.a.position - self.venue.b.position
+        assert not self.venue.b.live_copies, "an order of B can still execute"
+        assert order.side.sign * owed > 0, "what B has hedged is not reduced"
+        assert order.lots <= abs(owed)
+
+    def check_hedge(self) -> None:
+        """B never sends while A, which lives, reduces itself by the same."""
+        live = {tx.cid for tx in self.venue.a.live_copies}
+        assert self.a is None or not live & self.unwinds, "A acts on this debt"
 
     def check(self) -> None:
         """B never sold more than A bought since the last neutral moment, nor bought more."""
@@ -650,6 +706,7 @@ class Pair:
         while self.redis.channel:
             self.b.hear(self.redis.channel.pop(0))
         self._each(lambda side: side.look())
+        self.public()
 
     def _settle(self, side: A | B) -> None:
         side.take_answer()

@@ -231,7 +231,10 @@ def test_a_without_b_asks_the_exchange_what_b_holds(shown: int | None, neutral: 
     assert LookAtB not in kinds(driver(StopRequested()))
     driver.later(LAG_MS)
     look = only(driver(Tick()), LookAtB)
-    assert a_ended(driver, BShown(look.seq, shown)) is neutral
+    assert a_ended(driver, BShown(look.seq, shown, driver.now.now_ms)) is None
+    driver.later(LAG_MS // 3)
+    look = only(driver(Tick()), LookAtB)
+    assert a_ended(driver, BShown(look.seq, shown, driver.now.now_ms)) is neutral
 
 
 def test_a_that_has_not_heard_the_exchange_does_not_leave() -> None:

@@ -287,7 +287,7 @@ def test_an_order_caught_by_a_new_fence_is_reported_once_proven() -> None:
 
 def test_attempts_are_counted_then_said_then_backed_off() -> None:
     """Three proven failures make one message; B goes on with growing pauses, and says no more."""
-    driver = Hedger().sending()
+    driver = Hedger(force_close_ms=10**9).sending()
     assert fail(driver) == []
     assert fail(driver) == []
     said = only(fail(driver), PublishFailure)

@@ -173,7 +173,7 @@ def waited(driver: Maker, seconds: int, *, stated: int | None = None) -> list[ob
         new = driver(Tick())
         effects += new
         for look in (one for one in new if isinstance(one, LookAtB)):
-            effects += driver(BShown(look.seq, stated))
+            effects += driver(BShown(look.seq, stated, driver.now.now_ms))
     return effects
 
 
@@ -211,7 +211,7 @@ def test_what_the_exchange_shows_to_be_unhedged_is_reduced_all_the_same() -> Non
     driver = untold(net=60)
     effects = waited(driver, 59, stated=0)
     assert HaltPair not in kinds(effects)
-    effects = waited(driver, 5, stated=0)
+    effects = waited(driver, 25, stated=0)
     halt = only(effects, HaltPair)
     assert halt.reason == "force_close_timeout"
     assert "B has not" not in halt.detail

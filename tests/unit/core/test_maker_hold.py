@@ -370,6 +370,7 @@ def test_a_never_closes_more_than_it_has() -> None:
         {"owed": 60},
         {"owed": 0, "inflight": True},
         {"owed": -60, "inflight": True},
+        {"owed": -60, "yields": False},
         {"owed": -60, "a_seq": 1},
         {"owed": -60, "a_instance": "c" * 12},
         {"owed": -60, "a_position_lots": 5},
@@ -647,14 +648,14 @@ def test_a_stopping_a_does_not_force_close() -> None:
 def test_a_b_that_leaves_gets_as_long_again() -> None:
     """B takes our heartbeat for our word that nothing can fill, and hedges until it is gone."""
     driver = filled()
-    leaving = driver.peer(driver.ledger(-100), ready=False, leaving=True)
+    leaving = driver.peer(driver.ledger(-100, yields=False), ready=False, leaving=True)
     driver(leaving)
     driver.later(PATIENCE)
     assert HaltPair not in kinds(driver(Tick(), Tick()))
     driver.later(PATIENCE)
     assert HaltPair in kinds(driver(leaving, Tick()))
     driver = filled()
-    driver(driver.peer(driver.ledger(-100), ready=False, leaving=True))
+    driver(leaving)
     driver.later(PATIENCE)
     assert HaltPair in kinds(driver(driver.peer(driver.ledger(-100), ready=False), Tick()))
 

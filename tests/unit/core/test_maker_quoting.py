@@ -170,7 +170,7 @@ def test_without_a_configured_pause_the_first_is_a_second() -> None:
 
 def test_what_reduces_an_open_position_never_waits_longer_than_15_s() -> None:
     """The reduction after `force_close_timeout`: an open position outranks the budget."""
-    driver = Maker().awaiting()
+    driver = Maker(view_lag_ms=10**6).awaiting()  # it gives nothing back meanwhile
     driver(driver.row(OrderStatus.FILLED, 100), driver.peer(driver.ledger(-100)))
     for _ in range(2):
         driver.later(30_000)

@@ -9,6 +9,7 @@ from hedge.core.amounts import Side
 from hedge.core.book import Book, BookBase
 from hedge.core.hedger.state import (
     ATarget,
+    Debt,
     Failure,
     HedgerConfig,
     HedgerState,
@@ -87,6 +88,17 @@ def test_in_flight_is_said_while_a_fate_is_open(parts: Parts, phase: Phase) -> N
     """Sent, accepted and doubtful orders are in flight, nothing else."""
     ledger = answers.ledger_of(parts, state_of(phase=phase), ())
     assert ledger.inflight is (phase in {Phase.SENDING, Phase.SETTLING, Phase.UNKNOWN})
+
+
+@pytest.mark.parametrize("phase", [Phase.IDLE, Phase.FAILED, Phase.SENDING, Phase.UNKNOWN])
+@pytest.mark.parametrize("yields", [True, False])
+def test_b_yields_once_nothing_is_in_flight(parts: Parts, phase: Phase, *, yields: bool) -> None:
+    """It leaves the debt to A in one word; what is in doubt is first settled."""
+    debt = Debt(0, -60, yields=yields)
+    ledger = answers.ledger_of(parts, state_of(net_lots=-40, phase=phase, debt=debt), ())
+    assert ledger.yields is (yields and phase in (Phase.IDLE, Phase.FAILED))
+    unknown = answers.ledger_of(parts, state_of(debt=debt, a_fresh=False), ())
+    assert not unknown.yields
 
 
 def test_dust_and_failure_are_said(parts: Parts) -> None:

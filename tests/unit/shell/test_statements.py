@@ -8,10 +8,12 @@ import pytest
 
 from hedge.bus.port import StateSnapshot
 from hedge.config.schema import StrategyConfig
+from hedge.core.amounts import Side
 from hedge.core.maker.state import (
     LedgerView,
     MakerConfig,
     MakerState,
+    Order,
     Peer,
     Pending,
     Phase,
@@ -151,6 +153,57 @@ def test_the_offset_of_the_configuration_is_in_the_heartbeat(bench_a: Bench) -> 
     bench_a.strategy = StrategyConfig(offset_base_amount=Decimal("-0.5"))
     beat = statements.beat_of(bench_a.parts, state_of(bench_a.parts))
     assert beat.offset_lots == -5000
+
+
+# --- whose turn it is ------------------------------------------------------------------------
+
+
+def unwinding(**changes: Any) -> Order:
+    values: dict[str, Any] = {"closing": True, "unwinds": True, **changes}
+    return Order(7, 7, Side.SELL, 40, 300_000, True, 0, **values)
+
+
+def test_a_states_when_the_debt_was_raised_by_the_exchange_s_clock(bench_a: Bench) -> None:
+    """Not by its host's, which may be off; unknown before the first fence."""
+    parts, now_ms = bench_a.parts, bench_a.clock.now_ms()
+    state = state_of(parts, raised_ms=now_ms - 5000)
+    assert statements.beat_of(parts, state).raised_at is None
+    parts.exchange_clock.bound(1_700_000_000_000, now_ms, now_ms)
+    assert statements.beat_of(parts, state).raised_at == 1_700_000_000_000 - 5000
+    assert statements.beat_of(parts, state).force_close_ms == state.config.force_close_ms
+    assert statements.beat_of(parts, state_of(parts)).raised_at is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "acting", "nored", "word"),
+    [
+        ({}, False, False, None),
+        ({"order": unwinding()}, True, False, "acting"),
+        ({"order": unwinding(unwinds=False)}, False, False, None),
+        ({"nored": True}, False, True, "nored"),
+        ({"phase": Phase.STOPPING}, False, True, None),
+    ],
+    ids=str,
+)
+def test_a_says_that_it_acts_and_that_it_does_not(
+    parts: Parts, changes: dict[str, Any], *, acting: bool, nored: bool, word: str | None
+) -> None:
+    """For B in two words, for a person in a sentence; an A that stops reduces nothing."""
+    beat = statements.beat_of(parts, state_of(parts, **changes))
+    assert (beat.acting, beat.nored) == (acting, nored)
+    assert {"acting", "nored"} & dict(beat.notices).keys() == ({word} if word else set())
+
+
+def test_a_reads_that_b_yields_and_that_it_is_halted(parts: Parts) -> None:
+    """A B that does not say so yields nothing: one of the version before."""
+    said = read(parts, beat_of_b(parts, state="halted"), ledger_of_b(yields=True))
+    assert said.halted
+    assert said.ledger is not None
+    assert said.ledger.yields
+    plain = read(parts, beat_of_b(parts), ledger_of_b())
+    assert not plain.halted
+    assert plain.ledger is not None
+    assert not plain.ledger.yields
 
 
 # --- how A reads B ---------------------------------------------------------------------------

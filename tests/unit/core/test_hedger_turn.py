@@ -1,0 +1,307 @@
+"""Whose turn it is to act on a debt: B stops before A may act, and goes on once A cannot have."""
+
+from typing import Any
+
+import pytest
+
+from hedge.core.hedger.departure import MakerSeen, MakerStated
+from hedge.core.hedger.rules import hold_of
+from hedge.core.hedger.state import (
+    CloseRequested,
+    HandPublished,
+    Phase,
+    SendHedge,
+    StopRequested,
+    TargetSeen,
+    Tick,
+)
+from hedge.core.hedger.watch import PeerTraded
+from hedge.core.refusal import Refusal
+from hedge.core.transitions import Outcome, Verdict
+from tests.unit.core.kit import Hedger, kinds, only, trade
+
+SECOND = 1000
+F = 60 * SECOND
+LEAD = 10 * SECOND
+LAG = 15 * SECOND
+REFUSED = Outcome(Verdict.REJECTED, code=21739, reason="margin", refusal=Refusal.MARGIN)
+
+
+class Owing(Hedger):
+    """Owes 100 for a fill of A at `began_ms`; whatever it tries is refused."""
+
+    began_ms = 0
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"backoff_min_ms": 1, "backoff_max_ms": 1, **settings})
+
+    def __call__(self, *events: Any) -> list[Any]:
+        """Step, and let the exchange refuse what was sent."""
+        effects = super().__call__(*events)
+        if self.began_ms and self.state.phase is Phase.SENDING:
+            effects = [*effects, *super().__call__(self.answer(REFUSED))]
+        return effects
+
+    def refused(self) -> "Owing":
+        self.idle()
+        self.began_ms = self.now.now_ms
+        self(self.says(100))
+        assert self.state.phase is Phase.FAILED
+        return self
+
+    def at(self, past_ms: int) -> list[Any]:
+        """Let time pass to so long after the fill; return what came of it."""
+        self.later(self.began_ms + past_ms - self.now.now_ms)
+        return self(Tick())
+
+    def heard(self, **changes: Any) -> list[Any]:
+        """A beats, fresh for the next eight seconds."""
+        said: dict[str, Any] = {
+            "raised_ms": self.began_ms,
+            "seq": self.a_seq,
+            "position_lots": self.a_lots,
+            "force_close_ms": F,
+            "fresh_until_ms": self.now.now_ms + 8 * SECOND,
+            **changes,
+        }
+        return self(MakerSeen(self.beat(**said), "epoch"))
+
+    def stated(self, lots: int = 100) -> list[Any]:
+        """Take the exchange's statement of A, asked for now."""
+        return self(MakerStated(lots, 0, self.now.now_ms))
+
+    @property
+    def yields(self) -> bool:
+        return self.state.debt is not None and self.state.debt.yields
+
+
+def tries(effects: list[Any]) -> bool:
+    return SendHedge in kinds(effects)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_ten_seconds_before_a_s_turn_b_signs_nothing_more(*, heard: bool) -> None:
+    """Up to F - 10 it tries, from then on it yields, whether A is heard or not."""
+    driver = Owing().refused()
+    driver.at(F - LEAD - 1)
+    if heard:
+        driver.heard()
+    assert not driver.yields
+    driver.at(F - LEAD)
+    assert driver.yields
+    assert "yields" in driver.notes(loud=True)
+    before = len(driver.effects)
+    for past_s in range(51, 115):
+        driver.at(past_s * SECOND)
+        if heard:
+            driver.heard()
+    assert not tries(driver.effects[before:])
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.reason == "yields"
+
+
+@pytest.mark.parametrize(("own_s", "yields_at_s"), [(4, 2), (30, 20), (60, 50), (600, 590)])
+def test_a_short_time_is_halved(own_s: int, yields_at_s: int) -> None:
+    """B keeps at least half of the time that it is given."""
+    driver = Owing(force_close_ms=own_s * SECOND).refused()
+    driver.at(yields_at_s * SECOND - 1)
+    assert not driver.yields
+    driver.at(yields_at_s * SECOND)
+    assert driver.yields
+
+
+def test_a_s_own_time_counts_once_it_is_known() -> None:
+    """Both files may differ; what A acts by is what B stops by."""
+    driver = Owing(force_close_ms=600 * SECOND).refused()
+    driver.heard()
+    driver.at(F - LEAD)
+    assert driver.yields
+
+
+def test_an_order_in_flight_is_settled_first() -> None:
+    """Signed before, it may still execute: the ledger yields only once it is settled."""
+    driver = Hedger(settle_timeout_ms=F).settling()
+    driver.later(F - LEAD)
+    assert not tries(driver(Tick()))
+    assert driver.state.debt is not None
+    assert driver.state.debt.yields
+    assert driver.state.phase is Phase.SETTLING
+
+
+def test_b_goes_on_where_a_gives_the_debt_back() -> None:
+    """A holds nothing that it could reduce, and says so of exactly this state."""
+    driver = Owing().refused()
+    driver.at(F)
+    driver.heard(nored=True, seq=driver.a_seq - 1)
+    assert driver.yields
+    assert tries(driver.heard(nored=True))
+    assert not driver.yields
+
+
+def test_b_holds_while_a_acts() -> None:
+    """Also before its time, and after a trade of A, until the trades of A's order sum."""
+    driver = Owing().refused()
+    driver.at(20 * SECOND)
+    driver.heard(acting=True)
+    assert driver.yields
+    driver(driver.says(60))
+    driver.later(5 * SECOND)
+    driver.heard(acting=True, seq=driver.a_seq)
+    assert not tries(driver(Tick()))
+    assert tries(driver.heard(acting=False, seq=driver.a_seq))
+
+
+def test_a_reduction_of_a_leaves_b_where_it_is() -> None:
+    """Its trades raise nothing: B does not hedge what A is about to reduce."""
+    driver = Owing().refused()
+    driver.at(F)
+    driver.heard()
+    assert not tries(driver(driver.says(60)))
+    driver.heard(seq=driver.a_seq)
+    assert driver.yields
+    assert not tries(driver(driver.says(0)))
+    assert driver.state.debt is None
+
+
+@pytest.mark.parametrize("by_watch", [True, False])
+def test_a_new_fill_is_b_s_turn_again(*, by_watch: bool) -> None:
+    """It raised the debt: B hedges all of it, and A has its turn F later."""
+    driver = Owing().refused()
+    driver.at(F)
+    driver.heard()
+    raised_ms = driver.now.now_ms
+    watched = PeerTraded((trade(50, 30, 100),), 130)
+    effects = driver(watched if by_watch else driver.says(130))
+    assert only(effects, SendHedge).order.lots == 130
+    assert driver.state.debt is not None
+    assert driver.state.debt.raised_ms == raised_ms
+
+
+def test_a_fill_that_is_heard_late_is_as_old_as_it_is() -> None:
+    """By the exchange's clock: a B that was cut off does not begin where A already acts."""
+    driver = Owing().idle()
+    driver.facts(exchange_ms=10**9)
+    driver.a_lots, driver.a_seq = 100, driver.a_seq + 1
+    target = driver.target()
+    assert not tries(driver(TargetSeen(target, True, 10**9 - 55 * SECOND)))
+    assert driver.yields
+
+
+def test_a_restarted_a_begins_b_s_turn_anew() -> None:
+    """It states the moment of its statement: whatever the process before could do is over."""
+    driver = Owing().refused()
+    driver.at(3 * F)
+    assert driver.yields
+    assert tries(driver.heard(raised_ms=driver.now.now_ms))
+
+
+# --- without A ------------------------------------------------------------------------------------
+
+
+def silent() -> Owing:
+    """A was heard last as the fill came."""
+    driver = Owing().refused()
+    driver.heard()
+    return driver
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "goes_on"), [(60, False), (107, False), (108, True), (121, True)]
+)
+def test_b_goes_on_without_a_by_what_is_stated_after_a_can_have_acted(
+    asked_s: int, goes_on: bool
+) -> None:
+    """F + 31 and the lag of REST, and two seconds for the clocks: not before F + 60."""
+    driver = silent()
+    driver.at(asked_s * SECOND)
+    driver.stated()
+    if asked_s < 120:
+        assert driver.yields
+        driver.at(2 * F - 1)
+        assert driver.yields
+        assert tries(driver.at(2 * F)) is goes_on
+    assert driver.yields is not goes_on
+
+
+def test_what_a_has_reduced_meanwhile_is_no_reason_to_go_on() -> None:
+    """The exchange states another position than B knows: first that is settled."""
+    driver = silent()
+    driver.at(2 * F)
+    driver.stated(40)
+    assert driver.yields
+
+
+def test_an_a_that_was_heard_lately_may_act_on_the_ledger_still() -> None:
+    """A ledger is fresh for eight seconds, and so is the beat that it answers."""
+    driver = silent()
+    driver.at(2 * F - SECOND)
+    driver.heard()
+    driver.at(2 * F + 10 * SECOND)
+    driver.stated()
+    assert driver.yields
+    driver.at(2 * F + 33 * SECOND)
+    driver.stated()
+    assert not driver.yields
+
+
+def test_without_the_watch_b_waits_for_a() -> None:
+    """Nothing shows what A did: it is heard again, or a person looks."""
+    driver = silent()
+    driver.at(100 * F)
+    assert driver.yields
+
+
+def test_an_a_that_left_acts_no_more() -> None:
+    """Its last word was that nothing of it can happen any more."""
+    driver = Owing().refused()
+    driver.at(30 * SECOND)
+    driver.heard(left=True)
+    driver.at(F)
+    assert not driver.yields
+
+
+# --- old peers, and a person ----------------------------------------------------------------------
+
+
+def test_an_a_of_an_older_version_gives_nothing_back() -> None:
+    """It acts at F by the ledger, as it always did; four lags later B tries again."""
+    driver = Owing().refused()
+    for past_s in range(0, 121, 5):
+        driver.at(past_s * SECOND)
+        driver.heard(raised_ms=None, force_close_ms=None)
+        assert driver.yields is (50 <= past_s < 120), past_s
+
+
+def test_a_b_that_leaves_has_as_long_again_where_a_knows_of_it() -> None:
+    """It hedges until it is gone; an A that does not know of that acts at its own time."""
+    driver = Owing(stop_deadline_ms=10 * F).refused()
+    driver(StopRequested())
+    driver.at(F - LEAD)
+    driver.heard(answers_leaving=True)
+    assert not driver.yields
+    driver.heard(answers_leaving=False)
+    assert driver.yields
+    driver.at(2 * F - LEAD)
+    driver.heard(answers_leaving=True)
+    assert driver.yields
+
+
+@pytest.mark.parametrize("event", [CloseRequested(alone=True), HandPublished(7)])
+def test_what_a_person_orders_of_b_is_no_debt_for_a(event: Any) -> None:
+    """A cannot act on it, so B does not wait for A."""
+    driver = Owing().refused()
+    driver.at(F)
+    assert driver.yields
+    driver(event)
+    assert driver.state.debt is None
+
+
+def test_a_debt_that_is_over_is_forgotten() -> None:
+    """The next one begins with B's turn."""
+    driver = Owing().refused()
+    driver.at(F)
+    driver(driver.says(0))
+    assert driver.state.debt is None
+    driver.later(F)
+    assert tries(driver(driver.says(50)))
