@@ -66,7 +66,7 @@ FRESH_S = 8.0
 KEY_S = TIMING.beat_s + TIMING.tick_s
 """Where a message is lost, what A states is read from its key this much later."""
 LOOKS_S = TIMING.beat_s
-"""How long ago it was looked last, at most: a blindness may have begun right after."""
+"""A blindness may have begun right after it was looked last, and so long ago at least."""
 UNSAID_S = TOLD_S + 2 * TIMING.beat_s
 """A position is stated every second: one that was not for so long was not taken."""
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
@@ -474,6 +474,7 @@ class _Path:
         self._open_s: float | None = None
         self._known_s = 0.0
         """The newest moment before which everything could be known when it broke."""
+        self._seen_open_s = 0.0
         self._settle_s = SETTLE_S
 
     def known_s(self, now: float, slack_s: float | None, *, lossy: bool) -> float:
@@ -483,13 +484,19 @@ class _Path:
         """
         if slack_s is None:
             if self._is_settled(now):
-                self._known_s = max(self._known_s, now - LOOKS_S)
+                began_s = min(self._seen_open_s, now - LOOKS_S)
+                self._known_s = max(self._known_s, began_s)
                 self._settle_s = SETTLE_S
             self._open_s = None
             self._settle_s = LOST_S if lossy else self._settle_s
             return self._known_s
+        if self._open_s is not None and now - self._seen_open_s > 2 * LOOKS_S:
+            if self._seen_open_s - self._open_s >= self._settle_s:
+                self._known_s = max(self._known_s, self._seen_open_s - LOOKS_S)
+            self._open_s = None  # it may have been broken meanwhile
         if self._open_s is None:
             self._open_s = now
+        self._seen_open_s = now
         return now - slack_s if self._is_settled(now) else self._known_s
 
     def _is_settled(self, now: float) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
-from hedge.core.hedger.alarms import mind_a, mind_view
+from hedge.core.hedger.alarms import mind_a, mind_evidence, mind_view
 from hedge.core.hedger.departure import LEADER_BEATS, SAY_OPEN_MS, is_heard, shown_gone
 from hedge.core.hedger.state import (
     IN_FLIGHT,
@@ -142,9 +142,9 @@ def answerable(state: HedgerState) -> ATarget | None:
 
     None that B knows to be outdated, and none that only the watch has found: it has no instance.
     None where A is configured otherwise, or while B closes its own: what is owed is another sum
-    than A's.
+    than A's. None while nothing shows what A holds now.
     """
-    if state.mismatch or (closes_own(state) and not is_flat_by_order(state)):
+    if not state.a_shown or state.mismatch or (closes_own(state) and not is_flat_by_order(state)):
         return None
     known = state.a if target_known(state) and a_view(state) is state.a else None
     return known if known is not None and known.instance else None
@@ -173,7 +173,7 @@ def advance(state: HedgerState, effects: tuple[HedgerEffect, ...], facts: Facts)
     if state.stop_by_ms is not None and state.phase is not Phase.STOPPING:
         state, more = _stop_if_done(state, facts)
         effects += more
-    for mind in (mind_a, mind_view):
+    for mind in (mind_evidence, mind_a, mind_view):
         state, more = mind(state, facts)
         effects += more
     return state, effects

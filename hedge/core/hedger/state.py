@@ -224,6 +224,7 @@ class HedgerState:
     reaches_back: bool = True  # the newest public page of trades reached back to that view
     own_traded_ms: int = 0  # when our newest trade was heard, or our book proven
     own_shown: bool = True  # our private stream was heard within the last seconds
+    a_shown: bool = True  # something shows at this moment what A holds
     stop_by_ms: int | None = None
     said_open: bool = False  # what a stop waits for has been said
     leader: LeaderSeen | None = None  # the newest heartbeat of the B that leads

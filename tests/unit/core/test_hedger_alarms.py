@@ -10,7 +10,7 @@ import pytest
 from hedge.core.hedger import rules
 from hedge.core.hedger.alarms import AWAY_MS, away_text, unseen_text
 from hedge.core.hedger.departure import MakerSeen, MakerStated
-from hedge.core.hedger.rules import hold_of, target_known
+from hedge.core.hedger.rules import answerable, hold_of, target_known
 from hedge.core.hedger.state import (
     BaselineRead,
     Failure,
@@ -270,3 +270,38 @@ def test_an_a_that_is_heard_or_left_or_was_never_there_is_not_unseen() -> None:
     without.state = replace(without.state, config=replace(without.state.config, peer_watch=False))
     without.later(60_000)
     assert unseen(without) == ""
+
+
+# --- what shows A ---------------------------------------------------------------------------------
+
+
+def test_nothing_is_said_of_an_a_that_nothing_shows() -> None:
+    """It died, and its order may have filled: eight seconds later B answers nothing."""
+    driver = Hedger().idle()
+    driver(MakerSeen(driver.beat(fresh_until_ms=driver.now.now_ms + 8000), "epoch"))
+    assert answerable(driver.state) is not None
+    driver.later(8000)
+    driver(Tick())
+    assert answerable(driver.state) is not None
+    driver.later(1)
+    driver(Tick())
+    assert answerable(driver.state) is None
+    driver(MakerSeen(driver.beat(proven=False), "epoch"))
+    assert answerable(driver.state) is None
+    driver(MakerSeen(driver.beat(), "epoch"))
+    assert answerable(driver.state) is not None
+
+
+def test_a_s_last_word_and_the_exchange_show_it_too() -> None:
+    """The one stands in this run, the other for 25 s."""
+    driver = Hedger().idle().a_left()
+    driver.later(10**9)
+    driver(Tick())
+    assert driver.state.a_shown
+    driver = Hedger().idle()
+    driver.later(60_000)
+    driver(MakerStated(driver.a_lots, 0, driver.now.now_ms))
+    assert driver.state.a_shown
+    driver.later(25_001)
+    driver(Tick())
+    assert not driver.state.a_shown

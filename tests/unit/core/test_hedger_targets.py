@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedge.core.amounts import Side
+from hedge.core.hedger.departure import MakerSeen
 from hedge.core.hedger.state import (
     ATarget,
     BaselineRead,
@@ -26,7 +27,7 @@ from hedge.core.hedger.state import (
     Tick,
 )
 from hedge.core.hedger.step import Phase, answerable, is_covered, owed_lots, target_known
-from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only
+from tests.unit.core.kit import A_EPOCH, A_INSTANCE, Hedger, kinds, only
 
 POSITIONS = st.lists(st.integers(-500, 500), min_size=1, max_size=12)
 
@@ -378,6 +379,7 @@ def offset_idle() -> Hedger:
 def test_b_closes_its_own_rest_once_a_is_flat() -> None:
     """By a person's order nothing is left; the offset comes back with the resumption."""
     driver = offset_idle()
+    driver(MakerSeen(driver.beat(), A_EPOCH))
     assert driver(CloseRequested()) == []
     order = only(driver(driver.says(0)), SendHedge).order
     assert (order.side, order.lots) == (Side.BUY, 70)

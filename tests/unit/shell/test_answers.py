@@ -49,6 +49,7 @@ def state_of(**changes: Any) -> HedgerState:
 UNKNOWN_A: list[dict[str, Any]] = [
     {"a": None, "a_fresh": False},
     {"a_fresh": False},
+    {"a_shown": False},
     {"consistent": False},
     {"phase": Phase.RECONCILING},
     {"phase": Phase.STANDBY},

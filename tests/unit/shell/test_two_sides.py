@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from hedge.bus.port import StateSnapshot
+from hedge.core.hedger.departure import MakerSeen
 from hedge.core.hedger.state import BaselineRead, FenceRefused, PeerConfigured, SendHedge
 from hedge.core.maker.state import HaltSeen, PeerSeen, Place, Tick
 from hedge.core.records import OrderStatus
 from hedge.hedger import statements as answers
 from hedge.maker import statements
-from tests.unit.core.kit import Hedger, Maker, kinds
+from tests.unit.core.kit import A_EPOCH, Hedger, Maker, kinds
 from tests.unit.shell.fakes import NAMES, Bench, always_fresh
 
 SECOND = 1000
@@ -80,6 +81,7 @@ def test_an_older_ledger_of_a_misconfigured_b_says_nothing_either(
     """A judges by the heartbeat, whatever the ledger claims."""
     bench_a, bench_b = sides
     b = Hedger().idle(net=-100)
+    b(MakerSeen(b.beat(), A_EPOCH))
     seen = seen_of(bench_b, b)
     assert seen.ready_b is not None
     own = statements.beat_of(bench_a.parts, Maker().ready().state)
@@ -106,7 +108,7 @@ def test_a_does_not_close_while_the_fate_of_bs_order_is_open(sides: tuple[Bench,
     a = Maker().awaiting(100)
     a(a.row(OrderStatus.FILLED, 100))
     b = Hedger().unknown(100)
-    b(b.says(100, seq=a.state.seq))
+    b(b.says(100, seq=a.state.seq), MakerSeen(b.beat(), A_EPOCH))
     b.later(60 * SECOND)
     b(FenceRefused(0, "no fence for 60 s"))
     seen = seen_of(bench_b, b)
