@@ -473,6 +473,7 @@ class Shell(ABC):
                 self.available_micros = available_micros
                 self._margin_ms = self.parts.clock.now_ms()
             case TxSeen(tx_hash, status, error):
+                self.parts.sender.on_fate(tx_hash, status)
                 self.log.debug("tx", hash=tx_hash, status=status, error=error)
 
     def _on_link(self, event: StreamUp | StreamDown | MarketUp | MarketDown) -> None:

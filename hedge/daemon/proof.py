@@ -24,6 +24,8 @@ PAGE_LIMIT = 100
 SOME_PAGES = 5
 ALL_PAGES = 30
 """The venue keeps an account's latest 3,000 trades."""
+EARLY_MS = 30_000
+"""A trade may be dated 20 s early, an order row in whole seconds: nearer times prove no order."""
 
 
 class NotProvenError(Exception):
@@ -219,9 +221,14 @@ def _match(
     text = f"trades of {len(wrong)} orders are missing, e.g. of order {wrong[0].order_index}"
     if oldest is None or newest is None:
         raise _MissingError(text)
-    if not all(
-        row.order_index == oldest.order_index or row.updated_ms <= oldest.time_ms for row in wrong
-    ):
+    latest_ms = max(
+        (row.updated_ms for row in wrong if row.order_index != oldest.order_index), default=0
+    )
+    if latest_ms > oldest.time_ms:
+        read = len({trade.trade_id for trade in trades})
+        may_lie_below = latest_ms < oldest.time_ms + EARLY_MS and read >= PAGE_LIMIT
+        if may_lie_below and pages < ALL_PAGES:
+            raise _DeeperError(text)
         raise _MissingError(text)
     if pages > 1 and newest.order_index != oldest.order_index:
         return

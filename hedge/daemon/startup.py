@@ -545,6 +545,7 @@ def _parts(
         cancel_all_first=config.side == "a",
         answer_timeout_s=timing.answer_timeout_s,
         listed_timeout_s=timing.marker_deadline_s,
+        view_lag_s=timing.view_lag_s,
     )
     lag = LoopLag(lambda ms, cause: log.warning("loop_late", ms=ms, cause=cause))
     return Parts(

@@ -2,8 +2,9 @@
 
 The venue executes one key's transactions in nonce order, each nonce at most once, and a signed
 transaction stays valid for ten minutes (apidocs.lighter.xyz, core-concepts). A marker order that
-cannot fill, sent after a transaction in doubt and seen listed, therefore closes that doubt: what
-the same answer lists has executed, what it does not list never will.
+cannot fill, sent after a transaction in doubt and seen listed, therefore closes that doubt: it can
+execute no more. What of it has executed is told by what the same answer lists, and, where that
+lacks an order of ours, by the order's own transaction (`witness`).
 """
 
 import asyncio
@@ -33,6 +34,7 @@ from hedge.exchange.port import (
     VenueError,
     VenueRefusedError,
 )
+from hedge.exchange.witness import Rows, Witness
 
 KEYLESS_ROUNDS = 3
 """Rounds in a row without a nonce of our key until the key counts as refused."""
@@ -63,8 +65,7 @@ class Fenced:
 class FenceTimes:
     """Seconds: until a new marker, before a second look-up, and the back-off between rounds.
 
-    `lag_s` is granted to lagging copies of the venue where no marker can prove that an answer is
-    not from one.
+    `view_lag_s` is the most that answers lag: what no answer lists for so long never came about.
 
     nextNonce lags behind what was just accepted by up to 350 ms (the SDK's nonce manager waits
     that long), so no round follows another faster.
@@ -74,7 +75,7 @@ class FenceTimes:
     listed_poll_s: float = 1.0
     round_min_s: float = 0.35
     round_max_s: float = 5.0
-    lag_s: float = 5.0
+    view_lag_s: float = 15.0
 
 
 class _RoundFailedError(Exception):
@@ -89,6 +90,7 @@ class Fence:
         venue: Venue,
         clock: Clock,
         transmit: Callable[[SignedTx], Awaitable[Outcome]],
+        witness: Witness,
         *,
         instance: str,
         cancel_all_first: bool,
@@ -98,6 +100,7 @@ class Fence:
         self._venue = venue
         self._clock = clock
         self._transmit = transmit
+        self._witness = witness
         self._instance = instance
         self._cancel_all_first = cancel_all_first
         self._times = times
@@ -138,13 +141,13 @@ class Fence:
             pause_s = min(pause_s * 2, self._times.round_max_s)
 
     async def _round(self) -> Fenced:
-        nonce = await self._venue.next_nonce()
+        nonce = begins_at = await self._venue.next_nonce()
         first: SignedTx | None = None
         if self._cancel_all_first:
             first = await self._cancel_all(nonce)
             nonce += 1
         if self._unlisted >= _UNLISTED_ROUNDS:
-            return await self._by_cancel_all(nonce)
+            return await self._by_cancel_all(nonce, begins_at)
         self._serial += 1
         client_id = marker_id(self._instance, self._serial)
         self._awaited = client_id
@@ -158,11 +161,16 @@ class Fence:
         if isinstance(outcome, Rejected):
             _raise_if_key(outcome.code, outcome.message)
             _log.warning("marker refused code=%d message=%s", outcome.code, outcome.message)
-            return await self._by_cancel_all(nonce)
+            return await self._by_cancel_all(nonce, begins_at)
         _raise_if_not_taken(outcome, "marker")
         rows, marker = await self._listed(client_id)
         if first is not None:
             await self._until_executed(first)
+
+        def is_proof(later: Rows) -> bool:
+            return _listed_in(later, client_id) is not None
+
+        rows = await self._witnessed(rows, is_proof, begins_at)
         return Fenced(nonce + 1, rows, marker)
 
     @staticmethod
@@ -199,9 +207,10 @@ class Fence:
             except VenueError as error:
                 _log.info("finished orders not readable reason=%s", error)
                 continue
-            for row in rows:
-                if row.client_order_index == client_id and row.is_terminal:
-                    return rows, row
+            marker = _listed_in(rows, client_id)
+            if marker is not None:
+                self._unlisted = 0
+                return rows, marker
 
     async def _wait_seen(self, seconds: float) -> None:
         """Return after `seconds`, or as soon as the stream shows the marker; the sight is used up.
@@ -230,13 +239,22 @@ class Fence:
         _raise_if_not_taken(outcome, "cancel-all")
         return tx
 
-    async def _by_cancel_all(self, nonce: int) -> Fenced:
-        """Fence without a marker: a cancel-all, listed as executed, then one answer read after."""
+    async def _by_cancel_all(self, nonce: int, begins_at: int) -> Fenced:
+        """Fence without a marker: a cancel-all, listed as executed, then one answer read after.
+
+        That answer is asked for when it can lag behind the cancel-all no more.
+        """
         tx = await self._cancel_all(nonce)
         await self._clock.sleep(self._times.listed_poll_s)
         await self._until_executed(tx)
-        await self._clock.sleep(self._times.lag_s)
-        return Fenced(nonce + 1, await self._venue.inactive_orders(), None)
+        await self._clock.sleep(self._times.view_lag_s)
+        rows = await self._venue.inactive_orders()
+        rows = await self._witnessed(rows, lambda _: True, begins_at)
+        return Fenced(nonce + 1, rows, None)
+
+    async def _witnessed(self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int) -> Rows:
+        """Return an answer that lists the fence and leaves nothing open (see `Witness`)."""
+        return await self._witness.decided(rows, is_proof, nonce)
 
     async def _until_executed(self, tx: SignedTx) -> None:
         """Return once a cancel-all is listed as executed, or fail the round.
@@ -254,6 +272,14 @@ class Fence:
                 raise _RoundFailedError(f"cancel-all {status.value}")
             await self._clock.sleep(poll_s)
             poll_s *= 2  # each look is one request of A's few
+
+
+def _listed_in(rows: Iterable[OrderRow], client_id: int) -> OrderRow | None:
+    """Return the row of a marker that is over, None where the answer does not list it."""
+    for row in rows:
+        if row.client_order_index == client_id and row.is_terminal:
+            return row
+    return None
 
 
 def _raise_if_not_taken(outcome: Outcome, what: str) -> None:

@@ -88,6 +88,12 @@ class OrderRequest:
     reduce_only: bool = False
     life_s: int = 0
 
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether it never rests: what it does not fill at once is cancelled."""
+        is_ioc = self.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
+        return is_ioc or self.kind is OrderKind.MARKET
+
 
 @dataclass(frozen=True, slots=True)
 class SignedTx:

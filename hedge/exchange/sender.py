@@ -26,10 +26,12 @@ from hedge.exchange.port import (
     OrderRequest,
     Path,
     SignedTx,
+    TxStatus,
     Venue,
     VenueRefusedError,
     VenueUnavailableError,
 )
+from hedge.exchange.witness import Witness
 
 __all__ = ["Accepted", "Fenced", "Outcome", "Rejected", "Sender", "Unknown"]
 
@@ -54,18 +56,26 @@ class Sender:
         answer_timeout_s: float = 2.0,
         listed_timeout_s: float = 10.0,
         listed_poll_s: float = 1.0,
+        view_lag_s: float = 15.0,
     ) -> None:
-        """Send nothing yet; times are seconds."""
+        """Send nothing yet; times are seconds, `view_lag_s` is the most that answers lag."""
         self._venue = venue
         self._answer_timeout_s = answer_timeout_s
         self._busy: str | None = None
+        self._ends_all = cancel_all_first
+        self._witness = Witness(venue, clock, view_lag_s=view_lag_s, poll_s=listed_poll_s)
         self._fence = Fence(
             venue,
             clock,
             self._transmit,
+            self._witness,
             instance=instance,
             cancel_all_first=cancel_all_first,
-            times=FenceTimes(listed_timeout_s=listed_timeout_s, listed_poll_s=listed_poll_s),
+            times=FenceTimes(
+                listed_timeout_s=listed_timeout_s,
+                listed_poll_s=listed_poll_s,
+                view_lag_s=view_lag_s,
+            ),
         )
 
     async def order(
@@ -82,9 +92,13 @@ class Sender:
                 tx = await self._venue.sign_order(request, nonce)
             except VenueRefusedError as error:
                 return Rejected(error.code, error.message)
+            if self._ends_all or request.ends_at_once:  # else it may rest behind the fence
+                self._witness.signed(tx, request.client_order_index)
             if on_signed is not None:
                 on_signed()
-            return await self._transmit(tx)
+            outcome = await self._transmit(tx)
+            self._witness.answered(outcome)
+            return outcome
 
     async def cancel(self, order_index: int, nonce: int) -> Outcome:
         """Sign the cancel of one order once and send it."""
@@ -105,7 +119,7 @@ class Sender:
             return await self._transmit(tx)
 
     async def fence(self) -> Fenced:
-        """Return once no earlier transaction of our key can execute any more.
+        """Return once no earlier transaction of our key can execute any more, and what did shows.
 
         Repeats without an end of its own while the venue gives no proof; the caller's deadline
         cancels it. Raises KeyRefusedError where the venue does not take our key.
@@ -116,6 +130,10 @@ class Sender:
     def on_orders(self, rows: Iterable[OrderRow]) -> None:
         """Hear the order stream; a listed fence marker ends its waiting at once."""
         self._fence.on_orders(rows)
+
+    def on_fate(self, tx_hash: str, status: TxStatus) -> None:
+        """Hear the transaction stream: it tells without a request what became of an order."""
+        self._witness.on_fate(tx_hash, status)
 
     @contextmanager
     def _alone(self, what: str) -> Iterator[None]:

@@ -157,6 +157,7 @@ def sender_of(kind: type[Sender], venue: Venue, clock: Clock, instance: str, sid
         cancel_all_first=side == "a",
         answer_timeout_s=TIMING.answer_timeout_s,
         listed_timeout_s=TIMING.marker_deadline_s,
+        view_lag_s=TIMING.view_lag_s,
     )
 
 

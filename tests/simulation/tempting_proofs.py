@@ -22,6 +22,7 @@ from hedge.exchange.fence import Fence, Fenced
 from hedge.exchange.outcome import Accepted, Outcome, Unknown
 from hedge.exchange.port import OrderRequest, VenueError, VenueUnavailableError
 from hedge.exchange.sender import Sender
+from hedge.exchange.witness import Rows
 from tests.simulation.daemon import Tools, World, sender_of
 
 
@@ -37,7 +38,14 @@ class RefreshingSender(Sender):
         return outcome
 
 
-class HastyFence(Fence):
+class UnwitnessedFence(Fence):
+    """Asks for no transaction of an order that it does not find in the lists."""
+
+    async def _witnessed(self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int) -> Rows:
+        return rows
+
+
+class HastyFence(UnwitnessedFence):
     """Takes an accepted marker for a passed fence."""
 
     async def _listed(self, client_id: int) -> tuple[tuple[OrderRow, ...], OrderRow]:
@@ -45,7 +53,7 @@ class HastyFence(Fence):
         return rows, no_row(client_id)
 
 
-class TrustingFence(Fence):
+class TrustingFence(UnwitnessedFence):
     """Looks up after the marker was seen, in an answer that need not list it."""
 
     async def _listed(self, client_id: int) -> tuple[tuple[OrderRow, ...], OrderRow]:

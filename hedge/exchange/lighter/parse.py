@@ -134,8 +134,11 @@ def _stated_lots(text: object, spec: MarketSpec) -> int | None:
 
 
 def _trade_time_ms(row: Json) -> int:
-    """Return when the trade happened, 0 where the venue does not say; nothing is decided by it."""
-    for field in ("timestamp", "transaction_time"):
+    """Return when the trade happened, 0 where the venue does not say.
+
+    `timestamp` may precede `transaction_time` by 20 s (seen on testnet), so the latter is taken.
+    """
+    for field in ("transaction_time", "timestamp"):
         try:
             return to_ms(row.get(field), field)
         except VenueParseError:

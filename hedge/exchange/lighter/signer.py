@@ -22,10 +22,8 @@ from hedge.exchange.port import (
     ORDER_LIFE_S,
     Clock,
     KeyRefusedError,
-    OrderKind,
     OrderRequest,
     SignedTx,
-    TimeInForce,
     VenueRefusedError,
     VenueUnavailableError,
 )
@@ -79,12 +77,8 @@ class Signer:
         if order.lots < 1:
             what = f"an order over {order.lots} lots is never signed"
             raise VenueRefusedError(LOCAL_REFUSAL, what)
-        ends_at_once = (
-            order.kind is OrderKind.MARKET or order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
-        )
-
         life_ms = (order.life_s or ORDER_LIFE_S) * 1000
-        expiry_ms = _EXPIRY_IOC if ends_at_once else self._clock.epoch_ms() + life_ms
+        expiry_ms = _EXPIRY_IOC if order.ends_at_once else self._clock.epoch_ms() + life_ms
 
         def sign() -> sdk.SIGNATURE:
             return self.client.sign_create_order(

@@ -83,6 +83,8 @@ class ScriptVenue:
         self.inactive: Callable[[int], tuple[OrderRow, ...]] = lambda _: ()
         self.inactive_reads = 0
         self.status = TxStatus.EXECUTED
+        self.look: Callable[[str], TxStatus] = lambda _: self.status
+        self.info = ""
         self.sign_error: VenueRefusedError | None = None
         self.hook: Callable[[], None] | None = None
         self.market_now = Market(ETH)
@@ -123,7 +125,8 @@ class ScriptVenue:
 
     def _sign(self, kind: str, nonce: int) -> SignedTx:
         self.signed.append((kind, nonce))
-        return SignedTx(14, f'{{"n":{nonce}}}', f"{kind}-{len(self.signed)}", nonce)
+        info = self.info or f'{{"n":{nonce}}}'
+        return SignedTx(14, info, f"{kind}-{len(self.signed)}", nonce)
 
     async def send(self, tx: SignedTx, path: Path, timeout_s: float) -> Answer:
         self.sent.append((tx, path))
@@ -152,7 +155,7 @@ class ScriptVenue:
         return TradePages((), complete=True)
 
     async def tx_status(self, tx_hash: str) -> TxStatus:
-        return self.status
+        return self.look(tx_hash)
 
     async def account(self) -> AccountView:
         return AccountView(0, 0, 0)

@@ -1,0 +1,166 @@
+"""The third witness: the fate of an order that the lists do not show beside our marker.
+
+No document promises that order rows, trades and transactions are listed in the order in which they
+came about, so an answer that lists a later marker and lacks an order is strong evidence, and no
+proof. What became of the order's own transaction is asked for besides: the account's transaction
+stream tells it without a request, a look-up by hash costs one.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hedge.core.records import OrderRow
+from hedge.core.refusal import Refusal
+from hedge.exchange.error_codes import refusal_of
+from hedge.exchange.outcome import Accepted, Outcome, Rejected
+from hedge.exchange.port import Clock, SignedTx, TxStatus, Venue, VenueError
+
+LOOK_EVERY_MS = 5_000
+"""A transaction is looked up by its hash no oftener than this."""
+LOOKS = 2
+"""So many looks must not find it; the last one once the lists are as old as they ever are."""
+POLL_MAX_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+Rows = tuple[OrderRow, ...]
+
+
+@dataclass(slots=True)
+class SentOrder:
+    """The newest order that this process has signed, until a fence shows what became of it.
+
+    `is_sole`: one copy went out, and it was accepted. `fate` is what the transaction stream told,
+    `missing` how many looks did not find it, `looked_ms` when it was looked up last.
+    """
+
+    tx: SignedTx
+    client_order_index: int
+    is_sole: bool = False
+    fate: TxStatus | None = None
+    missing: int = 0
+    looked_ms: int | None = None
+
+    @property
+    def expires_ms(self) -> int | None:
+        """Epoch ms of the exchange after which the signed bytes execute no more, None unread."""
+        try:
+            found = json.loads(self.tx.tx_info).get("ExpiredAt")
+        except (ValueError, AttributeError):
+            return None
+        return found if type(found) is int else None
+
+
+class Witness:
+    """Decides about the newest order sent, for a fence whose marker is listed."""
+
+    def __init__(self, venue: Venue, clock: Clock, *, view_lag_s: float, poll_s: float) -> None:
+        """`view_lag_s` is the most that answers lag, `poll_s` the first pause between two."""
+        self._venue = venue
+        self._clock = clock
+        self._lag_ms = round(view_lag_s * 1000)
+        self._poll_s = poll_s
+        self._order: SentOrder | None = None
+        self._venue_ahead_ms: int | None = None
+
+    # --- what is sent and heard ---------------------------------------------------------------
+
+    def signed(self, tx: SignedTx, client_order_index: int) -> None:
+        """Take the order that is about to be sent; an earlier one is settled by then."""
+        self._order = SentOrder(tx, client_order_index)
+
+    def answered(self, outcome: Outcome) -> None:
+        """Take what became of its copies; one that cannot have been taken is in doubt no more."""
+        order = self._order
+        if order is None:
+            return
+        if isinstance(outcome, Accepted):
+            order.is_sole = outcome.copies == 1
+        elif isinstance(outcome, Rejected) or outcome.copies == 0:
+            self._order = None
+        elif outcome.copies == 1 and refusal_of(outcome.code) is Refusal.NONCE:
+            self._order = None  # the only copy was refused
+
+    def on_fate(self, tx_hash: str, status: TxStatus) -> None:
+        """Hear the transaction stream; only a fate that is final counts."""
+        order = self._order
+        if order is None or tx_hash != order.tx.tx_hash:
+            return
+        if status in (TxStatus.EXECUTED, TxStatus.FAILED):
+            order.fate = status
+
+    # --- deciding -----------------------------------------------------------------------------
+
+    async def decided(self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int) -> Rows:
+        """Return an answer of finished orders that leaves nothing of our order open.
+
+        `rows` has just proven the fence; so must each later answer, by `is_proof`. `nonce` is the
+        first one that this fence itself has used: an order with the same or a later one cannot
+        have run, and cannot any more.
+        """
+        listed_ms, pause_s = self._clock.now_ms(), self._poll_s
+        while self._order is not None and self._order.tx.nonce < nonce:
+            self._note_time(rows)
+            if await self._is_decided(self._order, rows, listed_ms):
+                break
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * 2, POLL_MAX_S)
+            try:
+                later = await self._venue.inactive_orders()
+            except VenueError as error:
+                _log.info("finished orders not readable reason=%s", error)
+                continue
+            if is_proof(later):
+                rows = later
+        self._order = None
+        return rows
+
+    async def _is_decided(self, order: SentOrder, rows: Rows, listed_ms: int) -> bool:
+        """Whether `rows` and the transaction itself leave nothing of an order open."""
+        own = [
+            row
+            for row in rows
+            if row.client_order_index == order.client_order_index and row.is_terminal
+        ]
+        if any(row.filled_lots for row in own) or (own and order.is_sole):
+            return True
+        fate = order.fate if order.fate is not None else await self._look(order)
+        if fate is TxStatus.FAILED or (own and fate is TxStatus.EXECUTED):
+            return True
+        if self._is_expired(order):
+            _log.warning("order expired without a row nonce=%d fate=%s", order.tx.nonce, fate)
+            return True
+        if fate is not TxStatus.UNKNOWN:
+            return False  # it ran, or may have: its row is still to come
+        return order.missing >= LOOKS and self._clock.now_ms() >= listed_ms + self._lag_ms
+
+    async def _look(self, order: SentOrder) -> TxStatus | None:
+        """Look an order's transaction up, None where it is not time or no answer came."""
+        now_ms = self._clock.now_ms()
+        if order.looked_ms is not None and now_ms < order.looked_ms + LOOK_EVERY_MS:
+            return None
+        order.looked_ms = now_ms
+        try:
+            fate = await self._venue.tx_status(order.tx.tx_hash)
+        except VenueError as error:
+            _log.info("transaction not readable reason=%s", error)
+            return None
+        order.missing = order.missing + 1 if fate is TxStatus.UNKNOWN else 0
+        _log.info("transaction looked up nonce=%d fate=%s", order.tx.nonce, fate.value)
+        return fate
+
+    def _note_time(self, rows: Rows) -> None:
+        """Learn what the exchange's clock shows at least: what it lists is past."""
+        if rows:
+            ahead_ms = max(row.updated_ms for row in rows) - self._clock.now_ms()
+            known_ms = self._venue_ahead_ms
+            self._venue_ahead_ms = ahead_ms if known_ms is None else max(known_ms, ahead_ms)
+
+    def _is_expired(self, order: SentOrder) -> bool:
+        """Whether the order can execute no more, and whatever it did is listed."""
+        expires_ms, ahead_ms = order.expires_ms, self._venue_ahead_ms
+        if expires_ms is None or ahead_ms is None:
+            return False
+        return self._clock.now_ms() + ahead_ms > expires_ms + self._lag_ms
