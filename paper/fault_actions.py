@@ -37,15 +37,24 @@ class FaultActions:
     def _refresh(self) -> None:
         """Let sockets speak again whose switch is gone."""
         live = {fault.id for fault in self._faults.live("socket")}
+        self._let_only_pings(any(f.name == "only_pings" for f in self._faults.live("socket")))
         for gone in self._muted.keys() - live:
             for session in self._muted.pop(gone):
                 session.muted = session.channels_muted = False
+
+    def _let_only_pings(self, wanted: bool) -> None:  # noqa: FBT001
+        if wanted is not self._hub.only_pings:
+            self._hub.only_pings = wanted
+            for session in self._hub.sessions:
+                session.only_pings = wanted
 
     def act(self, fault: Fault) -> None:
         """Do what a new switch says; one that cannot be done raises ApiError."""
         match fault.name:
             case "socket_silent" | "channels_silent":
                 self._mute(fault)
+            case "only_pings":
+                fault.fire()
             case "shutdown":
                 self._shut_down(fault.options["close_in_ms"])
                 fault.fire()

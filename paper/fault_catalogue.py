@@ -141,6 +141,7 @@ SWITCHES: Final[dict[str, Switch]] = {
     ),
     "socket_silent": Switch("socket", _TRADED, count=0),
     "channels_silent": Switch("socket", _TRADED, count=0),
+    "only_pings": Switch("socket", {}, count=0),
     "shutdown": Switch("action", {}, {"close_in_ms": _ms(0)}),
     "no_pong": Switch("action", _OWNED),
     "socket_cut": Switch("action", _TRADED),

@@ -110,6 +110,8 @@ class Session:
         """Whether nothing is written any more, although the connection stays open."""
         self.channels_muted = False
         """Whether no channel carries anything any more; pings and transactions are answered."""
+        self.only_pings = False
+        """Whether nothing is written any more but pings and pongs; transactions are carried out."""
         self._ws = ws
         self._window_bits = int(ws.compress)
         self._transport = transport
@@ -131,6 +133,8 @@ class Session:
     def send_frame(self, frame: Frame) -> None:
         """Write a frame now; abort the connection of a client that lags too far."""
         if not self.is_open or self.muted:
+            return
+        if self.only_pings and frame not in (PING, PONG):
             return
         if self._transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
             self._transport.abort()

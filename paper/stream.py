@@ -66,6 +66,8 @@ class Hub:
         self.on_message: Callable[[Session, WSMessage, int], None] = self._on_message
         self.tamper: Callable[[str, dict[str, Any]], None] | None = None
         """Gets every frame of a channel instead of its subscribers; delivers it or does not."""
+        self.only_pings = False
+        """Whether new sockets, too, carry nothing but pings and pongs."""
         self.dress: Callable[[Session, dict[str, Any]], dict[str, Any]] | None = None
         """Returns a frame of a channel as one socket is told it."""
 
@@ -128,6 +130,7 @@ class Hub:
             return ws
         session = Session(ws, transport, str(uuid.uuid4()), address, limits)
         session.may_trade = request.query.get("readonly") != "true"
+        session.only_pings = self.only_pings
         self._sessions.add(session)
         session.send({"session_id": session.session_id, "type": "connected"})
         session.watch(self._settings.idle_close_s, self._settings.server_ping_s)

@@ -63,6 +63,7 @@ PARAMETERS: Mapping[str, Callable[[float], Json]] = {
     "snapshot_replays_trades": _nothing,
     "socket_silent": _nothing,
     "channels_silent": _nothing,
+    "only_pings": _nothing,
     "no_pong": _nothing,
     "socket_cut": _nothing,
     "foreign_key_use": lambda _amount: {"api_key_index": KEY_INDEX},
@@ -73,7 +74,7 @@ PARAMETERS: Mapping[str, Callable[[float], Json]] = {
 """Switch → its parameters for an amount between 0 and 1."""
 
 AT_ONCE = frozenset({"no_pong", "socket_cut", "foreign_key_use", "foreign_trade", "shutdown"})
-OF_NOBODY = frozenset({"book_gap", "shutdown"})
+OF_NOBODY = frozenset({"book_gap", "only_pings", "shutdown"})
 RARE = frozenset({"foreign_trade", "no_liquidity"})
 """These end in a halt, and an operator's time is not what shall be measured."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import websockets
 from lighter.exceptions import ApiException
 from websockets.exceptions import ConnectionClosed
 
@@ -708,6 +709,31 @@ async def test_silent_channels(trader: Trader) -> None:
             assert (await socket.ask({"type": "ping"}))["type"] == "pong"
         await sell(trader)
         assert (await socket.receive())["type"] == "update/account_all_trades"
+
+
+async def test_sockets_that_carry_only_pings(trader: Trader) -> None:
+    """A transaction is carried out and not answered, a new socket says nothing; pongs come."""
+    async with trader.socket() as socket:
+        await socket.subscribe(f"account_all_orders/{trader.account}", trader.token)
+        made = await trader.paper.fault("only_pings")
+        try:
+            info = await trader.signed()
+            data = {"id": "1", "tx_type": 14, "tx_info": info}
+            await socket.send({"type": "jsonapi/sendtx", "data": data})
+            assert (await socket.ask({"type": "ping"}))["type"] == "pong"
+
+            async def rests() -> bool:
+                return len(await resting(trader)) == 1
+
+            await eventually(rests, what="the order to rest")
+            assert (await socket.ask({"type": "ping"}))["type"] == "pong"
+            async with websockets.connect(trader.paper.ws_url) as other:
+                await other.send(json.dumps({"type": "ping"}))
+                assert json.loads(await other.recv()) == {"type": "pong"}
+        finally:
+            await trader.paper.clear(made)
+        await trader.cancel(trader.client_index)
+        assert await socket.until("update/account_all_orders")
 
 
 async def test_the_sockets_of_one_family_are_cut(trader: Trader) -> None:
