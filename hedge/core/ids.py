@@ -34,6 +34,11 @@ def _join(tag: int, instance: str, serial: int) -> int:
     return (head << _SERIAL_BITS) | (serial & _SERIAL_MASK)
 
 
+def serial_of(client_order_index: int) -> int:
+    """Return the serial of an id: an order's is its nonce."""
+    return client_order_index & _SERIAL_MASK
+
+
 def is_ours(client_order_index: int) -> bool:
     """Whether the id carries one of the pair's tags, whichever process signed it."""
     return client_order_index >> (_INSTANCE_BITS + _SERIAL_BITS) in (ORDER_TAG, MARKER_TAG)

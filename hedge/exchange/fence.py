@@ -170,7 +170,9 @@ class Fence:
         def is_proof(later: Rows) -> bool:
             return _listed_in(later, client_id) is not None
 
-        rows = await self._witnessed(rows, is_proof, begins_at)
+        rows = await self._witnessed(
+            rows, is_proof, begins_at, None if self._cancel_all_first else marker
+        )
         return Fenced(nonce + 1, rows, marker)
 
     @staticmethod
@@ -249,12 +251,14 @@ class Fence:
         await self._until_executed(tx)
         await self._clock.sleep(self._times.view_lag_s)
         rows = await self._venue.inactive_orders()
-        rows = await self._witnessed(rows, lambda _: True, begins_at)
+        rows = await self._witnessed(rows, lambda _: True, begins_at, None)
         return Fenced(nonce + 1, rows, None)
 
-    async def _witnessed(self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int) -> Rows:
+    async def _witnessed(
+        self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None
+    ) -> Rows:
         """Return an answer that lists the fence and leaves nothing open (see `Witness`)."""
-        return await self._witness.decided(rows, is_proof, nonce)
+        return await self._witness.decided(rows, is_proof, nonce, marker)
 
     async def _until_executed(self, tx: SignedTx) -> None:
         """Return once a cancel-all is listed as executed, or fail the round.

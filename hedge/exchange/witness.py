@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hedge.core import ids
 from hedge.core.records import OrderRow
 from hedge.core.refusal import Refusal
 from hedge.exchange.error_codes import refusal_of
@@ -22,6 +23,8 @@ LOOK_EVERY_MS = 5_000
 LOOKS = 2
 """So many looks must not find it; the last one once the lists are as old as they ever are."""
 POLL_MAX_S = 5.0
+FULL_PAGE = 100
+"""An answer with fewer rows lists all that there is."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,10 @@ class Witness:
         self._poll_s = poll_s
         self._order: SentOrder | None = None
         self._venue_ahead_ms: int | None = None
+        self._settled_nonce, self._settled_ms = -1, 0
+        """Nonce and time of the last fence: what came before it is known."""
+        self._rowless = -1
+        """The nonce of an order that was decided without a row."""
 
     # --- what is sent and heard ---------------------------------------------------------------
 
@@ -93,17 +100,22 @@ class Witness:
 
     # --- deciding -----------------------------------------------------------------------------
 
-    async def decided(self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int) -> Rows:
-        """Return an answer of finished orders that leaves nothing of our order open.
+    async def decided(
+        self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None
+    ) -> Rows:
+        """Return an answer of finished orders that leaves nothing of our orders open.
 
         `rows` has just proven the fence; so must each later answer, by `is_proof`. `nonce` is the
         first one that this fence itself has used: an order with the same or a later one cannot
-        have run, and cannot any more.
+        have run, and cannot any more. `marker` is the fence's own row, where every transaction of
+        the key leaves one: then earlier processes are judged by the nonces that have no row.
         """
         listed_ms, pause_s = self._clock.now_ms(), self._poll_s
-        while self._order is not None and self._order.tx.nonce < nonce:
+        while True:
             self._note_time(rows)
-            if await self._is_decided(self._order, rows, listed_ms):
+            if await self._is_settled(rows, nonce, listed_ms) and (
+                self._is_whole(rows, nonce, marker) or self._is_over(listed_ms)
+            ):
                 break
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s * 2, POLL_MAX_S)
@@ -115,7 +127,47 @@ class Witness:
             if is_proof(later):
                 rows = later
         self._order = None
+        if marker is not None:
+            self._settled_nonce, self._settled_ms = nonce, marker.updated_ms
         return rows
+
+    def _is_over(self, listed_ms: int) -> bool:
+        """Whether whatever came about before the marker is listed by now."""
+        return self._clock.now_ms() >= listed_ms + self._lag_ms
+
+    async def _is_settled(self, rows: Rows, nonce: int, listed_ms: int) -> bool:
+        """Whether nothing is open of the order that this process sent last."""
+        order = self._order
+        if order is None or order.tx.nonce >= nonce:
+            return True
+        if not await self._is_decided(order, rows, listed_ms):
+            return False
+        if order.client_order_index not in {row.client_order_index for row in rows}:
+            self._rowless = order.tx.nonce
+        self._order = None
+        return True
+
+    def _is_whole(self, rows: Rows, nonce: int, marker: OrderRow | None) -> bool:
+        """Whether every nonce from the last one that is settled up to the marker's has its row.
+
+        An order's row tells its nonce. A marker's does not; a later one than that order's used one.
+        """
+        if marker is None:
+            return True
+        last, since_ms = self._settled_nonce, self._settled_ms
+        for row in rows:
+            index = row.client_order_index
+            is_order = ids.is_ours(index) and not ids.is_marker(index) and row.is_terminal
+            if is_order and last < ids.serial_of(index) < nonce:
+                last, since_ms = ids.serial_of(index), row.updated_ms
+        if last < 0 and len(rows) >= FULL_PAGE:
+            return False
+        used = sum(
+            ids.is_marker(row.client_order_index) and row.updated_ms > since_ms
+            for row in rows
+            if row.client_order_index != marker.client_order_index
+        )
+        return nonce - 1 - last <= used + (last < self._rowless < nonce)
 
     async def _is_decided(self, order: SentOrder, rows: Rows, listed_ms: int) -> bool:
         """Whether `rows` and the transaction itself leave nothing of an order open."""
@@ -134,7 +186,7 @@ class Witness:
             return True
         if fate is not TxStatus.UNKNOWN:
             return False  # it ran, or may have: its row is still to come
-        return order.missing >= LOOKS and self._clock.now_ms() >= listed_ms + self._lag_ms
+        return order.missing >= LOOKS and self._is_over(listed_ms)
 
     async def _look(self, order: SentOrder) -> TxStatus | None:
         """Look an order's transaction up, None where it is not time or no answer came."""

@@ -7,6 +7,7 @@ behind. Every answer is the truth as of one moment, never a mixture.
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -168,6 +169,8 @@ class SimExchange:
         """Hash of a transaction that is listed late to when it is."""
         self.foreign: dict[int, str] = {}
         """Client order index of an order that another client sent to the kind that did."""
+        self.only_pings_until_s = -math.inf
+        """Until then sockets, new ones too, carry nothing but pings; what they take is executed."""
         self.by_hand: set[int] = set()
         """Accounts that other clients traded with."""
         self.strangers_per_s = 0
@@ -376,6 +379,7 @@ class SimExchange:
     def heal(self) -> None:
         """End what is out of the ordinary; a busy market and a limit of orders are not."""
         self.front.heal()
+        self.only_pings_until_s = -math.inf
         self.book_kinds, self.margin_kind = (), {}
         self.lags = {kind: Lag() for kind in self.lags}
         for config in (ETH, BTC):

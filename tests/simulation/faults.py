@@ -194,7 +194,7 @@ OUTSIDE: dict[str, Blow] = {
     "socket silent": _fall_silent,
 }
 
-AIMED: dict[str, Blow] = {"B left behind": _left_behind}
+AIMED: dict[str, Blow] = {"B left behind": _left_behind, **venue_kinds.AIMED}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
 BLOWS = PROCESSES | ABSENCES | OUTSIDE | end_kinds.BLOWS | bus_kinds.BLOWS | venue_kinds.BLOWS

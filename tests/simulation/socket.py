@@ -19,6 +19,9 @@ from tests.simulation.exchange import ETH, START_MS, Frame, Margin, SimExchange
 from tests.simulation.host import Host
 from tests.simulation.loop import Process, VirtualLoop
 
+ONLY_PINGS = "only pings"
+FIRST_FRAMES_S = 15.0
+"""So long a new socket is waited for that shows nothing."""
 _KIND_OF = {"reset": "socket lost", "cut off": "cut from exchange"}
 """What a blow says when it cuts a socket to the kind of that blow."""
 
@@ -87,6 +90,11 @@ class Socket:
     def now_ms(self) -> int:
         return START_MS + self._loop.now_ms
 
+    @property
+    def is_only_pings(self) -> bool:
+        """Whether sockets carry nothing but pings now."""
+        return self._loop.time() < self.exchange.only_pings_until_s
+
     def reach(self, kind: str) -> None:
         """Count that a living process met a fault."""
         if not self.process.dead:
@@ -112,6 +120,10 @@ class Socket:
             self.reach("handshake refused")
             self.budget.refused()
             await asyncio.sleep(self.budget._silence_s)
+            return
+        if self.is_only_pings:
+            self.reach(ONLY_PINGS)  # no first frame comes, so it is opened anew
+            await asyncio.sleep(FIRST_FRAMES_S)
             return
         self._session += 1
         self._silent_until = -math.inf
@@ -210,6 +222,9 @@ class Socket:
         if self._loop.time() < self._silent_until:
             if not isinstance(content, Depth):
                 self.reach("socket silent")
+            return
+        if self.is_only_pings:
+            self.reach(ONLY_PINGS)
             return
         if self.is_kept_back(content):
             return

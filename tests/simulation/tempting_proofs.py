@@ -41,7 +41,9 @@ class RefreshingSender(Sender):
 class UnwitnessedFence(Fence):
     """Asks for no transaction of an order that it does not find in the lists."""
 
-    async def _witnessed(self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int) -> Rows:
+    async def _witnessed(
+        self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None
+    ) -> Rows:
         return rows
 
 

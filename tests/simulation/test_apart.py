@@ -6,6 +6,7 @@ import pytest
 
 from tests.simulation.exchange import A, B
 from tests.simulation.schedule import Stage
+from tests.simulation.tempting_witness import SecondCopyFence
 from tests.simulation.test_ends import on_stage, until
 
 pytestmark = [
@@ -123,3 +124,44 @@ def test_in_a_black_hole_of_its_own_a_says_so() -> None:
         await until(lambda: bool(resting(stage)))
 
     on_stage(scene, by_hand=True, two_hosts=True)
+
+
+async def covered_after_s(stage: Stage) -> float:
+    """Let A's order be filled while sockets carry only pings, for a minute; return the seconds.
+
+    A's own cancel meets it first: A has found that its socket shows nothing.
+    """
+    exchange = stage.world.exchange
+    await until(lambda: stage.a.manager.state.phase.value == "working")
+    stage.faulty = True
+    start_s = stage.loop.time()
+    exchange.only_pings_until_s = start_s + 60.0
+    stage.last(60.0)
+    exchange.take(100, A)
+    await until(lambda: exchange.lots(B) == -exchange.lots(A) != 0)
+    covered_s = stage.loop.time() - start_s
+    if (
+        stage.b.venue.distrusts
+    ):  # a socket that answers nothing is left: B is not ready, and says so
+        await until(lambda: stage.b.manager._answers._reasons() != ())
+    await until(lambda: stage.a.manager.state.net_lots == exchange.lots(A))
+    await until(lambda: bool(resting(stage)))
+    return covered_s
+
+
+def test_a_socket_that_carries_only_pings_costs_seconds() -> None:
+    """Counterexample 50: A's fence and B's hedge pass by HTTP; by the tempting rule they do not."""
+    found: dict[str, float] = {}
+    for name in ("kept", "tempting"):
+
+        async def scene(stage: Stage, name: str = name) -> None:
+            await until(lambda: stage.a.manager is not None)
+            if name == "tempting":
+                for one in (stage.a, stage.b):
+                    one.manager.parts.sender._fence.__class__ = SecondCopyFence
+                    one.venue.distrusts = False
+            found[name] = await covered_after_s(stage)
+
+        on_stage(scene, by_hand=True, two_hosts=True)
+    assert found["kept"] < 15.0
+    assert found["tempting"] > 2 * found["kept"]

@@ -58,7 +58,7 @@ from tests.simulation.exchange import (
 from tests.simulation.front import TOO_MANY_REQUESTS
 from tests.simulation.host import Host, SimClock
 from tests.simulation.loop import Process
-from tests.simulation.socket import Socket, owner_of, read_at
+from tests.simulation.socket import ONLY_PINGS, Socket, owner_of, read_at
 
 PAGE = 100
 KEPT_TRADES = 3000
@@ -112,6 +112,8 @@ class SimVenue(Socket):
         self._is_market_up = False
         self._market_away_until = -math.inf
         self._distrusted_until = -math.inf
+        self.distrusts = True
+        """Whether a socket that left a transaction unanswered is left."""
         self._own = OwnOrders(TIMES)
         self._mute = (-math.inf, -1, "", False)
         """Until when a session carries nothing of the account, by which kind, snapshots or not."""
@@ -263,6 +265,7 @@ class SimVenue(Socket):
         if self.process.dead or session != self._session or not self.is_up:
             return
         is_silent = self._loop.time() < self._silent_until or self.host.venue.cut
+        is_silent = is_silent or self.is_only_pings
         if is_silent or (self._is_mute() and not self._mute[3]):
             return
         assert self._handler is not None
@@ -411,7 +414,11 @@ class SimVenue(Socket):
             raise NotSentError("a transaction was left without an answer on this way")
         started = loop.time()
         future: asyncio.Future[Answer] = loop.create_future()
-        self._travel(tx, future)
+        if path is Path.STREAM and self.is_only_pings:
+            self.reach(ONLY_PINGS)
+            self._travel(tx, loop.create_future())
+        else:
+            self._travel(tx, future)
         lost = self.lost if path is Path.STREAM else None
         wait = {future} if lost is None else {future, lost}
         await asyncio.wait(wait, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -419,7 +426,7 @@ class SimVenue(Socket):
         if not future.done():
             if lost is not None and lost.done():
                 raise VenueUnavailableError("the socket was lost")
-            if path is Path.STREAM:
+            if path is Path.STREAM and self.distrusts:
                 self._distrusted_until = loop.time() + DISTRUST_S
                 self.lose_stream("a transaction was left without an answer")
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s")

@@ -8,6 +8,7 @@
 limits" and "quote limit", which are no faults: the pair must live with them.
 - "busy market": strangers trade more than a page of 100 between any two events of ours;
 - "... listed late": facts of one kind are listed late from now on, each with a lag of its own;
+- "all listed late": so are rows, trades and transactions, each one of them;
 - "position lags": what states positions is behind by about the same time from now on;
 - "margin lies", "book lies": what an account has available, or the book, is told wrongly, the book
   until its next frame;
@@ -17,6 +18,7 @@ limits" and "quote limit", which are no faults: the pair must live with them.
 - "public socket cut": the market's own socket is lost alone for a while;
 - "private mute": a live socket carries nothing of our account, or nothing but asked snapshots;
 - "link in a black hole": the way to the exchange swallows all, and no end of it is told;
+- "only pings": sockets carry nothing but pings for a while, new ones too; what they take runs;
 - "handshake refused": sockets are lost, and new ones are answered by 429 for a while;
 - "A traded by hand", "... with our tag", "foreign nonce": another client uses the account, with a
   key of its own, with an id like ours, or with the pair's own key;
@@ -71,6 +73,14 @@ def _late(kind: str) -> Blow:
         lag.most_s = dice.choice((dice.uniform(0.1, 3), dice.uniform(3, VIEW_LAG_S)))
 
     return blow
+
+
+def _all_late(stage: "Stage", dice: Random) -> None:
+    """Let each row, trade and transaction be listed by a lag of its own, so out of order."""
+    for kind in ("row", "trade", "tx"):
+        lag = stage.world.exchange.lags[kind]
+        lag.chance, lag.least_s, lag.most_s, lag.kind = 1.0, 0.0, VIEW_LAG_S - 1, ""
+    stage.world.tally.reach("all listed late")
 
 
 def _position_lags(stage: "Stage", dice: Random) -> None:
@@ -162,6 +172,12 @@ def _black_hole(stage: "Stage", dice: Random) -> None:
     away_s = dice.uniform(3, 30)
     stage.last(away_s)
     stage.cut_venue(daemon.host, away_s, is_reset=False)
+
+
+def _only_pings(stage: "Stage", dice: Random) -> None:
+    away_s = dice.uniform(10, 60)
+    stage.world.exchange.only_pings_until_s = stage.loop.time() + away_s
+    stage.last(away_s)
 
 
 def _refuse_handshakes(stage: "Stage", dice: Random) -> None:
@@ -345,6 +361,9 @@ def _other_market(stage: "Stage", dice: Random) -> None:
 
 
 _FIELDS = tuple(lies.TRADE)
+
+AIMED: dict[str, Blow] = {"only pings": _only_pings, "all listed late": _all_late}
+"""Only schedules that name them have them."""
 
 BLOWS: dict[str, Blow] = {
     "busy market": _busy,

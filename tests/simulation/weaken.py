@@ -79,6 +79,7 @@ from tests.simulation.tempting_views import (
     write_on_change,
     zero_is_failed,
 )
+from tests.simulation.tempting_witness import UnwitnessedFence, hasty_look
 
 
 @dataclass(frozen=True)
@@ -424,6 +425,31 @@ WEAKENINGS: dict[str, Weakening] = {
         lambda: launcher(halted_needs_no_b),
         Profile(faults=(), always=("ends: start after a halt",), scripts=1.0),
     ),
+    "marker-is-proof": Weakening(
+        73,
+        "our marker is listed, row and trade are not: it executed nothing",
+        lambda: fence(UnwitnessedFence),
+        Profile(
+            faults=(),
+            always=("rows listed late", "trades listed late", "stream lost"),
+            seconds=(40.0, 60.0),
+            fill_every_s=0.5,
+            whole_fills=True,
+        ),
+    ),
+    "absent-twice": Weakening(
+        74,
+        "absent in answers five seconds apart, so it did not run",
+        lambda: Tools(parts=hasty_look),
+        Profile(
+            faults=(),
+            always=("all listed late", "stream lost", "frame dropped"),
+            seconds=(40.0, 60.0),
+            fill_every_s=0.5,
+            whole_fills=True,
+        ),
+        words=True,
+    ),
     "silent-hold": Weakening(
         57,
         "a limit that says no is enough",
@@ -482,6 +508,8 @@ WEAKENINGS: dict[str, Weakening] = {
 NOT_EXPRESSED = {
     79: "messages take milliseconds here, so a ledger is hardly older than a hedge; "
     "`tests/unit/core/test_turns_model.py` loses by one that is three seconds old",
+    50: "a fence that goes on costs time, and breaks no promise since each wait is said; "
+    "`tests/simulation/test_apart.py` has it with the seconds of both rules",
     22: "a history of thousands of trades with nothing stored is no matter of schedules; "
     "`tests/unit/shell/test_proof.py` has it with 3,000 trades",
 }

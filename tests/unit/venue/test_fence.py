@@ -22,7 +22,10 @@ def _pair(*sends: SendResult, cancel_all_first: bool = False) -> tuple[Sender, S
     venue = ScriptVenue(clock)
     venue.sends.extend(sends)
     venue.inactive = lambda _: (row(markers(venue)[-1]),) if venue.orders else ()
-    return Sender(venue, clock, instance="abc123", cancel_all_first=cancel_all_first), venue
+    sender = Sender(
+        venue, clock, instance="abc123", cancel_all_first=cancel_all_first, view_lag_s=0
+    )
+    return sender, venue
 
 
 def markers(venue: ScriptVenue) -> list[int]:
@@ -87,7 +90,7 @@ async def test_an_answer_without_the_marker_proves_nothing() -> None:
 async def test_someone_elses_marker_and_an_older_one_of_ours_do_not_count() -> None:
     """The marker is known by its own id, not by its nonce."""
     sender, venue = _pair()
-    twin = Sender(venue, venue.clock, instance="fff", cancel_all_first=False)
+    twin = Sender(venue, venue.clock, instance="fff", cancel_all_first=False, view_lag_s=0)
     first = await sender.fence()
     assert first.marker is not None
     old = first.marker
@@ -113,7 +116,7 @@ async def test_a_restarted_process_repeats_no_marker() -> None:
     sender, venue = _pair()
     await sender.fence()
     venue.clock.advance_ms(1000)
-    again = Sender(venue, venue.clock, instance="abc123", cancel_all_first=False)
+    again = Sender(venue, venue.clock, instance="abc123", cancel_all_first=False, view_lag_s=0)
     await again.fence()
     assert len(set(markers(venue))) == 2
 

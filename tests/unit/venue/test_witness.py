@@ -19,7 +19,7 @@ from hedge.exchange.port import (
 from hedge.exchange.sender import Sender
 from tests.unit.venue.fakes import LOST, FakeClock, ScriptVenue, SendResult, ok, refusal, row
 
-ORDER_ID = 0xA << 44 | 77
+ORDER_ID, EARLIER_ID = (0xA << 44 | nonce for nonce in (4, 3))
 LAG_S = 15
 EXPIRES_MS = 1_795_001_600_000
 
@@ -51,7 +51,8 @@ class Scene:
     def _rows(self, _: int) -> tuple[OrderRow, ...]:
         marker = replace(row(self.venue.orders[-1].client_order_index), updated_ms=self._epoch())
         found = self.order_row(self.s)
-        return (marker,) if found is None else (marker, found)
+        earlier = replace(row(EARLIER_ID), filled_lots=10)
+        return (marker, earlier) if found is None else (marker, found, earlier)
 
     def _epoch(self) -> int:
         return self.clock.epoch_ms()
@@ -212,7 +213,7 @@ async def test_what_was_refused_or_never_sent_is_not_in_doubt(
     sends: tuple[SendResult, ...],
 ) -> None:
     """A refusal of the sole copy is an answer about it."""
-    scene = Scene(*sends)
+    scene = Scene(*sends, marker_nonce=4)
     await scene.sends_order()
     assert await scene.fences() == (False, 1.0)
     assert scene.looks == []
@@ -274,9 +275,74 @@ async def test_without_markers_the_same_is_asked() -> None:
     assert [one.client_order_index for one in fenced.rows] == [ORDER_ID]
 
 
+# --- what an earlier process has sent -----------------------------------------------------------
+
+
+def started(*rows: OrderRow, nonce: int) -> Scene:
+    """A process that has sent nothing itself, and what the exchange lists beside its marker."""
+    scene = Scene(marker_nonce=nonce)
+    scene.fenced_ms = scene.clock.now_ms()
+    whole = scene._rows
+    scene.venue.inactive = lambda n: (whole(n)[0], *rows)
+    return scene
+
+
+def at(client_order_index: int, second: int) -> OrderRow:
+    return replace(row(client_order_index), updated_ms=second * 1000)
+
+
+MARKERS = tuple(0xB << 44 | serial for serial in (900, 901))
+
+
+@pytest.mark.parametrize(
+    ("rows", "nonce"),
+    [
+        ((), 0),
+        ((at(EARLIER_ID, 10),), 4),
+        ((at(EARLIER_ID, 10), at(MARKERS[0], 20)), 5),
+        ((at(MARKERS[1], 30), at(MARKERS[0], 20), at(EARLIER_ID, 10)), 6),
+        ((at(MARKERS[0], 5), at(EARLIER_ID, 10)), 4),
+    ],
+    ids=["a new key", "a hedge", "and a marker", "and two", "a marker before it"],
+)
+async def test_where_every_nonce_has_its_row_nothing_is_waited_for(
+    rows: tuple[OrderRow, ...], nonce: int
+) -> None:
+    """An earlier process left nothing that is not listed."""
+    scene = started(*rows, nonce=nonce)
+    assert (await scene.fences())[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "nonce"),
+    [
+        ((), 4),
+        ((at(EARLIER_ID, 10),), 5),
+        ((at(EARLIER_ID, 10), at(MARKERS[0], 10)), 5),
+        ((at(MARKERS[0], 20), at(EARLIER_ID, 10)), 6),
+        (tuple(at(MARKERS[0] + n, 20) for n in range(100)), 200),
+    ],
+    ids=["unlisted", "one more", "a marker of the same second", "beside a marker", "a full page"],
+)
+async def test_a_nonce_without_a_row_is_waited_for(rows: tuple[OrderRow, ...], nonce: int) -> None:
+    """It may be a hedge that is listed late: until `view_lag_s` after the marker."""
+    scene = started(*rows, nonce=nonce)
+    assert LAG_S < (await scene.fences())[1] < LAG_S + 10
+
+
+async def test_a_hedge_of_an_earlier_process_is_found_in_the_later_answer() -> None:
+    """The fence passes with the row that was missing, as soon as it is there."""
+    scene = started(at(EARLIER_ID, 10), nonce=5)
+    scene.order_row = lambda s: ended(10) if s >= 6 else None
+    scene.venue.inactive = scene._rows
+    listed, after_s = await scene.fences()
+    assert listed
+    assert 6 <= after_s < LAG_S
+
+
 async def test_markers_that_were_not_listed_are_forgotten_after_one_that_is() -> None:
     """Three in a row make a cancel-all take their place; a listed one lets them count anew."""
-    scene = Scene()
+    scene = Scene(marker_nonce=4)
     whole = scene.venue.inactive
     for _ in range(3):
         sent = len(scene.venue.orders)
