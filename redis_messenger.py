@@ -33,16 +33,16 @@ from hedge.bus.port import (
     TextHandler,
 )
 from hedge.bus.remnants import business_of, elsewhere_of
-from hedge.bus.replies import fitting, is_number, parsed
+from hedge.bus.replies import fitting, is_number, is_ok, parsed
 from hedge.bus.scripts import LeaseMode
 from hedge.bus.snapshot import SnapshotReader
 from hedge.bus.subscription import Listener
 from hedge.config.schema import Config, RedisConfig, Secret, TimingConfig
 from hedge.errors import InternalBugError, RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, Seal
-from hedge.wire.control import Command, Halts, Lease, parse_halts, unreadable
+from hedge.wire.control import Command, Halts, Instances, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.wire.names import LeaseKey, Names
+from hedge.wire.names import LeaseKey, Names, PairLeaseKey
 from hedge.wire.record import Record
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 
@@ -237,7 +237,7 @@ class RedisMessenger:
         self._scripts.seal = scope.seal
         self._reader = SnapshotReader(self.names, scope, lease_a, lease_b)
 
-    async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
+    async def acquire_lease(self, key: LeaseKey | PairLeaseKey) -> LeaseAnswer:
         """Take the lease if it is free, ours, or left by an older process of this host."""
         return await self._scripts.lease(key, LeaseMode.HOST)
 
@@ -245,9 +245,26 @@ class RedisMessenger:
         """Prolong the lease if it is ours; a lapsed one is not taken."""
         return await self._scripts.lease(key, LeaseMode.HELD)
 
-    async def release_lease(self, key: LeaseKey) -> None:
+    async def release_lease(self, key: LeaseKey | PairLeaseKey) -> None:
         """Give the lease back if it is ours."""
         await self._scripts.release(key)
+
+    async def read_instances(self, key: LeaseKey) -> tuple[str, ...]:
+        """Return which processes Redis lists as signers of a key; () where there is no list.
+
+        Raises MessageRefusedError for a list that is not the pair's.
+        """
+        scope, name = self._bound(), key.instances
+        [text] = await self._reads.values([name])
+        if text is None:
+            return ()
+        return Instances.from_json(text, scope.spec, scope.limits_a(name)).instances
+
+    async def write_instances(self, key: LeaseKey, instances: Instances) -> None:
+        """Write that list; it stays."""
+        name = key.instances
+        text = instances.to_json(seal=self._bound().seal(name))
+        await self._commands.call("SET", name, text, fits=is_ok)
 
     # --- writing
 

@@ -132,6 +132,10 @@ MEANINGS = {
     "whether to do it although something is open": "有未了结的事项时是否仍然执行",
     "the halts in force": "正在生效的暂停记录",
     "the halts that are known": "已知的暂停记录",
+    "processes of the key, the newest last, at most 64": "该密钥的进程，最新的在最后，最多 64 个",
+    "API key that it signs with; of a pair's lease": (
+        "签名所用的 API 密钥编号；仅出现在对冲组的租约中"
+    ),
     "ids that a person has released": "已由人工解除的编号",
     "ids of halts that were released: the newest 64, and each that the other side shows": (
         "已解除的编号：最新的 64 个，以及对方仍显示为生效的每一个"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hedge.config.schema import Config, Secret
 from hedge.errors import ConfigError
-from hedge.wire.names import LeaseKey, Names
+from hedge.wire.names import LeaseKey, Names, PairLeaseKey
 
 SIDES = ("a", "b", "operator")
 _CONNECT = ("ping", "info", "select")
@@ -54,12 +54,13 @@ def writer(config: Config, side: str) -> Rights:
         return Rights(commands, (names.command, names.halt))
     own = (names.position(side), names.ready(side), names.standby(side, "*"), names.halt)
     lease = _lease(config, side)
+    keys = (*own, lease.name, lease.instances, _pair_lease(config, side))
     if side == "a":
         told = (names.account_a_filled, names.events, probe)
-        return Rights((*_CONNECT, *_SCRIPTS), (*own, names.fills, lease), told)
+        return Rights((*_CONNECT, *_SCRIPTS), (*keys, names.fills), told)
     return Rights(
         (*_CONNECT, *_SCRIPTS),
-        (*own, names.ledger, names.neutral, names.results, lease),
+        (*keys, names.ledger, names.neutral, names.results),
         (names.account_b_filled, names.account_b_hedge_failed, names.events, probe),
     )
 
@@ -74,7 +75,7 @@ def reader(config: Config, side: str) -> Rights:
         names.neutral,
         names.halt,
         names.command,
-        *(_lease(config, each) for each in "ab"),
+        *(_lease(config, each).name for each in "ab"),
     )
     if side == "operator":
         standbys = tuple(names.standby(each, "*") for each in "ab")
@@ -82,7 +83,8 @@ def reader(config: Config, side: str) -> Rights:
     heard: tuple[str, ...] = (names.account_a_filled,)
     if side == "a":
         heard = (names.account_b_filled, names.account_b_hedge_failed)
-    return Rights((*_CONNECT, *_READ), keys, (*heard, names.probe("*")))
+    own = _lease(config, side).instances
+    return Rights((*_CONNECT, *_READ), (*keys, own), (*heard, names.probe("*")))
 
 
 def users(config: Config, side: str) -> dict[str, str]:
@@ -113,10 +115,18 @@ def _password(password: Secret | None, key: str) -> Secret:
     return password
 
 
-def _lease(config: Config, side: str) -> str:
+def _pair_lease(config: Config, side: str) -> str:
+    """Return this side's lease of the two accounts, in whatever market."""
+    accounts = config.accounts
+    a, b = accounts.account_a.account_index, accounts.account_b.account_index
+    key = PairLeaseKey(config.lighter.chain_id, a, b, 0, side, 0)
+    return key.name.removesuffix(f"0:{side}") + f"*:{side}"
+
+
+def _lease(config: Config, side: str) -> LeaseKey:
     account = config.accounts.account_a if side == "a" else config.accounts.account_b
     chain = config.lighter.chain_id
-    return LeaseKey(chain, account.account_index, account.api_key_index).name
+    return LeaseKey(chain, account.account_index, account.api_key_index)
 
 
 def _merged(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from hedge.bus.commands import CommandLink
 from hedge.bus.port import LeaseAnswer
@@ -10,7 +11,7 @@ from hedge.bus.scripts import HALT, LEASE, RELEASE, WRITE, LeaseMode, LeaseStatu
 from hedge.errors import InternalBugError
 from hedge.wire.codec import MessageRefusedError, Seal
 from hedge.wire.control import Lease
-from hedge.wire.names import STREAM_LENGTH, LeaseKey, Names
+from hedge.wire.names import STREAM_LENGTH, LeaseKey, Names, PairLeaseKey
 
 Told = tuple[str, str, str, str]
 """One message: its history stream, kind, channel and text."""
@@ -30,11 +31,11 @@ class LeasedScripts:
         self.seal: Callable[[str], Seal | None] = lambda _: None
         """What signs the value of a lease; nothing before the pair is known."""
 
-    async def lease(self, key: LeaseKey, mode: LeaseMode) -> LeaseAnswer:
+    async def lease(self, key: LeaseKey | PairLeaseKey, mode: LeaseMode) -> LeaseAnswer:
         """Take or prolong a lease."""
         return _answer(await self._commands.run(LEASE, [key.name], self._who(key, mode), is_lease))
 
-    async def release(self, key: LeaseKey) -> None:
+    async def release(self, key: LeaseKey | PairLeaseKey) -> None:
         """Give the lease back if it is ours."""
         await self._commands.run(RELEASE, [key.name], [self.me.instance], is_number)
 
@@ -84,8 +85,11 @@ class LeasedScripts:
             self._fresh.append(f"the history stream {stream} refuses messages: {note}")
         self._notes[stream] = note
 
-    def _who(self, key: LeaseKey, mode: LeaseMode) -> list[str | int]:
-        me, text = self.me, self.me.to_json(seal=self.seal(key.name))
+    def _who(self, key: LeaseKey | PairLeaseKey, mode: LeaseMode) -> list[str | int]:
+        me = self.me
+        if isinstance(key, PairLeaseKey):
+            me = replace(me, api_key_index=key.api_key_index)
+        text = me.to_json(seal=self.seal(key.name))
         return [me.instance, me.host, self._ttl_ms, mode.value, text]
 
 

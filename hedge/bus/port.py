@@ -10,9 +10,9 @@ from typing import Protocol
 
 from hedge.core.amounts import MarketSpec
 from hedge.wire.codec import RefusalCause, Seal, WireLimits
-from hedge.wire.control import NO_HALTS, Command, Halts, Lease
+from hedge.wire.control import NO_HALTS, Command, Halts, Instances, Lease
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.wire.names import LeaseKey
+from hedge.wire.names import LeaseKey, PairLeaseKey
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
 
 TextHandler = Callable[[str], None]
@@ -158,14 +158,23 @@ class Messenger(Protocol):
     def doubt_master(self) -> None:
         """Ask the Sentinels, if there are any, whether all links still lead to the master."""
 
-    async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
+    async def acquire_lease(self, key: LeaseKey | PairLeaseKey) -> LeaseAnswer:
         """Take the lease if it is free, ours, or left by an older process of this host."""
 
     async def renew_lease(self, key: LeaseKey) -> LeaseAnswer:
         """Prolong the lease if it is ours; a lapsed one is not taken: `was_free`, not `held`."""
 
-    async def release_lease(self, key: LeaseKey) -> None:
+    async def release_lease(self, key: LeaseKey | PairLeaseKey) -> None:
         """Give the lease back if it is ours."""
+
+    async def read_instances(self, key: LeaseKey) -> tuple[str, ...]:
+        """Return which processes Redis lists as signers of a key; () where there is no list.
+
+        Raises MessageRefusedError for a list that is not the pair's.
+        """
+
+    async def write_instances(self, key: LeaseKey, instances: Instances) -> None:
+        """Write that list; it stays."""
 
     async def publish_fill(self, position: PositionState, fill: AFilled) -> LeaseAnswer:
         """Write A's position, keep the fill in history and publish it, if A's lease allows."""

@@ -1,7 +1,7 @@
 """Client order indexes: who signed an order, readable from the order itself.
 
-48 bits: 4 bits tag, 12 bits process instance, 32 bits serial. The tag tells the pair's orders
-(also those of an earlier process) from foreign ones, the instance tells a twin's from ours. The
+48 bits: 4 bits tag, 12 bits process instance, 32 bits serial. The tag is a first look only, since
+other programs give such ids too; the instance tells a twin's order from ours. The
 serial of an order is its nonce, so the id is unique and nothing must be stored first; the serial
 of a fence marker is a counter of the process, so that an old marker is never taken for a new one.
 """
@@ -34,11 +34,6 @@ def _join(tag: int, instance: str, serial: int) -> int:
     return (head << _SERIAL_BITS) | (serial & _SERIAL_MASK)
 
 
-def serial_of(client_order_index: int) -> int:
-    """Return the serial of an id: an order's is its nonce."""
-    return client_order_index & _SERIAL_MASK
-
-
 def is_ours(client_order_index: int) -> bool:
     """Whether the id carries one of the pair's tags, whichever process signed it."""
     return client_order_index >> (_INSTANCE_BITS + _SERIAL_BITS) in (ORDER_TAG, MARKER_TAG)
@@ -47,6 +42,11 @@ def is_ours(client_order_index: int) -> bool:
 def is_marker(client_order_index: int) -> bool:
     """Whether the id is a fence marker's."""
     return client_order_index >> (_INSTANCE_BITS + _SERIAL_BITS) == MARKER_TAG
+
+
+def serial_of(client_order_index: int) -> int:
+    """Return the serial of an id: an order's nonce, a marker's counter."""
+    return client_order_index & _SERIAL_MASK
 
 
 def instance_of(client_order_index: int) -> int:

@@ -239,6 +239,7 @@ class Bookkeeper:
             fenced = await self._sending.alone(self._parts.sender.fence)
         finally:
             watch.cancel()
+        self._lease.signers.gave(fenced.next_nonce)
         if fenced.marker is not None:
             venue_ms = fenced.marker.updated_ms
             self._compare_clocks(venue_ms, began_ms)

@@ -16,7 +16,7 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.peer import PeerVenue
 from hedge.exchange.port import Clock, Venue
 from hedge.exchange.sender import Sender
-from hedge.wire.names import LeaseKey, Names
+from hedge.wire.names import LeaseKey, Names, PairLeaseKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,19 @@ class Parts:
     def spec(self) -> MarketSpec:
         """The market."""
         return self.scope.spec
+
+    @property
+    def pair_lease(self) -> PairLeaseKey:
+        """The lease of this side of the two accounts in this market."""
+        scope, side = self.scope, self.config.side
+        return PairLeaseKey(
+            scope.chain_id,
+            scope.account_a,
+            scope.account_b,
+            scope.spec.market_index,
+            side,
+            self.lease.api_key_index,
+        )
 
     @property
     def epoch_s(self) -> int:

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
-from hedge.core import ids
 from hedge.core.amounts import MICROS
 from hedge.core.freshness import ANSWERING_MS, HEARD_MS
 from hedge.core.records import Trade
@@ -269,6 +268,7 @@ class Shell(ABC):
     async def run(self) -> Ending:
         """Run until stopped; return how it ended. Raises HedgeError for what a person must fix."""
         self._ended = asyncio.get_running_loop().create_future()
+        self.lease.refused = self.refusals.take
         raised = self.halts.load()
         if raised is not None:
             self.voice.say("halted", raised.reason, raised.detail)
@@ -504,8 +504,9 @@ class Shell(ABC):
             self.available_micros = available_micros
 
     def foreign_of(self, trades: tuple[Trade, ...]) -> tuple[int, ...]:
-        """Return the ids of trades whose orders do not carry the pair's tag."""
-        return tuple(t.trade_id for t in trades if not ids.is_ours(t.client_order_index))
+        """Return the ids of trades whose orders no process of the pair has signed."""
+        signed = self.lease.has_signed
+        return tuple(t.trade_id for t in trades if not signed(t.client_order_index, t.time_ms))
 
     # --- state in Redis -------------------------------------------------------------------
 

@@ -1,11 +1,15 @@
 """The lease of our account and API key: who may sign with it."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hedge.bus.port import LeaseAnswer
 from hedge.daemon.context import Parts
+from hedge.daemon.signers import Signers
 from hedge.errors import AlreadyRunningError, RedisUnreachableError
+from hedge.wire.codec import MessageRefusedError
+from hedge.wire.control import Lease
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,12 @@ class LeaseKeeper:
         self._silent = False
         self._refusal: RedisUnreachableError | None = None
         self._confirmed_ms: int | None = None
+        self._beside_ms: int | None = None
+        self._has_led = False
         self.held = False
+        self.signers = Signers(parts)
+        self.refused: Callable[[MessageRefusedError, str], None] = lambda *_: None
+        """Counts a value of Redis that is not the pair's (why, key)."""
 
     async def run(self) -> None:
         """Keep the lease until cancelled."""
@@ -48,6 +57,7 @@ class LeaseKeeper:
                 self._silent = True
             else:
                 self._silent = False
+                await self._share()
             await self._parts.clock.sleep(self._pause_s())
 
     def _pause_s(self) -> float:
@@ -66,15 +76,73 @@ class LeaseKeeper:
             self._refusal = None
             self.judge(answer)
             self._doubted = False
-        if not self.held:
+        is_anothers = await self._keep_pair()
+        if not self.held and not is_anothers:
             answer = await messenger.acquire_lease(key)
             self._refusal = None
             if answer.held:
-                self.held, self._doubted = True, False
+                self.held = self._has_led = True
+                self._doubted = False
                 self._parts.log.info("lease_taken", took_over=answer.took_over)
                 self._handlers.taken(answer)
             else:
                 self._handlers.refused(answer)
+
+    async def _keep_pair(self) -> bool:
+        """Hold the accounts and the market for this pair and key; whether another one has them.
+
+        A process that has not led yet waits for a lease's life, in which the value of one that is
+        gone lapses; then it raises AlreadyRunningError. One that leads goes on: what stands in
+        Redis may be forged, and the exchange's nonces protect the account. Where Redis does not
+        answer nothing is known.
+        """
+        parts = self._parts
+        try:
+            answer = await parts.messenger.acquire_lease(parts.pair_lease)
+        except RedisUnreachableError:
+            return False
+        holder, now_ms = answer.holder, parts.clock.now_ms()
+        # Of one that signs with our own key that key's lease judges, at once.
+        own_key = parts.lease.api_key_index
+        if answer.held or holder is None or holder.api_key_index in (None, own_key):
+            self._beside_ms = None
+            return False
+        if self._beside_ms is None:
+            self._beside_ms = now_ms
+            parts.log.warning("beside_another_pair", detail=self._other_words(holder))
+        if self._has_led:
+            return False
+        if now_ms - self._beside_ms > parts.config.timing.lease_ttl_s * 1000:
+            raise AlreadyRunningError(self._other_words(holder))
+        return True
+
+    def _other_words(self, holder: Lease) -> str:
+        parts, own = self._parts, self._parts.config
+        accounts = f"accounts {parts.scope.account_a} and {parts.scope.account_b}"
+        return (
+            f"{accounts} are traded in {parts.spec.symbol} by {_named(holder.pair)} with API key "
+            f"{holder.api_key_index}; this is {_named(own.pair)} with API key "
+            f"{parts.lease.api_key_index}, and one pair trades them at a time. Stop that one, or "
+            "give this one other accounts or another market."
+        )
+
+    async def _share(self) -> None:
+        """Learn which processes may have signed with our key, and list ours where it is missing."""
+        messenger, key = self._parts.messenger, self._parts.lease
+        stored: tuple[str, ...] = ()
+        with contextlib.suppress(RedisUnreachableError):
+            try:
+                stored = await messenger.read_instances(key)
+            except MessageRefusedError as error:
+                self.refused(error, key.instances)
+            if (wanted := self.signers.learn(stored)) is not None:
+                await messenger.write_instances(key, wanted)
+
+    def has_signed(self, client_order_index: int, at_ms: int) -> bool:
+        """Whether an order of this id, traded or ended at a moment (epoch ms), is the pair's."""
+        return self.signers.is_ours(
+            client_order_index, at_ms, leads=self.held, is_sure=self.is_sure
+        )
 
     def judge(self, answer: LeaseAnswer) -> None:
         """Take the lease's answer to any write: step down where it is not ours any more."""
@@ -143,6 +211,7 @@ class LeaseKeeper:
                 if not has_left:
                     await messenger.clear_beat(self._side)
                 await messenger.release_lease(self._parts.lease)
+                await messenger.release_lease(self._parts.pair_lease)
             else:
                 await messenger.clear_standby(self._side)
         except RedisUnreachableError as error:
@@ -166,3 +235,7 @@ class LeaseKeeper:
             f"{own.account_index}, API key {own.api_key_index}. Stop it first; its lease ends "
             f"{self._parts.config.timing.lease_ttl_s:g} s after it."
         )
+
+
+def _named(pair: str | None) -> str:
+    return f'the pair "{pair}"' if pair else "a pair without a name"

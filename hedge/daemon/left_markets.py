@@ -6,7 +6,7 @@ was stated. Whatever one of them shows is left there until a run in that market 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from hedge.core.amounts import MarketSpec
 from hedge.daemon.commands import Commands
 from hedge.daemon.context import Parts
 from hedge.daemon.host_store import HostState
+from hedge.daemon.signers import is_listed
 from hedge.errors import ConfigError
 from hedge.exchange.port import ORDER_LIFE_S, OrderElsewhere, OrderRequest, PositionElsewhere
 
@@ -109,18 +110,25 @@ def remains_of(
     orders: tuple[OrderElsewhere, ...],
     positions: tuple[PositionElsewhere, ...],
     stated: Mapping[int, str],
+    signers: Collection[str] = (),
 ) -> tuple[Remains, ...]:
     """Return what is left in other markets, by market; name in the log what is none of ours.
 
-    A position is the pair's where this host, Redis or an order of the pair speaks of that market.
+    An order is the pair's where one of `signers`, the other processes that may have signed with our
+    key, has given its id; where none is known the tag of the id counts. A position is the pair's
+    where this host, Redis or an order of the pair speaks of that market.
     """
     found: dict[int, list[str]] = {index: [text] for index, text in stated.items()}
     for index, text in _of_host(parts.host, parts.spec.market_index, parts.clock.epoch_ms()):
         found.setdefault(index, []).append(text)
     for order in orders:
-        if ids.is_ours(order.client_order_index):
-            text = f"order {order.client_order_index} rests"
+        text = f"order {order.client_order_index} rests"
+        if not ids.is_ours(order.client_order_index):
+            continue
+        if not signers or is_listed(order.client_order_index, signers):
             found.setdefault(order.market_index, []).append(text)
+        else:
+            parts.log.warning("other_order", detail=f"{text}; no process of the pair signed it")
     last = _last_unleft(parts.host)
     for position in positions:
         text = f"the account holds {position.base_amount:+f} {position.symbol}"

@@ -45,6 +45,7 @@ from hedge.daemon.loop_lag import LoopLag
 from hedge.daemon.order_requests import order_life_s
 from hedge.daemon.patience import Patience
 from hedge.daemon.side_thread import in_thread
+from hedge.daemon.signers import kept_instances
 from hedge.daemon.stop_request import Stopper
 from hedge.errors import (
     AccountKeyError,
@@ -64,6 +65,7 @@ from hedge.exchange.port import (
     VenueUnavailableError,
 )
 from hedge.exchange.sender import Sender
+from hedge.wire.codec import MessageRefusedError
 from hedge.wire.names import LeaseKey, Names
 from redis_messenger import RedisMessenger
 
@@ -341,7 +343,18 @@ async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:
     stated = await parts.messenger.business_elsewhere(
         side, parts.spec.market_index, left_markets.left_by(parts.host)
     )
-    return left_markets.remains_of(parts, orders, positions, stated)
+    signers = await _signers(parts) if orders else ()
+    return left_markets.remains_of(parts, orders, positions, stated, signers)
+
+
+async def _signers(parts: Parts) -> tuple[str, ...]:
+    """Return which other processes may have signed with our key, as host and Redis list them."""
+    stored: tuple[str, ...] = ()
+    try:
+        stored = await parts.messenger.read_instances(parts.lease)
+    except MessageRefusedError as error:
+        parts.log.warning("message_refused", cause=error.cause.value, where=parts.lease.instances)
+    return tuple(one for one in (*kept_instances(parts.host), *stored) if one != parts.instance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ pair that carries another instance and is newer than our fence's marker was sign
 that believes it leads as well: at a nonce that we count as ours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core import ids
@@ -21,9 +21,13 @@ from hedge.hedger import statements as answers
 class TwinWatch:
     """Compares order rows with our newest fence; both times are the venue's."""
 
-    def __init__(self, instance: str) -> None:
-        """Know of no fence yet: before the first one nothing can be told."""
+    def __init__(self, instance: str, is_ours: Callable[[int, int], bool]) -> None:
+        """Know of no fence yet: before the first one nothing can be told.
+
+        `is_ours` says whether an order of this id that ended then (epoch ms) is the pair's.
+        """
         self._own = ids.instance_bits(instance)
+        self._is_ours = is_ours
         self._since_ms: int | None = None
 
     def forget(self) -> None:
@@ -44,7 +48,7 @@ class TwinWatch:
             return False
         return any(
             row.updated_ms > since_ms
-            and ids.is_ours(row.client_order_index)
+            and self._is_ours(row.client_order_index, row.updated_ms)
             and ids.instance_of(row.client_order_index) != self._own
             for row in rows
         )
@@ -61,7 +65,7 @@ class Standing:
         self._origin = origin
         self._outbox = outbox
         self._lease = lease
-        self._twins = TwinWatch(parts.instance)
+        self._twins = TwinWatch(parts.instance, lease.has_signed)
         self._waits = False
 
     def taken(self) -> None:
@@ -101,8 +105,8 @@ class Standing:
 
         For trades that are new to a book that our own fence has proven.
         """
-        own = ids.instance_bits(self._parts.instance)
-        ours = [t.client_order_index for t in trades if ids.is_ours(t.client_order_index)]
+        own, signed = ids.instance_bits(self._parts.instance), self._lease.has_signed
+        ours = [t.client_order_index for t in trades if signed(t.client_order_index, t.time_ms)]
         return self._doubt(any(ids.instance_of(index) != own for index in ours))
 
     def sees_twin(self, rows: Iterable[OrderRow]) -> bool:

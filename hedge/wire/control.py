@@ -128,8 +128,9 @@ def unreadable(text: str, where: str, why: object, *, side: str = "") -> Halts:
 class Lease(Record):
     """Who may sign with a key: a process `instance` on a `host`, for a pair and its market.
 
-    `pair` and `market_index` are None where the value does not say. The scripts in Redis compare
-    its `instance` alone, signed or not: a forged one keeps a process from leading, no more.
+    Or, under a pair's lease: which pair and API key trade two accounts in a market. `pair`,
+    `market_index` and `api_key_index` are None where the value does not say. The scripts in Redis
+    compare its `instance` alone, signed or not: a forged one keeps a process from leading, no more.
     """
 
     VERSIONED: ClassVar[bool] = False
@@ -143,10 +144,31 @@ class Lease(Record):
     market_index: int | None = wire(
         record.HINT_INDEX, "market that it trades", absent=Absent.LEFT_OUT, default=None
     )
+    api_key_index: int | None = wire(
+        record.HINT_INDEX,
+        "API key that it signs with; of a pair's lease",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=None,
+    )
 
     def is_for(self, pair: str, market_index: int) -> bool:
         """Whether its holder trades this pair and market, as far as the value says."""
         return self.pair in (None, pair) and self.market_index in (None, market_index)
+
+
+KEPT_INSTANCES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instances(Record):
+    """The newest processes that may have signed with a key, each added at its start."""
+
+    IN_ANY_MARKET: ClassVar[bool] = True
+
+    instances: tuple[str, ...] = wire(
+        record.TEXTS, "processes of the key, the newest last, at most 64", since=2
+    )
 
 
 PING = "ping"

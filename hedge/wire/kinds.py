@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hedge.wire.control import Command, Halts, Lease
+from hedge.wire.control import Command, Halts, Instances, Lease
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import Names
 from hedge.wire.record import Record
@@ -30,7 +30,8 @@ PLACES = (
     Place(Ready, (_NAMES.ready_a, _NAMES.ready_b)),
     Place(Standby, (_NAMES.standby("SIDE", "INSTANCE"),)),
     Place(Halts, (_NAMES.halt,)),
-    Place(Lease, ("hedge:lease:CHAIN:ACCOUNT:KEY",)),
+    Place(Lease, ("hedge:lease:CHAIN:ACCOUNT:KEY", "hedge:lease:pair:CHAIN:A:B:MARKET:SIDE")),
+    Place(Instances, ("hedge:instances:CHAIN:ACCOUNT:KEY",)),
     Place(Command, (_NAMES.command,)),
 )
 """Each kind once, in the order of the documentation."""

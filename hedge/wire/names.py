@@ -29,6 +29,32 @@ class LeaseKey:
         """Return the Redis key."""
         return f"{ROOT}:lease:{self.chain_id}:{self.account_index}:{self.api_key_index}"
 
+    @cached_property
+    def instances(self) -> str:
+        """Return the Redis key of the processes that may have signed with it."""
+        return f"{ROOT}:instances:{self.chain_id}:{self.account_index}:{self.api_key_index}"
+
+
+@dataclass(frozen=True)
+class PairLeaseKey:
+    """The lease of one side of two accounts in a market: one pair trades them, under one key.
+
+    `api_key_index` is that of the process; it is no part of the name.
+    """
+
+    chain_id: int
+    account_a: int
+    account_b: int
+    market_index: int
+    side: str
+    api_key_index: int
+
+    @cached_property
+    def name(self) -> str:
+        """Return the Redis key."""
+        where = f"{self.chain_id}:{self.account_a}:{self.account_b}:{self.market_index}"
+        return f"{ROOT}:lease:pair:{where}:{self.side}"
+
 
 @dataclass(frozen=True)
 class Names:

@@ -162,8 +162,12 @@ async def test_the_keys_are_those_documented(pair: Pair) -> None:
     await cycle(pair)
     keys = set(await pair.client.keys("*"))
     leases = {key for key in keys if key.startswith("hedge:lease:")}
-    assert len(leases) == 2
-    assert keys - leases == {
+    assert len(leases) == 4
+    pairs_leases = {f"hedge:lease:pair:304:{ACCOUNT_A}:{ACCOUNT_B}:0:{side}" for side in "ab"}
+    assert pairs_leases < leases
+    signers = {key for key in keys if key.startswith("hedge:instances:")}
+    assert len(signers) == 2
+    assert keys - leases - signers == {
         NAMES.position_a,
         NAMES.position_b,
         NAMES.ledger,

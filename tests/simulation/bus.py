@@ -29,7 +29,7 @@ from hedge.errors import RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, RefusalCause
 from hedge.wire.control import NO_HALTS, Halts, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, EventMessage
-from hedge.wire.names import LeaseKey, Names
+from hedge.wire.names import LeaseKey, Names, PairLeaseKey
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
 from redis_messenger import RedisMessenger
 from tests.simulation.loop import Process, VirtualLoop
@@ -440,12 +440,15 @@ class SimConnection:
 class SimScripts(LeasedScripts):
     """The product's, which writes its own lease once and no longer at each call."""
 
-    _written: tuple[Lease, list[str | int]] | None = None
+    def __init__(self, commands: CommandLink, names: Names, me: Lease, ttl_s: float) -> None:
+        super().__init__(commands, names, me, ttl_s)
+        self._known: dict[str, tuple[Lease, list[str | int]]] = {}
 
-    def _who(self, key: LeaseKey, mode: LeaseMode) -> list[str | int]:
-        if self._written is None or self._written[0] is not self.me:
-            self._written = self.me, super()._who(key, mode)
-        return [*self._written[1][:3], mode.value, *self._written[1][4:]]
+    def _who(self, key: LeaseKey | PairLeaseKey, mode: LeaseMode) -> list[str | int]:
+        known = self._known.get(key.name)
+        if known is None or known[0] is not self.me:
+            known = self._known[key.name] = self.me, super()._who(key, mode)
+        return [*known[1][:3], mode.value, *known[1][4:]]
 
 
 class SimOddTypes(OddTypes):

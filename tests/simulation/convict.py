@@ -163,11 +163,6 @@ def doubled(case: Case) -> bool:
     return case.violation.promise == "I2" or case.violation.kind == "belief"
 
 
-def wrong(case: Case) -> bool:
-    """Either."""
-    return lost(case) or doubled(case)
-
-
 def stuck(case: Case) -> bool:
     """The pair does not come to trade again by itself and what a person does."""
     return case.violation.promise == "live"
@@ -214,10 +209,8 @@ REPLAYS = (
 )
 ENDS = tuple(kind for kind in end_kinds.ENDS)
 ABSENCES = ("A killed", "A away", "A frozen", "disk lost", "stopped", "fill by hand", *ENDS)
-TAGGED = ("A traded with our tag", "B traded with our tag")
 
 ROWS: tuple[Row, ...] = (
-    Row(44, "four bits make an order ours", ORIGIN, TAGGED, wrong),
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
     Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
     Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),

@@ -9,7 +9,6 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 CONVICTED: dict[int, int] = {
     25: 1000013,
     31: 1000194,
-    44: 1000016,
     48: 1000334,
     82: 1000214,
 }

@@ -7,6 +7,7 @@ from typing import Any
 import main_A
 import main_B
 from hedge.bus.port import StateSnapshot
+from hedge.core import ids
 from hedge.core.book import Book
 from hedge.core.hedger import state as b_state
 from hedge.core.hedger.rules import attempt_failed
@@ -261,3 +262,8 @@ def write_on_change(manager: Any) -> None:
         return True
 
     manager.write_state = write_state
+
+
+def four_bits_are_ours(manager: Any) -> None:
+    """An id with a tag of the pair is the pair's."""
+    manager.lease.has_signed = lambda client_order_index, _at_ms: ids.is_ours(client_order_index)

@@ -70,6 +70,7 @@ from tests.simulation.tempting_views import (
     any_zero_releases,
     close_both,
     deposed_goes_on,
+    four_bits_are_ours,
     managers,
     missing_is_flat,
     newest_by_trade,
@@ -264,6 +265,14 @@ WEAKENINGS: dict[str, Weakening] = {
             always=("beat of the dead kept", "value replayed", "message replayed"),
             fill_every_s=60.0,
             secret=1.0,
+        ),
+    ),
+    "four-bits-are-ours": Weakening(
+        44,
+        "four bits make an order ours",
+        lambda: managers(four_bits_are_ours, four_bits_are_ours),
+        Profile(
+            faults=(), always=("A traded with our tag", "B traded with our tag"), seconds=(10, 20)
         ),
     ),
     "our-market-only": Weakening(

@@ -53,8 +53,11 @@ def test_the_sides_own_different_keys() -> None:
 def test_a_named_pair_has_its_own_names() -> None:
     """Two pairs on one Redis do not reach into each other."""
     named = writer(replace(BOTH, pair="night"), "a")
-    assert not set(named.keys) & set(writer(BOTH, "a").keys) - {LEASE_A.name}
-    assert all(key.startswith(("hedge:night:", "hedge:lease:")) for key in named.keys)
+    pair_lease = f"hedge:lease:pair:{CHAIN}:{ACCOUNT_A}:{ACCOUNT_B}:*:a"
+    shared = {LEASE_A.name, LEASE_A.instances, pair_lease}
+    assert set(named.keys) & set(writer(BOTH, "a").keys) == shared
+    of_the_key = ("hedge:lease:", "hedge:instances:")
+    assert all(key.startswith(("hedge:night:", *of_the_key)) for key in named.keys)
 
 
 def test_passwords_are_written_as_digests() -> None:

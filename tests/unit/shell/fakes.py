@@ -30,10 +30,10 @@ from hedge.errors import RedisUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import AccountView, TradePages, Venue, VenueError
 from hedge.exchange.sender import Sender
-from hedge.wire.control import Halt, Halts, Lease
+from hedge.wire.control import Halt, Halts, Instances, Lease
 from hedge.wire.envelope import Envelope
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
-from hedge.wire.names import LeaseKey, Names
+from hedge.wire.names import LeaseKey, Names, PairLeaseKey
 from hedge.wire.record import Record
 from hedge.wire.state import Ledger, Neutral, PositionState, Standby
 from tests.unit.venue.fakes import ETH, FakeClock, ScriptVenue
@@ -200,6 +200,9 @@ class Bus:
     refuses: bool = False
     """Whether it reads, and takes no writes."""
     refusals: int = 0
+    instances: tuple[str, ...] = ()
+    pair_holder: Lease | None = None
+    """Who else has the two accounts in this market."""
     reads: int = 0
     released: int = 0
 
@@ -223,9 +226,11 @@ class Bus:
     def on_complaint(self, handler: Callable[[str], None]) -> None:
         self.complaints.append(handler)
 
-    async def acquire_lease(self, key: LeaseKey) -> LeaseAnswer:
+    async def acquire_lease(self, key: LeaseKey | PairLeaseKey) -> LeaseAnswer:
         await asyncio.sleep(0)
         self._answer_or_fail()
+        if isinstance(key, PairLeaseKey):
+            return LeaseAnswer(held=self.pair_holder is None, holder=self.pair_holder)
         before = self.holder
         if before is not None and before != self.me and before.host != self.host:
             return LeaseAnswer(held=False, holder=before)
@@ -242,11 +247,21 @@ class Bus:
             return LeaseAnswer(held=True)
         return LeaseAnswer(held=False, holder=self.holder, was_free=self.holder is None)
 
-    async def release_lease(self, key: LeaseKey) -> None:
+    async def release_lease(self, key: LeaseKey | PairLeaseKey) -> None:
         self._answer_or_fail()
+        if isinstance(key, PairLeaseKey):
+            return
         self.released += 1
         if self.holder == self.me:
             self.holder = None
+
+    async def read_instances(self, key: LeaseKey) -> tuple[str, ...]:
+        self._answer_or_fail()
+        return self.instances
+
+    async def write_instances(self, key: LeaseKey, instances: Instances) -> None:
+        self._write_or_fail()
+        self.instances = instances.instances
 
     async def stand_by(self, standby: Standby) -> None:
         self._answer_or_fail()

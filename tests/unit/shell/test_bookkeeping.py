@@ -417,6 +417,7 @@ async def test_a_full_disk_does_not_end_the_bookkeeping(
         raise OSError(28, "No space left on device")
 
     host = books.bench.host
+    host.flush()
     monkeypatch.setattr(Path, "replace", full)
     await books.prove()
     for order in range(1, 4):

@@ -6,8 +6,9 @@ import pytest
 
 from hedge.bus.port import LeaseAnswer
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
-from hedge.errors import AlreadyRunningError
+from hedge.errors import AlreadyRunningError, RedisUnreachableError
 from hedge.wire.control import Lease
+from hedge.wire.names import LeaseKey, PairLeaseKey
 from tests.unit.shell.fakes import API_KEY, Bench, Calls, running
 from tests.waiting import eventually
 
@@ -216,3 +217,62 @@ async def test_another_pairs_lease_is_told_from_a_twins(
     assert kept.lease.is_other_pair(answer) is is_other
     assert ("another pair" in str(kept.lease.already_running(answer))) is is_other
     assert not kept.lease.is_other_pair(LeaseAnswer(held=False))
+
+
+BESIDE = Lease(instance="e" * 12, host="otherhost", pair="night", api_key_index=9)
+
+
+async def test_another_pair_on_the_same_accounts_and_market_is_refused(kept: Keeper) -> None:
+    """Under another key the leases do not meet: both names, once a dead one's value had lapsed."""
+    kept.bus.pair_holder = BESIDE
+    began_ms = kept.bench.clock.now_ms()
+    with pytest.raises(AlreadyRunningError) as refused:
+        await kept.lease.run()
+    assert kept.bench.clock.now_ms() - began_ms > kept.bench.timing.lease_ttl_s * 1000
+    assert not kept.lease.held
+    text = str(refused.value)
+    assert 'the pair "night" with API key 9' in text
+    assert f"a pair without a name with API key {API_KEY}" in text
+
+
+@pytest.mark.parametrize("after", [None, replace(BESIDE, pair="", api_key_index=API_KEY)])
+async def test_a_pair_that_is_gone_is_waited_for(
+    kept: Keeper, monkeypatch: pytest.MonkeyPatch, after: Lease | None
+) -> None:
+    """Its value lapses; that of our own pair and key is a twin's, which the key's lease judges."""
+    acquire, asked = kept.bus.acquire_lease, []
+
+    async def lapsing(key: LeaseKey | PairLeaseKey) -> LeaseAnswer:
+        asked.append(isinstance(key, PairLeaseKey))
+        kept.bus.pair_holder = BESIDE if len(asked) <= 3 else after
+        return await acquire(key)
+
+    monkeypatch.setattr(kept.bus, "acquire_lease", lapsing)
+    await kept.until(kept.taken)
+    assert asked[:5] == [True, True, True, True, False]
+
+
+async def test_a_process_that_leads_is_not_ended_by_a_value(
+    kept: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anyone who can write to Redis could write it: it is said, once, and it goes on."""
+    await kept.until(kept.taken)
+    kept.bus.pair_holder = BESIDE
+    await kept.rounds(12)
+    assert kept.lease.held
+    assert len([line for line in caplog.messages if "beside_another_pair" in line]) == 1
+
+
+async def test_where_the_pairs_lease_cannot_be_asked_for_the_keys_one_counts(
+    kept: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ACL of before does not know it."""
+    acquire = kept.bus.acquire_lease
+
+    async def denied(key: LeaseKey | PairLeaseKey) -> LeaseAnswer:
+        if isinstance(key, PairLeaseKey):
+            raise RedisUnreachableError("Redis refuses: NOPERM", "fake:0/0")
+        return await acquire(key)
+
+    monkeypatch.setattr(kept.bus, "acquire_lease", denied)
+    await kept.until(kept.taken)

@@ -58,6 +58,20 @@ def found(
     return left_markets.remains_of(in_btc(parts), orders, positions, stated or {})
 
 
+def test_an_order_that_no_process_of_the_pair_signed_is_not_left(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A person's order with an id like ours; without a list the tag counts."""
+    order = (OrderElsewhere(BTC.market_index, OURS),)
+
+    def remains(*signers: str) -> tuple[Remains, ...]:
+        return left_markets.remains_of(bench.parts, order, (), {}, signers)
+
+    assert len(remains()) == len(remains("abc123")) == 1
+    assert remains("abc124") == ()
+    assert "other_order" in caplog.text
+
+
 async def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Bench) -> None:
     """A stop, or a run in the same market, is no reason to wait."""
     left_markets.begin(bench.parts)

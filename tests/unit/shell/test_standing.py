@@ -36,9 +36,14 @@ def fenced(*rows: OrderRow, at_ms: int = 100) -> Fenced:
     return Fenced(8, (mine, *rows), mine)
 
 
+def tagged(client_order_index: int, _at_ms: int) -> bool:
+    """Take every id of the pair's kind as one of it."""
+    return ids.is_ours(client_order_index)
+
+
 def test_before_the_first_fence_nothing_is_a_twin() -> None:
     """What an earlier process left behind is settled by the fence itself."""
-    watch = TwinWatch(OWN)
+    watch = TwinWatch(OWN, tagged)
     assert not watch.sees([hedge(TWIN, 1), marker(TWIN, 2)])
     assert not watch.fenced(fenced(hedge(TWIN, 50)))
 
@@ -46,7 +51,7 @@ def test_before_the_first_fence_nothing_is_a_twin() -> None:
 @pytest.mark.parametrize("make", [marker, hedge])
 def test_a_newer_row_of_another_instance_is_a_twin(make: type) -> None:
     """An order or a marker alike: somebody signs at nonces that we count as ours."""
-    watch = TwinWatch(OWN)
+    watch = TwinWatch(OWN, tagged)
     watch.fenced(fenced(at_ms=100))
     assert watch.sees([make(TWIN, 101)])
     assert not watch.sees([make(TWIN, 100), make(OWN, 200)])
@@ -54,14 +59,14 @@ def test_a_newer_row_of_another_instance_is_a_twin(make: type) -> None:
 
 def test_an_order_without_the_tag_is_no_twin() -> None:
     """A person's order is foreign, which is another matter."""
-    watch = TwinWatch(OWN)
+    watch = TwinWatch(OWN, tagged)
     watch.fenced(fenced())
     assert not watch.sees([row(3, 5, 500, 12345)])
 
 
 def test_a_twin_between_two_fences_is_found_by_the_second() -> None:
     """And only once: the fence after it starts from its own marker."""
-    watch = TwinWatch(OWN)
+    watch = TwinWatch(OWN, tagged)
     watch.fenced(fenced(at_ms=100))
     assert watch.fenced(fenced(hedge(TWIN, 150), at_ms=200))
     assert not watch.fenced(fenced(hedge(TWIN, 150), at_ms=300))
@@ -69,7 +74,7 @@ def test_a_twin_between_two_fences_is_found_by_the_second() -> None:
 
 def test_who_lost_the_lease_starts_anew() -> None:
     """Others were free to sign meanwhile."""
-    watch = TwinWatch(OWN)
+    watch = TwinWatch(OWN, tagged)
     watch.fenced(fenced(at_ms=100))
     watch.forget()
     assert not watch.fenced(fenced(hedge(TWIN, 150), at_ms=200))
@@ -77,7 +82,7 @@ def test_who_lost_the_lease_starts_anew() -> None:
 
 def test_a_fence_without_a_marker_counts_from_its_newest_row() -> None:
     """Where the venue takes no markers the rows themselves say how late it is."""
-    watch = TwinWatch(OWN)
+    watch = TwinWatch(OWN, tagged)
     watch.fenced(Fenced(8, (hedge(OWN, 90), hedge(OWN, 120)), None))
     assert watch.sees([hedge(TWIN, 121)])
     assert not watch.sees([hedge(TWIN, 120)])
