@@ -576,7 +576,6 @@ class AccountAManager(Shell):
             nonce=order.nonce,
             closing=order.closing,
         )
-        self.lease.signers.gave(order.nonce)
         request = maker_request(self.parts, order)
         if not order.closing and not await left_markets.keep_order(self.parts, request):
             problem = self.parts.host.problem or "the disk of state.dir has not answered in time"

@@ -555,7 +555,6 @@ class AccountBManager(Shell):
             self.post(Sent(order.client_order_index, no_price))
             return
 
-        self.lease.signers.gave(order.nonce)
         result = await self.sending.alone(
             lambda: self.parts.sender.order(request, order.nonce, self._courses.signed)
         )

@@ -39,7 +39,8 @@ class Facts:
     more than half used. `market_status` is the exchange's word for the market's state, `spec` the
     market as last read, None where it was not read since the start. `unkept` is why this host can
     keep no record at the moment, "" where it can. `exchange_ms` is the exchange's clock (epoch ms),
-    None while it is not known.
+    None while it is not known. `shared_key` says that another program signs with our API key, ""
+    where none does.
     """
 
     now_ms: int
@@ -52,6 +53,7 @@ class Facts:
     spec: MarketSpec | None = None
     unkept: str = ""
     exchange_ms: int | None = None
+    shared_key: str = ""
 
     @property
     def is_market_open(self) -> bool:

@@ -217,6 +217,7 @@ class Bookkeeper:
         timing = self._parts.config.timing
         pause_s = timing.retry_min_s
         while await self._lease.check():
+            await self._give_way()
             try:
                 fenced = await self._fenced()
             except KeyRefusedError as error:
@@ -230,6 +231,16 @@ class Bookkeeper:
             await self._prove(fenced, this_round)
             return
 
+    async def _give_way(self) -> None:
+        """Let B pause before a fence beside another program that signs with our key.
+
+        A does not: it holds, and its fence is what cancels an order that rests.
+        """
+        clock = self._parts.clock
+        pause_s = self._parts.sender.nonces.pause_s(clock.now_ms())
+        if self._side == "b" and pause_s:
+            await clock.sleep(pause_s)
+
     async def _fenced(self) -> Fenced:
         """Pass a fence, however long it takes; say so once when it takes long."""
         limit_s = self._parts.config.timing.prove_deadline_s
@@ -239,7 +250,6 @@ class Bookkeeper:
             fenced = await self._sending.alone(self._parts.sender.fence)
         finally:
             watch.cancel()
-        self._lease.signers.gave(fenced.next_nonce)
         if fenced.marker is not None:
             venue_ms = fenced.marker.updated_ms
             self._compare_clocks(venue_ms, began_ms)

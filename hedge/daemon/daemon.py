@@ -36,6 +36,7 @@ from hedge.daemon.send_turn import Sending
 from hedge.daemon.tasks import Crew
 from hedge.errors import RedisUnreachableError
 from hedge.exchange.fence import Fenced
+from hedge.exchange.nonce_watch import KEY_SHARED, KEY_SHARED_WORDS
 from hedge.exchange.port import (
     DepthChanged,
     KeyRefusedError,
@@ -65,6 +66,7 @@ class Shell(ABC):
     side = ""
     is_last = False
     """Whether this side leaves last, so that a silent other side need not answer."""
+    _is_key_shared = False
 
     def __init__(self, parts: Parts) -> None:
         """Keep the parts; nothing runs before `run`."""
@@ -451,7 +453,15 @@ class Shell(ABC):
         while True:
             await self.parts.clock.sleep(self.parts.config.timing.tick_s)
             self.redis_watch.look()
+            self._mind_key()
             self.post(self.tick_event())
+
+    def _mind_key(self) -> None:
+        """Say once that another program signs with our key."""
+        is_shared = self.parts.sender.nonces.is_shared(self.parts.clock.now_ms())
+        if is_shared and not self._is_key_shared:
+            self.voice.note(KEY_SHARED, KEY_SHARED_WORDS, loud=True)
+        self._is_key_shared = is_shared
 
     # --- the venue's streams --------------------------------------------------------------
 

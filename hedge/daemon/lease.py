@@ -81,6 +81,7 @@ class LeaseKeeper:
             answer = await messenger.acquire_lease(key)
             self._refusal = None
             if answer.held:
+                self._parts.sender.nonces.forget()
                 self.held = self._has_led = True
                 self._doubted = False
                 self._parts.log.info("lease_taken", took_over=answer.took_over)

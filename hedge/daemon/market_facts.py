@@ -5,6 +5,7 @@ from hedge.core.amounts import Side
 from hedge.core.records import Depth
 from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
+from hedge.exchange.nonce_watch import KEY_SHARED_WORDS
 
 CROWDED = 0.5
 """Share of the request budget beyond which B merges."""
@@ -27,6 +28,7 @@ def facts_of(parts: Parts) -> Facts:
         spec=market.spec,
         unkept=parts.host.problem,
         exchange_ms=parts.exchange_clock.at(now_ms),
+        shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",
     )
 
 

@@ -42,7 +42,7 @@ class Signers:
         kept = kept_instances(parts.host)
         self._is_at_hand = bool(kept)
         self._began_ms = parts.clock.epoch_ms()
-        self._newest_nonce: int | None = None
+        self._nonces = parts.sender.nonces
         self.known: tuple[str, ...] = ()
         """All that are known, the newest last."""
         self._keep((*(one for one in kept if one != self._own), self._own))
@@ -59,10 +59,6 @@ class Signers:
         self._keep((*others, *there, *((self._own,) if self._own in missing else ())))
         is_due = self._own in missing or (others and len(there) < KEPT_INSTANCES)
         return Instances(instances=self.known) if is_due else None
-
-    def gave(self, nonce: int) -> None:
-        """Take note of a nonce that the exchange has given out, or of the next one."""
-        self._newest_nonce = max(nonce, self._newest_nonce or 0)
 
     def is_ours(self, client_order_index: int, at_ms: int, *, leads: bool, is_sure: bool) -> bool:
         """Whether an order of this id, traded or ended at a moment, is the pair's.
@@ -83,9 +79,10 @@ class Signers:
 
     def _was_given_out(self, client_order_index: int) -> bool:
         """Whether the nonce that an order's id bears can have been used; a marker bears none."""
-        if ids.is_marker(client_order_index) or self._newest_nonce is None:
+        newest = self._nonces.newest
+        if ids.is_marker(client_order_index) or newest is None:
             return True
-        return ids.serial_of(client_order_index) <= self._newest_nonce + _SLACK
+        return ids.serial_of(client_order_index) <= newest + _SLACK
 
     def _keep(self, instances: tuple[str, ...]) -> None:
         newest = instances[-KEPT_INSTANCES:]

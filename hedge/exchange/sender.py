@@ -13,6 +13,7 @@ from hedge.core.records import OrderRow
 from hedge.core.refusal import Refusal
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fence, Fenced, FenceTimes
+from hedge.exchange.nonce_watch import NonceWatch
 from hedge.exchange.outcome import (
     Accepted,
     Outcome,
@@ -61,6 +62,8 @@ class Sender:
         """Send nothing yet; times are seconds, `view_lag_s` is the most that answers lag."""
         self._venue = venue
         self._answer_timeout_s = answer_timeout_s
+        self._clock = clock
+        self.nonces = NonceWatch()
         self._busy: str | None = None
         self._ends_all = cancel_all_first
         self._witness = Witness(venue, clock, view_lag_s=view_lag_s, poll_s=listed_poll_s)
@@ -125,7 +128,9 @@ class Sender:
         cancels it. Raises KeyRefusedError where the venue does not take our key.
         """
         with self._alone("fence"):
-            return await self._fence.run()
+            fenced = await self._fence.run()
+        self.nonces.fenced(fenced.next_nonce, self._clock.now_ms())
+        return fenced
 
     def on_orders(self, rows: Iterable[OrderRow]) -> None:
         """Hear the order stream; a listed fence marker ends its waiting at once."""
@@ -146,6 +151,13 @@ class Sender:
             self._busy = None
 
     async def _transmit(self, tx: SignedTx) -> Outcome:
+        self.nonces.sent(tx.nonce)
+        outcome = await self._send(tx)
+        if _was_nonce_used(outcome):
+            self.nonces.refused(tx.nonce)
+        return outcome
+
+    async def _send(self, tx: SignedTx) -> Outcome:
         """Send one copy over the stream and, without an answer, the same bytes over HTTP."""
         copies = 1
         try:
@@ -164,6 +176,13 @@ class Sender:
         except VenueUnavailableError as error:
             return Unknown(f"no answer: {error}", tx, copies=copies + 1)
         return _judge(tx, answer, copies + 1)
+
+
+def _was_nonce_used(outcome: Outcome) -> bool:
+    """Whether the sole copy came too late: its nonce was used by something else."""
+    if not isinstance(outcome, Unknown) or outcome.copies != 1:
+        return False
+    return refusal_of(outcome.code) is Refusal.NONCE
 
 
 def _judge(tx: SignedTx, answer: Answer, copies: int) -> Outcome:

@@ -19,6 +19,7 @@ from hedge.core.transitions import ACTIVE, Facts
 from hedge.daemon.advice import advice_for
 from hedge.daemon.context import Parts
 from hedge.daemon.host_os import commands_for
+from hedge.exchange.nonce_watch import KEY_SHARED
 from hedge.wire.codec import MessageRefusedError
 from hedge.wire.messages import BHedgeFailed
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
@@ -61,7 +62,8 @@ def notices_of(state: HedgerState, facts: Facts) -> tuple[tuple[str, str], ...]:
     """Return why B trades nothing though it may owe, and that A is away, by their words."""
     hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
     found = [] if hold is None else [(hold.reason, hold.detail)]
-    return (*found, *([("a_away", away)] if away else []))
+    shared = [(KEY_SHARED, facts.shared_key)] if facts.shared_key else []
+    return (*found, *shared, *([("a_away", away)] if away else []))
 
 
 def _by_the_link(state: HedgerState, *, is_answering: bool) -> list[str]:

@@ -3,6 +3,8 @@
 import json
 import time
 
+import pytest
+
 from tests.fault_helpers import (
     MARKS,
     OF_A,
@@ -13,7 +15,7 @@ from tests.fault_helpers import (
     resumed,
     sent,
 )
-from tests.world.pair import KEY_INDEX, Pair
+from tests.world.pair import KEY_INDEX, NAMES, Pair
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = MARKS
@@ -40,6 +42,37 @@ async def test_a_stranger_spends_a_nonce_of_a(pair: Pair) -> None:
     since = time.monotonic_ns()
     await pair.fill_a("0.0300")
     await hedged_once(pair, since, 300)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+async def test_another_program_goes_on_signing_with_a_key(pair: Pair, side: str) -> None:
+    """The third time within a minute it is said; A holds then, and B goes on hedging."""
+    await flat(pair)
+    of, ready = (OF_A, NAMES.ready_a) if side == "a" else (OF_B, NAMES.ready_b)
+
+    async def is_said() -> bool:
+        return "key_shared" in ((await pair.key(ready)) or {}).get("notices", {})
+
+    async def goes_on() -> bool:
+        return await is_said() or bool(await pair.resting())
+
+    for _ in range(8):  # two that come within one fence are found by it as one
+        await pair.until(goes_on, "an order of A, or why there is none")
+        if await is_said():
+            break
+        await pair.paper.fault("foreign_key_use", **of, api_key_index=KEY_INDEX)
+        await pair.fill_a("0.0300")
+        await pair.until_neutral()
+    await pair.until(is_said, "another program is named")
+    if side == "a":
+        await pair.until_nothing_rests()
+        assert await pair.stop_a() == 0
+        pair.start_a()
+        await pair.until_resting()
+    else:
+        await pair.until_resting()
+        await pair.fill_a("0.0300")
+        await pair.until_neutral()
 
 
 async def test_a_stranger_trades_a(pair: Pair) -> None:

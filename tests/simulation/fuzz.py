@@ -49,6 +49,23 @@ SHARE = 5_000
 """As many values are thrown at one pair; then another one begins, by another seed."""
 RECENT_S = FRESH_MS / 1000
 SLACK_S = TIMING.beat_s + TIMING.tick_s
+TACTICS = (
+    *("flood",) * 3,
+    *("keys",) * 3,
+    *("flips", "last_seconds", "restarted", "dead", "unready") * 2,
+    "commands",
+    "halts",
+    "beside",
+)
+"""How often each is used in a round of them."""
+AIMED = {
+    "signature": ("beside",),
+    "name": ("beside",),
+    "counter": ("unready",),
+    "epoch": ("unready",),
+    "age": ("dead",),
+}
+"""What each check is missed at soonest."""
 ORDERS = ("I1", "I2", "I3", "I4")
 """The promises that an order breaks."""
 
@@ -281,6 +298,8 @@ class Fuzz:
         self.stage, self.dice, self.share, self.epochs = stage, dice, values, epochs
         self.world, self.redis, self.loop = stage.world, stage.world.redis, stage.loop
         self.scope = self.world.settings.scope
+        self.aimed: tuple[str, ...] = ()
+        """Which tactics are used, where not all are."""
         self.count = Count()
         self.pool: dict[str, list[str]] = {}
         self.recent: deque[tuple[float, str, str]] = deque()
@@ -601,14 +620,7 @@ class Fuzz:
 
     async def run(self) -> None:
         """Record, then throw."""
-        tactics = [
-            *(self.flood,) * 3,
-            *(self.keys,) * 3,
-            *(self.flips, self.last_seconds, self.restarted, self.dead, self.unready) * 2,
-            self.commands,
-            self.halts,
-            self.beside,
-        ]
+        tactics = [getattr(self, name) for name in self.aimed or TACTICS]
         await self.record()
         queue: list[Callable[[], Any]] = []
         while self.count.values < self.share:
@@ -697,13 +709,24 @@ def beside_a_pair(
     return count
 
 
-def fuzz(values: int, seed: int, without: str = "", epochs: int = EPOCHS) -> Count:
-    """Throw values at one pair after the other."""
+def fuzz(
+    values: int,
+    seed: int,
+    without: str = "",
+    epochs: int = EPOCHS,
+    aimed: tuple[str, ...] = (),
+) -> Count:
+    """Throw values at one pair after the other; `aimed`: by these tactics only."""
+
+    async def work(one: Fuzz) -> None:
+        one.aimed = aimed
+        await one.run()
+
     whole = Count()
     with leaving_out(without):
         while whole.values < values:
             share = min(SHARE, values - whole.values)
-            whole.add(beside_a_pair(seed, Fuzz.run, share, epochs))
+            whole.add(beside_a_pair(seed, work, share, epochs))
             seed += 1
     return whole
 

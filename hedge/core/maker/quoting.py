@@ -60,6 +60,8 @@ def obstacles(state: MakerState, facts: Facts) -> Iterator[Hold]:
     yield from _by_b(state)
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
         yield _pause(state, state.retry_at_ms - facts.now_ms)
+    if facts.shared_key:
+        yield Hold("key_shared", facts.shared_key)
     if not facts.room:
         yield Hold("no_room", "the request budget of this minute is used up")
 

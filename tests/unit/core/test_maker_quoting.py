@@ -48,6 +48,7 @@ EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("refused_lately", {"retry_at_ms": 10**9}, {}),
     ("refused_again", {"retry_at_ms": 10**9, "repeats": Repeats("1", "1 no", 3)}, {}),
     ("no_room", {}, {"room": False}),
+    ("key_shared", {}, {"shared_key": "another program signs"}),
     ("market_closed", {}, {"market_status": "inactive"}),
     ("no_market_data", {}, {"bid_ticks": None}),
     ("no_market_data", {}, {"ask_ticks": None}),

@@ -19,9 +19,8 @@ NONCE = 1000
 def signers(bench: Bench) -> Signers:
     """Return what a process knows whose host has listed an earlier one."""
     bench.host.write("instances", {"instances": [EARLIER]})
-    found = Signers(bench.parts)
-    found.gave(NONCE)
-    return found
+    bench.parts.sender.nonces.sent(NONCE)
+    return Signers(bench.parts)
 
 
 def told(
@@ -58,8 +57,8 @@ def test_where_another_may_lead_the_nonce_tells(signers: Signers, index: int) ->
 
 def test_with_neither_list_at_hand_the_tag_counts_for_what_is_older(bench: Bench) -> None:
     """The first start of this version, or a host without its disk and a Redis that was wiped."""
+    bench.parts.sender.nonces.sent(NONCE)
     signers = Signers(bench.parts)
-    signers.gave(NONCE)
     now_ms, order = bench.clock.epoch_ms(), ids.order_id(OTHER, 5)
     assert told(signers, order, at_ms=now_ms - 1)
     assert not told(signers, order, at_ms=now_ms)
