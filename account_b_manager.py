@@ -333,6 +333,7 @@ class AccountBManager(Shell):
             fresh_until_ms=until_ms,
             answers_leaving=self.origin.answers_leaving(ready),
             proven=ready.proven,
+            shown=ready.shown,
             left=ready.left,
             seq=ready.seq,
             position_lots=ready.position_lots,

@@ -19,7 +19,6 @@ from typing import Final
 
 from tests.judge.facts import Claim, Violation
 from tests.judge.positions import Positions
-from tests.simulation import end_kinds
 from tests.simulation.daemon import Turn
 from tests.simulation.tally import Moment
 
@@ -77,12 +76,6 @@ class Case:
         """Whether it was said at an end."""
         return self.violation.facts.get("claim") in _ENDS
 
-    @property
-    def since_s(self) -> float:
-        """Since when the positions have been what they are at this moment."""
-        positions = self.story.positions
-        return positions.since_s(positions.at(self.at_s))
-
     def came(self, *kinds: str) -> bool:
         """Whether one of these was injected, or met, before."""
         return any(one.at_s <= self.at_s and one.kind in kinds for one in self.story.moments)
@@ -99,16 +92,6 @@ class Case:
             if turn.at_s <= self.at_s and turn.name == name and turn.what.startswith(whats):
                 found = turn.at_s
         return found
-
-    def is_gone(self, name: str, at_s: float) -> bool:
-        """Whether no process ran in this place at a moment."""
-        runs = False
-        for turn in self.story.turns:
-            if turn.at_s <= at_s and turn.name == name:
-                runs = turn.what == "started" or (
-                    runs and not turn.what.startswith(("killed", "ended"))
-                )
-        return not runs
 
 
 @dataclass(frozen=True)
@@ -190,11 +173,6 @@ def says_neutral(case: Case) -> bool:
     return case.violation.promise == "said" and (a_leaves or not of_daemon)
 
 
-def a_died_just_then(case: Case) -> bool:
-    """What was stated before A died is taken for its state."""
-    return lost(case) and case.is_gone("A", case.at_s)
-
-
 # --- kinds ----------------------------------------------------------------------------------------
 
 REPLAYS = (
@@ -207,13 +185,10 @@ REPLAYS = (
     "value under another name",
     "value of another pair",
 )
-ENDS = tuple(kind for kind in end_kinds.ENDS)
-ABSENCES = ("A killed", "A away", "A frozen", "disk lost", "stopped", "fill by hand", *ENDS)
 
 ROWS: tuple[Row, ...] = (
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
     Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
-    Row(82, "the last fresh words of both show it", EVIDENCE, ABSENCES, a_died_just_then),
     Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
 )
 """The more particular ones first."""

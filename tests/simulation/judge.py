@@ -553,7 +553,7 @@ class _Sight:
         """Return the last moment of which one of the two ways must have told, as of now."""
         now = self._world.loop.time()
         working = [one for one in daemons if _works(one)]
-        hedgers = [one for one in working if one.side == "b"]
+        hedgers = [one for one in working if one.side == "b" and one.leads]
         stating = self._stating(daemons)
         sees_own = any(_hears(one, 0) for one in hedgers)
         watches = sees_own and any(_hears(one, 1) for one in hedgers)
@@ -589,7 +589,8 @@ def _hears(daemon: Daemon, number: int) -> bool:
         return False
     socket, weather = daemon.sockets[number], daemon.host.venue
     late = weather.lose_stream or weather.delay_frame or weather.stale_read or weather.fail_read
-    silent = daemon.world.loop.time() < socket._silent_until
+    now = daemon.world.loop.time()
+    silent = now < max(socket._silent_until, *socket._stopped.values(), 0.0)
     return socket.is_up and not (weather.cut or late or silent)
 
 

@@ -1,4 +1,4 @@
-"""Tempting rules of who acts on a fill that is not hedged, wrapped around built managers."""
+"""Tempting rules of who acts on a fill that is not hedged, and of what B says of it."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,6 +8,18 @@ from hedge.core.maker.state import PeerSeen
 from tests.simulation.tempting_views import wrap_step
 
 NEVER_MS = 10**9
+
+
+def last_words_show_it(manager: Any) -> None:
+    """B answers, and records neutral moments, by what A said last, however long ago."""
+    real = manager.step
+
+    def step(event: Any) -> tuple[Any, ...]:
+        effects: tuple[Any, ...] = real(event)
+        manager.state = replace(manager.state, a_shown=True)
+        return effects
+
+    manager.step = step
 
 
 def any_ledger_is_leave(manager: Any) -> None:

@@ -14,6 +14,7 @@ from tests.simulation.exchange import OTHER_KEY
 from tests.simulation.schedule import GENERAL, Profile
 from tests.simulation.tempting_debt import (
     any_ledger_is_leave,
+    last_words_show_it,
     never_stops,
 )
 from tests.simulation.tempting_ends import (
@@ -498,6 +499,13 @@ WEAKENINGS: dict[str, Weakening] = {
         "at the time-out A acts alone",
         lambda: managers(any_ledger_is_leave, never_stops),
         GENERAL,
+    ),
+    "last-words-show-it": Weakening(
+        82,
+        "the last fresh words of both show it",
+        lambda: managers(None, last_words_show_it),
+        GENERAL,
+        words=True,
     ),
     "polls-again-later": Weakening(
         65,

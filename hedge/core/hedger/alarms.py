@@ -26,12 +26,12 @@ Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
 def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     """Note whether anything shows what A holds: a heartbeat, its last word, the exchange.
 
-    A heartbeat counts while it is fresh, and its book was proven in this life of it.
+    A heartbeat counts while it is fresh, and says that A's book is evidence: proven, and heard on.
 
     Without one of them nothing is said of A + B: an A that died a moment ago may have been filled.
     """
     maker, now_ms = state.maker, facts.now_ms
-    heard = maker.beat is not None and maker.beat.proven and is_heard(maker, now_ms)
+    heard = maker.beat is not None and maker.beat.shown and is_heard(maker, now_ms)
     shown = heard or maker.left_lots is not None
     if not shown:
         shown = state.differs is None and state.shown_ms > 0 and now_ms <= state.shown_ms + SHOWN_MS

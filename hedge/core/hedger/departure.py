@@ -31,14 +31,16 @@ class MakerBeat:
 
     `answers_leaving`: it echoes a beat of ours that said that we leave. `orders` counts what rests
     or may rest, `unanswered` of it those whose fate is open. `resting` are those in the book, and
-    `quantity_lots` is the size of its opening orders. `raised_ms` (monotonic): when the newest fill
-    raised what B owes; `acting`: A reduces itself by that, `nored`: it does not.
+    `quantity_lots` is the size of its opening orders. `shown`: its book is evidence now.
+    `raised_ms` (monotonic): when the newest fill raised what B owes; `acting`: A reduces itself by
+    that, `nored`: it does not.
     """
 
     epoch: str
     fresh_until_ms: int
     answers_leaving: bool = False
     proven: bool = False
+    shown: bool = False
     left: bool = False
     seq: int | None = None
     position_lots: int | None = None

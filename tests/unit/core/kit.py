@@ -309,7 +309,12 @@ class Hedger(Driver):
 
     def beat(self, **changes: Any) -> MakerBeat:
         """Return A's heartbeat, fresh until long from now."""
-        values: dict[str, Any] = {"position_lots": self.a_lots, "seq": self.a_seq, "proven": True}
+        values: dict[str, Any] = {
+            "position_lots": self.a_lots,
+            "seq": self.a_seq,
+            "proven": True,
+            "shown": True,
+        }
         return MakerBeat(**{"epoch": A_EPOCH, "fresh_until_ms": 10**9, **values, **changes})
 
     def view(self, *, consistent: bool = True) -> BookView:

@@ -200,6 +200,7 @@ class A(Daemon):
                 self.instance,
                 self.pair.now_ms + FRESH_MS,
                 proven=True,
+                shown=True,
                 seq=state.seq,
                 position_lots=state.net_lots,
                 raised_ms=state.raised_ms,

@@ -286,7 +286,7 @@ def test_nothing_is_said_of_an_a_that_nothing_shows() -> None:
     driver.later(1)
     driver(Tick())
     assert answerable(driver.state) is None
-    driver(MakerSeen(driver.beat(proven=False), "epoch"))
+    driver(MakerSeen(driver.beat(shown=False), "epoch"))
     assert answerable(driver.state) is None
     driver(MakerSeen(driver.beat(), "epoch"))
     assert answerable(driver.state) is not None
