@@ -10,7 +10,12 @@ from pathlib import Path
 
 from tests.accept.cases import REGISTERED, Run, chosen, played
 
-MODULES = ("tests.accept.limits", "tests.accept.chaos_cases", "tests.accept.machines")
+MODULES = (
+    "tests.accept.limits",
+    "tests.accept.chaos_cases",
+    "tests.accept.frame_cases",
+    "tests.accept.machines",
+)
 """Where the cases are; they are played in this order."""
 
 BAD_USAGE = 2

@@ -20,6 +20,7 @@ from aiohttp import WSMsgType, web
 from multidict import CIMultiDict
 
 from hedge.launcher.embedded_redis import LOOPBACK
+from tests.simulation.lying_frames import falsified
 
 Json = dict[str, Any]
 MAX_REQUEST = 1 << 20
@@ -78,6 +79,8 @@ class Lie:
     value: Any = None
     text: str = ""
     status: int = 0
+    leaf: tuple[str | int, ...] = ()
+    way: str = "other"
     seed: int = 0
     lasting: bool = False
     told: int = 0
@@ -109,13 +112,23 @@ class Lie:
             changed = [_merged(self._kept, text)]
             self._kept = None
         else:
-            falsified = self._falsified(text)
+            falsified = self._with_leaf(text) if self.how == "leaf" else self._falsified(text)
             if falsified is None:
                 return [text]
             changed = [falsified]
         self.told += 1
         self._owner = owner
         return changed
+
+    def _with_leaf(self, text: str) -> str | None:
+        """Return the frame with its `leaf` false in this `way`, None where it has none such."""
+        try:
+            value = json.loads(text)
+            path = tuple(_present(value, self.leaf))
+        except (ValueError, LookupError, TypeError):
+            return None
+        self.texts.append(f"{'.'.join(map(str, path))}: {self.way}")
+        return json.dumps(falsified(value, path, self.way))
 
     def _falsified(self, text: str) -> str | None:
         """Return the text with one field changed, None where it has no such field."""
@@ -132,6 +145,15 @@ class Lie:
         holder[key] = _lied(was, key, rng) if self.value is None else self.value
         self.texts.append(f"{path}: {was!r} -> {holder[key]!r}"[:200])
         return json.dumps(value)
+
+
+def _present(value: Any, leaf: tuple[str | int, ...]) -> Iterator[str | int]:
+    """Yield the keys of a leaf in a frame of any market. Raises LookupError where it has none."""
+    for number, key in enumerate(leaf):
+        market = next(iter(value)) if number == 1 and isinstance(value, dict) and value else key
+        key = market if isinstance(key, str) and key.isdigit() else key  # noqa: PLW2901
+        value = value[key]
+        yield key
 
 
 def _fields(value: Any, name: str, path: str = "") -> Iterator[tuple[Any, Any, str]]:
