@@ -141,11 +141,6 @@ def lost(case: Case) -> bool:
     )
 
 
-def doubled(case: Case) -> bool:
-    """One side trades what it does not owe, or B more than A gave cause for."""
-    return case.violation.promise == "I2" or case.violation.kind == "belief"
-
-
 def stuck(case: Case) -> bool:
     """The pair does not come to trade again by itself and what a person does."""
     return case.violation.promise == "live"
@@ -159,11 +154,6 @@ def naked_or_stuck(case: Case) -> bool:
 def any_way(case: Case) -> bool:
     """Whatever it is."""
     return bool(case.violation.kind)
-
-
-def unreleased(case: Case) -> bool:
-    """A goes on though nobody has released a halt."""
-    return case.violation.kind in ("halt unreleased", "halted")
 
 
 def says_neutral(case: Case) -> bool:
