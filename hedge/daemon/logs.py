@@ -275,9 +275,10 @@ def open_log(
     opened, until_s = writer.mark(), time.monotonic() + OPEN_S
     while not opened.wait(_POLL_S) and writer.error is None and time.monotonic() < until_s:
         pass
-    if isinstance(writer.error, _WRONG_PLACE):
+    error = writer.error  # the next look of the writer's thread may find another
+    if isinstance(error, _WRONG_PLACE):
         writer.close(0)
-        raise writer.error
+        raise error
     is_opened = True
     return writer
 

@@ -815,9 +815,9 @@ def _is_over(report: Report, what: Closed) -> bool:
 
 
 def _is_flat(view: SideView) -> bool:
-    """Whether it is shown that this side holds nothing."""
+    """Whether it is shown that this side holds nothing, and has no order that may still fill."""
     shown = view.known.shown
-    return shown is not None and shown.position_lots == 0
+    return shown is not None and shown.position_lots == 0 and not view.known.orders
 
 
 def _is_in_flight(report: Report) -> bool:

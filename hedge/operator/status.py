@@ -98,7 +98,9 @@ class SideView:
     def known(self) -> SideShown:
         """What is known of its position, and whether that is evidence."""
         beat = self.beat
-        orders = 0 if beat is None else len(beat.resting)
+        resting = () if beat is None else (one.client_order_index for one in beat.resting)
+        unanswered = () if beat is None else beat.unanswered
+        orders = len({*resting, *unanswered})
         shown, missing = self._shown(beat)
         return SideShown(
             name=self.name,

@@ -420,6 +420,9 @@ def test_flatten_waits_until_both_are_flat_and_the_pair_is_halted() -> None:
     unproven = replace(b, proven=False)
     command.look(told(ready_a=a, ready_b=unproven, halt=HALT), 103.0)
     assert command.new == (Look(decisions.POLL_S),)
+    may_fill = replace(a, unanswered=(77,))
+    command.look(told(ready_a=may_fill, ready_b=b, halt=HALT), 103.5)
+    assert command.new == (Look(decisions.POLL_S),)
     command.look(told(ready_a=a, ready_b=b, halt=HALT), 104.0)
     assert command.end.code == 0
     assert command.end.text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
