@@ -21,8 +21,13 @@ from hedge.exchange.port import Clock, SignedTx, TxStatus, Venue, VenueError
 LOOK_EVERY_MS = 5_000
 """A transaction is looked up by its hash no oftener than this."""
 LOOKS = 2
-"""So many looks must not find it; the last one once the lists are as old as they ever are."""
+"""So many looks must not find it executed; the last once the lists are as old as they ever are."""
 POLL_MAX_S = 5.0
+_NOT_EXECUTED = frozenset({TxStatus.UNKNOWN, TxStatus.PENDING})
+"""What an answer says of a transaction that has not run by then.
+
+One that still waits cannot run any more either: the marker with a later nonce has.
+"""
 FULL_PAGE = 100
 """An answer with fewer rows lists all that there is."""
 
@@ -36,7 +41,7 @@ class SentOrder:
     """The newest order that this process has signed, until a fence shows what became of it.
 
     `is_sole`: one copy went out, and it was accepted. `fate` is what the transaction stream told,
-    `missing` how many looks did not find it, `looked_ms` when it was looked up last.
+    `missing` how many looks did not find it executed, `looked_ms` when it was looked up last.
     """
 
     tx: SignedTx
@@ -184,8 +189,8 @@ class Witness:
         if self._is_expired(order):
             _log.warning("order expired without a row nonce=%d fate=%s", order.tx.nonce, fate)
             return True
-        if fate is not TxStatus.UNKNOWN:
-            return False  # it ran, or may have: its row is still to come
+        if fate not in _NOT_EXECUTED:
+            return False  # it ran: its row is still to come
         return order.missing >= LOOKS and self._is_over(listed_ms)
 
     async def _look(self, order: SentOrder) -> TxStatus | None:
@@ -199,7 +204,7 @@ class Witness:
         except VenueError as error:
             _log.info("transaction not readable reason=%s", error)
             return None
-        order.missing = order.missing + 1 if fate is TxStatus.UNKNOWN else 0
+        order.missing = order.missing + 1 if fate in _NOT_EXECUTED else 0
         _log.info("transaction looked up nonce=%d fate=%s", order.tx.nonce, fate.value)
         return fate
 

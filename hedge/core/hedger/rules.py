@@ -288,13 +288,14 @@ def limit_lots(state: HedgerState) -> int | None:
     """Return the largest position that the pair takes for its own; None without any word of it.
 
     As configured, else ten times the largest quantity that A has stated, and never less than what
-    B held at its start. Whatever the exchange executes, no order is made from more than that.
+    B held at its start, or A holds. Whatever the exchange executes, no order is made from more.
     """
-    config = state.config
+    config, view = state.config, a_view(state)
     if config.max_position_lots is None and not state.quantity_lots:
         return None
     limit = config.max_position_lots or QUANTITIES * state.quantity_lots
-    return max(limit, state.start_lots) + abs(config.offset_lots)
+    held_by_a = abs(view.position_lots) if view is not None and state.a_fresh else 0
+    return max(limit, state.start_lots, held_by_a) + abs(config.offset_lots)
 
 
 def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:

@@ -32,6 +32,12 @@ from hedge.core.records import Trade
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade
 
 
+def heard(driver: Hedger) -> None:
+    """A beats, and says that its book is evidence."""
+    beat = driver.beat()
+    driver(MakerSeen(beat, beat.epoch))
+
+
 def seen(*trades: Trade) -> PeerTraded:
     return PeerTraded(trades)
 
@@ -78,6 +84,7 @@ def test_message_then_watch_is_one_hedge() -> None:
 def test_a_state_that_b_knows_to_be_outdated_is_not_answered() -> None:
     """The ledger answers no state of A beyond which A has traded: A must not go on by it."""
     driver = Hedger().idle()
+    heard(driver)
     assert answerable(driver.state) is driver.state.a
     driver(seen(a_trade(driver, 100)))
     assert answerable(driver.state) is None
@@ -119,6 +126,8 @@ def test_a_statement_that_knows_less_than_the_watch_does_not_take_it_back() -> N
     assert owed_lots(driver.state) == 0
     assert answerable(driver.state) is None
     driver(TargetSeen(ATarget(A_INSTANCE, 3, 100, 30, 100), named=True))
+    assert answerable(driver.state) is None  # nothing shows that A lives
+    heard(driver)
     assert answerable(driver.state) is not None
 
 
