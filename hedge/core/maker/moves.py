@@ -58,7 +58,10 @@ def uncover(state: MakerState, facts: Facts) -> MakerState:
 
 
 HEARD_WITHIN_MS = 30_000
-"""A fill that is heard later than this counts from the moment in which A states it."""
+"""A fill that is heard later than this counts from the moment in which A states it.
+
+Later than half of `force_close_ms`, too: B's turn to hedge it would be over as it hears of it.
+"""
 
 
 def raised(state: MakerState, moment_ms: int) -> MakerState:
@@ -77,7 +80,7 @@ def raised_by(state: MakerState, trades: tuple[Trade, ...], facts: Facts) -> Mak
     if not times:  # an unwinding that goes on is no A that cannot reduce
         return replace(state, offered_ms=None)
     moment_ms = facts.moment_of(max(times))
-    late = facts.now_ms > moment_ms + HEARD_WITHIN_MS
+    late = facts.now_ms > moment_ms + min(HEARD_WITHIN_MS, state.config.force_close_ms // 2)
     moment_ms = facts.now_ms if late else max(moment_ms, state.raised_ms or moment_ms)
     return raised(state, moment_ms)
 

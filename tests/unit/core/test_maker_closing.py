@@ -203,6 +203,17 @@ def test_a_fill_counts_from_its_own_time_unless_it_was_found_late(late_s: int, a
     assert driver.state.raised_ms == driver.now.now_ms - age_s * SECOND
 
 
+def test_a_fill_found_after_half_of_the_patience_counts_from_its_statement() -> None:
+    """B would hear of it when its turn is over, and hedge nothing."""
+    driver = Maker(force_close_ms=20 * SECOND).working()
+    driver.later(PATIENCE)
+    driver.facts(exchange_ms=10_000_000)
+    event = driver.fill(100)
+    at_ms = 10_000_000 - 11 * SECOND
+    driver(replace(event, trades=(replace(event.trades[0], time_ms=at_ms),)))
+    assert driver.state.raised_ms == driver.now.now_ms
+
+
 def test_what_a_start_finds_counts_from_its_statement() -> None:
     """A new process says when it stated its book, however old the fills are."""
     driver = Maker().started()
