@@ -7,7 +7,6 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 """
 
 CONVICTED: dict[int, int] = {
-    25: 1000210,
     31: 1000194,
     48: 1000334,
 }

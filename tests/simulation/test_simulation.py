@@ -104,15 +104,15 @@ LOSES = {
     "live-is-current": 1000136,
     "marker-is-proof": 1000010,
     "minimum-is-written": 1000006,
-    "no-name-is-no-order": 1000040,
+    "no-name-is-no-order": 1000047,
     "polls-again-later": 1000010,
     "our-market-only": 1000006,
     "owed-is-all": 1000024,
     "release-in-force": 1000033,
     "silence-is-no-news": 1000054,
     "silent-hold": 1000007,
-    "sum-agrees": 1000029,
-    "whatever-executes": 1000006,
+    "sum-agrees": 1000231,
+    "whatever-executes": 1000000,
     "stated-is-current": 1000021,
 }
 """The seeds by which rules lose that are tempting when a side ends, starts, is cut off or reads."""
