@@ -4,6 +4,7 @@
 #   ./start_hedge.sh --market ETH --quantity 0.01 --depth 1 --config config.yaml
 #   ./start_hedge.sh --help
 set -euo pipefail
+export HEDGE_BEGAN_S="${EPOCHREALTIME:-}" # a stop that is asked for later than this counts
 cd "$(dirname "${BASH_SOURCE[0]}")"
 trap 'echo "Stopped before anything was started." >&2; exit 0' INT TERM
 

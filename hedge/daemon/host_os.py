@@ -12,7 +12,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +22,14 @@ from hedge.daemon.commands import Commands
 PLAIN = "HEDGE_PLAIN"
 LOG_ONLY = "HEDGE_LOG_ONLY"
 """Set to 1 by the start script for its daemons: their lines are in their logs, not printed too."""
+BEGAN = "HEDGE_BEGAN_S"
+"""When the start script began (epoch s): it says so, and the launcher in the background has it."""
 PAPER_MARK = ".paper-run"
 """What lies in the folder of a run on the paper exchange."""
 _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / "config.yaml"
 _THREADS = "64"
+_loaded_s = time.time()
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _PR_SET_PDEATHSIG = 1
 
@@ -93,6 +97,15 @@ def end_at_signals(end: Callable[[], None]) -> None:
     """Call `end` at every such signal from here on, between bytecodes: it ends the process."""
     for number in stop_signals():
         signal.signal(number, lambda *_: end())
+
+
+def began_s(environment: Mapping[str, str] = os.environ) -> float:
+    """Return when this start or stop began (epoch s), which is before anything is asked of it."""
+    try:
+        told_s = float(environment.get(BEGAN, "").replace(",", "."))  # as the locale writes it
+    except ValueError:
+        return _loaded_s
+    return told_s if 0 < told_s < _loaded_s else _loaded_s
 
 
 def print_any_text() -> None:

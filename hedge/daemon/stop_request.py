@@ -93,11 +93,11 @@ def is_asked(directory: Path) -> bool:
     return os.path.lexists(directory / STOP_FILE)
 
 
-def forget_old(directory: Path) -> None:
-    """Remove a request that was meant for an earlier process of this directory."""
+def forget_old(directory: Path, began_s: float = _began_s) -> None:
+    """Remove a request from before `began_s` (epoch s): it was meant for an earlier process."""
     path = directory / STOP_FILE
     try:
-        if path.stat().st_mtime < _began_s:
+        if path.stat().st_mtime < began_s:
             path.unlink()
     except OSError:
         return  # there is none

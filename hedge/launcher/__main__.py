@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import sys
+import time
 
 EARLY = "Stopped before anything was started."
 
@@ -20,6 +21,8 @@ def _stopped_early(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
+    if not os.environ.get("HEDGE_BEGAN_S"):  # the start script has said it where it can
+        os.environ["HEDGE_BEGAN_S"] = repr(time.time())
     for _name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, _name), _stopped_early)
     if hasattr(signal, "pthread_sigmask"):  # held back while the interpreter was loaded

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import math
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +20,8 @@ from hedge.launcher.processes import ROOT, Running
 
 _RECORD = "launcher.json"
 LOG = "launcher.log"
+START_LOCK = "start.lock"
+_AT_WORK = "The pair is just being started or stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,13 @@ class Journal:
 class Desk:
     """The directory of one pair's launcher; use it as a context manager to be that launcher."""
 
-    def __init__(self, config: Config) -> None:
-        """Name the directory; nothing is touched before the block is entered."""
+    def __init__(self, config: Config, began_s: float = math.inf) -> None:
+        """Name the directory; nothing is touched before the block is entered.
+
+        `began_s` (epoch s) is when this start began: what was asked since then is asked of it.
+        """
         self._config = config
+        self._began_s = began_s
         accounts = (config.accounts.account_a, config.accounts.account_b)
         self._accounts = dict(zip(decisions.SIDES, accounts, strict=True))
         numbers = "-".join(str(one.account_index) for one in accounts)
@@ -65,15 +73,15 @@ class Desk:
         self.path = root / f"launcher-{config.lighter.chain_id}-{numbers}"
         self.log = ROOT / config.logging.dir / LOG
         self._lock = FileLock(self.path / LOCK_FILE)
+        self._start_lock = FileLock(self.path / START_LOCK)
 
     def __enter__(self) -> Self:
         """Become the launcher. Raises AlreadyRunningError, OSError."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make()
         if not self._lock.acquire():
-            raise AlreadyRunningError(
-                self.refusal() or "The pair is just being started or stopped."
-            )
-        stop_request.taken(self.path)  # one that came too late for the launcher before
+            raise AlreadyRunningError(self.refusal() or _AT_WORK)
+        # One that came too late for the launcher before; one to this start may be there already.
+        stop_request.forget_old(self.path, self._began_s)
         return self
 
     def __exit__(
@@ -85,7 +93,34 @@ class Desk:
         """Be it no more."""
         self._lock.release()
 
+    def _make(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @contextlib.contextmanager
+    def starting(self) -> Generator[None, None, None]:
+        """Be the start that waits for a launcher in the background.
+
+        Raises AlreadyRunningError, OSError.
+        """
+        self._make()
+        if not self._start_lock.acquire():
+            raise AlreadyRunningError(self.refusal() or _AT_WORK)
+        try:
+            yield
+        finally:
+            self._start_lock.release()
+
     # --- what runs here
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether a start waits for its launcher in the background."""
+        return is_held(self._start_lock.path)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a launcher of this pair is at work, or is just being started."""
+        return self.is_starting or self.is_taken
 
     @property
     def is_taken(self) -> bool:
@@ -94,8 +129,8 @@ class Desk:
 
     @property
     def pid(self) -> int | None:
-        """The process id that it wrote, for showing."""
-        return holder_of(self._lock.path)
+        """The process id that it wrote, or that the start of it wrote, for showing."""
+        return holder_of(self._lock.path) or holder_of(self._start_lock.path)
 
     def directory_of(self, name: str) -> Path:
         """Return the state directory of one daemon."""
@@ -106,18 +141,22 @@ class Desk:
         found = {name: Running(name, self.directory_of(name)) for name in decisions.SIDES}
         return {name: one for name, one in found.items() if one.poll() is None}
 
-    def refusal(self) -> str | None:
-        """Return why a start is refused, None where it is not."""
+    def refusal(self, *, in_background: bool = False) -> str | None:
+        """Return why a start is refused, None where it is not.
+
+        A launcher `in_background` is what another start waits for.
+        """
         living = {name: one.pid for name, one in self.living().items()}
         refusal = decisions.refusal_to_start(living, commands_for(self._config.file))
-        if refusal is None and self.is_taken:
+        if refusal is None and (self.is_taken if in_background else self.is_at_work):
             return f"The pair is just being started or stopped by process {self.pid}."
         return refusal
 
     # --- between launcher and other consoles
 
     def ask(self) -> None:
-        """Ask the launcher to stop the pair. Raises OSError."""
+        """Ask the launcher to stop the pair, also one that has yet to load. Raises OSError."""
+        self._make()
         stop_request.ask(self.path)
 
     @property

@@ -109,6 +109,7 @@ class Pair:
 
         Raises:
             RedisUnreachableError: Redis did not answer before anything was started.
+            StoppedEarlyError: a stop was asked for before anything was started.
             StopNow: the user asked twice.
 
         """
@@ -120,6 +121,8 @@ class Pair:
             decisions.LEAVE: ["--leave"],
         }
         self._detached = options.run is not None
+        if self._is_asked():
+            raise StoppedEarlyError
         self._state, effects = decisions.begin_start(self._plan(options), time.monotonic())
         try:
             self._perform(effects)
@@ -189,9 +192,7 @@ class Pair:
 
     def _see(self) -> None:
         """Look once at signals, logs, children, Redis and the clock."""
-        if self._hooks.asked():
-            self.supervisor.signals.request()
-        if self.supervisor.signals.requested and not self._is_signalled:
+        if self._is_asked() and not self._is_signalled:
             self._is_signalled = True
             self._post(decisions.Signalled(time.monotonic()))
         self.supervisor.pump()
@@ -202,6 +203,12 @@ class Pair:
             self._post(self._look(now_s))
         self._post(decisions.Ticked(now_s))
         self.supervisor.signals.is_told |= self._state.is_told
+
+    def _is_asked(self) -> bool:
+        """Whether a signal came, or another console asked, that means: stop."""
+        if self._hooks.asked():
+            self.supervisor.signals.request()
+        return self.supervisor.signals.requested
 
     def _deaths(self) -> list[decisions.Ended]:
         """Return what ended since the last call: children, and what an earlier command started."""

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from hedge.config.load import load_config
+from hedge.daemon import host_os
 from hedge.daemon.host_os import PAPER_MARK, commands_for
 from hedge.errors import (
     AlreadyRunningError,
@@ -127,7 +128,7 @@ class PaperRun:
         config = load_config(config_path, "", {"market": self.options.market})
         market, size_decimals = self._market(admin, config.market)
         after_seq = admin.last_seq()
-        desk = self._desk.enter_context(Desk(config))
+        desk = self._desk.enter_context(Desk(config, host_os.began_s()))
         self.supervisor.terminal.keep(desk.log)
         journal = Journal(desk, secrets.token_hex(4))
         hooks = Hooks(
@@ -149,6 +150,9 @@ class PaperRun:
             summary = _summary(admin, market, size_decimals, after_seq)
             self.supervisor.say(summary.line)
             code = self._judge(code, summary)
+        except StoppedEarlyError:
+            code = 0
+            raise
         finally:
             journal.end(code, has_a_left=True)  # what rests ends with the exchange
         return code

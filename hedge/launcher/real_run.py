@@ -1,5 +1,6 @@
 """The real thing on this host: start in the foreground or detached, and stop from any console."""
 
+import contextlib
 import secrets
 import sys
 import time
@@ -8,11 +9,12 @@ from pathlib import Path
 
 from hedge.config.load import load_config
 from hedge.config.schema import Config
+from hedge.daemon import host_os
 from hedge.errors import AlreadyRunningError, ConfigError, NotNeutralError
 from hedge.launcher import decisions
 from hedge.launcher.desk import Desk, Journal
 from hedge.launcher.options import Options
-from hedge.launcher.pair import Hooks, Pair
+from hedge.launcher.pair import Hooks, Pair, StoppedEarlyError
 from hedge.launcher.processes import Child, Follower, Supervisor
 
 _LEFT_TO_ITSELF = "The launcher goes on by itself; {log} says how it ends."
@@ -31,11 +33,14 @@ def run_real(options: Options, supervisor: Supervisor) -> int:
     Detached, a launcher in the background does that: return its exit code, 0 once A lives.
     """
     config, path = _load(options)
-    desk = Desk(config)
-    if (refusal := desk.refusal()) is not None:
+    desk = Desk(config, host_os.began_s())
+    if (refusal := desk.refusal(in_background=options.run is not None)) is not None:
         raise AlreadyRunningError(refusal)
+    if supervisor.signals.requested:
+        raise StoppedEarlyError
     if options.detach:
-        return _detach(options, supervisor, desk)
+        with desk.starting():
+            return _detach(options, supervisor, desk)
     run = options.run or secrets.token_hex(4)
     with desk:
         # In the background nothing reads what is printed: a second copy of every line.
@@ -51,6 +56,9 @@ def run_real(options: Options, supervisor: Supervisor) -> int:
         try:
             code = pair.run(options)
             has_a_left = pair.has_a_left
+        except StoppedEarlyError:
+            code, has_a_left = 0, True  # nothing was started
+            raise
         finally:
             journal.end(code, has_a_left=has_a_left)
             pair.close()
@@ -64,17 +72,34 @@ def stop_real(options: Options, supervisor: Supervisor) -> int:
     """
     config, path = _load(options)
     desk = Desk(config)
-    while desk.is_taken:
-        code = _stop_by_launcher(desk, supervisor)
+    while True:
+        code = _stop_by_launcher(desk, supervisor) if desk.is_at_work else None
         if code is not None:
             return code
+        if _is_owed(desk):
+            with contextlib.suppress(AlreadyRunningError):  # another start or stop came first
+                return _stop_here(desk, supervisor, config, path)
+        elif not desk.is_at_work:
+            with contextlib.suppress(OSError):
+                desk.ask()  # a start that is under way, and has yet to load, heeds it
+            if not (_is_owed(desk) or Desk(config).is_at_work):
+                supervisor.say(decisions.NOTHING_RUNS)
+                return 0
+
+
+def _is_owed(desk: Desk) -> bool:
+    """Whether a daemon runs here, or one that is gone has left its end to whoever stops next."""
     record = desk.read()
-    if not desk.living() and (record is None or not record.owes_a):
-        supervisor.say(decisions.NOTHING_RUNS)
-        return 0
+    return bool(desk.living()) or (record is not None and record.owes_a)
+
+
+def _stop_here(desk: Desk, supervisor: Supervisor, config: Config, path: Path) -> int:
+    """Do the work of a launcher that is gone. Raises AlreadyRunningError."""
     with desk:
+        record = desk.read()
         supervisor.terminal.keep(desk.log)
-        pair = Pair(supervisor, config, path, desk.path)
+        hooks = Hooks(asked=lambda: desk.taken_request() and False)  # it does what is asked
+        pair = Pair(supervisor, config, path, desk.path, hooks=hooks)
         try:
             code = pair.stop(desk.living())
         finally:
@@ -99,9 +124,11 @@ def _load(options: Options) -> tuple[Config, Path]:
 
 
 def _detach(options: Options, supervisor: Supervisor, desk: Desk) -> int:
-    """Start the launcher in the background, and wait until the pair runs or it has ended."""
+    """Start the launcher in the background, and wait until the pair runs or it has ended.
+
+    After a signal it is waited for until it has ended, also where the pair already runs.
+    """
     run = secrets.token_hex(4)
-    desk.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     follower = Follower(desk.log, "")
     child = Child(
         "launcher",
@@ -115,12 +142,13 @@ def _detach(options: Options, supervisor: Supervisor, desk: Desk) -> int:
     while child.poll() is None:
         shown += _show(follower, supervisor)
         record = desk.read()
-        if record is not None and record.run == run and record.running is not None:
-            return record.running
+        running = record.running if record is not None and record.run == run else None
         if supervisor.signals.requested and not is_asked:
             is_asked = True
             desk.ask()
             supervisor.signals.is_told = True
+        if running is not None and not is_asked:
+            return running
         time.sleep(decisions.POLL_S)
     shown += _show(follower, supervisor)
     for line in () if shown else child.tail():
@@ -129,12 +157,18 @@ def _detach(options: Options, supervisor: Supervisor, desk: Desk) -> int:
 
 
 def _stop_by_launcher(desk: Desk, supervisor: Supervisor) -> int | None:
-    """Ask the launcher, show what it says, return its exit code; None where it died instead."""
+    """Ask the launcher, show what it says, return its exit code; None where it died instead.
+
+    One that is just being started is asked, and waited for, all the same.
+    """
     before = desk.read()
     follower = Follower(desk.log, "")
     desk.ask()
     until_s = time.monotonic() + _ANSWER_S
-    while desk.is_taken:
+    was_taken = False
+    while (is_taken := desk.is_taken) or (desk.is_starting and desk.is_asked):
+        if is_taken and not was_taken:
+            was_taken, until_s = True, time.monotonic() + _ANSWER_S  # it had to load
         _show(follower, supervisor)
         if desk.is_asked and time.monotonic() > until_s:
             supervisor.terminal.complain(_STANDS_STILL.format(pid=desk.pid))
@@ -145,9 +179,7 @@ def _stop_by_launcher(desk: Desk, supervisor: Supervisor) -> int | None:
         time.sleep(decisions.POLL_S)
     _show(follower, supervisor)
     after = desk.read()
-    if before is None or after is None or after.run != before.run:
-        return None
-    return after.code
+    return after.code if after is not None and (was_taken or after != before) else None
 
 
 def _show(follower: Follower, supervisor: Supervisor) -> list[str]:

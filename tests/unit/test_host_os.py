@@ -159,3 +159,14 @@ def test_a_paper_run_is_started_again_on_its_own_exchange(tmp_path: Path) -> Non
     assert play.start == f"`{play.start_script} {folder}`"
     assert play.start_in("ETH") == f"`{play.start_script} --market ETH {folder}`"
     assert play.status.endswith(f"status --config {config}`")
+
+
+def test_a_start_began_when_its_script_did() -> None:
+    """Where that is told, in whatever way the locale writes it; else when the program was loaded.
+
+    A moment that has yet to come is none.
+    """
+    loaded_s = host_os.began_s({})
+    for text, began_s in (("17.25", 17.25), ("17,25", 17.25), ("", loaded_s), ("x", loaded_s)):
+        assert host_os.began_s({host_os.BEGAN: text}) == began_s
+    assert host_os.began_s({host_os.BEGAN: f"{loaded_s + 100}"}) == loaded_s

@@ -249,6 +249,32 @@ def test_a_daemon_started_by_hand_is_known(quiet: "Quiet") -> None:
         assert by_hand.wait(20) == 0
 
 
+def test_ctrl_c_before_the_launcher_in_the_background_is_there(quiet: "Quiet") -> None:
+    """One is enough: the launcher finds the request when it has loaded, and nothing is started."""
+    config, paper = quiet
+    with script("--config", str(config), "--detach") as start:
+        launcher = eventually_sync(start.children, 20, "the launcher")[0]
+        start.process.send_signal(signal.SIGINT)
+        assert start.ends() == 0, start.text
+        assert not launcher.is_running()
+    assert start.lines == ["Stopped before the pair was running."]
+    assert processes_of(config) == []
+    assert not rests(paper)
+
+
+def test_stops_beside_a_start_that_has_yet_to_load(quiet: "Quiet") -> None:
+    """Two at once end it, whichever of the three is there first: all with 0, and none trades."""
+    config, paper = quiet
+    with script("--config", str(config), "--detach") as start:
+        stopping = ("--config", str(config), "--stop")
+        with script(*stopping) as stop, script(*stopping) as other:
+            codes = [one.ends() for one in (stop, other, start)]
+    assert codes == [0, 0, 0], (stop.text, other.text, start.text)
+    assert "Both run" not in start.text
+    assert processes_of(config) == []
+    assert not rests(paper)
+
+
 def test_ctrl_c_at_any_moment_of_the_start(quiet: "Quiet") -> None:
     """At random moments of the first seconds: few lines, no traceback, nothing left."""
     config, paper = quiet

@@ -76,6 +76,32 @@ def test_a_request_to_stop_reaches_the_launcher_once(config: Config) -> None:
         assert not desk.taken_request()
 
 
+def test_a_request_that_is_newer_than_the_start_reaches_it(config: Config) -> None:
+    """Also where the launcher had yet to load; one from before the start does not count."""
+    Desk(config).ask()
+    asked_s = (Desk(config).path / "stop").stat().st_mtime
+    with Desk(config, began_s=asked_s + 1.0) as desk:
+        assert not desk.taken_request()
+    Desk(config).ask()
+    with Desk(config, began_s=asked_s - 1.0) as desk:
+        assert desk.taken_request()
+
+
+def test_a_start_is_seen_before_its_launcher_is_there(config: Config) -> None:
+    """Another start is refused; the launcher that it waits for is not."""
+    with Desk(config).starting():
+        desk = Desk(config)
+        assert desk.is_at_work
+        assert not desk.is_taken
+        assert desk.refusal() == f"The pair is just being started or stopped by process {desk.pid}."
+        assert desk.refusal(in_background=True) is None
+        with pytest.raises(AlreadyRunningError), desk.starting():
+            pass
+        with desk:
+            assert Desk(config).refusal(in_background=True) is not None
+    assert not desk.is_at_work
+
+
 def test_other_consoles_read_how_it_stands(config: Config) -> None:
     """None where nothing readable is there."""
     desk = Desk(config)
