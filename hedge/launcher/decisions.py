@@ -44,6 +44,10 @@ AGAIN_S = 2.0
 TELL_AFTER_S = 1.5
 """A stop that lasts longer in one phase says what it waits for."""
 TELL_AGAIN_S = 30.0
+SILENT_EVERY_S = 2.0
+"""So often a stop looks for processes of this host that are silent; two looks count."""
+SILENT_AGAIN_S, SILENT_MOST_S = 10.0, 300.0
+"""So long after a silence was said it is said again: twice as long each time, up to the second."""
 RETRY_S = 10.0
 """So long after a `--leave` that could not, it is tried again."""
 BEAT_LIFE_S = 5.0
@@ -234,7 +238,9 @@ class State:
 
     `report` is the newest one of this phase, None before one was read. A look at Redis is due at
     `look_at_s`, `deadline_s` ends the phase, at `tell_at_s` it is said what is waited for. `leave`
-    is how the newest `--leave` ended, None before. `is_told`: it is said what is open.
+    is how the newest `--leave` ended, None before. `is_told`: it is said what is open. `silent` are
+    the sides whose process ran and was silent at the last look, which was said `silence_told` times
+    and is due again at `silence_at_s`.
     """
 
     plan: Plan
@@ -257,6 +263,9 @@ class State:
     hold_until_s: float = math.inf
     is_leaving: bool = False
     is_told: bool = False
+    silent: frozenset[str] = frozenset()
+    silence_at_s: float = -math.inf
+    silence_told: int = 0
     is_looping: bool = False
     is_running_told: bool = False
     code: int | None = None
@@ -297,6 +306,14 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Listened:
+    """A stop looked for processes of this host that are silent: `report` has them."""
+
+    now_s: float
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A child ended: its exit code, its last line, and the lines before it."""
 
@@ -329,7 +346,7 @@ class Broke:
     started: frozenset[str]
 
 
-Event = Ticked | Looked | Ended | Signalled | SignalledAgain | Broke
+Event = Ticked | Looked | Listened | Ended | Signalled | SignalledAgain | Broke
 
 
 # --- effects
@@ -445,6 +462,8 @@ def step(state: State, event: Event) -> Step:
             return _on_broke(state, event)
         case Looked():
             return _LOOKS[state.phase](_seen(state, event), event)
+        case Listened():
+            return _on_listened(state, event)
         case Ticked():
             return _on_ticked(state, event.now_s)
 
@@ -1096,6 +1115,30 @@ def _held(state: State) -> str:
 def _tell_open(state: State, now_s: float) -> Step:
     lines = tuple(Say(f"Waiting: {text}.") for text in open_points(state))
     return replace(state, tell_at_s=now_s + TELL_AGAIN_S, is_told=True), lines
+
+
+def is_stopping(state: State) -> bool:
+    """Whether a stop is under way."""
+    return not state.is_over and state.phase not in _BEFORE_STOPPING
+
+
+def _on_listened(state: State, event: Listened) -> Step:
+    """Name what a stop waits for in vain: a process that runs and is silent, as a frozen one."""
+    if not is_stopping(state):
+        return state, ()
+    pair = [one for one in (state.a, state.b) if one is not None and one.runs]
+    waited = {one.name[-1].lower() for one in pair if one.has_beaten or not one.is_ours}
+    found = tuple((side, pid) for side, pid in event.report.processes if side in waited)
+    silent = frozenset(side for side, _ in found)
+    before, state = state.silent, replace(state, silent=silent)
+    if not silent:
+        return replace(state, silence_told=0, silence_at_s=-math.inf), ()
+    if not silent & before or event.now_s < state.silence_at_s:
+        return state, ()
+    pause_s = min(SILENT_AGAIN_S * 2**state.silence_told, SILENT_MOST_S)
+    told, at_s = state.silence_told + 1, event.now_s + pause_s
+    state = replace(state, silence_told=told, silence_at_s=at_s)
+    return state, (Say(replace(event.report, processes=found).silence),)
 
 
 # --- the end

@@ -93,6 +93,7 @@ class Pair:
         self._commands = commands_for(config.file)
         self._told: set[Child | Running] = set()
         self._is_signalled = False
+        self._listen_at_s = 0.0
 
     def close(self) -> None:
         """Close the connection to Redis; the daemons are the supervisor's."""
@@ -136,6 +137,7 @@ class Pair:
         """Stop in order what runs on this host; return the exit code. Raises StopNow."""
         self.daemons.update(living)
         self._arguments = {decisions.LEAVE: ["--leave"]}
+        self._listen_at_s = time.monotonic() + decisions.SILENT_EVERY_S
         pids = {name: one.pid for name, one in living.items()}
         self._state, effects = decisions.begin_stop(self._plan(None), pids, time.monotonic())
         self._perform(effects)
@@ -201,8 +203,20 @@ class Pair:
         now_s = time.monotonic()
         if now_s >= self._state.look_at_s:
             self._post(self._look(now_s))
+        self._listen(now_s)
         self._post(decisions.Ticked(now_s))
         self.supervisor.signals.is_told |= self._state.is_told
+
+    def _listen(self, now_s: float) -> None:
+        """Look whether what a stop waits for is silent, as a frozen process is."""
+        if not decisions.is_stopping(self._state):
+            self._listen_at_s = now_s + decisions.SILENT_EVERY_S
+        elif now_s >= self._listen_at_s:
+            found = self.report()
+            pause_s = decisions.RETRY_S if found is None else decisions.SILENT_EVERY_S
+            self._listen_at_s = time.monotonic() + pause_s
+            if found is not None:
+                self._post(decisions.Listened(time.monotonic(), found))
 
     def _is_asked(self) -> bool:
         """Whether a signal came, or another console asked, that means: stop."""

@@ -392,6 +392,11 @@ class Report:
         return tuple(pid for _, pid in self.processes)
 
     @property
+    def silence(self) -> str:
+        """Who runs on this host and is silent, and what to do if that lasts; "" for none."""
+        return self._out_of_silence("", "") if self.processes else ""
+
+    @property
     def _silent(self) -> str:
         return " and ".join(f"{side.upper()} (process {pid})" for side, pid in self.processes)
 

@@ -591,6 +591,63 @@ def test_a_stop_that_lasts_says_what_it_waits_for_within_two_seconds() -> None:
     assert script.state.is_told
 
 
+def silent(*processes: tuple[str, int]) -> Report:
+    """A report in which these processes run on this host without a heartbeat."""
+    gone = {f"ready_{side}": None for side, _ in processes}
+    return replace(told(**gone), processes=processes)
+
+
+@pytest.mark.parametrize(
+    ("side", "phase"), [("a", Phase.STOPPING_A), ("b", Phase.COVERING), ("b", Phase.STOPPING_B)]
+)
+@pytest.mark.parametrize("by_script", [True, False])
+def test_a_stop_names_a_process_that_is_silent(side: str, phase: Phase, by_script: bool) -> None:
+    """In the words of `status`, at the second look, then after 10, 20, 40 s, up to 300."""
+    if by_script:
+        script = Script(living={A: 11, B: 12})
+    else:
+        script = running()
+        script.signal()
+    if phase is not Phase.STOPPING_A:
+        script.leaves(A, 5, 0)
+    if phase is Phase.STOPPING_B:
+        script.look(told())
+    assert script.state.phase is phase
+    found = silent((side, 77))
+    script.post(decisions.Listened(script.now_s, found))
+    assert script.new == ()
+    said_s = []
+    for _ in range(1000):
+        script.now_s += 2.0
+        script.post(decisions.Listened(script.now_s, found))
+        said_s += [script.now_s for _ in script.new]
+    first_s = 1002.0
+    assert [at - first_s for at in said_s] == [0, 10, 30, 70, 150, 310, 610, 910, 1210, 1510, 1810]
+    assert script.said == found.way_out
+    assert "(process 77) runs on this host and is silent: frozen" in script.said
+    assert "`kill -9 77`" in script.said
+    script.post(decisions.Listened(script.now_s, told()))
+    script.post(decisions.Listened(script.now_s, found))
+    assert script.new == ()
+
+
+def test_a_stop_names_no_process_that_is_not_waited_for() -> None:
+    """A B that has not beaten yet only starts; a `--leave` holds A's lock, and is no A."""
+    script = Script()
+    script.look(told(ready_b=None))
+    script.signal()
+    for _ in range(3):
+        script.post(decisions.Listened(script.now_s, silent(("b", 77))))
+    assert not any("silent" in line for line in script.lines)
+    script = running()
+    script.signal()
+    script.ends(A, -9)
+    assert script.state.phase is Phase.LEAVING
+    for _ in range(3):
+        script.post(decisions.Listened(script.now_s, silent(("a", 77))))
+    assert not any("silent" in line for line in script.lines)
+
+
 def test_the_second_signal_kills_no_daemon() -> None:
     """What runs is asked and left, and what is open is named; exit code 5."""
     script = running()

@@ -1,11 +1,14 @@
 """What the launcher sees of its children, without a process."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from hedge.config.schema import AccountConfig, AccountsConfig, Config
 from hedge.launcher import decisions
 from hedge.launcher.pair import Pair
+from tests.report_kit import told
 
 ROUNDS = 50
 
@@ -32,3 +35,26 @@ def test_every_death_is_told_once(tmp_path: Path) -> None:
         told += len(pair._deaths())
         assert pair._deaths() == []
     assert told == ROUNDS
+
+
+def test_a_stop_listens_for_silent_processes(tmp_path: Path) -> None:
+    """Redis is asked every two seconds from its begin on; at the second answer it names them."""
+    one = AccountConfig(account_index=1, api_key_index=4)
+    config = Config(side="", accounts=AccountsConfig(account_a=one, account_b=one))
+    said: list[str] = []
+    pump = SimpleNamespace(children=[], pump=lambda: None, say=said.append)
+    b: Any = SimpleNamespace(name=decisions.B, pid=12, ask_to_stop=lambda: None)
+    pair = Pair(pump, config, tmp_path, tmp_path)  # type: ignore[arg-type]
+    pair.daemons[decisions.B] = b
+    found = replace(told(ready_b=None), processes=(("b", 12),))
+    answers = [None, found, found]
+    pair.report = lambda: answers.pop(0)  # type: ignore[method-assign]
+    pair._state, _ = decisions.begin_stop(pair._plan(None), {decisions.A: 11, decisions.B: 12}, 0.0)
+    pair._listen(0.0)
+    while answers:
+        left = len(answers)
+        pair._listen(pair._listen_at_s - 0.1)
+        assert len(answers) == left
+        pair._listen(pair._listen_at_s)
+    assert said == [found.silence]
+    assert "`kill -9 12`" in said[0]
