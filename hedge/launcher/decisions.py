@@ -78,6 +78,11 @@ LEFT_AT_ONCE = (
 )
 STOPPED_EARLY = "Stopped before the pair was running."
 NOTHING_RUNS = "Nothing of this pair runs on this host."
+RUNS_ELSEWHERE = (
+    "{who} in Redis, but nothing of this pair has ever run from {state_dir} (`state.dir`): what"
+    " beats runs on another host, or was started here with another `state.dir`. It is stopped"
+    " there, or with the configuration that it was started with: undo the change, then {stop}."
+)
 CUT_OFF = (
     "Nothing of this pair runs on this host, but its end was not in order: making sure that no"
     " order of A rests ..."
@@ -119,6 +124,22 @@ def refusal_to_start(
     )
     verb = "runs" if len(living) == 1 else "run"
     return f"{told} already {verb} on this host; stop first: {commands.stop}."
+
+
+def stop_of_nothing(
+    report: Report | None, state_dir: str, commands: Commands = DEFAULT_COMMANDS
+) -> str:
+    """Return why a stop that finds no process here does not say that none runs; "" where it may.
+
+    `report` is given where nothing of the pair has ever run from `state_dir`, so that a process of
+    this host may have its locks elsewhere; None also where Redis does not answer.
+    """
+    views = () if report is None else (report.a, report.b)
+    alive = [view.name for view in views if view.beat is not None and not view.beat.left]
+    if not alive:
+        return ""
+    who = f"{' and '.join(alive)} {'beats' if len(alive) == 1 else 'beat'}"
+    return RUNS_ELSEWHERE.format(who=who, state_dir=state_dir, stop=commands.stop)
 
 
 REFUSED = AlreadyRunningError.exit_code

@@ -123,6 +123,11 @@ class Desk:
         return self.is_starting or self.is_taken
 
     @property
+    def was_used(self) -> bool:
+        """Whether a daemon of the pair has ever had its state here."""
+        return any(any(self.directory_of(name).glob("host.*")) for name in decisions.SIDES)
+
+    @property
     def is_taken(self) -> bool:
         """Whether a launcher of this pair is at work."""
         return is_held(self._lock.path)

@@ -83,8 +83,22 @@ def stop_real(options: Options, supervisor: Supervisor) -> int:
             with contextlib.suppress(OSError):
                 desk.ask()  # a start that is under way, and has yet to load, heeds it
             if not (_is_owed(desk) or Desk(config).is_at_work):
-                supervisor.say(decisions.NOTHING_RUNS)
-                return 0
+                return _stop_nothing(desk, supervisor, config, path)
+
+
+def _stop_nothing(desk: Desk, supervisor: Supervisor, config: Config, path: Path) -> int:
+    """Say that nothing runs here, unless Redis shows a pair whose locks may lie elsewhere."""
+    report = None
+    if not desk.was_used:
+        pair = Pair(supervisor, config, path, desk.path)
+        report = pair.report()
+        pair.close()
+    told = decisions.stop_of_nothing(report, config.state.dir, host_os.commands_for(config.file))
+    if told:
+        supervisor.terminal.complain(told)
+        return NotNeutralError.exit_code
+    supervisor.say(decisions.NOTHING_RUNS)
+    return 0
 
 
 def _is_owed(desk: Desk) -> bool:

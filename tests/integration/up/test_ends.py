@@ -101,12 +101,22 @@ def test_a_held_terminal_holds_up_neither_start_script_nor_daemons(quiet: "Quiet
     assert [file.read_text() for file in outputs] == ["", ""]
 
 
-def test_a_stop_with_a_dead_cancels_what_it_left(quiet: "Quiet") -> None:
-    """Launcher and A killed while A's order rests: the stop script cancels it, then stops B."""
+def test_a_stop_with_a_dead_cancels_what_it_left(quiet: "Quiet", tmp_path: Path) -> None:
+    """Launcher and A killed while A's order rests: the stop script cancels it, then stops B.
+
+    One with another `state.dir` sees no lock of the pair, and does not say that none runs.
+    """
     config, paper = quiet
     with script("--config", str(config), "--detach") as start:
         assert start.ends() == 0, start.text
     eventually_sync(lambda: rests(paper), 30, "A's order rests")
+    copied = tmp_path / "copied.yaml"
+    copied.touch(mode=0o600)
+    copied.write_text(config.read_text())
+    change(copied, state={"dir": str(tmp_path / "elsewhere")})
+    with script("--config", str(copied), "--stop") as astray:
+        assert astray.ends() == 5, astray.text
+    assert astray.lines[0].startswith("A and B beat in Redis, but nothing of this pair has ever")
     os.kill(pid_of(config, "hedge.launcher"), signal.SIGKILL)
     os.kill(pid_of(config, "main_A.py"), signal.SIGKILL)
     with script("--config", str(config), "--stop") as stop:

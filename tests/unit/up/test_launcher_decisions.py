@@ -936,6 +936,17 @@ def test_the_stop_script_leaves_alone_what_does_not_end() -> None:
     assert "main_A has not ended yet and goes on" in script.said
 
 
+def test_a_stop_that_finds_no_lock_says_who_beats() -> None:
+    """Where nothing of the pair has run from this directory; who has left does not beat."""
+    gone = told(ready_a=None, ready_b=None)
+    for found in (None, gone, told(ready_a=None, ready_b=B_LEFT.b.beat)):
+        assert decisions.stop_of_nothing(found, "state") == ""
+    both = decisions.stop_of_nothing(told(), "state")
+    assert both.startswith("A and B beat in Redis, but nothing of this pair has ever run")
+    assert both.endswith("undo the change, then `./stop_hedge.sh`.")
+    assert decisions.stop_of_nothing(told(ready_b=None), "state").startswith("A beats in Redis")
+
+
 def test_a_second_start_is_refused_with_the_process_ids() -> None:
     """What runs on this host is named."""
     assert decisions.refusal_to_start({}) is None
