@@ -54,6 +54,11 @@ def where(settings: RedisConfig) -> str:
     return f"{settings.host}:{settings.port}/{settings.db}"
 
 
+def works_as(pair: str, settings: RedisConfig) -> str:
+    """Return for people for which pair a process works, on which Redis."""
+    return f'pair "{pair}" on Redis at {where(settings)}'
+
+
 def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachableError:
     """Return one clear sentence for what went wrong, and what to do about it."""
     place = where(settings)

@@ -11,17 +11,21 @@ import time
 from pathlib import Path
 
 _HOLDER = re.compile(r"pid (\d+)")
-_HOLDER_BYTES = 32
+_HOLDER_BYTES = 2048
 _TRIES, _PAUSE_S = 10, 0.02
 """A process that asks whether a lock is held holds it for a moment: an opening waits that long."""
 
 
 class FileLock:
-    """The right to be the only process behind a file. `pid` in it is for people and scripts."""
+    """The right to be the only process behind a file. `pid` in it is for people and scripts.
 
-    def __init__(self, path: Path) -> None:
+    `note` is what else its holder says of itself, on a line of its own.
+    """
+
+    def __init__(self, path: Path, note: str = "") -> None:
         """Name the file; nothing is touched before `acquire`."""
         self.path = path
+        self._note = note
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
@@ -34,7 +38,7 @@ class FileLock:
         for _ in range(_TRIES):
             if _try_lock(descriptor):
                 self._descriptor = descriptor
-                _sign(descriptor)
+                _sign(descriptor, self._note)
                 return True
             time.sleep(_PAUSE_S)
         os.close(descriptor)
@@ -67,9 +71,18 @@ def holder_of(path: Path) -> int | None:
     """
     if not is_held(path):
         return None
-    with path.open("rb") as file:
-        found = _HOLDER.search(file.read(_HOLDER_BYTES).decode("ascii", "replace"))
+    found = _HOLDER.search(_written(path))
     return int(found[1]) if found is not None else None
+
+
+def note_of(path: Path) -> str:
+    """Return the note that the newest holder wrote, "" where there is none. Raises OSError."""
+    return _written(path).partition("\n")[2].rstrip("\n")
+
+
+def _written(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_HOLDER_BYTES).decode("utf-8", "replace")
 
 
 def _opened(path: Path, flags: int = 0) -> int:
@@ -83,11 +96,12 @@ def _opened(path: Path, flags: int = 0) -> int:
             raise error from None
 
 
-def _sign(descriptor: int) -> None:
+def _sign(descriptor: int, note: str) -> None:
     with contextlib.suppress(OSError):  # on a full disk the lock holds without a name in it
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, f"pid {os.getpid()}\n".encode())
+        lines = [f"pid {os.getpid()}", *([" ".join(note.split())] if note else [])]
+        os.write(descriptor, "".join(f"{line}\n" for line in lines).encode()[:_HOLDER_BYTES])
 
 
 if sys.platform == "win32":

@@ -54,14 +54,23 @@ class HostState:
     """
 
     def __init__(
-        self, root: Path | str, chain_id: int, account: int, api_key: int, former_root: str = ""
+        self,
+        root: Path | str,
+        chain_id: int,
+        account: int,
+        api_key: int,
+        former_root: str = "",
+        *,
+        works_as: str = "",
     ) -> None:
         """Name the directory; nothing is touched before `open`.
 
-        `former_root` is where an earlier version kept it, "" where that is the same place.
+        `former_root` is where an earlier version kept it, "" where that is the same place;
+        `works_as` is written into the lock: for which pair this process works, on which Redis.
         """
         name = f"{chain_id}-{account}-{api_key}"
         self.path = Path(root) / name
+        self._works_as = works_as
         self.key = (chain_id, account, api_key)
         self._former = Path(former_root) / name if former_root else None
         self.host_id = ""
@@ -110,7 +119,7 @@ class HostState:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise _unusable(self.path, error) from error
-        self._lock = _locked(self.path)
+        self._lock = _locked(self.path, self._works_as)
         self._read_all()
         self._identify()
 
@@ -356,9 +365,9 @@ def _unusable(directory: Path, error: OSError) -> ConfigError:
     )
 
 
-def _locked(directory: Path) -> FileLock:
+def _locked(directory: Path, note: str = "") -> FileLock:
     """Return the lock of a directory, held. Raises AlreadyRunningError, ConfigError."""
-    lock = FileLock(directory / LOCK_FILE)
+    lock = FileLock(directory / LOCK_FILE, note)
     try:
         is_ours = lock.acquire()
     except OSError as error:

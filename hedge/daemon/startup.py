@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hedge.bus.diagnosis import where
+from hedge.bus.diagnosis import where, works_as
 from hedge.bus.port import PairScope
 from hedge.config.load import load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
@@ -259,6 +259,7 @@ async def _run_once(
         config.own.account_index,
         config.own.api_key_index,
         config.former_state_dir,
+        works_as=works_as(config.pair, config.redis),
     ) as host:
         async with _opened(config, host) as parts:
             for warning in config.warnings:

@@ -15,16 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hedge.bus.diagnosis import works_as
 from hedge.bus.port import PairScope, StateSnapshot
 from hedge.config.schema import Config
 from hedge.core.amounts import InexactAmountError, MarketSpec
 from hedge.daemon.commands import Commands
-from hedge.daemon.file_lock import holder_of
+from hedge.daemon.file_lock import holder_of, note_of
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import LOCK_FILE, HostState
 from hedge.errors import AlreadyRunningError, ReadOnlyReplicaError, RedisUnreachableError
 from hedge.operator import decisions
-from hedge.operator.status import Report, report
+from hedge.operator.status import Astray, Report, report
 from hedge.wire.codec import MessageRefusedError, parse_object
 from hedge.wire.control import PING, Command, Halt, Halts
 from hedge.wire.names import LeaseKey, Names
@@ -91,11 +92,18 @@ class PairState:
             for view in (found.a, found.b)
             if view.beat is None or view.has_answered is False
         }
+        processes, astray = self._processes(deaf) if deaf else ((), ())
         return replace(
             found,
             offset_lots=self._offset_lots(scope.spec),
-            processes=self._processes(deaf) if deaf else (),
+            processes=processes,
+            astray=astray,
+            works_as=self._works_as,
         )
+
+    @property
+    def _works_as(self) -> str:
+        return works_as(self.config.pair, self.config.redis)
 
     def _other_market(self, scope: PairScope) -> str:
         """Return the symbol of the market in force where that is not the configuration's."""
@@ -110,15 +118,23 @@ class PairState:
         except InexactAmountError:
             return None
 
-    def _processes(self, sides: set[str]) -> tuple[tuple[str, int], ...]:
-        """Return the number of each daemon of these sides that runs on this host."""
-        found = []
+    def _processes(self, sides: set[str]) -> tuple[tuple[tuple[str, int], ...], tuple[Astray, ...]]:
+        """Return the number of each daemon of these sides that runs on this host.
+
+        Those whose lock says that they work for another pair, or on another Redis, stand apart.
+        """
+        found, astray = [], []
         for side, host in self._hosts():
             with contextlib.suppress(OSError):
-                pid = holder_of(host.path / LOCK_FILE) if side in sides else None
-                if pid is not None:
+                lock = host.path / LOCK_FILE
+                pid = holder_of(lock) if side in sides else None
+                if pid is None:
+                    continue
+                if (said := note_of(lock)) in ("", self._works_as):
                     found.append((side, pid))
-        return tuple(found)
+                else:
+                    astray.append(Astray(side, pid, said))
+        return tuple(found), tuple(astray)
 
     async def _bind(self) -> PairScope:
         accounts = self.config.accounts

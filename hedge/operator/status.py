@@ -187,6 +187,18 @@ class SideView:
 
 
 @dataclass(frozen=True, slots=True)
+class Astray:
+    """A process of this host that works for another pair, or on another Redis: it says `works_as`.
+
+    Its heartbeat is elsewhere, so that nothing shows whether it is frozen.
+    """
+
+    side: str
+    pid: int
+    works_as: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The pair as of one snapshot. `standbys` None: this login may not look for them.
 
@@ -194,8 +206,8 @@ class Report:
     are how a person types what leads out. `offset_lots` is what A + B shall be by the
     configuration, None where its lots are not known; what a heartbeat says of that counts more.
     `processes`: side and number of each process that runs on this host although its side has no
-    heartbeat, or does not answer. `redis_why`: why Redis did not take the question to
-    both, "" where it did.
+    heartbeat, or does not answer; those that are `astray` stand apart, the configuration itself
+    says `works_as`. `redis_why`: why Redis did not take the question to both, "" where it did.
     """
 
     spec: MarketSpec
@@ -208,6 +220,8 @@ class Report:
     commands: Commands = DEFAULT_COMMANDS
     offset_lots: int | None = 0
     processes: tuple[tuple[str, int], ...] = ()
+    astray: tuple[Astray, ...] = ()
+    works_as: str = ""
     redis_why: str = ""
 
     # --- questions
@@ -368,6 +382,7 @@ class Report:
             advice = dict.fromkeys(advice_for(halt.reason) for halt in self.halts)
             first = f" If {self._silent} stays silent, first: {commands.start_again(self.frozen)}."
             last = first if self.processes else ""
+            last += f" {self._out_of_astray}" if self.astray else ""
             return f"{'. '.join(advice)}, then {self._out_of_halt}.{last}"
         if self.redis_why:
             return (
@@ -402,12 +417,27 @@ class Report:
 
     def _out_of_silence(self, condition: str, commands: str) -> str:
         """Return the way out where sides are silent, which need not mean that they have ended."""
+        if self.astray:
+            return self._out_of_astray
         if not self.processes:
             return f"{condition}: {commands}."
         verbs = ("runs", "is") if len(self.processes) == 1 else ("run", "are")
         return (
             f"{self._silent} {verbs[0]} on this host and {verbs[1]} silent: frozen, cut off or just"
             f" started. If that lasts: {self.commands.start_again(self.frozen)}."
+        )
+
+    @property
+    def _out_of_astray(self) -> str:
+        """Say what runs here under other settings; it works, as far as can be told."""
+        told = {one.works_as: "" for one in self.astray}
+        for works_as in told:
+            those = [one for one in self.astray if one.works_as == works_as]
+            names = " and ".join(f"{one.side.upper()} (process {one.pid})" for one in those)
+            told[works_as] = f"{names} {'runs' if len(those) == 1 else 'run'} as {works_as}"
+        return (
+            f"On this host {', '.join(told.values())}; this configuration says {self.works_as}."
+            f" Undo that change, then look again: {self.commands.status}."
         )
 
     @property
@@ -419,7 +449,7 @@ class Report:
         resume = commands.resume_by_force if self.asks_for_force else commands.resume
         if any(halt.reason in CLOSED_FIRST for halt in self.halts):
             resume = f"{commands.flatten}, then {resume}"
-        if all(stays) or self.processes:
+        if all(stays) or self.processes or self.astray:
             return resume
         if stays[1] and any(map(stops_b, self.halts)):  # as it is, B would not end covered
             return f"{resume}, then {commands.start_again()}"

@@ -1,6 +1,7 @@
 """The operator's tool, against a real Redis and hand-written state."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -506,6 +507,19 @@ def test_resume_with_both_down_releases_in_the_files_of_this_host(stage: Stage) 
     stage.halt(replace(HALT, id="h3"))
     stage.client.delete(NAMES.ready_a)
     assert stage.resume().exit_code == 0
+
+
+def test_a_process_that_works_for_another_pair_is_not_called_frozen(stage: Stage) -> None:
+    """Its lock says for which pair it works, and on which Redis; one that says the same is."""
+    root, place = stage.config.parent / "state", stage.client.connection_pool.connection_kwargs
+    ours = f'pair "" on Redis at 127.0.0.1:{place["port"]}/0'
+    with HostState(root, CHAIN, ACCOUNT_A, 4, works_as=ours):
+        assert f"`kill -9 {os.getpid()}`" in stage.run("status").stdout
+    with HostState(root, CHAIN, ACCOUNT_A, 4, works_as='pair "x" on Redis at h:1/0'):
+        text = stage.run("status").stdout
+    assert "kill" not in text
+    assert f'A (process {os.getpid()}) runs as pair "x" on Redis at h:1/0' in text
+    assert f"this configuration says {ours}." in text
 
 
 # --- halt

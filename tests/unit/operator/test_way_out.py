@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hedge.daemon.commands import Commands
-from hedge.operator.status import Report, report
+from hedge.operator.status import Astray, Report, report
 from hedge.wire.control import Halt, Halts
 from tests.report_kit import HALT, LEDGER, NEUTRAL, READY_A, SPEC
 
@@ -92,6 +92,23 @@ def test_a_process_that_is_silent_is_ended_before_the_rest() -> None:
     stuck = replace(shown(halted("operator", ""), ready_b=None), processes=(("b", 12),))
     assert typed(stuck.headline) == [one.strip("`") for one in (RESUME, STOP, START)]
     assert "If B (process 12) stays silent, first: `kill -9 12`, then" in stuck.headline
+
+
+def test_a_process_that_works_under_another_name_is_not_to_be_killed() -> None:
+    """Its heartbeat is not looked for where it is: the way out is to undo the change."""
+    gone = {"ready_a": None, "ready_b": None}
+    astray = tuple(
+        Astray(side, pid, 'pair "" on Redis at h:1/0') for side, pid in (("a", 11), ("b", 12))
+    )
+    for found in (shown(**gone), shown(halted("operator", ""), **gone)):
+        text = replace(found, astray=astray, works_as='pair "x" on Redis at h:1/0').headline
+        assert "kill" not in text
+        assert (
+            'On this host A (process 11) and B (process 12) run as pair "" on Redis at h:1/0; this'
+            ' configuration says pair "x" on Redis at h:1/0. Undo that change'
+        ) in text
+        assert typed(text)[-1] == STATUS.strip("`")
+        assert START.strip("`") not in typed(text)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hedge.daemon.file_lock import FileLock, holder_of, is_held
+from hedge.daemon.file_lock import FileLock, holder_of, is_held, note_of
 
 HOLDS = """
 import sys, time
@@ -56,4 +56,18 @@ def test_a_holder_that_wrote_nothing_is_unknown(tmp_path: Path) -> None:
     os.truncate(path, 0)
     assert is_held(path)
     assert holder_of(path) is None
+    lock.release()
+
+
+def test_a_holder_says_more_of_itself_on_a_line_of_its_own(tmp_path: Path) -> None:
+    """One line, whatever it says; the next holder's note, or none, is in its place."""
+    path = tmp_path / "lock"
+    lock = FileLock(path, "pair 1\n of many " + "x" * 3000)
+    assert lock.acquire()
+    assert holder_of(path) == os.getpid()
+    assert note_of(path).startswith("pair 1 of many xxx")
+    lock.release()
+    lock = FileLock(path)
+    assert lock.acquire()
+    assert note_of(path) == ""
     lock.release()
