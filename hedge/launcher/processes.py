@@ -108,7 +108,13 @@ class Child:
         self._process.wait()
 
     def last_words(self) -> str:
-        """Return the last line that it printed, or where to look."""
+        """Return the last line that it printed, or where to look.
+
+        What was killed says nothing more: the end of its log is older than that.
+        """
+        code = self.poll()
+        if code is not None and code < 0 and not _tail(self.output, 1):
+            return f"{_signal_name(-code)} ended it, without a last word."
         lines = self.tail(1)
         return lines[-1].strip() if lines else f"it printed nothing, see {self.log or self.output}"
 
@@ -167,6 +173,13 @@ def _spawn(
         # it needs. It is the end of this very thread at which the kernel ends the child.
         preexec_fn=None if detached else host_os.die_with_parent(),  # noqa: PLW1509
     )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _tail(path: Path, count: int) -> list[str]:

@@ -30,6 +30,8 @@ from hedge.wire.halt_reasons import CLOSED_FIRST, FORCED, stops_b
 from hedge.wire.state import Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
+B_IS_NOT_READY = "B is not ready"
+"""The reason of an A that waits for B, whose own reasons its heartbeat does not repeat."""
 _PROVING = "reconciling"
 """The word for a fence that is on its way, in the heartbeat of either side."""
 _TOLD = frozenset(
@@ -353,6 +355,12 @@ class Report:
             for view in (self.a, self.b)
             if view.why_not_ready and view.known.shown is not None
         ]
+        if (
+            len(waiting) > 1
+            and self.a.beat is not None
+            and self.a.beat.reasons == (B_IS_NOT_READY,)
+        ):
+            waiting[0] = f"{self.a.name} waits for {self.b.name}"  # whose own reason follows
         waiting += [view.waits_for for view in (self.a, self.b) if view.waits_for]
         said = "; ".join(reason.rstrip(".") for reason in waiting)
         return " ".join([self.balance, *([_sentence(said)] if waiting else [])])
@@ -394,7 +402,7 @@ class Report:
         if BY_HAND in self.uncovered:
             return f"Publish the opposite, or {commands.flatten}."
         if any(view.beat is not None and (view.beat.leaving or view.beat.left) for view in views):
-            return f"It is being stopped: {commands.stop} says what is open."
+            return self._out_of_leaving
         deaf = [view.name for view in views if view.beat is None or view.has_answered is False]
         if deaf:
             lasting = f"If {' and '.join(deaf)} does not come back by itself"
@@ -405,6 +413,20 @@ class Report:
     def frozen(self) -> tuple[int, ...]:
         """The numbers of the processes on this host that run and are silent."""
         return tuple(pid for _, pid in self.processes)
+
+    @property
+    def _out_of_leaving(self) -> str:
+        """What to do during a stop, and after it: B leaves last, and so does its last word."""
+        a, b, commands = self.a.beat, self.b.beat, self.commands
+        runs = bool(self.processes or self.astray) or (a is not None and not a.left)
+        if runs or b is None or not b.left:
+            return f"It is being stopped: {commands.stop} says what is open."
+        if a is not None:
+            return f"Both have stopped. Start them: {commands.start}."
+        return (
+            f"B has stopped, and A has no heartbeat: {commands.stop} says whether anything is left,"
+            f" {commands.start} starts both."
+        )
 
     @property
     def silence(self) -> str:

@@ -49,6 +49,16 @@ def halted(reason: str, side: str) -> Halt:
         ({"ready_b": beat(READY_B, acks=())}, "B: did not answer", (STOP, START)),
         ({"ready_b": beat(READY_B, leaving=True)}, "Neutral", (STOP,)),
         ({"ready_a": beat(left=True)}, "Neutral", (STOP,)),
+        (
+            {"ready_a": beat(left=True), "ready_b": beat(READY_B, left=True)},
+            "Both have stopped",
+            (START,),
+        ),
+        (
+            {"ready_a": None, "ready_b": beat(READY_B, left=True)},
+            "B has stopped, and A has no heartbeat",
+            (STOP, START),
+        ),
         ({"ready_a": beat(proven=False, beat=9)}, "Starting", (STATUS,)),
         ({"ready_a": beat(shown=False)}, "UNKNOWN", (STATUS,)),
         ({"ready_b": beat(READY_B, position_lots=0)}, "NOT COVERED", (STATUS,)),
@@ -92,6 +102,15 @@ def test_a_process_that_is_silent_is_ended_before_the_rest() -> None:
     stuck = replace(shown(halted("operator", ""), ready_b=None), processes=(("b", 12),))
     assert typed(stuck.headline) == [one.strip("`") for one in (RESUME, STOP, START)]
     assert "If B (process 12) stays silent, first: `kill -9 12`, then" in stuck.headline
+
+
+def test_an_a_that_waits_for_b_is_not_said_twice() -> None:
+    """B's own reason says why; alone, A's says what it waits for."""
+    a = beat(ready=False, reasons=("B is not ready",))
+    b = beat(READY_B, ready=False, reasons=("stopping",))
+    text = shown(ready_a=a, ready_b=b).headline
+    assert "A waits for B; B is not ready: stopping." in text
+    assert "A is not ready: B is not ready." in shown(ready_a=a).headline
 
 
 def test_a_process_that_works_under_another_name_is_not_to_be_killed() -> None:

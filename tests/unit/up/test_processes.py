@@ -99,6 +99,19 @@ def test_a_deaf_child_is_killed_and_that_is_said(
     assert "was killed" in ears.lines[-1]
 
 
+def test_what_was_killed_has_no_last_word(supervisor: Supervisor, tmp_path: Path) -> None:
+    """The end of its log is of the time before; what it printed itself stands."""
+    log = tmp_path / "b.log"
+    log.write_text('2026-12-01 07:36:13.966+0000 [INFO] ready reasons=""\n')
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    child = supervisor.add(Child("b", command, output=tmp_path / "b.out", log=log))
+    assert "[INFO] ready" in child.last_words()
+    child.kill()
+    assert child.last_words() == "SIGKILL ended it, without a last word."
+    child.output.write_text("Fatal Python error\n")
+    assert child.last_words() == "Fatal Python error"
+
+
 def test_a_death_that_nobody_asked_for_is_raised_with_its_last_words(
     supervisor: Supervisor, start: Start
 ) -> None:
