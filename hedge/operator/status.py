@@ -179,6 +179,11 @@ class SideView:
         return self.beat is not None and self.beat.ready
 
     @property
+    def has_left(self) -> bool:
+        """Whether what is there of it is its last word."""
+        return self.beat is not None and self.beat.left
+
+    @property
     def why_not_ready(self) -> str:
         """Why it is not ready, in words; empty if it is."""
         if self.beat is None:
@@ -353,7 +358,7 @@ class Report:
         waiting = [
             view.why_not_ready
             for view in (self.a, self.b)
-            if view.why_not_ready and view.known.shown is not None
+            if view.why_not_ready and view.known.shown is not None and not view.has_left
         ]
         if (
             len(waiting) > 1

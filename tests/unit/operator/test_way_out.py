@@ -104,6 +104,14 @@ def test_a_process_that_is_silent_is_ended_before_the_rest() -> None:
     assert "If B (process 12) stays silent, first: `kill -9 12`, then" in stuck.headline
 
 
+def test_what_has_stopped_is_not_called_unready() -> None:
+    """Its last word says that it is not ready, for it was stopping."""
+    stopped = {"left": True, "ready": False, "reasons": ("stopping",)}
+    text = shown(ready_a=beat(**stopped), ready_b=beat(READY_B, **stopped)).headline
+    assert "ready" not in text
+    assert "Both have stopped" in text
+
+
 def test_an_a_that_waits_for_b_is_not_said_twice() -> None:
     """B's own reason says why; alone, A's says what it waits for."""
     a = beat(ready=False, reasons=("B is not ready",))
