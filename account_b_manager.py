@@ -291,7 +291,7 @@ class AccountBManager(Shell):
         if snapshot is None:
             return
         self._a_was_here |= self._a_lives
-        self._a_is_gone = snapshot.ready_a is None
+        self._a_is_gone = snapshot.ready_a is None and snapshot.other_a is None
         cause = snapshot.refused.get(names.ready_a)
         self._a_is_elsewhere = cause is RefusalCause.OTHER_MARKET
         if not self.lease.held:
@@ -365,7 +365,7 @@ class AccountBManager(Shell):
 
     def _compare(self, snapshot: StateSnapshot) -> None:
         """Wait where A runs with another chain, account, market or offset than ours."""
-        mismatch = answers.mismatch_of(self.parts, self.state, snapshot.ready_a)
+        mismatch = answers.mismatch_of(self.parts, self.state, snapshot.ready_a or snapshot.other_a)
         if mismatch != self.state.mismatch:
             self.post(PeerConfigured(mismatch))
 

@@ -105,6 +105,9 @@ def _show(report: Report) -> None:
 
 
 def _running(_report: Report, view: SideView) -> str:
+    if view.other_beat is not None:
+        other = view.other_beat
+        return f"not ours: of accounts {other.a_account_index} and {other.b_account_index}"
     return "no heartbeat" if view.beat is None else f"running, {view.beat.version}"
 
 

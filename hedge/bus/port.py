@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hedge.core.amounts import MarketSpec
-from hedge.wire.codec import RefusalCause, Seal, WireLimits
+from hedge.wire.codec import MessageRefusedError, RefusalCause, Seal, WireLimits
 from hedge.wire.control import NO_HALTS, Command, Halts, Instances, Lease
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
 from hedge.wire.names import LeaseKey, PairLeaseKey
@@ -64,6 +64,21 @@ class PairScope:
             pair=self.pair,
         )
 
+    def refusal_of(self, beat: Ready) -> MessageRefusedError | None:
+        """Return why a heartbeat is not the pair's, None where it states its chain and accounts.
+
+        It is read all the same, for what the two sides' configurations disagree on is named.
+        """
+        stated = (
+            ("chain_id", beat.chain_id, self.chain_id, RefusalCause.WRONG_CHAIN),
+            ("a_account_index", beat.a_account_index, self.account_a, RefusalCause.OTHER_ACCOUNT),
+            ("b_account_index", beat.b_account_index, self.account_b, RefusalCause.OTHER_ACCOUNT),
+        )
+        for name, found, ours, cause in stated:
+            if found != ours:
+                return MessageRefusedError(cause, f"{name} is {found}, ours is {ours}")
+        return None
+
     def limits_b(self, name: str) -> WireLimits:
         """Return the same for account B; the size of what it says is A's business."""
         return WireLimits(
@@ -111,6 +126,8 @@ class StateSnapshot:
     `halts` are what `hedge:halt` holds; what is there but cannot be read is a halt.
     `problems` names each value that was refused, once per value and cause; `refused` has the cause
     of every value that is refused now, by its key; `newly_refused` has each once per text.
+    `other_a` and `other_b` are heartbeats under our names of other accounts, or of another chain:
+    to be named, never to be acted on.
     """
 
     position_a: PositionState | None = None
@@ -126,6 +143,8 @@ class StateSnapshot:
     problems: tuple[str, ...] = ()
     refused: Mapping[str, RefusalCause] = field(default_factory=dict)
     newly_refused: tuple[RefusedValue, ...] = ()
+    other_a: Ready | None = None
+    other_b: Ready | None = None
 
     @property
     def known_halts(self) -> Halts:

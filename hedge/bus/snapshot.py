@@ -42,6 +42,7 @@ class SnapshotReader:
         self._named: dict[str, str] = {}
         self._refused: dict[str, RefusalCause] = {}
         self._texts: dict[str, str] = {}
+        self._others: dict[str, tuple[str, Ready]] = {}
         self._new: list[RefusedValue] = []
 
     def read(
@@ -70,6 +71,14 @@ class SnapshotReader:
             return take(key, lambda text, limits: kind.from_json(text, spec, limits))
 
         position_a, position_b, ledger, neutral, ready_a, ready_b, halt, command = self.keys[:8]
+
+        def read_beat(key: str) -> Ready | None:
+            return take(key, lambda text, limits: self._judge_beat(key, text, limits))
+
+        def other(key: str) -> Ready | None:
+            text, beat = self._others.get(key, ("", None))
+            return beat if text == by_key[key] else None
+
         lease_a, lease_b = (
             None if lease is None else read(lease.name, Lease) for lease in self._leases
         )
@@ -82,8 +91,8 @@ class SnapshotReader:
             position_b=read(position_b, PositionState),
             ledger=read(ledger, Ledger),
             neutral=read(neutral, Neutral),
-            ready_a=read(ready_a, Ready),
-            ready_b=read(ready_b, Ready),
+            ready_a=read_beat(ready_a),
+            ready_b=read_beat(ready_b),
             halts=halts or NO_HALTS,
             command=read(command, Command),
             lease_a=lease_a,
@@ -91,7 +100,18 @@ class SnapshotReader:
             problems=tuple(problems),
             refused=self._refused,
             newly_refused=tuple(self._new),
+            other_a=other(ready_a),
+            other_b=other(ready_b),
         )
+
+    def _judge_beat(self, key: str, text: str, limits: WireLimits) -> Ready:
+        """Read a heartbeat; one of other accounts is kept apart. Raises MessageRefusedError."""
+        beat = Ready.from_json(text, self._scope.spec, limits)
+        refusal = self._scope.refusal_of(beat)
+        if refusal is not None:
+            self._others[key] = text, beat
+            raise refusal
+        return beat
 
     def _take(
         self, key: str, text: str | None, judge: Callable[[str], T], problems: list[str]

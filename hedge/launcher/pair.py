@@ -15,7 +15,12 @@ from hedge.daemon import host_os
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import HostState
 from hedge.daemon.order_requests import order_life_s
-from hedge.errors import HedgeError, RedisUnreachableError, UnreachableError
+from hedge.errors import (
+    AlreadyRunningError,
+    HedgeError,
+    RedisUnreachableError,
+    UnreachableError,
+)
 from hedge.launcher import decisions
 from hedge.launcher.aside import Aside, StillBusyError
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
@@ -111,11 +116,15 @@ class Pair:
         Raises:
             RedisUnreachableError: Redis did not answer before anything was started.
             StoppedEarlyError: a stop was asked for before anything was started.
+            AlreadyRunningError: daemons of other accounts run under the names of this pair.
             StopNow: the user asked twice.
 
         """
         self._commands = commands_for(self.config.file, options.market or "")
         self._reader = self._connected()
+        found = self.report()
+        if found is not None and found.other_pair:
+            raise AlreadyRunningError(f"Not started: {found.other_pair}")
         self._arguments = {
             decisions.A: self._maker_arguments(options),
             decisions.B: self._hedger_arguments(),

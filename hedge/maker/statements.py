@@ -188,18 +188,20 @@ def peer_of(
     until when (monotonic ms) a value under a name is fresh, None where it is not.
     """
     beat, ledger = snapshot.ready_b, snapshot.ledger
+    stated = beat or snapshot.other_b
+    differs: tuple[str, ...] = () if stated is None else own.disagreements(stated)
     beat_until_ms = fresh_until(names.ready_b, beat)
     ledger_until_ms = fresh_until(names.ledger, ledger)
     if beat is None:
-        reasons: tuple[str, ...] = ("no heartbeat of B",)
+        reasons: tuple[str, ...] = differs or ("no heartbeat of B",)
     else:
-        reasons = own.disagreements(beat) or (() if beat.ready else beat.reasons)
+        reasons = differs or (() if beat.ready else beat.reasons)
         if not reasons and beat_until_ms is None:
             reasons = ("B does not answer our heartbeats yet",)
     answers = (
         ledger is not None
         and ledger_until_ms is not None
-        and not (beat is not None and own.disagreements(beat))  # it counts to another sum
+        and not differs  # it counts to another sum
         and ledger.a_instance is not None
         and ledger.a_seq is not None
         and ledger.a_position_lots is not None

@@ -14,7 +14,7 @@ from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.errors import ConfigError, NotNeutralError
-from hedge.operator.status import PING_WAIT_S, Report, SideView, halt_words
+from hedge.operator.status import PING_WAIT_S, Report, SideView, age_text, halt_words
 from hedge.wire.control import FLATTEN, PING, RESUME, Halt
 from hedge.wire.halt_reasons import FORCED, asks_for_force
 
@@ -209,6 +209,8 @@ class Inquiry:
                     for view in _views(report)
                 )
                 state = replace(self, report=report)
+                if report.other_pair:
+                    return state, ()
                 if not waits:
                     return state.settle(now_s, report)
                 if self.deadline_s is None or now_s >= self.deadline_s:
@@ -280,6 +282,11 @@ def _outcomes(report: Report, command_id: str, sides: tuple[str, ...]) -> dict[s
     return {view.name: view.outcome_of(command_id) for view in _views(report) if view.side in sides}
 
 
+def _of_another_pair(report: Report) -> End:
+    """Refuse where the heartbeats are another pair's: what is written there would reach that."""
+    return End(REFUSED, f"Nothing was sent. {report.headline}")
+
+
 def _and(names: tuple[str, ...] | list[str]) -> str:
     return " and ".join(names)
 
@@ -343,6 +350,8 @@ class Resumption:
     def begin(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
         """Say what stands in the way, or go on: nothing does, or the person forces it."""
         state = replace(self, before=report, shown=report.halts)
+        if report.other_pair:
+            return state, (_of_another_pair(report),)
         if not _addressed(report):
             return replace(state, on_host=True), (LookAtHost(),)
         if not report.halts:
@@ -374,6 +383,8 @@ class Resumption:
     def send(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
         """Address the daemons that live now; what arose after the person looked stays."""
         to, force = _addressed(report), self.force
+        if report.other_pair:
+            return self, (_of_another_pair(report),)
         if not to:
             said = f"Not resumed: both have fallen silent; {_status_first(report)}."
             return self, (End(REFUSED, said),)
@@ -551,7 +562,11 @@ def _forced_consequences(report: Report) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Halting:
-    """One `halt` under way: written again and again until each living daemon shows it."""
+    """One `halt` under way: written again and again until each living daemon shows it.
+
+    `deadline_s` None: it was not written yet. No halt in Redis names accounts: where the
+    heartbeats are another pair's none is written.
+    """
 
     halt: Halt
     wait_s: float = HALT_WAIT_S
@@ -571,6 +586,10 @@ class Halting:
                 return self, ()
 
     def _judge(self, now_s: float, report: Report) -> Effect:
+        if report.other_pair:
+            if self.deadline_s is None:
+                return _of_another_pair(report)
+            return End(REFUSED, f"The halt stands in Redis. {report.headline}")
         missing = [
             view.name
             for view in _views(report)
@@ -601,7 +620,7 @@ def begin_halt(
     """Begin to halt the pair by a person's word; `reason` is what the record says."""
     detail = reason.strip() or "a person asked for it"
     halt = Halt(id=halt_id, side="", reason=OPERATOR, detail=detail, timestamp=epoch_s)
-    return Halting(halt, wait_s, every_s), (WriteHalt(halt),)
+    return Halting(halt, wait_s, every_s), (Look(),)
 
 
 # --- flatten
@@ -656,11 +675,14 @@ class Flattening:
                 return self, ()
 
     def _first_look(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
+        if report.other_pair:
+            return self, (_of_another_pair(report),)
         what = _closable(report, force=self.force)
         if isinstance(what, str):
             return self, (End(REFUSED, what),)
         state = replace(self, what=what)
-        lines = [f"As the daemons state it: A {_stated(report, 'a')}, B {_stated(report, 'b')}."]
+        stated = ", ".join(f"{view.name} {_stated_when(report, view)}" for view in _views(report))
+        lines = [f"As the daemons state it: {stated}."]
         match what:
             case Closed.BOTH:
                 lines.append(FLATTEN_ANNOUNCEMENT)
@@ -685,6 +707,8 @@ class Flattening:
 
     def send(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
         """Look again, now that the person has agreed, and address those who live."""
+        if report.other_pair:
+            return self, (_of_another_pair(report),)
         if self.what is None or _closable(report, force=self.force) is not self.what:
             msg = f"Nothing was sent: the pair has changed meanwhile; {_status_first(report)}."
             return self, (End(REFUSED, msg),)
@@ -797,6 +821,14 @@ def _left_open(report: Report, what: Closed) -> str:
 def _stated(report: Report, side: str) -> str:
     view = report.a if side == "a" else report.b
     return report.amount(view.stated_lots)
+
+
+def _stated_when(report: Report, view: SideView) -> str:
+    """Write what a daemon states of its position, with the age of that statement."""
+    if view.beat is None:
+        return "not heard"
+    age_s = max(0.0, view.now_s - view.beat.timestamp)
+    return f"{report.amount(view.stated_lots)} ({age_text(age_s)} ago)"
 
 
 def _is_over(report: Report, what: Closed) -> bool:

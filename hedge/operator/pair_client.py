@@ -90,11 +90,12 @@ class PairState:
         deaf = {
             view.side
             for view in (found.a, found.b)
-            if view.beat is None or view.has_answered is False
+            if (view.beat is None and view.other_beat is None) or view.has_answered is False
         }
         processes, astray = self._processes(deaf) if deaf else ((), ())
         return replace(
             found,
+            chain_id=scope.chain_id,
             offset_lots=self._offset_lots(scope.spec),
             processes=processes,
             astray=astray,
@@ -138,7 +139,8 @@ class PairState:
 
     async def _bind(self) -> PairScope:
         accounts = self.config.accounts
-        spec, chain_id = await self._learn()
+        spec, stated_chain_id = await self._learn()
+        chain_id = self.config.lighter.chain_id or stated_chain_id
         scope = PairScope(
             chain_id=chain_id,
             account_a=accounts.account_a.account_index,
@@ -157,15 +159,19 @@ class PairState:
     async def send(self, what: decisions.Send) -> None:
         """Leave a command for the daemons. Raises RedisUnreachableError.
 
-        A ping waits until no command of another tool would be lost by it.
+        A ping waits until no command of another tool would be lost by it; none is sent where the
+        heartbeats are another pair's.
         """
-        await self._bind()
-        if what.command == PING:
-            await self._give_way()
+        scope = await self._bind()
+        if what.command == PING and not await self._give_way():
+            return
         command = Command(
             id=what.command_id,
             command=what.command,
             timestamp=int(time.time()),
+            chain_id=scope.chain_id,
+            a_account_index=scope.account_a,
+            b_account_index=scope.account_b,
             to=what.to,
             halts=what.halts,
             forced=what.forced,
@@ -173,11 +179,17 @@ class PairState:
         )
         await self.messenger.send_command(command)
 
-    async def _give_way(self) -> None:
-        """Wait until a command that was left a moment ago has been heard."""
+    async def _give_way(self) -> bool:
+        """Wait until a command that was left a moment ago has been heard.
+
+        Return False where a heartbeat is another pair's, whose place for commands it is then.
+        """
         while True:
-            if not is_unheard(await self.messenger.read_state(), time.time()):
-                return
+            found = await self.messenger.read_state()
+            if found.other_a is not None or found.other_b is not None:
+                return False
+            if not is_unheard(found, time.time()):
+                return True
             await asyncio.sleep(_POLL_S)
 
     async def write_halts(self, halts: Halts) -> None:

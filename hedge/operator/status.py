@@ -4,7 +4,7 @@ A value that is missing or unreadable is unknown, and said to be; it is never sh
 """
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from hedge.core.evidence import (
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
-from hedge.wire.control import Halt, Lease
+from hedge.wire.control import NO_HALTS, Halt, Lease
 from hedge.wire.halt_reasons import CLOSED_FIRST, FORCED, stops_b
 from hedge.wire.state import Ledger, PositionState, Ready, Standby
 
@@ -61,7 +61,8 @@ class SideView:
     """One side as Redis knows it. `beat` None: no heartbeat, so nobody knows whether it runs.
 
     `now_s` (epoch s) is when that was read. `has_answered`: it acknowledged the ping of this look;
-    None where none was sent.
+    None where none was sent. `other_beat`: the heartbeat under its name that other accounts, or
+    those of another chain, have written; nothing in it is of this pair.
     """
 
     side: str
@@ -71,6 +72,7 @@ class SideView:
     lease: Lease | None
     now_s: float = 0.0
     has_answered: bool | None = None
+    other_beat: Ready | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +126,8 @@ class SideView:
     def _shown(self, beat: Ready | None) -> tuple[Evidence | None, str]:
         """Return its position as evidence, or what is missing to that."""
         if beat is None:
-            return None, "no heartbeat"
+            is_other = self.other_beat is not None
+            return None, "its heartbeat is of other accounts" if is_other else "no heartbeat"
         if self.has_answered is False and not beat.left:
             return None, f"did not answer within {PING_WAIT_S:g} s"
         if beat.position_lots is None:
@@ -186,6 +189,8 @@ class SideView:
     @property
     def why_not_ready(self) -> str:
         """Why it is not ready, in words; empty if it is."""
+        if self.other_beat is not None:
+            return f"the heartbeat of {self.name} is that of {_accounts_text(self.other_beat)}"
         if self.beat is None:
             return f"{self.name} has no heartbeat (not running, or cut off from Redis)"
         if self.beat.ready:
@@ -215,6 +220,7 @@ class Report:
     `processes`: side and number of each process that runs on this host although its side has no
     heartbeat, or does not answer; those that are `astray` stand apart, the configuration itself
     says `works_as`. `redis_why`: why Redis did not take the question to both, "" where it did.
+    `chain_id`: of the configuration, 0 where it is not known.
     """
 
     spec: MarketSpec
@@ -230,8 +236,33 @@ class Report:
     astray: tuple[Astray, ...] = ()
     works_as: str = ""
     redis_why: str = ""
+    chain_id: int = 0
 
     # --- questions
+
+    @property
+    def other_pair(self) -> str:
+        """What is there instead of this pair's heartbeats, and what to do; "" where nothing is.
+
+        Halts, commands and releases would reach those daemons, not this pair's.
+        """
+        views = [view for view in (self.a, self.b) if view.other_beat is not None]
+        if not views:
+            return ""
+        found: dict[str, list[str]] = {}
+        for view in views:
+            if view.other_beat is not None:
+                found.setdefault(_accounts_text(view.other_beat), []).append(view.name)
+        shown = " and ".join(
+            f"the heartbeat of {' and '.join(names)} in Redis is of {accounts}"
+            for accounts, names in found.items()
+        )
+        chain = f" of chain {self.chain_id}" if self.chain_id else ""
+        own = f"accounts {self.a.account_index} (A) and {self.b.account_index} (B){chain}"
+        return (
+            f"{shown}, the configuration names {own}. Give each pair a name of its own by `pair:`"
+            " in its configuration, or correct the account index."
+        )
 
     @property
     def is_halted(self) -> bool:
@@ -348,6 +379,8 @@ class Report:
 
     @property
     def _situation(self) -> str:
+        if self.other_pair:
+            return f"UNKNOWN: {self.other_pair}"
         if self.halts:
             told = "; ".join(halt_words(halt) for halt in self.halts)
             return f"HALTED{told}. {self.positions_text}."
@@ -391,6 +424,8 @@ class Report:
     def way_out(self) -> str:
         """What leads out of this state, with the command to type; "" where nothing need be done."""
         views, commands = (self.a, self.b), self.commands
+        if self.other_pair:
+            return ""  # it is told with the situation
         if self.halts:
             advice = dict.fromkeys(advice_for(halt.reason) for halt in self.halts)
             first = f" If {self._silent} stays silent, first: {commands.start_again(self.frozen)}."
@@ -562,6 +597,12 @@ def _evidence_json(view: SideView) -> Json:
     }
 
 
+def _accounts_text(beat: Ready) -> str:
+    """Write which accounts a heartbeat speaks of."""
+    accounts = f"accounts {beat.a_account_index} (A) and {beat.b_account_index} (B)"
+    return f"{accounts} of chain {beat.chain_id}"
+
+
 def age_text(age_s: float) -> str:
     """Write how long ago something was, in one unit."""
     for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
@@ -622,8 +663,19 @@ def report(
 ) -> Report:
     """Arrange a snapshot, read at `now_s` (epoch s), into a report.
 
-    With a `ping_id` only a heartbeat that acknowledges that ping is evidence.
+    With a `ping_id` only a heartbeat that acknowledges that ping is evidence. What stands beside
+    a heartbeat of other accounts may be theirs too, and no halt in Redis names accounts: neither
+    is shown.
     """
+    others = {"a": snapshot.other_a, "b": snapshot.other_b}
+    is_alone = others == {"a": None, "b": None}
+    snapshot = replace(
+        snapshot,
+        halts=snapshot.halts if is_alone else NO_HALTS,
+        position_a=snapshot.position_a if others["a"] is None else None,
+        position_b=snapshot.position_b if others["b"] is None else None,
+        ledger=snapshot.ledger if others["b"] is None else None,
+    )
 
     def view(side: str, account: int) -> SideView:
         beat, position, lease = (
@@ -632,7 +684,8 @@ def report(
             else (snapshot.ready_b, snapshot.position_b, snapshot.lease_b)
         )
         answered = (beat is not None and ping_id in dict(beat.acks)) if ping_id else None
-        return SideView(side, account, beat, position, lease, now_s, answered)
+        other = others[side]
+        return SideView(side, account, beat, position, lease, now_s, answered, other_beat=other)
 
     return Report(
         spec=spec,

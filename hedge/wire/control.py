@@ -182,12 +182,30 @@ class Command(Record):
 
     `to` names for each daemon addressed the heartbeat that the operator had read last; without
     it only a `ping` is answered. `halts` are the ids that were shown to the person, `forced` says
-    to go on although something is open, `note` is the person's reason.
+    to go on although something is open, `note` is the person's reason. Chain and accounts are
+    those of the operator's configuration: a daemon of others refuses it. None: it does not say.
     """
 
     id: str = wire(record.TEXT, "id of the command, obeyed once")
     command: str = wire(record.TEXT, "what is asked for: ping, resume or flatten")
     timestamp: int = wire(record.EPOCH_S, "when it was asked for")
+    chain_id: int | None = wire(
+        record.CHAIN, "chain of the pair addressed", absent=Absent.LEFT_OUT, since=2, default=None
+    )
+    a_account_index: int | None = wire(
+        record.ACCOUNT,
+        "account A of the pair addressed",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=None,
+    )
+    b_account_index: int | None = wire(
+        record.OTHER_ACCOUNT,
+        "account B of the pair addressed",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=None,
+    )
     to: tuple[tuple[str, BeatId], ...] = wire(
         record.BEATS,
         "epoch and number of the newest heartbeat read of each daemon addressed",

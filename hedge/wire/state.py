@@ -130,9 +130,9 @@ class Ready(Record):
     book was proven after this epoch's own fence, `shown` that it is evidence at this moment.
     A side that `leaving` starts nothing new; with `left` nothing of it can happen any more.
     `can_hedge_lots` is what B could hedge with its margin, None for A or while unknown.
-    `offset_lots` is the configured sum of both positions: both sides must agree on it. A wrong
-    chain or account is not refused but kept for `disagreements`; another market is refused, for
-    its amounts cannot be read.
+    `offset_lots` is the configured sum of both positions: both sides must agree on it. Reading
+    does not judge chain and accounts: of others it is kept apart, for `disagreements` alone;
+    another market is refused, for its amounts cannot be read.
     """
 
     side: str = wire(record.TEXT, '"a" or "b"')

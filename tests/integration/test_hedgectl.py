@@ -19,6 +19,7 @@ from hedge.core.freshness import BeatId
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import HostState
 from hedge.launcher.embedded_redis import EmbeddedRedis
+from hedge.wire.codec import WireLimits
 from hedge.wire.control import PING, Command, Halt, Halts, Lease, parse_halts
 from hedge.wire.envelope import Envelope
 from hedge.wire.names import Names
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.integration
 CHAIN, ACCOUNT_A, ACCOUNT_B = 304, 11, 22
 SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10_000_000)
 NAMES = Names()
+LIMITS = WireLimits(chain_id=CHAIN, account_index=ACCOUNT_A, other_account_index=ACCOUNT_B)
 
 READY_A = Ready(
     side="a",
@@ -153,7 +155,7 @@ class Stage:
     def newest(self) -> Command | None:
         """The command in Redis, a ping included."""
         text = self.client.get(NAMES.command)
-        return None if text is None else Command.from_json(str(text))
+        return None if text is None else Command.from_json(str(text), limits=LIMITS)
 
     @property
     def ping(self) -> Command | None:
@@ -335,7 +337,7 @@ def test_a_ping_replaces_no_command_that_is_on_its_way(stage: Stage) -> None:
 
     def play() -> None:
         looks = [str(stage.client.get(NAMES.command)) for _ in range(50)]
-        seen.extend(Command.from_json(text).command for text in looks)
+        seen.extend(Command.from_json(text, limits=LIMITS).command for text in looks)
         stage.put(replace(READY_A, acks=(("r", "released"),)))
         ping = eventually_sync(lambda: stage.ping, what="the ping")
         acks = (("r", "released"), (ping.id, "pong"))
@@ -564,6 +566,73 @@ def test_resume_without_a_halt_is_no_error(stage: Stage) -> None:
     assert "nothing to resume" in result.output
 
 
+# --- beside the daemons of another pair
+
+
+OTHERS = {
+    "both accounts": {"a_account_index": 33, "b_account_index": 44},
+    "account A": {"a_account_index": 33},
+    "account B": {"b_account_index": 44},
+    "the chain": {"chain_id": 300},
+}
+COMMANDS = {
+    "status": ("status",),
+    "status --json": ("status", "--json"),
+    "halt": ("halt",),
+    "resume": ("resume",),
+    "resume --force": ("resume", "--force", "--yes", "--reason", "looked"),
+    "flatten": ("flatten", "--yes"),
+    "flatten --force": ("flatten", "--force", "--yes"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_nothing_is_said_or_written_of_the_daemons_of_other_accounts(
+    stage: Stage, other: dict[str, int], command: tuple[str, ...]
+) -> None:
+    """Without `pair:` two pairs share their names: UNKNOWN, both named, and no key changes."""
+    stage.neutral()
+    stage.client.set(NAMES.halt, Halts(halts=(HALT,)).to_json())
+    stage.put(replace(READY_A, **other), replace(READY_B, **other))
+    before = {key: stage.client.get(key) for key in stage.client.keys("*")}
+    result = stage.run(*command)
+    assert result.exit_code == 5, result.output
+    said = result.output + result.stderr
+    found = {"a_account_index": ACCOUNT_A, "b_account_index": ACCOUNT_B, "chain_id": CHAIN} | other
+    assert "UNKNOWN: the heartbeat of A and B in Redis is of" in said
+    assert f"{found['a_account_index']} (A) and {found['b_account_index']} (B)" in said
+    assert f"of chain {found['chain_id']}" in said
+    assert f"the configuration names accounts {ACCOUNT_A} (A) and {ACCOUNT_B} (B)" in said
+    assert "`pair:`" in said
+    assert "Neutral" not in said
+    assert {key: stage.client.get(key) for key in stage.client.keys("*")} == before
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_one_heartbeat_of_other_accounts_is_enough(stage: Stage, side: str) -> None:
+    """Where one side only is mistaken, nothing is sent to the other alone."""
+    stage.neutral()
+    beat = READY_A if side == "a" else READY_B
+    stage.put(replace(beat, a_account_index=33))
+    result = stage.run("flatten", "--force", "--yes")
+    assert result.exit_code == 5
+    assert f"the heartbeat of {side.upper()} in Redis" in result.stderr
+    assert stage.newest is None
+
+
+def test_a_command_names_chain_and_accounts(stage: Stage) -> None:
+    """What it is for does not rest on the heartbeats alone."""
+    stage.neutral()
+    thread = stage.obey("closing")
+    stage.run("flatten", "--yes")
+    thread.join()
+    sent = stage.sent
+    assert sent is not None
+    found = (sent.chain_id, sent.a_account_index, sent.b_account_index)
+    assert found == (CHAIN, ACCOUNT_A, ACCOUNT_B)
+
+
 # --- flatten
 
 
@@ -576,7 +645,8 @@ def test_flatten_sends_the_command_and_waits_until_flat(stage: Stage) -> None:
     result = stage.run("flatten", answer="y\n")
     thread.join()
     assert result.exit_code == 0, result.output
-    assert "As the daemons state it: A +0.0100 ETH, B -0.0100 ETH." in result.output
+    assert "As the daemons state it: A +0.0100 ETH (" in result.output
+    assert " ago), B -0.0100 ETH (" in result.output
     assert "Flat: A 0.0000 ETH, B 0.0000 ETH" in result.output
 
 

@@ -22,7 +22,6 @@ from tests.judge.positions import Positions
 from tests.simulation.daemon import Turn
 from tests.simulation.tally import Moment
 
-SILENCE: Final = "never silent, never blocked"
 ORIGIN: Final = "origin and freshness; frames that lie; three witnesses"
 LIMITS: Final = "prices, refusals, quota, leverage, clock, inputs"
 

@@ -93,9 +93,12 @@ def _whole_echo(freshness: Freshness, origin: Any, now_ms: int) -> int | None:
     return None if freshness._echoed_ms(origin) is None else now_ms + FRESH_MS
 
 
+_ANY_ACCOUNTS: tuple[type, str, Callable[..., Any]] = (PairScope, "refusal_of", lambda *_: None)
+"""Takes a heartbeat of other accounts, which is refused without a secret too."""
+
 CHECKS: dict[str, tuple[tuple[type, str, Callable[..., Any]], ...]] = {
-    "signature": ((Fields, "check_signature", _unsigned),),
-    "name": ((Seal, "sign", _sign_anywhere),),
+    "signature": ((Fields, "check_signature", _unsigned), _ANY_ACCOUNTS),
+    "name": ((Seal, "sign", _sign_anywhere), _ANY_ACCOUNTS),
     "counter": ((Freshness, "_is_back", lambda *_: False),),
     "epoch": ((Freshness, "_counts", lambda *_: True),),
     "age": (

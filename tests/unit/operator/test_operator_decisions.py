@@ -346,6 +346,8 @@ def test_with_both_down_positions_that_do_not_cancel_out_need_force() -> None:
 
 def halting() -> tuple[Command, Halt]:
     command = Command(*decisions.begin_halt("op-1", 7, " lunch "))
+    assert command.new == (Look(),), "whose heartbeats there are comes first"
+    command.look(told(), 99.0)
     (write,) = command.new
     assert isinstance(write, WriteHalt)
     return command, write.halt
@@ -378,6 +380,73 @@ def test_a_side_that_does_not_show_the_halt_is_named(ready_b: Ready | None, name
     assert names in command.end.text
 
 
+# --- the heartbeats of another pair
+
+
+def beside(**changes: Any) -> Report:
+    """The heartbeats of both sides are those of other accounts, but for what is named."""
+    other = {"a_account_index": 33, "b_account_index": 44}
+    found = {
+        "ready_a": None,
+        "ready_b": None,
+        "other_a": replace(READY_A, **other),
+        "other_b": replace(READY_B, **other),
+    }
+    return told(**{**found, **changes})
+
+
+BESIDE = {
+    "both": beside(),
+    "A": beside(ready_b=READY_B, other_b=None),
+    "B": beside(ready_a=READY_A, other_a=None),
+    "halted": beside(halt=HALT),
+}
+
+
+@pytest.mark.parametrize("report", BESIDE.values(), ids=BESIDE)
+@pytest.mark.parametrize("name", ["resume", "resume --force", "halt", "flatten", "--force"])
+def test_another_pairs_heartbeats_end_a_command_unsent(name: str, report: Report) -> None:
+    """They would obey what is theirs, and a halt in Redis names no accounts."""
+    match name:
+        case "resume" | "resume --force":
+            command = resume(force="force" in name)
+        case "halt":
+            command = Command(*decisions.begin_halt("op-1", 7, ""))
+        case _:
+            command = flatten(force="force" in name)
+    command.look(report)
+    assert command.new == (End(5, f"Nothing was sent. {report.headline}"),)
+    assert report.headline.startswith("UNKNOWN: ")
+    assert "accounts 33 (A) and 44 (B) of chain 304" in report.headline
+    assert "names accounts 11 (A) and 22 (B)" in report.headline
+    assert "`pair:`" in report.headline
+    assert not report.halts
+
+
+def test_another_pair_that_comes_before_the_answer_is_seen() -> None:
+    """A yes to what was shown is none to what stands there by then."""
+    command = flatten(yes=False)
+    command.look(told())
+    command.post(Answered(Answer.YES))
+    command.look(beside())
+    assert command.end.text.startswith("Nothing was sent. UNKNOWN")
+    command = resume(force=True, yes=False)
+    command.look(HALTED, 99.5)
+    assert command.new[-1] == Ask(decisions.QUESTION)
+    command.post(Answered(Answer.YES))
+    command.look(beside())
+    assert command.end.text.startswith("Nothing was sent. UNKNOWN")
+
+
+def test_another_pair_that_comes_after_the_halt_is_named() -> None:
+    """What is written is said to be; who shows it is not known."""
+    command, _ = halting()
+    command.post(Written(100.0))
+    command.look(beside(), 101.0)
+    assert command.end.code == 5
+    assert command.end.text.startswith("The halt stands in Redis. UNKNOWN: ")
+
+
 # --- flatten
 
 
@@ -393,7 +462,7 @@ def test_flatten_shows_both_positions_and_asks() -> None:
     """As the daemons state them; only a yes sends, and after looking again."""
     command = flatten(yes=False)
     command.look(told())
-    assert "A +0.0100 ETH, B -0.0100 ETH" in command.text()
+    assert "A +0.0100 ETH (0 s ago), B -0.0100 ETH (0 s ago)" in command.text()
     assert command.new[-1] == Ask(decisions.FLATTEN_QUESTION)
     command.post(Answered(Answer.NONE))
     assert command.end.code == 5

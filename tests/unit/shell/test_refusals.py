@@ -8,8 +8,10 @@ from hedge.bus.snapshot import SnapshotReader
 from hedge.core.freshness import Stale
 from hedge.daemon.refusals import BY_HAND, Refusals
 from hedge.wire.codec import RefusalCause
+from hedge.wire.control import FLATTEN, NO_HALTS, Command, Halt
 from hedge.wire.envelope import Envelope
-from tests.unit.shell.fakes import NAMES, Bench, Calls
+from tests.report_kit import READY_A
+from tests.unit.shell.fakes import ACCOUNT_A, ACCOUNT_B, CHAIN, NAMES, Bench, Calls
 
 MINUTE_MS = 60_000
 
@@ -100,3 +102,55 @@ def test_a_value_of_another_type_is_one_refusal(bench: Bench) -> None:
     [refused] = found[0].newly_refused
     assert refused.cause is RefusalCause.WRONG_TYPE
     assert replace(found[0]).problems == (refused.text,)
+
+
+def values_of(reader: SnapshotReader, **texts: str) -> list[str | None]:
+    """What Redis holds: nothing but these, by the attribute of their name."""
+    found = {getattr(NAMES, name): text for name, text in texts.items()}
+    return [found.get(key) for key in reader.keys]
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"a_account_index": 300}, RefusalCause.OTHER_ACCOUNT),
+        ({"b_account_index": 301}, RefusalCause.OTHER_ACCOUNT),
+        ({"a_account_index": ACCOUNT_B, "b_account_index": ACCOUNT_A}, RefusalCause.OTHER_ACCOUNT),
+        ({"chain_id": CHAIN + 1}, RefusalCause.WRONG_CHAIN),
+    ],
+)
+def test_what_other_accounts_state_or_are_asked_is_not_ours(
+    bench: Bench, changes: dict[str, int], cause: RefusalCause
+) -> None:
+    """Heartbeats, with their halts and releases, and commands; a heartbeat is kept apart."""
+    reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
+    halt = Halt(id="theirs", side="a", reason="x", detail="", timestamp=1)
+    ours = {"chain_id": CHAIN, "a_account_index": ACCOUNT_A, "b_account_index": ACCOUNT_B}
+    beats = {
+        side: replace(READY_A, side=side, halts=(halt,), released=("r",), **{**ours, **changes})
+        for side in "ab"
+    }
+    command = Command(id="c", command=FLATTEN, timestamp=1, **{**ours, **changes})
+    values = values_of(
+        reader,
+        ready_a=beats["a"].to_json(bench.parts.spec),
+        ready_b=beats["b"].to_json(bench.parts.spec),
+        command=command.to_json(),
+    )
+    first, second = reader.read(values), reader.read(values)
+    for found in (first, second):
+        assert (found.ready_a, found.ready_b, found.command) == (None, None, None)
+        assert (found.other_a, found.other_b) == (beats["a"], beats["b"])
+        assert found.known_halts == NO_HALTS
+        assert set(found.refused.values()) == {cause}
+    assert [len(one.newly_refused) for one in (first, second)] == [3, 0]
+    gone = reader.read(values_of(reader))
+    assert (gone.other_a, gone.other_b) == (None, None)
+
+
+def test_a_command_of_the_version_before_names_no_accounts(bench: Bench) -> None:
+    """It is read as ever: the heartbeat that it answers is one of ours."""
+    reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
+    command = Command(id="c", command=FLATTEN, timestamp=1)
+    assert "account" not in command.to_json()
+    assert reader.read(values_of(reader, command=command.to_json())).command == command

@@ -90,6 +90,28 @@ def test_an_older_ledger_of_a_misconfigured_b_says_nothing_either(
     assert statements.peer_of(other, own, NAMES, always_fresh).ledger is None
 
 
+def test_the_b_of_another_account_is_named_and_counts_for_nothing(
+    sides: tuple[Bench, Bench],
+) -> None:
+    """Neither its margin, nor its word of leaving, nor a ledger beside it."""
+    bench_a, bench_b = sides
+    b = Hedger().idle(net=-100)
+    b(MakerSeen(b.beat(), A_EPOCH))
+    seen = seen_of(bench_b, b)
+    assert seen.ready_b is not None
+    other = replace(seen.ready_b, b_account_index=301, leaving=True)
+    own = statements.beat_of(bench_a.parts, Maker().ready().state)
+    peer = statements.peer_of(replace(seen, ready_b=None, other_b=other), own, NAMES, always_fresh)
+    assert (peer.ready, peer.can_hedge_lots, peer.leaving, peer.ledger) == (
+        False,
+        None,
+        False,
+        None,
+    )
+    assert peer.reasons == own.disagreements(other)
+    assert "account_b" in peer.reasons[0]
+
+
 def test_a_mismatch_stands_while_a_says_nothing(sides: tuple[Bench, Bench]) -> None:
     """A missing heartbeat is no agreement."""
     bench_a, bench_b = sides
