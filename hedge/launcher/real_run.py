@@ -102,7 +102,7 @@ def _stop_nothing(desk: Desk, supervisor: Supervisor, config: Config, path: Path
 
 
 def _is_owed(desk: Desk) -> bool:
-    """Whether a daemon runs here, or one that is gone has left its end to whoever stops next."""
+    """Whether a daemon runs here, or one that is gone has left its end to the next stop."""
     record = desk.read()
     return bool(desk.living()) or (record is not None and record.owes_a)
 
