@@ -26,9 +26,10 @@ from hedge.daemon.host_store import LOCK_FILE, HostState
 from hedge.errors import AlreadyRunningError, ReadOnlyReplicaError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.status import Astray, Report, report
-from hedge.wire.codec import MessageRefusedError, parse_object
+from hedge.wire.codec import MessageRefusedError, RefusalCause, parse_object
 from hedge.wire.control import PING, Command, Halt, Halts
 from hedge.wire.names import LeaseKey, Names
+from hedge.wire.state import Ready
 from redis_messenger import RedisMessenger
 
 _AMOUNTS = ("position_base_amount", "offset_base_amount", "dust_base_amount")
@@ -76,7 +77,7 @@ class PairState:
         lead is not looked for: that takes a search through all keys of Redis.
         """
         scope = await self._bind()
-        snapshot = await self.messenger.read_state()
+        snapshot = await self._snapshot(scope)
         found = report(
             snapshot,
             scope.spec,
@@ -163,7 +164,7 @@ class PairState:
         heartbeats are another pair's.
         """
         scope = await self._bind()
-        if what.command == PING and not await self._give_way():
+        if what.command == PING and not await self._give_way(scope):
             return
         command = Command(
             id=what.command_id,
@@ -179,13 +180,26 @@ class PairState:
         )
         await self.messenger.send_command(command)
 
-    async def _give_way(self) -> bool:
+    async def _snapshot(self, scope: PairScope) -> StateSnapshot:
+        """Read the state; where a heartbeat fails our signature, whose it says to be.
+
+        What it says is not believed, only that it is not this pair's. Raises RedisUnreachableError.
+        """
+        found = await self.messenger.read_state()
+        names = (self.names.ready_a, self.names.ready_b)
+        if RefusalCause.BAD_SIGNATURE not in map(found.refused.get, names):
+            return found
+        texts = await self.messenger.texts(*names)
+        a, b = (_other_beat(text, scope) for text in texts)
+        return replace(found, other_a=found.other_a or a, other_b=found.other_b or b)
+
+    async def _give_way(self, scope: PairScope) -> bool:
         """Wait until a command that was left a moment ago has been heard.
 
         Return False where a heartbeat is another pair's, whose place for commands it is then.
         """
         while True:
-            found = await self.messenger.read_state()
+            found = await self._snapshot(scope)
             if found.other_a is not None or found.other_b is not None:
                 return False
             if not is_unheard(found, time.time()):
@@ -282,6 +296,15 @@ def _object(text: str | None) -> dict[str, Any]:
         return dict(parse_object(text or ""))
     except MessageRefusedError:
         return {}
+
+
+def _other_beat(text: str | None, scope: PairScope) -> Ready | None:
+    """Read a heartbeat of other accounts without its signature, None where it is none."""
+    try:
+        beat = Ready.from_json(text or "", scope.spec)
+    except MessageRefusedError:
+        return None
+    return beat if scope.refusal_of(beat) is not None else None
 
 
 def _first(values: list[dict[str, Any]], field: str, default: int) -> int:

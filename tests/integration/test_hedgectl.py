@@ -621,6 +621,21 @@ def test_one_heartbeat_of_other_accounts_is_enough(stage: Stage, side: str) -> N
     assert stage.newest is None
 
 
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_with_a_secret_other_accounts_are_named_too(stage: Stage, command: tuple[str, ...]) -> None:
+    """Their signature is none of ours; a halt signed by us would be unreadable there, and halt."""
+    text = stage.config.read_text().replace("redis: {", "redis: {shared_secret: of one host, ")
+    stage.config.write_text(text)
+    stage.config.chmod(0o600)
+    stage.put(*(replace(one, **OTHERS["account B"]) for one in (READY_A, READY_B)))
+    before = {key: stage.client.get(key) for key in stage.client.keys("*")}
+    result = stage.run(*command)
+    said = result.output + result.stderr
+    assert result.exit_code == 5, said
+    assert "UNKNOWN: the heartbeat of A and B in Redis is of accounts 11 (A) and 44 (B)" in said
+    assert {key: stage.client.get(key) for key in stage.client.keys("*")} == before
+
+
 def test_a_command_names_chain_and_accounts(stage: Stage) -> None:
     """What it is for does not rest on the heartbeats alone."""
     stage.neutral()
