@@ -28,11 +28,12 @@ async def told(pair: Pair, liars: dict[str, LyingProxy], one: Case) -> str:
     lie = Lie(CHANNELS[one.frame], how="leaf", leaf=one.leaf, way=one.how, lasting=one.lasting)
     liar.lies.append(lie)
     for amount in ("0.0060", None):
-        await pair.until_resting()
-        await pair.fill_a(amount)
-        if not await ends(pair):
+        if not await quotes(pair):
             break
+        await pair.fill_a(amount)
+        await ends(pair)
     liar.lies.clear()
+    await quotes(pair)
     halts = await pair.halts()
     if not halts:
         await pair.until_neutral(RIGHT_S)
@@ -44,15 +45,24 @@ async def told(pair: Pair, liars: dict[str, LyingProxy], one: Case) -> str:
     return f"halted ({halts[0]['reason']}) at A {a}, B {b}, and right after a person resumed"
 
 
-async def ends(pair: Pair) -> bool:
-    """Wait until the pair is neutral again; whether it is, or stands in a halt."""
+async def quotes(pair: Pair) -> bool:
+    """Wait until A has an order in the book, or the pair is halted; whether it has."""
+
+    async def seen() -> bool:
+        return bool(await pair.halts() or await pair.resting())
+
+    await pair.until(seen, "a resting order of A, or a halt", RIGHT_S)
+    return not await pair.halts()
+
+
+async def ends(pair: Pair) -> None:
+    """Wait until the pair is neutral again by its positions, or halted."""
 
     async def seen() -> bool:
         a, b = await pair.positions()
         return bool(await pair.halts()) or a + b == 0
 
     await pair.until(seen, "the pair to be neutral or halted", RIGHT_S)
-    return not await pair.halts()
 
 
 def drawn(count: int, seed: int) -> list[Case]:

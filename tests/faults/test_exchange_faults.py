@@ -83,6 +83,10 @@ async def test_the_exchange_comes_back_without_its_state(tmp_path: Path) -> None
         await pair.start()
         await pair.fill_a("0.3000")
         await pair.until_neutral()
+        assert await pair.stop_a() == 0
+        assert await pair.stop_b() == 0
+        await pair.start()  # by now answers have listed what frames told
+        await pair.until_resting()
         await asyncio.to_thread(pair.paper.kill)
         await asyncio.to_thread(pair.paper.start)
         await pair.until_ready_b(ready=False)

@@ -3,17 +3,13 @@
 from typing import Any
 
 from hedge.core.refusal import Refusal
-from hedge.daemon.context import Parts
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fence, _RoundFailedError
 from hedge.exchange.outcome import Outcome, Unknown
 from hedge.exchange.port import SignedTx
-from tests.simulation.daemon import World
 from tests.simulation.tempting_proofs import UnwitnessedFence
 
-HASTY_MS = 5_000
-
-__all__ = ["SecondCopyFence", "UnwitnessedFence", "hasty_look"]
+__all__ = ["SecondCopyFence", "UnwitnessedFence"]
 
 
 class SecondCopyFence(Fence):
@@ -37,10 +33,3 @@ class SecondCopyFence(Fence):
         if isinstance(outcome, Unknown) and refusal_of(outcome.code) is Refusal.NONCE:
             raise _RoundFailedError("cancel-all: invalid nonce")
         return tx
-
-
-def hasty_look(parts: Parts, world: World) -> Parts:
-    """Two looks five seconds apart do not find the transaction, so it did not run."""
-    witness: Any = parts.sender._witness
-    witness._lag_ms = HASTY_MS
-    return parts

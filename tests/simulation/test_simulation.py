@@ -93,7 +93,6 @@ def test_a_tempting_rule_is_found_and_the_kept_one_is_not(name: str) -> None:
 
 LOSES = {
     "a-died-stop-the-pair": 1000007,
-    "absent-twice": 1000147,
     "acts-alone": 21000230,
     "everything-is-fresh": 1000060,
     "four-bits-are-ours": 1000003,

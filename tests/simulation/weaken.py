@@ -81,7 +81,7 @@ from tests.simulation.tempting_views import (
     write_on_change,
     zero_is_failed,
 )
-from tests.simulation.tempting_witness import UnwitnessedFence, hasty_look
+from tests.simulation.tempting_witness import UnwitnessedFence
 
 
 @dataclass(frozen=True)
@@ -447,19 +447,6 @@ WEAKENINGS: dict[str, Weakening] = {
             whole_fills=True,
         ),
     ),
-    "absent-twice": Weakening(
-        74,
-        "absent in answers five seconds apart, so it did not run",
-        lambda: Tools(parts=hasty_look),
-        Profile(
-            faults=(),
-            always=("all listed late", "stream lost", "frame dropped"),
-            seconds=(40.0, 60.0),
-            fill_every_s=0.5,
-            whole_fills=True,
-        ),
-        words=True,
-    ),
     "silent-hold": Weakening(
         57,
         "a limit that says no is enough",
@@ -523,6 +510,8 @@ WEAKENINGS: dict[str, Weakening] = {
 }
 
 NOT_EXPRESSED = {
+    74: "B answers nothing of an A that nothing shows, so its word is no loss any more; "
+    "`tests/unit/venue/test_witness.py` and `tests/faults/test_listings.py` have it",
     79: "messages take milliseconds here, so a ledger is hardly older than a hedge; "
     "`tests/unit/core/test_turns_model.py` loses by one that is three seconds old",
     50: "a fence that goes on costs time, and breaks no promise since each wait is said; "

@@ -295,7 +295,7 @@ def limit_lots(state: HedgerState) -> int | None:
         return None
     limit = config.max_position_lots or QUANTITIES * state.quantity_lots
     held_by_a = abs(view.position_lots) if view is not None and state.a_fresh else 0
-    return max(limit, state.start_lots, held_by_a) + abs(config.offset_lots)
+    return max(limit, state.start_lots or 0, held_by_a) + abs(config.offset_lots)
 
 
 def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:

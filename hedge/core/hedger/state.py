@@ -191,7 +191,7 @@ class HedgerState:
     left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
     a_fresh: bool = False
     baseline: ATarget | None = None
-    start_lots: int = 0  # our position when the book was proven first, unsigned
+    start_lots: int | None = None  # our position when the book was proven first, unsigned
     quantity_lots: int = 0  # the largest quantity that A has stated since both were flat
     probes: bool = False  # the next order is the smallest that shows what the exchange makes of it
     bound_id: int = 0  # our newest trade when the book was proven

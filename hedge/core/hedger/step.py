@@ -183,7 +183,7 @@ def _on_reconciled(state: HedgerState, event: Reconciled, facts: Facts) -> Step:
         return state, (Note("fence_again", detail), Fence())
     if event.view.last_trade_id != state.last_trade_id:
         state = replace(state, own_traded_ms=facts.now_ms)
-    if state.net_lots is None:
+    if state.start_lots is None:
         state = replace(state, start_lots=abs(event.view.net_lots))
     state = replace(
         state,
@@ -451,7 +451,7 @@ def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
     if order is not None:  # the next proof decides about it, unless a person has
         order = None if event.force else replace(order, row=None)
     if event.force:
-        lots = max(state.start_lots, abs(state.net_lots or 0))
+        lots = max(state.start_lots or 0, abs(state.net_lots or 0))
         state = replace(state, start_lots=lots)
     probes |= state.halt_reason == "implausible_fill"
     state = move(state, Trigger.RESUME)
