@@ -17,13 +17,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.judge.facts import Violation
+from tests.judge.facts import Claim, Violation
 from tests.judge.positions import Positions
 from tests.simulation.daemon import Turn
 from tests.simulation.tally import Moment
 
+EVIDENCE: Final = "evidence before words; every end and start"
 ORIGIN: Final = "origin and freshness; frames that lie; three witnesses"
 LIMITS: Final = "prices, refusals, quota, leverage, clock, inputs"
+
+_ENDS = frozenset(
+    {
+        Claim.DAEMON_CODE_0,
+        Claim.DAEMON_STOPPED,
+        Claim.LAUNCHER_CODE_0,
+        Claim.LAUNCHER_NEUTRAL,
+        Claim.SUMMARY_FLAT,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,11 @@ class Case:
     def fault(self) -> str:
         """What was wrong with what was said: open, resting, in flight, by hand, positions."""
         return self.violation.kind.rpartition(": ")[2] if self.violation.promise == "said" else ""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it was said at an end."""
+        return self.violation.facts.get("claim") in _ENDS
 
     def came(self, *kinds: str) -> bool:
         """Whether one of these was injected, or met, before."""
@@ -139,6 +155,13 @@ def any_way(case: Case) -> bool:
     return bool(case.violation.kind)
 
 
+def says_neutral(case: Case) -> bool:
+    """What B answers, or a command or a script says of it, is taken for both positions."""
+    of_daemon = case.is_end and case.who[:1] in "AB"
+    a_leaves = case.is_end and case.who.startswith("A") and case.fault in ("open", "by hand")
+    return case.violation.promise == "said" and (a_leaves or not of_daemon)
+
+
 # --- kinds ----------------------------------------------------------------------------------------
 
 REPLAYS = (
@@ -155,6 +178,7 @@ REPLAYS = (
 ROWS: tuple[Row, ...] = (
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
     Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
+    Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
 )
 """The more particular ones first."""
 

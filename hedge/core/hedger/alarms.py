@@ -5,6 +5,7 @@ from dataclasses import replace
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger.departure import is_heard
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerEffect, HedgerState, Note
+from hedge.core.hedger.view import a_view
 from hedge.core.holds import Lasting
 from hedge.core.transitions import Facts
 
@@ -85,12 +86,14 @@ def unseen_text(state: HedgerState, now_ms: int) -> str:
     """Return why B cannot see what A holds, "" where it can, or never heard of A in this run.
 
     A is silent then, and the exchange's answers do not show B's view of it either: a fill of A
-    could be open that B knows nothing of.
+    could be open that B knows nothing of. Or A is heard, and states another position than public
+    trades show, while no answer has decided yet.
     """
     maker = state.maker
-    is_gone = maker.beat is None or maker.left_lots is not None
-    if is_gone or not state.config.peer_watch or is_heard(maker, now_ms):
+    if maker.beat is None or maker.left_lots is not None or not state.config.peer_watch:
         return ""
+    if is_heard(maker, now_ms):
+        return _contradiction(state, now_ms)
     if state.differs is not None:
         size = state.config.spec.base(state.differs.position_lots)
         return f"A is silent, and Lighter states another position of it than B knows ({size})"
@@ -101,6 +104,16 @@ def unseen_text(state: HedgerState, now_ms: int) -> str:
     if unshown_ms > SHOWN_MS:
         return f"A is silent, and Lighter has not shown its position for {unshown_ms // 1000} s"
     return ""
+
+
+def _contradiction(state: HedgerState, now_ms: int) -> str:
+    view, stated, spec = a_view(state), state.a, state.config.spec
+    if view is None or stated is None or view.position_lots == stated.position_lots:
+        return ""
+    if now_ms < state.view_ms + AWAY_MS:  # a statement or a trade is on its way
+        return ""
+    says, shown = spec.base(stated.position_lots), spec.base(view.position_lots)
+    return f"A states a position of {says}, public trades show {shown}; Lighter is asked"
 
 
 def mind_view(state: HedgerState, facts: Facts) -> Step:

@@ -29,7 +29,8 @@ from hedge.core.hedger.state import (
     Trigger,
 )
 from hedge.core.hedger.turn import hold_of_turn, mind_turn
-from hedge.core.hedger.watch import Stand, carried, without
+from hedge.core.hedger.view import a_view
+from hedge.core.hedger.watch import without
 from hedge.core.holds import Hold
 from hedge.core.transitions import Facts, look_up
 
@@ -55,27 +56,6 @@ def owed_lots(state: HedgerState) -> int | None:
     if state.hand_base_lots is not None:
         return state.hand_base_lots + state.manual_lots - state.net_lots
     return None
-
-
-def a_view(state: HedgerState) -> ATarget | None:
-    """Return what A stated last, carried on by its public trades since where they add up.
-
-    What such trades have carried once is never taken back: a later gap, or a statement that knows
-    fewer of them (A is cut off, Redis went back), leaves the view where it was.
-    """
-    known = state.a
-    if known is None or not (state.watched or state.shown):
-        return known
-    stated = Stand(known.position_lots, known.last_trade_id)
-    shown = state.shown
-    base = shown if shown and shown.last_trade_id > stated.last_trade_id else stated
-    watched = without(state.watched, state.unlisted)
-    stand = carried(base, watched, state.shown_lots) or base
-    if stand == stated:
-        return known
-    return replace(
-        known, position_lots=stand.position_lots, last_trade_id=stand.last_trade_id, stamp_s=0
-    )
 
 
 def is_watch_open(state: HedgerState, *, but_unlisted: bool = False) -> bool:

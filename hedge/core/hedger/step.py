@@ -13,7 +13,6 @@ from hedge.core.freshness import HEARD_MS
 from hedge.core.hedger.departure import LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.rules import (
     Step,
-    a_view,
     advance,
     answerable,
     attempt_failed,
@@ -80,6 +79,7 @@ from hedge.core.hedger.target import (
     on_peer_traded,
     on_stated,
 )
+from hedge.core.hedger.view import a_view
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
 from hedge.core.plausible import why_implausible
 from hedge.core.records import OrderStatus, Trade

@@ -20,8 +20,8 @@ from hedge.core.hedger.state import (
     SendHedge,
     Tick,
 )
-from hedge.core.hedger.watch import PeerAnswered, Recent
-from tests.unit.core.kit import Hedger, kinds
+from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent
+from tests.unit.core.kit import Hedger, kinds, trade
 
 EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("no_lease", {"phase": Phase.STANDBY}, {}),
@@ -244,6 +244,23 @@ def test_a_page_that_does_not_reach_back_shows_nothing() -> None:
     wait(driver, 31)
     assert len(said(driver, "a_unseen")) == 2
     driver(stated(driver, driver.a_lots))
+    assert unseen(driver) == ""
+
+
+def test_public_trades_that_a_living_a_contradicts_are_said() -> None:
+    """After 10 s, where no answer has decided: B does not know what A holds."""
+    driver = watching()
+    view = driver.a_lots
+    driver(PeerTraded((trade(2**31, 50, view),)))
+    assert unseen(driver) == ""
+    for _ in range(10):
+        heard(driver)
+        driver.later(1000)
+    heard(driver)
+    assert "A states a position of 0.0100, public trades show 0.0150" in unseen(driver)
+    wait(driver, 2)
+    driver(driver.says(view + 50))
+    heard(driver)
     assert unseen(driver) == ""
 
 

@@ -1,5 +1,6 @@
 """Whose turn it is to act on a debt: B stops before A may act, and goes on once A cannot have."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -305,3 +306,14 @@ def test_a_debt_that_is_over_is_forgotten() -> None:
     assert driver.state.debt is None
     driver.later(F)
     assert tries(driver(driver.says(50)))
+
+
+def test_a_view_that_only_the_exchange_stated_takes_the_time_that_a_states() -> None:
+    """It has no instance: there is no seq that A's heartbeat could be older than."""
+    driver = Owing().refused()
+    known = driver.state.a
+    assert known is not None
+    driver.state = replace(driver.state, a=replace(known, instance=""))
+    driver.heard(raised_ms=driver.began_ms + 7)
+    assert driver.state.debt is not None
+    assert driver.state.debt.raised_ms == driver.began_ms + 7

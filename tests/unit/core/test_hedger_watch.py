@@ -19,7 +19,6 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.hedger.step import (
     Phase,
-    a_view,
     answerable,
     is_view_confirmed,
     is_watch_open,
@@ -27,6 +26,7 @@ from hedge.core.hedger.step import (
     target_known,
     watch_due_ms,
 )
+from hedge.core.hedger.view import a_view
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.records import Trade
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade

@@ -18,6 +18,7 @@ def test_an_order_says_whose_it_is(instance: str, nonce: int) -> None:
     assert ids.is_ours(cid)
     assert not ids.is_marker(cid)
     assert ids.instance_of(cid) == ids.instance_bits(instance)
+    assert ids.serial_of(cid) == nonce
 
 
 @given(INSTANCES, SERIALS)

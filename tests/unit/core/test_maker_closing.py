@@ -7,6 +7,7 @@ import pytest
 
 from hedge.core.maker.closing import BShown, Closing, LookAtB
 from hedge.core.maker.state import HaltPair, Place, PublishFill, Resumed, Tick
+from hedge.core.maker.unwinding import turn_text
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Maker, kinds, only
 
@@ -290,3 +291,25 @@ def test_a_liquidation_of_a_is_published_and_halts_under_its_own_name() -> None:
     effects = driver(event)
     assert only(effects, PublishFill).trade.kind == "liquidation"
     assert only(effects, HaltPair).reason == "liquidation_on_a"
+
+
+def test_the_exchanges_clock_dates_a_moment_and_back() -> None:
+    """Where it is not known nothing is dated, and what it dates counts from now."""
+    driver = Maker()
+    driver.facts(exchange_ms=10_000_000)
+    now = driver.now
+    assert now.dated(now.now_ms - 500) == 9_999_500
+    assert now.moment_of(9_999_500) == now.now_ms - 500
+    unknown = replace(now, exchange_ms=None)
+    assert (unknown.dated(5), unknown.moment_of(5)) == (None, now.now_ms)
+
+
+def test_what_a_does_about_a_debt_is_in_words() -> None:
+    """It reduces itself, or leaves the debt to B; else it is not its turn."""
+    driver = Maker().working()
+    state, order = driver.state, driver.state.order
+    assert order is not None
+    assert turn_text(state) == ""
+    assert "it is left to B" in turn_text(replace(state, nored=True))
+    unwinding = replace(state, order=replace(order, unwinds=True))
+    assert turn_text(unwinding).startswith("A reduces itself by 0.0100 ETH")
