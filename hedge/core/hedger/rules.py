@@ -268,14 +268,13 @@ def limit_lots(state: HedgerState) -> int | None:
     """Return the largest position that the pair takes for its own; None without any word of it.
 
     As configured, else ten times the largest quantity that A has stated, and never less than what
-    B held at its start, or A holds. Whatever the exchange executes, no order is made from more.
+    B held at its start, or A has held. Whatever the exchange executes, no order is made from more.
     """
-    config, view = state.config, a_view(state)
+    config = state.config
     if config.max_position_lots is None and not state.quantity_lots:
         return None
     limit = config.max_position_lots or QUANTITIES * state.quantity_lots
-    held_by_a = abs(view.position_lots) if view is not None and state.a_fresh else 0
-    return max(limit, state.start_lots or 0, held_by_a) + abs(config.offset_lots)
+    return max(limit, state.start_lots or 0, state.a_largest_lots) + abs(config.offset_lots)
 
 
 def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:

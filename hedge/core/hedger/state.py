@@ -191,6 +191,7 @@ class HedgerState:
     left: tuple[ATarget, ...] = ()  # the last state of each earlier instance of A
     a_fresh: bool = False
     baseline: ATarget | None = None
+    a_largest_lots: int = 0  # A's largest position, unsigned, since B held nothing for it
     start_lots: int | None = None  # our position when the book was proven first, unsigned
     quantity_lots: int = 0  # the largest quantity that A has stated since both were flat
     probes: bool = False  # the next order is the smallest that shows what the exchange makes of it

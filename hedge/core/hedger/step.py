@@ -119,8 +119,22 @@ def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
     known = _what_is_known(state)
     state, effects = _HANDLERS[type(event)](state, event, facts)
     if _what_is_known(state) != known:
-        state = replace(state, view_ms=facts.now_ms, traded_ms=_traded_ms(state, event, facts))
+        state = replace(
+            state,
+            view_ms=facts.now_ms,
+            traded_ms=_traded_ms(state, event, facts),
+            a_largest_lots=_largest_of_a(state),
+        )
     return advance(state, effects, facts)
+
+
+def _largest_of_a(state: HedgerState) -> int:
+    """Return the largest position of A that B may be the other side of, unsigned."""
+    view = a_view(state)
+    if view is None or not state.a_fresh:
+        return state.a_largest_lots
+    lots, is_flat = abs(view.position_lots), state.net_lots == state.config.offset_lots
+    return lots if is_flat else max(state.a_largest_lots, lots)
 
 
 def _what_is_known(state: HedgerState) -> tuple[object, ...]:

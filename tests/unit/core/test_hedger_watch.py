@@ -152,6 +152,19 @@ def test_after_a_start_with_a_gone_the_venue_leads() -> None:
     assert "watch_leads" in driver.notes(loud=True)
 
 
+def test_what_b_holds_for_a_position_that_a_has_reduced_is_not_beyond_the_limit() -> None:
+    """A person traded on A, and A then sells: B buys back, however small A's own quantity is."""
+    driver = Hedger().idle()
+    beat = driver.beat(quantity_lots=1)
+    driver(MakerSeen(beat, beat.epoch))
+    driver(driver.says(170))
+    driver(driver.answer())
+    driver.execute()
+    assert driver.state.net_lots == -170
+    sent = only(driver(driver.says(160)), SendHedge).order
+    assert (sent.side.sign, sent.lots) == (1, 10)
+
+
 def bound(**said: Any) -> Hedger:
     """B, restarted with a hedge of 100 as its newest trade, and a fresh statement of A."""
     driver = Hedger(peer_watch=True).reconciling().proven(-100)
