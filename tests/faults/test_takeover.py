@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from hedge.core import ids
+from tests.fault_helpers import flat
 from tests.pair_audit import OrderLife, lives_of
 from tests.world.pair import NAMES, Daemon, Json, Pair
 from tests.world.paper import ACCOUNT_B
@@ -243,7 +244,12 @@ async def test_a_frozen_a_is_not_joined_by_a_second(hosts: Hosts) -> None:
 async def test_another_pair_on_the_same_key_is_refused(
     hosts: Hosts, change: dict[str, str]
 ) -> None:
-    """A B of another pair or market does not wait for this key: code 6, one sentence."""
+    """A B of another pair or market does not wait for this key: code 6, one sentence.
+
+    While both are flat: beside a position it would first stand by in the market that has it.
+    """
+    await flat(hosts.pair)
+    await hosts.pair.until_neutral()
     state = str(hosts.pair.folder / f"other-{next(iter(change))}")
     other = hosts.pair.spawn(
         "b",
