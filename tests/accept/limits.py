@@ -100,7 +100,7 @@ async def flood(run: Run) -> list[Figure]:
         await pair.until_position_b(f"-{FLOOD / 100:.4f}", 30.0)
         covered_s = time.monotonic() - begun
         await pair.check()
-        assert len(pair.told_on(NAMES.account_a_filled)) == FLOOD
+        assert len(await pair.all_told_on(NAMES.account_a_filled)) == FLOOD
         return [
             Figure("covered after", covered_s, "s"),
             Figure("larger daemon", pair.memory_mb(), "MB", FLOOD_MB),

@@ -176,7 +176,7 @@ async def test_server_ping_and_shutdown() -> None:
 
     The server's own pings were seen in 2025 and not in 2026 (a conflict of the sources): a switch.
     """
-    with PaperProcess(extra=("--server-ping-s", "1")) as own:
+    with PaperProcess(extra=("--server-ping-s", "2")) as own:
         seen: list[Any] = []
         official = lighter.WsClient(
             order_book_ids=[ETH],

@@ -122,7 +122,7 @@ async def test_08_09_fills_are_neither_added_up_nor_ordered_by_trade_id(pair: Pa
     await pair.fill_a("0.0200")
     await pair.until_neutral()
     trades = len(await pair.paper.trades(account=ACCOUNT_B))
-    for message in reversed(pair.told_on(NAMES.account_a_filled)[-40:]):
+    for message in reversed((await pair.all_told_on(NAMES.account_a_filled))[-40:]):
         await pair.publish(NAMES.account_a_filled, message)
         await pair.publish(NAMES.account_a_filled, {**message, "trade_id": 10**15})
     await goes_on(pair)

@@ -67,10 +67,6 @@ async def resumed(pair: Pair) -> None:
     await pair.check()
 
 
-def alerted(pair: Pair, event: str) -> bool:
-    return any(message["event"] == event for message in pair.told_on(NAMES.events))
-
-
 async def test_a_does_not_close_what_it_cannot_know(pair: Pair) -> None:
     """With B silent A cancels, alerts and halts, but trades nothing on a guess.
 
@@ -82,7 +78,7 @@ async def test_a_does_not_close_what_it_cannot_know(pair: Pair) -> None:
     await pair.fill_a("0.5000")
     trades = await trades_of_a(pair)
     await pair.until(lambda: nothing_rests(pair), "A's remainder off the book")
-    await pair.until(lambda: alerted(pair, "hedge_confirm_timeout"), "the alert")
+    await pair.until(lambda: pair.has_told("hedge_confirm_timeout"), "the alert")
     await pair.until_halted("force_close_timeout")
     await pair.until_state_a("halted")
     assert await pair.positions() == (5000, 0)
@@ -136,7 +132,7 @@ async def test_a_opens_nothing_to_follow_b(pair: Pair) -> None:
     await pair.fill_a()
     trades = await trades_of_a(pair)
     await pair.until_halted("api_key_refused")
-    await pair.until(lambda: alerted(pair, "hedge_confirm_timeout"), "the alert")
+    await pair.until(lambda: pair.has_told("hedge_confirm_timeout"), "the alert")
     assert await pair.positions() == (0, -3000)
     await pair.paper.register_key(ACCOUNT_B, KEY_INDEX, pair.public_key("b"))
     await pair.until_position_b("0")
@@ -198,7 +194,7 @@ async def test_a_redis_that_refuses_writes_is_no_fault_of_b(tmp_path: Path) -> N
         await pair.client.config_set("maxmemory", 1)
         await pair.fill_a("0.4000")
         await pair.until(lambda: nothing_rests(pair), "what rests cancelled")
-        await pair.until(lambda: alerted(pair, "redis_down"), "the reason on the events channel")
+        await pair.until(lambda: pair.has_told("redis_down"), "the reason on the events channel")
         assert await pair.positions() == (0, 0)
         trades = len(await pair.paper.trades())
 

@@ -108,7 +108,7 @@ async def test_the_book_is_empty_until_the_attempts_are_used_up(pair: Pair) -> N
     await pair.until_halted("max_retries_exceeded")
     await until_fired(pair, fault, 5)
     await pair.until_position_b("-0.0600")
-    failure = pair.told_on(NAMES.account_b_hedge_failed)[-1]
+    failure = (await pair.all_told_on(NAMES.account_b_hedge_failed))[-1]
     assert (failure["reason"], failure["attempts"]) == ("max_retries_exceeded", 3)
     executed = [life.filled_lots for life in await sent(pair, ACCOUNT_B, since)]
     assert sum(executed) == 600

@@ -118,6 +118,12 @@ async def test_a_trade_by_hand_on_a_is_hedged_and_halts(pair: Pair) -> None:
 async def test_a_halt_outlives_daemons_and_redis(pair: Pair) -> None:
     """Killed and started with an empty Redis, the pair is still halted, and says so."""
     halt = await halted(pair)
+
+    def kept() -> bool:
+        files = (pair.folder / "state-a").glob("*/halt.json")
+        return any(halt["id"] in file.read_text(encoding="utf-8") for file in files)
+
+    await pair.until(kept, "the halt on A's disk")
     pair.kill_a()
     pair.kill_b()
     await pair.client.flushall()

@@ -48,7 +48,7 @@ async def test_signed_messages_are_the_only_ones_with_a_secret(tmp_path: Path) -
         await pair.start()
         await pair.fill_a()
         await pair.until_position_b("-0.0100")
-        said = pair.told_on(NAMES.account_a_filled)[-1]
+        said = (await pair.all_told_on(NAMES.account_a_filled))[-1]
         forged = {**said, "seq": said["seq"] + 1, "position_base_amount": "5.0000"}
         unsigned = {key: value for key, value in forged.items() if key != "sig"}
         for text in (json.dumps(forged), json.dumps(unsigned)):
@@ -66,7 +66,7 @@ async def test_a_forged_state_of_a_living_a_does_not_last(tmp_path: Path) -> Non
         await pair.start()
         await pair.fill_a()
         await pair.until_position_b("-0.0100")
-        other = {**pair.told_on(NAMES.account_a_filled)[-1], "instance": "abcdef123456"}
+        other = {**(await pair.all_told_on(NAMES.account_a_filled))[-1], "instance": "abcdef123456"}
         forged = {**other, "seq": 10_000, "position_base_amount": "5.0000"}
         await pair.publish(NAMES.account_a_filled, forged)
         await pair.fill_a()

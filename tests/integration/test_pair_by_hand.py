@@ -174,7 +174,8 @@ async def test_hand_fills_that_are_open_at_bs_end_are_named(pair: Pair) -> None:
     await hedged(pair, fill("0.0400", "buy"), "-0.0400")
     assert await pair.stop_b() == 5
     assert "moved B by -0.0400" in pair.logs(2000)
-    assert [one["reason"] for one in pair.told_on(NAMES.events) if one["event"] == "hand_left"]
+    told = await pair.all_told_on(NAMES.events)
+    assert [one["reason"] for one in told if one["event"] == "hand_left"]
     pair.start_b()
     await pair.until_position_b("0")
     await pair.until_ready_b()

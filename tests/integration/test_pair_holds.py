@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.pair import ETH, Pair, running_pair
+from tests.world.pair import ETH, Json, Pair, running_pair
 
 pytestmark = [pytest.mark.integration]
 
@@ -36,7 +36,7 @@ async def test_a_position_and_a_quantity_below_the_minimum_are_held_and_closed(
         assert "raise" not in reason
         _, text = await pair.command("status")
         assert "lets none rest below 0.0050 ETH and 10 USDC" in " ".join(text.split())
-        assert "holding" in [body["event"] for body in pair.told_on(pair.names.events)]
+        await pair.until(lambda: pair.has_told("holding"), "the hold as an event")
         await pair.check()
         assert await pair.stop_a() == 0
 
@@ -56,6 +56,7 @@ async def test_a_market_that_takes_no_opening_order_is_said_and_waited_for(
 
         reason = await pair.until(held, "A's hold")
         assert "canceled-position-not-allowed, " in reason
+        await pair.until(lambda: pair.has_told("refused_again"), "the refusals as an event")
         events = [body["event"] for body in pair.told_on(pair.names.events)]
         assert events.count("refused_again") == 1
         _, text = await pair.command("status")
@@ -89,7 +90,15 @@ async def refused_messages_are_counted(pair: Pair) -> None:
             return all(refused.get(word) == count for word, count in wanted.items())
 
         await pair.until(counted, f"{wanted} in {beat}")
-    events = [body for body in pair.told_on(names.events) if body["event"] == "message_refused"]
+
+    def refusals() -> list[Json]:
+        return [one for one in pair.told_on(names.events) if one["event"] == "message_refused"]
+
+    def said() -> bool:
+        return {one["side"] for one in refusals() if one["reason"] == "not_json"} == {"a", "b"}
+
+    await pair.until(said, "both sides' word of it")
+    events = refusals()
     assert sorted(body["side"] for body in events if body["reason"] == "not_json") == ["a", "b"]
     assert "other_account" not in {body["reason"] for body in events}
     _, text = await pair.command("status")

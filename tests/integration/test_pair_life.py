@@ -108,9 +108,9 @@ async def test_a_fresh_pair_trades_in_cycles(pair: Pair) -> None:
 
 async def test_every_fill_is_published_with_its_documented_fields(pair: Pair) -> None:
     """A message of A has the users' eight fields and ours, all of the documented types."""
-    since, told = await pair.last_seq(), len(pair.told_on(NAMES.account_a_filled))
+    since, told = await pair.last_seq(), len(await pair.all_told_on(NAMES.account_a_filled))
     await cycle(pair)
-    messages = pair.told_on(NAMES.account_a_filled)[told:]
+    messages = (await pair.all_told_on(NAMES.account_a_filled))[told:]
     trades = await pair.paper.trades(since, account=ACCOUNT_A)
     assert [message["trade_id"] for message in messages] == [row["trade_id"] for row in trades]
     for message, trade in zip(messages, trades, strict=True):
@@ -132,7 +132,7 @@ async def test_every_fill_is_published_with_its_documented_fields(pair: Pair) ->
 async def test_every_hedge_is_published_with_its_documented_fields(pair: Pair) -> None:
     """A message of B names its trades, and they add up to what it says."""
     await cycle(pair)
-    messages = pair.told_on(NAMES.account_b_filled)
+    messages = await pair.all_told_on(NAMES.account_b_filled)
     trades = {row["trade_id"]: row for row in await pair.paper.trades(account=ACCOUNT_B)}
     assert messages
     told = []
@@ -154,7 +154,7 @@ async def test_the_history_streams_hold_what_was_published(pair: Pair) -> None:
         (NAMES.fills, NAMES.account_a_filled),
         (NAMES.results, NAMES.account_b_filled),
     ):
-        assert await pair.client.xlen(stream) == len(pair.told_on(channel))
+        assert await pair.client.xlen(stream) == len(await pair.all_told_on(channel))
 
 
 async def test_the_keys_are_those_documented(pair: Pair) -> None:
@@ -209,7 +209,7 @@ async def test_a_clean_stop_leaves_nothing_behind(pair: Pair) -> None:
     for key in keys & {NAMES.ready_a, NAMES.ready_b}:
         text = await pair.client.get(key)
         assert text is None or json.loads(text)["left"] is True
-    for event in pair.told_on(NAMES.events):
+    for event in await pair.all_told_on(NAMES.events):
         assert set(event) == EVENT_FIELDS
 
 

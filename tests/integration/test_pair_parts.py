@@ -89,5 +89,5 @@ async def test_a_flood_of_fills_is_hedged_exactly(tmp_path: Path) -> None:
         await pair.until_position_b("-20.0000", 30.0)
         result = await pair.check()
         assert result.prefixes > 2000
-        assert len(pair.told_on(NAMES.account_a_filled)) == 2000
+        assert len(await pair.all_told_on(NAMES.account_a_filled)) == 2000
         assert result.hedges < 1500, "bursts merge"

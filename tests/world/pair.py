@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -49,6 +50,7 @@ STOP_S = 20.0
 COMMAND_S = 30.0
 LOG_LINES = 60
 LONGEST_TEXT = 10_000
+MARKS = "tests:marks"
 
 FAST = {
     "tick_s": 0.05,
@@ -385,13 +387,29 @@ class Pair:
         return int(await self.client.publish(channel, body))
 
     def told_on(self, channel: str) -> list[Json]:
-        """Return the messages heard on one channel."""
+        """Return the messages heard on one channel so far; for what is waited for."""
         return [heard.body for heard in self.heard if heard.channel == channel]
+
+    def has_told(self, event: str) -> bool:
+        """Return whether an event of this kind was heard so far."""
+        return any(body.get("event") == event for body in self.told_on(self.names.events))
+
+    async def all_told_on(self, channel: str) -> list[Json]:
+        """Return every message that was published on one channel before this call."""
+        mark = secrets.token_hex(8)
+
+        async def passed() -> bool:
+            # again: the listener may just be connecting anew
+            await self.publish(MARKS, {"mark": mark})
+            return any(heard.body.get("mark") == mark for heard in self.heard)
+
+        await self.until(passed, "a mark behind what was published")
+        return self.told_on(channel)
 
     async def _listen(self) -> None:
         names = self.names
         results = (names.account_b_filled, names.account_b_hedge_failed)
-        channels = (names.account_a_filled, *results, names.events)
+        channels = (names.account_a_filled, *results, names.events, MARKS)
         while True:
             client = _client_of(self._redis_port)
             try:
