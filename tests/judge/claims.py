@@ -25,6 +25,8 @@ class Rule:
     nothing_by_hand: bool = False
     evidence: str = ""
     excuse: str = ""
+    is_unasked: bool = False
+    """Whether a running process says it by itself, at each change; it rests on frames then."""
 
     def known_s(self, at_s: float, could_know_s: float | None, bounds: Bounds) -> float:
         """Return the newest moment of which such a word, said at `at_s`, must know."""
@@ -53,6 +55,7 @@ _RUNNING = Rule(
     "answers the newest state that A has published (section 4)",
     nothing_in_flight=False,
     excuse="blind_s",
+    is_unasked=True,
 )
 
 CLAIMS: dict[Claim, Rule] = {
@@ -68,6 +71,7 @@ CLAIMS: dict[Claim, Rule] = {
     Claim.NEUTRAL_RECORD: Rule(
         "design.md section 4: the last moment with nothing in flight and owed 0",
         excuse="blind_s",
+        is_unasked=True,
     ),
     Claim.A_COVERED: _RUNNING,
 }

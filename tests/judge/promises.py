@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from tests.judge.claims import CLAIMS
+from tests.judge.claims import CLAIMS, Rule
 from tests.judge.facts import (
     Decision,
     FalseRow,
@@ -465,7 +465,9 @@ class Words:
         self._record = record
         own = [life for life in record.orders if not life.foreign and not life.is_marker]
         self._resting = _OnTheWay([life for life in own if life.rests])
-        self._others = _OnTheWay([life for life in own if not life.rests])
+        others = [life for life in own if not life.rests]
+        self._of_a = _OnTheWay([life for life in others if life.account == record.account_a])
+        self._of_b = _OnTheWay([life for life in others if life.account != record.account_a])
         hands = once_each(record)
         self._hand_times = [hand.at_s for hand in hands]
         self._hand_sums = [0]
@@ -500,19 +502,27 @@ class Words:
         rule, positions = CLAIMS[said.claim], self._positions
         known_s = rule.known_s(said.at_s, said.known_s, self._record.bounds)
         first, last = positions.during(known_s, said.at_s)
-        yield from self._misnamed(said, first, last)
+        # What false rows told counts until answers show the truth (13.7): unasked words rest on it.
+        slack_lots = _false_lots(self._record, said.at_s) if rule.is_unasked else 0
+        yield from self._misnamed(said, first, last, slack_lots)
         if self._is_flat_by_order(known_s, said.at_s, last):
             return
-        if not (self._was_even(first, last) or self._unheard(said.at_s, last)):
+        is_even = self._was_even(first, last) or self._unheard(said.at_s, last)
+        if not is_even and abs(positions.owed[last]) > self._record.bounds.dust_lots + slack_lots:
             since_s = positions.since_s(positions.last_even_before(last) + 1)
             yield "open", f"{positions.words(last)}, not neutral since {since_s:.3f} s"
         if rule.nothing_by_hand and (lots := self._by_hand(known_s, said.at_s)):
             yield "by hand", f"{lots:+d} lots that were published by hand are open"
         if rule.nothing_rests and (life := self._resting.during(known_s, said.at_s)):
             yield "resting", f"order {life.client_order_index} of A rests; {positions.words(last)}"
-        if rule.nothing_in_flight and (life := self._others.during(known_s, said.at_s)):
+        if rule.nothing_in_flight and (life := self._in_flight(rule, known_s, said.at_s)):
             what = f"order {life.client_order_index} is in flight"
             yield "in flight", f"{what}; {positions.words(last)}"
+
+    def _in_flight(self, rule: Rule, known_s: float, at_s: float) -> OrderLife | None:
+        """Return an order that is in flight; B says unasked words, and hears of A's by its beat."""
+        told_s = known_s - (self._record.bounds.beat_s if rule.is_unasked else 0.0)
+        return self._of_b.during(known_s, at_s) or self._of_a.during(told_s, at_s)
 
     def _is_flat_by_order(self, known_s: float, at_s: float, last: int) -> bool:
         """Whether a person ordered both to be closed, the offset included, and both are."""
@@ -539,18 +549,37 @@ class Words:
         return False
 
     def _unheard(self, at_s: float, last: int) -> bool:
-        """Whether only strangers' trades that nothing need have shown yet are open."""
-        bounds = self._record.bounds
+        """Whether only strangers' newest trades, which nothing need have shown yet, are open."""
+        bounds, owed = self._record.bounds, self._positions.owed[last]
         since_s = at_s - bounds.news_s - bounds.stranger_s
-        owed = self._positions.owed[last] + _of_strangers(self._positions, last, since_s)
+        for leg in reversed(self._record.legs[:last]):
+            if leg.at_s <= since_s or abs(owed) <= bounds.dust_lots:
+                break
+            owed += leg.a_lots * leg.foreign_a + leg.b_lots * leg.foreign_b
         return abs(owed) <= bounds.dust_lots
 
-    def _misnamed(self, said: Said, first: int, last: int) -> Iterator[tuple[str, str]]:
+    def _misnamed(
+        self, said: Said, first: int, last: int, slack_lots: int
+    ) -> Iterator[tuple[str, str]]:
         """Find positions that were named and did not hold at any moment that counts."""
         positions = self._positions
         for name, named, held in (("A", said.a_lots, positions.a), ("B", said.b_lots, positions.b)):
-            if named is not None and named not in held[first : last + 1]:
+            moments = {*held[first : last + 1], *self._without_strangers(name, said.at_s, last)}
+            if named is not None and all(abs(lots - named) > slack_lots for lots in moments):
                 yield "positions", f"{name} was named as {named:+d}; {positions.words(last)}"
+
+    def _without_strangers(self, name: str, at_s: float, last: int) -> Iterator[int]:
+        """Yield what one side held without strangers' newest trades that need not be known."""
+        bounds, positions = self._record.bounds, self._positions
+        lots = (positions.a if name == "A" else positions.b)[last]
+        for leg in reversed(self._record.legs[:last]):
+            if leg.at_s <= at_s - bounds.news_s - bounds.stranger_s:
+                return
+            own = leg.a_lots if name == "A" else leg.b_lots
+            if own and not (leg.foreign_a if name == "A" else leg.foreign_b):
+                return
+            lots -= own
+            yield lots
 
     def _by_hand(self, known_s: float, at_s: float) -> int:
         """Return what was open by hand all through a span, 0 where it was closed in it."""

@@ -5,6 +5,7 @@ Only a translation: what is promised stands in `tests/judge`. It listens at the 
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
@@ -43,6 +44,7 @@ from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
 from tests.simulation.exchange import SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.redis_server import Unwritten
+from tests.simulation.venue import SimVenue
 from tests.simulation.weather import VenueWeather
 
 TOLD_S = TIMING.redis_down_s + 2 * TIMING.redis_timeout_s + TIMING.beat_s + TIMING.tick_s
@@ -122,7 +124,8 @@ class Judge:
         """Note what the exchange makes of an order: nobody can foresee that of the first one."""
         if account not in self._enlarged:
             self._enlarged.add(account)
-            self._notes.false_rows.append(FalseRow(self._now, lots))
+            at_s = math.floor(self._now * 1000) / 1000  # as exact as the exchange dates its trades
+            self._notes.false_rows.append(FalseRow(at_s, lots))
 
     def _on_lie(self, lots: int) -> None:
         """Note a false frame. The exchange's answers are right all the time.
@@ -542,12 +545,9 @@ class _Sight:
 
     @staticmethod
     def _stating(daemons: list[Daemon]) -> list[Daemon]:
-        """Return the makers that state a proven book in Redis."""
-        return [
-            one
-            for one in daemons
-            if _works(one) and one.side == "a" and _is_proven(one) and _reaches_redis(one)
-        ]
+        """Return the makers that state a proven book in Redis: without the lease nobody does."""
+        makers = [one for one in daemons if one.side == "a" and _works(one) and one.leads]
+        return [one for one in makers if _is_proven(one) and _reaches_redis(one)]
 
     def _paths_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which one of the two ways must have told, as of now."""
@@ -556,7 +556,8 @@ class _Sight:
         hedgers = [one for one in working if one.side == "b" and one.leads]
         stating = self._stating(daemons)
         sees_own = any(_hears(one, 0) for one in hedgers)
-        watches = sees_own and any(_hears(one, 1) for one in hedgers)
+        may_watch = sees_own and self._world.settings.peer_watch
+        watches = may_watch and any(_hears(one, 1) for one in hedgers)
         told = sees_own and self._is_told(hedgers, stating)
         own = any(_loses(one, 0) for one in daemons)
         public = own or any(_loses(one, 1) for one in hedgers)
@@ -591,6 +592,8 @@ def _hears(daemon: Daemon, number: int) -> bool:
     late = weather.lose_stream or weather.delay_frame or weather.stale_read or weather.fail_read
     now = daemon.world.loop.time()
     silent = now < max(socket._silent_until, *socket._stopped.values(), 0.0)
+    if isinstance(socket, SimVenue):
+        silent |= socket.is_mute
     return socket.is_up and not (weather.cut or late or silent)
 
 

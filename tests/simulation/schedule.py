@@ -10,6 +10,7 @@ from random import Random
 from hedge.core.freshness import BeatId
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
+from hedge.exchange.port import ORDER_LIFE_S
 from hedge.wire.codec import MessageRefusedError
 from hedge.wire.control import RESUME, Command, Halt, Halts
 from hedge.wire.state import Ready
@@ -453,7 +454,13 @@ class Stage:
 
     @property
     def _heal_s(self) -> float:
-        """Return how long a healed pair may take; longer where requests are few."""
+        """Return how long a healed pair may take; longer where requests are few.
+
+        Longer too where people go to another market, and back: a B that ends what was left waits
+        for the end of every order that a silent A may have there.
+        """
+        if self.world.tally.injected["market changed"]:
+            return 2 * HEAL_S + ORDER_LIFE_S
         return HEAL_S if self.world.exchange.front.limits is None else 2 * HEAL_S
 
     def _is_forced(self) -> bool:
@@ -504,16 +511,17 @@ class Stage:
     def _nets(self) -> list[int]:
         """Return by how much A + B is off in each market.
 
-        By a person's order to close B holds no offset either, until the pair is resumed.
+        By a person's order to close B holds no offset either, until the pair is resumed. One that
+        a person has taken to another market may be held in either.
         """
         exchange, offset = self.world.exchange, self.world.settings.offset_lots
         hedgers = [one for one in (self.b, self.standby) if one.is_running]
         if any(one.manager.state.closing for one in hedgers):
             offset = 0
-        return [
-            exchange.lots(A, market) + exchange.lots(B, market) - (0 if number else offset)
-            for number, market in enumerate(exchange.markets)
-        ]
+        held = [exchange.lots(A, market) + exchange.lots(B, market) for market in exchange.markets]
+        if self.world.tally.injected["market changed"]:
+            return [0 if lots == offset else lots for lots in held]
+        return [held[0] - offset, *held[1:]]
 
     def _is_working(self) -> bool:
         market = self.world.settings.spec.market_index

@@ -225,13 +225,15 @@ class SimVenue(Socket):
         until = self._loop.time() + seconds
         self._mute = (until, self._session, kind, answers)
 
-    def _is_mute(self) -> bool:
+    @property
+    def is_mute(self) -> bool:
+        """Whether its live socket carries nothing of the account now."""
         until, session, _, _ = self._mute
         return session == self._session and self._loop.time() < until
 
     def is_kept_back(self, content: Any) -> bool:
         """Of the account nothing comes on a mute socket, though its pongs and the book do."""
-        if isinstance(content, Depth) or not self._is_mute():
+        if isinstance(content, Depth) or not self.is_mute:
             return False
         self.reach(self._mute[2])
         return True
@@ -266,7 +268,7 @@ class SimVenue(Socket):
             return
         is_silent = self._loop.time() < self._silent_until or self.host.venue.cut
         is_silent = is_silent or self.is_only_pings
-        if is_silent or (self._is_mute() and not self._mute[3]):
+        if is_silent or (self.is_mute and not self._mute[3]):
             return
         assert self._handler is not None
         rows = self._resting_rows()

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.judge.claims import CLAIMS
-from tests.judge.facts import Adopted, Claim, HandPublished
+from tests.judge.facts import Adopted, Claim, FalseRow, HandPublished
 from tests.judge.promises import WARNING_OF_B
-from tests.unit.judge.tape import A, B, Tape
+from tests.unit.judge.tape import IOC, A, B, Tape
 
 ENDS = [claim for claim, rule in CLAIMS.items() if rule.nothing_rests]
 RUNNING = [claim for claim, rule in CLAIMS.items() if rule.excuse == "blind_s"]
@@ -124,6 +124,48 @@ def test_a_strangers_trade_is_told_by_the_exchange_alone(claim: Claim) -> None:
     tape.pass_s(10)
     tape.say(claim)
     assert kinds(tape) == named(claim, "open")
+
+
+@pytest.mark.parametrize("claim", ENDS)
+def test_an_earlier_strangers_trade_that_was_hedged_hides_no_later_one(claim: Claim) -> None:
+    """Both within the time: the first is covered, the second need not be known."""
+    tape = Tape(stranger_s=10.0)
+    tape.cycle(1)
+    tape.trade(a_lots=5, foreign_a=True)
+    tape.hedge(21, -5)
+    tape.trade(a_lots=7, foreign_a=True)
+    tape.say(claim, a_lots=5)
+    assert kinds(tape) == set()
+    tape.say(claim, a_lots=3)
+    assert kinds(tape) == named(claim, "positions")
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_a_false_row_excuses_unasked_words_by_its_size(claim: Claim) -> None:
+    """What it told counts until answers show the truth; a word about an end needs answers."""
+    tape = naked()
+    tape.notes.false_rows.append(FalseRow(tape.now_s, 100, shown_s=tape.now_s))
+    tape.pass_s()
+    tape.say(claim, a_lots=0)
+    is_excused = CLAIMS[claim].is_unasked
+    assert kinds(tape) == (
+        set() if is_excused else named(claim, "open") | named(claim, "positions")
+    )
+    tape.pass_s(tape.bounds.undone_s)
+    tape.say(claim, a_lots=0)
+    assert kinds(tape) == named(claim, "open") | named(claim, "positions")
+
+
+def test_b_need_not_know_that_a_closes_before_a_beat_of_it() -> None:
+    """A's closing order of a moment ago is on its way when B keeps the neutral moment."""
+    tape = Tape()
+    tape.cycle(1)
+    signed_s = tape.pass_s(0.5)
+    tape.pass_s(0.5)
+    tape.say(Claim.NEUTRAL_RECORD)
+    tape.order(A, 11, 100, signed_s=signed_s, kind="market", time_in_force=IOC)
+    tape.end(11)
+    assert kinds(tape) == set()
 
 
 @pytest.mark.parametrize("claim", list(Claim))
