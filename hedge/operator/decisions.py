@@ -208,6 +208,7 @@ class Inquiry:
                     view.beat is not None and not view.beat.left and view.has_answered is False
                     for view in _views(report)
                 )
+                waits |= report.is_b_older
                 state = replace(self, report=report)
                 if report.other_pair:
                     return state, ()

@@ -338,10 +338,26 @@ class Report:
     def obstacles(self) -> tuple[str, ...]:
         """What speaks against resuming; empty when nothing does."""
         why = self.b.why_not_ready
+        if self.is_b_older:
+            why = why or f"{self.b.name} has said nothing yet since it halted"
         if not why:
             return self.uncovered
         told = f"{self.b.name}: "  # the same, said twice
         return (*(one for one in self.uncovered if not one.startswith(told)), why)
+
+    @property
+    def is_b_older(self) -> bool:
+        """Whether B's heartbeat is older than a halt of its own that stops it.
+
+        Ready and covered, as it may say there, was it before what it halted for.
+        """
+        beat = self.b.beat
+        if beat is None or beat.left:
+            return False
+        known = {halt.id for halt in beat.halts}
+        return any(
+            halt.side == "b" and stops_b(halt) and halt.id not in known for halt in self.halts
+        )
 
     @property
     def asks_for_force(self) -> bool:

@@ -160,14 +160,14 @@ def test_what_is_open_refuses_a_resumption(report: Report) -> None:
 def test_missing_trades_are_released_by_force_alone(side: str) -> None:
     """A plain resumption would halt again at once, on either side; the command is named."""
     halt = replace(HALT, side=side, reason="trades_missing")
-    halted = replace(HALTED_A, halts=(halt,))
+    halted, beat_b = (replace(beat, halts=(halt,)) for beat in (HALTED_A, READY_B))
     command = resume()
-    command.look(told(ready_a=halted, ready_b=READY_B, halt=halt))
+    command.look(told(ready_a=halted, ready_b=beat_b, halt=halt))
     assert command.end.code == 5
     assert "Lighter does not list trades" in command.end.text
     assert 'resume --force --reason "…"' in command.end.text
     command = resume(force=True)
-    command.look(told(ready_a=halted, ready_b=READY_B, halt=halt))
+    command.look(told(ready_a=halted, ready_b=beat_b, halt=halt))
     assert isinstance(command.new[-1], Send)
 
 
@@ -185,6 +185,27 @@ def test_a_resumption_rests_on_what_both_say_after_the_question() -> None:
     command.look(silent_b, 101.5)
     assert command.end.code == 5
     assert "B: did not answer within 4.5 s" in command.end.text
+
+
+def test_a_resumption_rests_on_what_b_says_after_its_halt() -> None:
+    """It answered while it was ready; then a person traded on it. Now it is neither."""
+    pong_a, pong_b = (replace(beat, acks=(("p1", "pong"),)) for beat in (HALTED_A, READY_B))
+    told_now = {"halts": Halts(halts=(STRANGER,)), "ready_a": pong_a}
+    older = answered("p1", **told_now, ready_b=pong_b)
+    command = resume()
+    command.look(older, 97.5)
+    assert command.new == (Look(decisions.POLL_S, "p1"),)
+    since = replace(pong_b, ready=False, reasons=("halted",), halts=(STRANGER,))
+    command.look(answered("p1", **told_now, ready_b=since), 98.0)
+    assert command.end.code == 5
+    assert "B is not ready: halted" in command.end.text
+    command = resume()
+    command.look(older, 101.5)
+    assert command.end.text.startswith("Not resumed: B has said nothing yet since it halted")
+    command = resume()
+    has_looked = replace(pong_b, halts=(STRANGER,))
+    command.look(answered("p1", **told_now, ready_b=has_looked), 98.0)
+    assert isinstance(command.new[-1], Send)
 
 
 def test_a_halt_of_the_meantime_is_not_released() -> None:
