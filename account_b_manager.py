@@ -115,6 +115,7 @@ class AccountBManager(Shell):
         )
         self._watcher = Watcher(parts, self._watch_handlers())
         self._a_lives = self._a_was_here = self._a_is_gone = self._a_is_elsewhere = False
+        self._a_shows = False
         self._was_answering = True
         self._asked_ms: int | None = None
         self._flat_ms: int | None = None
@@ -144,7 +145,7 @@ class AccountBManager(Shell):
     def _watch_handlers(self) -> WatchHandlers:
         return WatchHandlers(
             state=lambda: self.state,
-            a_lives=lambda: self._a_lives,
+            a_lives=lambda: self._a_lives and self._a_shows,
             bases=lambda: answers.bases_of(self.books.snapshot, self._answers.neutral),
             post=self._on_watch,
         )
@@ -239,7 +240,19 @@ class AccountBManager(Shell):
             case Note(event, detail, loud):
                 self.voice.note(event, detail, loud=loud)
             case Stopped(neutral):
-                self.end(neutral=neutral)
+                self.end(neutral=neutral and self._is_neutral_elsewhere())
+
+    def _is_neutral_elsewhere(self) -> bool:
+        """Whether A states nothing of another market; if it does, this one is left, and that said.
+
+        The next start looks for what was left, and hedges it there.
+        """
+        elsewhere = self.state.a_elsewhere
+        if elsewhere:
+            left_markets.end(self.parts)
+            what = f"A is at work in another market, which this B does not hedge: {elsewhere}"
+            self.voice.note("left_open", what, loud=True)
+        return not elsewhere
 
     # --- what A says ----------------------------------------------------------------------
 
@@ -290,6 +303,7 @@ class AccountBManager(Shell):
         )
         if snapshot is None:
             return
+        self._a_shows = snapshot.ready_a is not None and snapshot.ready_a.shown
         self._a_was_here |= self._a_lives
         self._a_is_gone = snapshot.ready_a is None and snapshot.other_a is None
         cause = snapshot.refused.get(names.ready_a)
@@ -366,8 +380,10 @@ class AccountBManager(Shell):
     def _compare(self, snapshot: StateSnapshot) -> None:
         """Wait where A runs with another chain, account, market or offset than ours."""
         mismatch = answers.mismatch_of(self.parts, self.state, snapshot.ready_a or snapshot.other_a)
-        if mismatch != self.state.mismatch:
-            self.post(PeerConfigured(mismatch))
+        # Whoever is only here to leave has its place there next.
+        elsewhere = "" if self.parts.leaves else snapshot.a_elsewhere
+        if (mismatch, elsewhere) != (self.state.mismatch, self.state.a_elsewhere):
+            self.post(PeerConfigured(mismatch, elsewhere))
 
     # --- what our own account says --------------------------------------------------------
 
@@ -442,7 +458,10 @@ class AccountBManager(Shell):
                 snapshot.neutral if snapshot else None, self.state.config.offset_lots
             )
         )
-        self.post(Reconciled(fenced.next_nonce, proven.book.view(client_id), explained))
+        foreign, view = self.foreign_of(), proven.book.view(client_id)
+        if foreign:
+            self.post(OwnBook(view, foreign))
+        self.post(Reconciled(fenced.next_nonce, view, explained))
 
     def on_book_not_proven(self, found: NotProven) -> None:
         """Halt this side too: a book without proof is never traded on."""

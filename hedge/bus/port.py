@@ -127,7 +127,8 @@ class StateSnapshot:
     `problems` names each value that was refused, once per value and cause; `refused` has the cause
     of every value that is refused now, by its key; `newly_refused` has each once per text.
     `other_a` and `other_b` are heartbeats under our names of other accounts, or of another chain:
-    to be named, never to be acted on.
+    to be named, never to be acted on. `a_elsewhere` and `b_elsewhere` are what the stored positions
+    state of another market, in words.
     """
 
     position_a: PositionState | None = None
@@ -145,6 +146,8 @@ class StateSnapshot:
     newly_refused: tuple[RefusedValue, ...] = ()
     other_a: Ready | None = None
     other_b: Ready | None = None
+    a_elsewhere: str = ""
+    b_elsewhere: str = ""
 
     @property
     def known_halts(self) -> Halts:

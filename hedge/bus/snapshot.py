@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from hedge.bus.port import PairScope, RefusedValue, StateSnapshot
+from hedge.bus.remnants import elsewhere_of
 from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
 from hedge.wire.control import NO_HALTS, Command, Lease, parse_halts, unreadable
 from hedge.wire.names import LeaseKey, Names
@@ -102,7 +103,15 @@ class SnapshotReader:
             newly_refused=tuple(self._new),
             other_a=other(ready_a),
             other_b=other(ready_b),
+            a_elsewhere=self._elsewhere("A", position_a),
+            b_elsewhere=self._elsewhere("B", position_b),
         )
+
+    def _elsewhere(self, side: str, key: str) -> str:
+        if self._refused.get(key) is not RefusalCause.OTHER_MARKET:
+            return ""
+        found = elsewhere_of({side: self._texts[key]}, None, self._scope.spec.market_index)
+        return "".join(f"{what}, in market {market}" for market, what in found.items())
 
     def _judge_beat(self, key: str, text: str, limits: WireLimits) -> Ready:
         """Read a heartbeat; one of other accounts is kept apart. Raises MessageRefusedError."""

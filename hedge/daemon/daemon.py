@@ -513,10 +513,12 @@ class Shell(ABC):
         if self._margin_ms is None or self._margin_ms < asked_ms - lag_ms:
             self.available_micros = available_micros
 
-    def foreign_of(self, trades: tuple[Trade, ...]) -> tuple[int, ...]:
-        """Return the ids of trades whose orders no process of the pair has signed."""
-        signed = self.lease.has_signed
-        return tuple(t.trade_id for t in trades if not signed(t.client_order_index, t.time_ms))
+    def foreign_of(self, trades: tuple[Trade, ...] = ()) -> tuple[int, ...]:
+        """Return the ids of trades whose orders no process of the pair has signed.
+
+        Also of earlier ones of which that was not known while another process may have led.
+        """
+        return self.lease.foreign_of(trades)
 
     # --- state in Redis -------------------------------------------------------------------
 

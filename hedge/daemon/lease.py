@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hedge.bus.port import LeaseAnswer
+from hedge.core.records import Trade
 from hedge.daemon.context import Parts
 from hedge.daemon.signers import Signers
 from hedge.errors import AlreadyRunningError, RedisUnreachableError
@@ -144,6 +145,10 @@ class LeaseKeeper:
         return self.signers.is_ours(
             client_order_index, at_ms, leads=self.held, is_sure=self.is_sure
         )
+
+    def foreign_of(self, trades: tuple[Trade, ...]) -> tuple[int, ...]:
+        """Return the ids of trades that are not the pair's, and of those found out since."""
+        return self.signers.foreign_of(trades, leads=self.held, is_sure=self.is_sure)
 
     def judge(self, answer: LeaseAnswer) -> None:
         """Take the lease's answer to any write: step down where it is not ours any more."""

@@ -35,7 +35,10 @@ STATED_MIN_S = 2.0
 
 @dataclass(frozen=True)
 class WatchHandlers:
-    """What the manager gives: its state, whether A lives, what is on record of A, and its ear."""
+    """What the manager gives: its state, what is on record of A, and its ear.
+
+    `a_lives`: whether A is heard, and says that its book is evidence.
+    """
 
     state: Callable[[], HedgerState]
     a_lives: Callable[[], bool]

@@ -9,6 +9,7 @@ what only the other one knows.
 from collections.abc import Collection, Iterable
 
 from hedge.core import ids
+from hedge.core.records import Trade
 from hedge.daemon.context import Parts
 from hedge.daemon.host_store import HostState
 from hedge.wire.control import KEPT_INSTANCES, Instances
@@ -16,6 +17,9 @@ from hedge.wire.control import KEPT_INSTANCES, Instances
 _FILE = "instances"
 _SLACK = 1024
 """So many nonces may another process of the key have used since we last knew the newest one."""
+
+_UNDECIDED_TRADES = 256
+"""So many trades are judged again once it is known who led; older ones count as the pair's."""
 
 
 def kept_instances(host: HostState) -> tuple[str, ...]:
@@ -43,6 +47,7 @@ class Signers:
         self._is_at_hand = bool(kept)
         self._began_ms = parts.clock.epoch_ms()
         self._nonces = parts.sender.nonces
+        self._undecided: tuple[Trade, ...] = ()
         self.known: tuple[str, ...] = ()
         """All that are known, the newest last."""
         self._keep((*(one for one in kept if one != self._own), self._own))
@@ -76,6 +81,28 @@ class Signers:
         if is_listed(client_order_index, self.known) or not is_sure:
             return True
         return not self._is_at_hand and at_ms < self._began_ms
+
+    def foreign_of(
+        self, trades: tuple[Trade, ...], *, leads: bool, is_sure: bool
+    ) -> tuple[int, ...]:
+        """Return the ids of trades that are not the pair's.
+
+        Those that pass only because another process may lead are judged again by the first call in
+        which that is known, and returned by it: what we hold from then on contains them.
+        """
+        heard = (*self._undecided, *trades) if is_sure else trades
+        judged = {
+            trade: self.is_ours(
+                trade.client_order_index, trade.time_ms, leads=leads, is_sure=is_sure
+            )
+            for trade in heard
+        }
+        if is_sure:
+            self._undecided = ()
+        else:
+            ours = (trade for trade, is_ours in judged.items() if is_ours)
+            self._undecided = (*self._undecided, *ours)[-_UNDECIDED_TRADES:]
+        return tuple(trade.trade_id for trade, is_ours in judged.items() if not is_ours)
 
     def _was_given_out(self, client_order_index: int) -> bool:
         """Whether the nonce that an order's id bears can have been used; a marker bears none."""

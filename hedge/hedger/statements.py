@@ -230,7 +230,9 @@ def neutral_of(parts: Parts, state: HedgerState) -> Neutral | None:
     known = hedger.a_view(state) if hedger.target_known(state) else None
     if known is None or state.phase in IN_FLIGHT or state.manual_lots or hedger.closes_own(state):
         return None
-    if not state.a_shown or not hedger.is_view_confirmed(state):
+    if not (state.a_shown and state.own_shown) or state.a_elsewhere:
+        return None
+    if not hedger.is_view_confirmed(state):
         return None
     if hedger.owed_lots(state) != 0:
         return None

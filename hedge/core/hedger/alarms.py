@@ -30,12 +30,15 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     A heartbeat counts while it is fresh, and says that A's book is evidence: proven, and heard on.
 
     Without one of them nothing is said of A + B: an A that died a moment ago may have been filled.
+    Of that an answer which came before A fell silent says nothing.
     """
     maker, now_ms = state.maker, facts.now_ms
     heard = maker.beat is not None and maker.beat.shown and is_heard(maker, now_ms)
     shown = heard or maker.left_lots is not None
     if not shown:
-        shown = state.differs is None and state.shown_ms > 0 and now_ms <= state.shown_ms + SHOWN_MS
+        since_ms = state.shown_ms
+        is_later = since_ms > maker.spoke_ms
+        shown = state.differs is None and is_later and now_ms <= since_ms + SHOWN_MS
     return (state if shown is state.a_shown else replace(state, a_shown=shown)), ()
 
 

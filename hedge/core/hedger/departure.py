@@ -89,12 +89,14 @@ class LeaderSeen:
 class Maker:
     """What B knows of A's end; times are monotonic ms.
 
-    `silent_ms`: when A was heard last, or when B took the lease. `left_lots`: the position that A
-    stated as its last word in this run. `stated`: the exchange's newest statement of A; `empty_ms`:
+    `silent_ms`: when A was heard last, or when B took the lease; `spoke_ms`: when a heartbeat said
+    last that its book is evidence. `left_lots`: the position that A stated as its last word in this
+    run. `stated`: the exchange's newest statement of A; `empty_ms`:
     when the first of the statements without an open order was asked for, since A fell silent.
     """
 
     silent_ms: int = 0
+    spoke_ms: int = 0
     beat: MakerBeat | None = None
     order_life_ms: int = 330_000
     had_unanswered: bool = False

@@ -122,9 +122,10 @@ def answerable(state: HedgerState) -> ATarget | None:
 
     None that B knows to be outdated, and none that only the watch has found: it has no instance.
     None where A is configured otherwise, or while B closes its own: what is owed is another sum
-    than A's. None while nothing shows what A holds now.
+    than A's. None while nothing shows what A holds now, or what B does.
     """
-    if not state.a_shown or state.mismatch or (closes_own(state) and not is_flat_by_order(state)):
+    is_shown = state.a_shown and state.own_shown
+    if not is_shown or state.mismatch or (closes_own(state) and not is_flat_by_order(state)):
         return None
     known = state.a if target_known(state) and a_view(state) is state.a else None
     return known if known is not None and known.instance else None

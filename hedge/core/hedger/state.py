@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
-from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand, Unlisted
+from hedge.core.hedger.watch import Denied, PeerAnswered, PeerTraded, Stand, Unlisted
 from hedge.core.holds import Lasting
 from hedge.core.records import OrderRow, Trade
 from hedge.core.refusal import Refusal
@@ -200,6 +200,7 @@ class HedgerState:
     looked: bool = True  # A's public trades were asked for since the book was proven
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
     unlisted: tuple[Unlisted, ...] = ()  # of those, what the venue's answers lack
+    denied: tuple[Denied, ...] = ()  # what is on record of A and such an answer denies
     listed_id: int = 0  # the newest id in the venue's newest public answer
     shown: Stand | None = None  # the newest position that A's public trades have carried
     shown_lots: int | None = None  # A's position as the venue shows it to everybody
@@ -216,6 +217,7 @@ class HedgerState:
     dust_lots: int = 0
     halt_reason: str = ""
     mismatch: str = ""
+    a_elsewhere: str = ""  # what A has last stated of another market
     maker: Maker = UNHEARD
     view_ms: int = 0  # when what is known of A changed last
     traded_ms: int = 0  # when A traded, by the exchange's clock, as far as that change tells
@@ -322,9 +324,13 @@ class ProofNeeded:
 
 @dataclass(frozen=True, slots=True)
 class PeerConfigured:
-    """How A's configuration contradicts ours, "" if it does not; contradicted, B waits."""
+    """How A's configuration contradicts ours, "" if it does not; contradicted, B waits.
+
+    `elsewhere` is what A has last stated of another market, "" where that is nothing.
+    """
 
     mismatch: str
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)

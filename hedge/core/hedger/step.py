@@ -392,7 +392,7 @@ def _on_proof_needed(state: HedgerState, event: ProofNeeded, _facts: Facts) -> S
 
 
 def _on_peer(state: HedgerState, event: PeerConfigured, _facts: Facts) -> Step:
-    return replace(state, mismatch=event.mismatch), ()
+    return replace(state, mismatch=event.mismatch, a_elsewhere=event.elsewhere), ()
 
 
 def _on_hand(state: HedgerState, event: HandPublished, _facts: Facts) -> Step:
@@ -482,6 +482,7 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
         maker,
         beat=beat,
         silent_ms=facts.now_ms,
+        spoke_ms=facts.now_ms if beat.shown else maker.spoke_ms,
         had_unanswered=beat.unanswered > 0,
         order_life_ms=max(beat.order_life_ms or 0, maker.order_life_ms),
         force_close_ms=beat.force_close_ms or maker.force_close_ms,

@@ -8,11 +8,13 @@ from hedge.core.hedger.rules import Step, halt, is_heard_now, is_watch_open
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
 from hedge.core.hedger.view import a_view
 from hedge.core.hedger.watch import (
+    Denied,
     PeerAnswered,
     PeerTraded,
     Stand,
     Unlisted,
     compared,
+    denies,
     found,
     is_beyond_beat,
     merged,
@@ -78,7 +80,8 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> S
         return state, effects
     known = state.a
     own = () if known is None else (Stand(known.position_lots, known.last_trade_id),)
-    base = max((*own, *event.bases), key=lambda stand: stand.last_trade_id, default=None)
+    state, bases = _undenied(state, (*own, *event.bases), event)
+    base = max(bases, key=lambda stand: stand.last_trade_id, default=None)
     stand = found(base, event.answer, state.last_trade_id) if base is not None else None
     if stand is None or is_beyond(state, stand.position_lots):
         return state, effects
@@ -93,6 +96,22 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> S
         loud=True,
     )
     return replace(state, a_fresh=True, hand_base_lots=None), (*effects, note)
+
+
+def _undenied(
+    state: HedgerState, bases: tuple[Stand, ...], event: PeerAnswered
+) -> tuple[HedgerState, tuple[Stand, ...]]:
+    """Return the bases that the answer does not deny; none while it may just be a late one."""
+    known = {one.stand: one for one in state.denied}
+    denied = {
+        stand: known.get(stand, Denied(stand, event.asked_ms))
+        for stand in bases
+        if denies(event.answer, stand)
+    }
+    state = replace(state, denied=tuple(denied.values()))
+    if all(one.is_false(event.asked_ms, _lag_ms(state)) for one in state.denied):
+        return state, tuple(stand for stand in bases if stand not in denied)
+    return state, ()
 
 
 def _corrected(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:

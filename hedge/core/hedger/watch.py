@@ -90,6 +90,18 @@ class Unlisted:
         return self.absent_ms + ABSENT_AGAIN_MS
 
 
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A position of A on record that a public answer denies; when the first such one was asked."""
+
+    stand: Stand
+    asked_ms: int
+
+    def is_false(self, asked_ms: int, lag_ms: int) -> bool:
+        """Whether an answer that was asked for at `asked_ms` denies it for good, past any lag."""
+        return asked_ms >= self.asked_ms + lag_ms + ABSENT_AGAIN_MS
+
+
 def merged(
     watched: tuple[Trade, ...], new: Iterable[Trade], after_trade_id: int, *, listed: bool = False
 ) -> tuple[Trade, ...]:
@@ -199,6 +211,20 @@ def found(base: Stand, answer: Recent, own_trade_id: int) -> Stand | None:
     if answer.legs[-1].position_before_lots == 0 and says != total:
         return None  # 0 may be a field that the venue leaves empty: nothing else confirms it here
     return Stand(says, answer.legs[-1].trade_id)
+
+
+def denies(answer: Recent, base: Stand) -> bool:
+    """Whether A's newest leg that is not newer than `base` states another position than `base`.
+
+    The record may rest on a frame that told a false id. An answer that lists a trade late denies a
+    true record too, for a while.
+    """
+    legs = tuple(leg for leg in answer.legs if leg.trade_id <= base.last_trade_id)
+    says = _says(legs)
+    if says is None or not answer.lowest_id <= base.last_trade_id <= answer.highest_id:
+        return False
+    # 0 may be a field that the venue leaves empty: alone it denies nothing
+    return says != base.position_lots and legs[-1].position_before_lots != 0
 
 
 def _says(legs: Iterable[Trade]) -> int | None:

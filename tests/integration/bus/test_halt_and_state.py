@@ -172,6 +172,25 @@ async def test_foreign_values_count_as_absent_and_are_named_once(
     assert len((await messenger.read_state()).problems) == 1
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+async def test_what_is_stated_of_another_market_is_said_in_words(
+    make: Make, look: redis.Redis, side: str
+) -> None:
+    """Its owner is at work there; flat there is nothing, and so is what cannot be read."""
+    messenger = make()
+    key = NAMES.position_a if side == "a" else NAMES.position_b
+    other = json.loads(position(1, 100).to_json(SPEC)) | {"market_index": 1}
+    other["account_index"] = SCOPE.account_a if side == "a" else SCOPE.account_b
+    look.set(key, json.dumps(other))
+    found = await messenger.read_state()
+    words = {"a": found.a_elsewhere, "b": found.b_elsewhere}
+    assert words.pop(side) == f"Redis shows a position of {side.upper()}: 0.0100, in market 1"
+    assert list(words.values()) == [""]
+    look.set(key, json.dumps(other | {"position_base_amount": "0.0000"}))
+    found = await messenger.read_state()
+    assert (found.a_elsewhere, found.b_elsewhere) == ("", "")
+
+
 async def test_a_position_beyond_the_limit_is_refused(make: Make, look: redis.Redis) -> None:
     """A position of A beyond the configured limit counts as absent and says why."""
     look.set(NAMES.position_a, position(1, 101).to_json(SPEC))

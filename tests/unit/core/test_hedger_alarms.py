@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hedge.core.freshness import HEARD_MS
 from hedge.core.hedger import rules
 from hedge.core.hedger.alarms import AWAY_MS, away_text, unseen_text
 from hedge.core.hedger.departure import MakerSeen, MakerStated
@@ -322,3 +323,18 @@ def test_a_s_last_word_and_the_exchange_show_it_too() -> None:
     driver.later(25_001)
     driver(Tick())
     assert not driver.state.a_shown
+
+
+def test_what_the_exchange_said_before_a_fell_silent_shows_nothing_of_it() -> None:
+    """A fill of the moment in which it died is in no answer of before."""
+    driver = Hedger().idle()
+    driver.later(60_000)
+    driver(MakerStated(driver.a_lots, 0, driver.now.now_ms))
+    driver.later(1000)
+    beat = driver.beat(fresh_until_ms=driver.now.now_ms + HEARD_MS)
+    driver(MakerSeen(beat, "epoch"))
+    driver.later(HEARD_MS + 1)
+    driver(MakerSeen(None, "epoch"), Tick())
+    assert not driver.state.a_shown
+    driver(MakerStated(driver.a_lots, 0, driver.now.now_ms))
+    assert driver.state.a_shown

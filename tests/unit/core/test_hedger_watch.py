@@ -27,7 +27,7 @@ from hedge.core.hedger.step import (
     watch_due_ms,
 )
 from hedge.core.hedger.view import a_view
-from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent, Stand
+from hedge.core.hedger.watch import ABSENT_AGAIN_MS, PeerAnswered, PeerTraded, Recent, Stand
 from hedge.core.records import Trade
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade
 
@@ -237,6 +237,34 @@ def test_without_anything_of_a_in_redis_the_neutral_record_is_the_base() -> None
     assert driver(answered(trade(11, 50, 100))) == []
     sent = only(driver(answered(trade(11, 50, 100), base=Stand(100, 9))), SendHedge).order
     assert sent.lots == 50
+
+
+def test_a_record_that_answers_deny_twice_is_no_base() -> None:
+    """A frame told A's third fill as trade 30, and A stated 100 in it; since then it has said 200.
+
+    The record of that moment names the newer trade. What the exchange lists denies it.
+    """
+    driver = restarted(ATarget(A_INSTANCE, 6, 200, 12, 100))
+    again_ms = driver.state.config.view_lag_ms + ABSENT_AGAIN_MS
+    for later_ms in (0, again_ms - 1):
+        driver.later(later_ms)
+        denied = answered(trade(11, 50, 100), trade(12, 50, 150), base=Stand(100, 30))
+        assert driver(replace(denied, asked_ms=driver.now.now_ms)) == []
+        assert owed_lots(driver.state) is None, "the answer may be a late one"
+    driver.later(1)
+    effects = driver(replace(denied, asked_ms=driver.now.now_ms))
+    assert only(effects, SendHedge).order.lots == 100
+
+
+def test_a_record_that_a_late_answer_denied_is_the_base() -> None:
+    """A's sell of 50 is listed late: the record knows it, and counts once the answer has it."""
+    driver = restarted(ATarget(A_INSTANCE, 6, 200, 12, 100))
+    legs = (trade(11, 50, 100), trade(12, 50, 150))
+    driver(answered(*legs, base=Stand(150, 13)))
+    assert owed_lots(driver.state) is None
+    effects = driver(answered(*legs, trade(13, -50, 200), base=Stand(150, 13)))
+    assert only(effects, SendHedge).order.lots == 50
+    assert not driver.state.denied
 
 
 def test_where_the_answer_does_not_reach_back_the_trade_s_own_statement_leads() -> None:

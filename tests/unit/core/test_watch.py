@@ -16,6 +16,7 @@ from hedge.core.hedger.watch import (
     Unlisted,
     carried,
     compared,
+    denies,
     found,
     is_beyond_beat,
     merged,
@@ -138,6 +139,23 @@ def test_old_trades_are_let_go() -> None:
 def test_what_one_answer_proves(answer: Recent, own_trade_id: int, expected: Stand | None) -> None:
     """An answer counts where it is not older than B's book and tells all since the base."""
     assert found(Stand(0, 10), answer, own_trade_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param(recent(history([100], before=20), 5, 20), True, id="its leg says 120"),
+        pytest.param(recent(history([100], before=-67), 5, 20), False, id="its leg says the same"),
+        pytest.param(recent(history([100]), 5, 20), False, id="0 may be an empty field"),
+        pytest.param(recent(history([100], 16, before=20), 5, 20), False, id="a newer leg"),
+        pytest.param(recent(history([100], before=20), 13, 20), False, id="it ends before it"),
+        pytest.param(recent(history([100], before=20), 5, 11), False, id="it lags behind it"),
+        pytest.param(recent((), 5, 20), False, id="A is not in it"),
+    ],
+)
+def test_what_one_answer_denies(answer: Recent, *, expected: bool) -> None:
+    """A record of 33 in trade 12, which a frame may have told of under a false id."""
+    assert denies(answer, Stand(33, 12)) is expected
 
 
 def test_an_answer_without_statements_proves_nothing_beyond_its_reach() -> None:

@@ -50,6 +50,7 @@ UNKNOWN_A: list[dict[str, Any]] = [
     {"a": None, "a_fresh": False},
     {"a_fresh": False},
     {"a_shown": False},
+    {"own_shown": False},
     {"consistent": False},
     {"phase": Phase.RECONCILING},
     {"phase": Phase.STANDBY},
@@ -246,6 +247,7 @@ def test_a_covered_moment_is_neutral(parts: Parts) -> None:
         {"phase": Phase.SETTLING},
         {"phase": Phase.UNKNOWN},
         {"manual_lots": 5, "net_lots": -95},
+        {"a_elsewhere": "Redis shows a position of A: 0.0100, in market 1"},
     ],
 )
 def test_anything_open_is_not_neutral(parts: Parts, changes: dict[str, Any]) -> None:

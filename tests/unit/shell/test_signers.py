@@ -7,6 +7,7 @@ from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
 from hedge.daemon.signers import Signers, is_listed, kept_instances
 from hedge.wire.codec import MessageRefusedError, RefusalCause
 from hedge.wire.control import KEPT_INSTANCES
+from tests.unit.core.kit import trade
 from tests.unit.shell.fakes import Bench, Calls, running
 
 EARLIER, OTHER = "c" * 11 + "1", "d" * 11 + "2"
@@ -53,6 +54,20 @@ def test_where_another_may_lead_the_nonce_tells(signers: Signers, index: int) ->
     """A process that took over meanwhile need not be listed where we look; a person signs none."""
     assert told(signers, index, is_sure=False) is (index != A_PERSONS)
     assert told(signers, index, leads=False)  # a standby trades on nothing that it hears
+
+
+def test_what_was_heard_while_another_may_have_led_is_judged_again(signers: Signers) -> None:
+    """A person's trade under our tag while the lease was lost: foreign, once we lead again."""
+    own = trade(11, 100, cid=ids.order_id(EARLIER, NONCE))
+    another = trade(12, 100, cid=ids.order_id(OTHER, 5))
+    persons = trade(13, 100, cid=A_PERSONS)
+    plain = trade(14, 100, cid=7)
+    assert signers.foreign_of((own, another, persons), leads=False, is_sure=False) == ()
+    assert signers.foreign_of((plain,), leads=True, is_sure=False) == (14,)
+    signers.learn((OTHER,))  # it did lead
+    assert signers.foreign_of((), leads=True, is_sure=True) == (13,)
+    assert signers.foreign_of((persons,), leads=True, is_sure=True) == (13,)
+    assert signers.foreign_of((), leads=True, is_sure=True) == ()
 
 
 def test_with_neither_list_at_hand_the_tag_counts_for_what_is_older(bench: Bench) -> None:
