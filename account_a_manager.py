@@ -24,6 +24,7 @@ from hedge.core.maker.state import (
     HaltRaised,
     HaltSeen,
     LeaseLost,
+    LookAtEnd,
     MakerConfig,
     MakerState,
     Note,
@@ -245,6 +246,8 @@ class AccountAManager(Shell):
                 self.reconcile()
             case CatchUp():
                 self.spawn("catch-up", self._catch_up())
+            case LookAtEnd(client_order_index):
+                self.spawn("look-at-end", self._look_at_end(client_order_index))
             case LookAtB(seq):
                 self.spawn("look-at-b", self._look_at_b(seq))
 
@@ -290,7 +293,11 @@ class AccountAManager(Shell):
             )
             self.log.warning("hand_open", detail=detail)
             self.voice.say("hand_open", "hand_open", detail)
-        super().end(neutral=neutral and not lots)
+        elsewhere = self.books.snapshot.b_elsewhere if self.books.snapshot is not None else ""
+        if neutral and elsewhere:
+            what = f"B is at work in another market, which this A does not fill: {elsewhere}"
+            self.voice.note("left_open", what, loud=True)
+        super().end(neutral=neutral and not lots and not elsewhere)
 
     def _open_by_hand(self) -> int:
         """Return what B's ledger names as open by hand, while that is fresh."""
@@ -352,6 +359,8 @@ class AccountAManager(Shell):
         self._proven_epoch = self.origin.epoch
         explained = proven.explained or proven.adopted
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), explained))
+        if foreign := self.foreign_of():
+            self.post(OwnBook(proven.book.view(), (), foreign))
         self._maybe_leave()
 
     def on_book_not_proven(self, found: NotProven) -> None:
@@ -611,6 +620,17 @@ class AccountAManager(Shell):
             self.log.warning("catch_up_failed", reason=error)
         finally:
             self._catching = False
+
+    async def _look_at_end(self, client_order_index: int) -> None:
+        """Post the row of an order where the exchange lists it among the finished ones."""
+        try:
+            rows = await self.parts.venue.inactive_orders()
+        except VenueError as error:
+            self.log.warning("end_not_listed", reason=error)
+            return
+        for row in rows:
+            if row.client_order_index == client_order_index and row.is_terminal:
+                self.post(OwnOrder(row, listed=True))
 
     async def _look_at_b(self, seq: int) -> None:
         asked_ms = self.parts.clock.now_ms()

@@ -22,6 +22,7 @@ from hedge.core.maker.quoting import called_for, is_covered, why_not_now
 from hedge.core.maker.repeats import again
 from hedge.core.maker.state import (
     Cancel,
+    LookAtEnd,
     MakerEffect,
     MakerState,
     Note,
@@ -37,6 +38,8 @@ from hedge.core.transitions import Facts
 
 SAY_OPEN_MS = 8000
 """After this long a side that was asked to stop says what is open."""
+LISTED_AGAIN_MS = 2000
+"""So far apart are two questions whether an order has ended."""
 
 
 def advance(state: MakerState, facts: Facts) -> Step:
@@ -92,6 +95,8 @@ def _end_order(state: MakerState, facts: Facts) -> Step:
     unfilled = order.filled_lots == 0
     if unfilled and order.copies > 1:
         return fence(state, "a second copy of an unfilled order may still be on its way")
+    if order.is_end_doubtful:
+        return _look_at_end(state, order, facts)
     state = replace(state, order=None)
     word, effects = order.row.status.value, tuple[MakerEffect, ...]()
     if not unfilled or order.cancel_ms is not None:
@@ -110,6 +115,14 @@ def _end_order(state: MakerState, facts: Facts) -> Step:
     return state, (Note("order_ended", f"{word}, {size} filled"), *effects)
 
 
+def _look_at_end(state: MakerState, order: Order, facts: Facts) -> Step:
+    """Ask the exchange whether the order has ended, again until it lists that."""
+    if order.asked_ms is not None and facts.now_ms < order.asked_ms + LISTED_AGAIN_MS:
+        return state, ()
+    state = replace(state, order=replace(order, asked_ms=facts.now_ms))
+    return state, (LookAtEnd(order.client_order_index),)
+
+
 def _deadlines(state: MakerState, facts: Facts) -> Step:
     """Close by a fence what the venue does not close in time."""
     order = state.order
@@ -122,11 +135,21 @@ def _deadlines(state: MakerState, facts: Facts) -> Step:
     if cancelled and facts.now_ms >= (order.cancel_ms or 0) + limit_ms:
         return fence(state, "the venue does not confirm our cancel")
     if order.ended_ms is not None and facts.now_ms >= order.ended_ms + limit_ms:
-        return fence(state, "the ended order's trades do not add up")
+        return _fence_the_end(state, order, facts)
     unended = order.whole_ms is not None and order.ended_ms is None
     if unended and facts.now_ms >= (order.whole_ms or 0) + limit_ms:
         return fence(state, "the venue does not show the end of our filled order")
     return state, ()
+
+
+def _fence_the_end(state: MakerState, order: Order, facts: Facts) -> Step:
+    if order.row is None or not order.is_end_doubtful:
+        return fence(state, "the ended order's trades do not add up")
+    word = order.row.status.value
+    state, pause = again(state, word, word)
+    state = replace(state, retry_at_ms=facts.now_ms + pause.ms)
+    state, effects = fence(state, f"the exchange does not list the end that it told of ({word})")
+    return state, (*pause.effects, *effects)
 
 
 def _cancel(state: MakerState, facts: Facts) -> Step:

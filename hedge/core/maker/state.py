@@ -123,8 +123,9 @@ class MakerConfig:
 class Order:
     """The maker's one order; its known trades add up to `filled_lots`.
 
-    `whole_ms` is when that reached its size, `ended_ms` when its row showed its end. One that
-    `unwinds` reduces what B has not hedged, and nothing else: B holds meanwhile.
+    `whole_ms` is when that reached its size, `ended_ms` when its row showed its end, `asked_ms`
+    when the exchange was last asked to list that; `is_listed`: it has. One that `unwinds` reduces
+    what B has not hedged, and nothing else: B holds meanwhile.
     """
 
     client_order_index: int
@@ -143,6 +144,19 @@ class Order:
     whole_ms: int | None = None
     ended_ms: int | None = None
     cancel_ms: int | None = None
+    asked_ms: int | None = None
+    is_listed: bool = False
+
+    @property
+    def is_end_doubtful(self) -> bool:
+        """Whether only a frame tells of an end that we neither asked for nor saw by its fills.
+
+        Frames are hints: where one is false the order rests on, and another would rest beside it.
+        """
+        is_ended = self.row is not None and self.row.is_terminal
+        return is_ended and not (
+            self.is_listed or self.cancel_ms is not None or self.filled_lots >= self.lots
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +323,10 @@ class OwnBook:
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """A row of one of our orders."""
+    """A row of one of our orders; `listed` by an answer, else told by a frame."""
 
     row: OrderRow
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +429,13 @@ class CatchUp:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtEnd:
+    """Ask the exchange to list the end of our order, answer with OwnOrder once it does."""
+
+    client_order_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Sign and send this order, answer with Answered(PLACE)."""
 
@@ -473,5 +495,5 @@ class Stopped:
     neutral: bool
 
 
-Work = Fence | CatchUp | LookAtB | Place | Cancel
+Work = Fence | CatchUp | LookAtB | LookAtEnd | Place | Cancel
 MakerEffect = Work | PublishFill | PublishPosition | HaltPair | Note | Stopped

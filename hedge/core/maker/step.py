@@ -207,9 +207,11 @@ def _on_order(state: MakerState, event: OwnOrder, facts: Facts) -> Step:
     order = state.order
     if order is None or order.client_order_index != event.row.client_order_index:
         return state, ()
-    if order.row is not None and order.row.is_terminal:
+    is_listed = event.listed and event.row.is_terminal
+    if order.row is not None and order.row.is_terminal and not is_listed:
         return state, ()
-    return _doubt_fill(replace(state, order=replace(order, row=event.row, row_ms=facts.now_ms)))
+    order = replace(order, row=event.row, row_ms=facts.now_ms, is_listed=is_listed)
+    return _doubt_fill(replace(state, order=order))
 
 
 def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:

@@ -200,10 +200,13 @@ class Maker(Driver):
         alien = (self.last_id,) if foreign else ()
         return maker_state.OwnBook(self.view(consistent=consistent), (new,), alien)
 
-    def row(self, status: OrderStatus, filled: int = 0) -> maker_state.OwnOrder:
+    def row(
+        self, status: OrderStatus, filled: int = 0, *, listed: bool = True
+    ) -> maker_state.OwnOrder:
+        """A row of A's order, told by an answer or by a frame alone."""
         order = self.order
         return maker_state.OwnOrder(
-            row(order.client_order_index, status, filled, order.side, order.lots)
+            row(order.client_order_index, status, filled, order.side, order.lots), listed
         )
 
     def answer(

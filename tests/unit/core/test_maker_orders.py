@@ -5,12 +5,14 @@ import pytest
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
+from hedge.core.maker.rules import LISTED_AGAIN_MS
 from hedge.core.maker.state import (
     Answered,
     Cancel,
     CatchUp,
     Fence,
     HaltPair,
+    LookAtEnd,
     OwnBook,
     OwnOrder,
     Pending,
@@ -224,6 +226,55 @@ def test_a_post_only_order_that_would_have_taken_is_replaced_after_a_pause() -> 
     assert driver.state.order is None
     driver.later(1000)
     assert kinds(driver(Tick())) == [Place]
+
+
+def test_an_end_that_only_a_frame_tells_is_asked_for_first() -> None:
+    """The frame may be false: the order still rests then, and another would rest beside it."""
+    driver = Maker().placing()
+    ended = driver.row(OrderStatus.CANCELED_MARGIN, listed=False)
+    asked = only(driver(driver.answer(), ended), LookAtEnd)
+    assert asked.client_order_index == driver.order.client_order_index
+    driver.later(LISTED_AGAIN_MS - 1)
+    assert driver(Tick()) == []
+    driver.later(1)
+    assert kinds(driver(Tick())) == [LookAtEnd]
+    driver(driver.row(OrderStatus.CANCELED_MARGIN))
+    assert driver.state.order is None
+    assert driver.state.phase is Phase.READY
+
+
+def test_an_end_that_is_not_listed_in_time_is_fenced() -> None:
+    """The fence cancels what may rest; the same end again and again waits longer."""
+    driver = Maker().working()
+    driver(driver.row(OrderStatus.CANCELED_POST_ONLY, listed=False))
+    driver.later(driver.state.config.deadline_ms)
+    effects = driver(Tick())
+    assert Fence in kinds(effects)
+    assert driver.state.repeats is not None
+    assert driver.state.repeats.times == 1
+
+
+def test_a_frame_that_was_false_is_corrected_by_the_answer() -> None:
+    """It told of an end without a fill; the exchange lists the order as filled."""
+    driver = Maker().working()
+    driver(driver.row(OrderStatus.CANCELED_MARGIN, listed=False))
+    driver(driver.row(FILLED, 100))
+    assert driver.state.phase is Phase.AWAITING_HEDGE
+    driver(driver.fill(100))
+    assert driver.state.order is None
+
+
+@pytest.mark.parametrize("filled", [0, 100], ids=["our cancel", "all of it filled"])
+def test_an_end_that_we_know_ourselves_needs_no_answer(filled: int) -> None:
+    """We asked for it, or its fills add up to the order."""
+    driver = Maker().cancelling() if not filled else Maker().working()
+    if filled:
+        driver(driver.fill(filled))
+    else:
+        driver(driver.answer(pending=Pending.CANCEL))
+    effects = driver(driver.row(FILLED if filled else CANCELED, filled, listed=False))
+    assert LookAtEnd not in kinds(effects)
+    assert Place in kinds(effects) or driver.state.order is None
 
 
 def test_a_row_alone_starts_the_hold() -> None:
