@@ -543,10 +543,11 @@ class _Sight:
             return max(paths_s, self._world.loop.time() - BLIND_S)
         return paths_s
 
-    @staticmethod
-    def _stating(daemons: list[Daemon]) -> list[Daemon]:
+    def _stating(self, daemons: list[Daemon]) -> list[Daemon]:
         """Return the makers that state a proven book in Redis: without the lease nobody does."""
         makers = [one for one in daemons if one.side == "a" and _works(one) and one.leads]
+        if self._world.redis.master.refuses:
+            return []
         return [one for one in makers if _is_proven(one) and _reaches_redis(one)]
 
     def _paths_s(self, daemons: list[Daemon]) -> float:
@@ -568,7 +569,9 @@ class _Sight:
 
     def _is_told(self, hedgers: list[Daemon], stating: list[Daemon]) -> bool:
         """Whether what A states of its book reaches B by Redis."""
-        if self._world.redis.down or not any(_reaches_redis(one) for one in hedgers):
+        redis = self._world.redis
+        is_mute = redis.down or redis.master.refuses
+        if is_mute or not any(_reaches_redis(one) for one in hedgers):
             return False
         return any(_hears(one, 0) for one in stating)
 

@@ -35,14 +35,14 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
     if not state.redis_up:
         return _untold(state, facts)
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
-        detail = f"B has not covered a fill for {config.confirm_timeout_ms / 1000:g} s; holding"
+        detail = f"{_not_covered(state, config.confirm_timeout_ms)}; holding"
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
     patience_ms = _patience_ms(state)
     overdue = facts.now_ms >= min(since + patience_ms, _turn_ms(state))
     waits = state.closing in (None, Closing.ALL)
     if overdue and waits and state.phase is not Phase.STOPPING:
         detail = (
-            f"B has not covered a fill for {patience_ms / 1000:g} s; A holds "
+            f"{_not_covered(state, patience_ms)}; A holds "
             f"{config.spec.base(state.net_lots or 0)} {config.spec.symbol} and reduces what is "
             "proven to be unhedged"
         )
@@ -50,6 +50,16 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         state, effects = halt(state, "force_close_timeout", detail)
         return replace(state, halt_reason="force_close_timeout"), effects
     return state, ()
+
+
+def _not_covered(state: MakerState, waited_ms: int) -> str:
+    """Return what is not so for so long; B is not to blame for what it could not be told."""
+    seconds = f"{waited_ms / 1000:g} s"
+    if state.leading:
+        return f"B has not covered a fill for {seconds}"
+    return (
+        f"a fill is not covered for {seconds}: another process has A's lease, so A states nothing"
+    )
 
 
 def with_redis_again(state: MakerState, facts: Facts) -> MakerState:

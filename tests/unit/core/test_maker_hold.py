@@ -17,6 +17,7 @@ from hedge.core.maker.state import (
     HaltSeen,
     LeaseLost,
     LedgerView,
+    Note,
     OwnBook,
     Peer,
     PeerSeen,
@@ -318,6 +319,18 @@ def test_a_late_hedge_is_said_once_and_held() -> None:
     assert driver.state.phase is Phase.AWAITING_HEDGE
     driver.cover()
     assert driver.state.phase is Phase.READY
+
+
+@pytest.mark.parametrize("later_ms", [30_000, 60_000], ids=["the alert", "the halt"])
+def test_a_deposed_a_does_not_blame_b_for_a_fill_that_it_cannot_state(later_ms: int) -> None:
+    """Without the lease it publishes nothing, so B hears of the fill by its watch at best."""
+    driver = filled()
+    driver(LeaseLost())
+    driver.later(later_ms)
+    driver(Tick(), Tick())
+    said = [one.detail for one in driver.effects if isinstance(one, Note | HaltPair)]
+    assert any(f"not covered for {later_ms // 1000} s: another process has" in one for one in said)
+    assert not [one for one in said if "B has not covered" in one]
 
 
 def test_the_clock_is_that_of_the_oldest_fill() -> None:
