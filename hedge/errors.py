@@ -40,6 +40,11 @@ class ConfigError(HedgeError):
         super().__init__(message)
         self.key = key
 
+    def within(self, place: str) -> "ConfigError":
+        """Return the same error with the file, or the option, that it is about before it."""
+        text = str(self)
+        return self if text.startswith(place) else ConfigError(f"{place}: {text}", self.key)
+
 
 class UnreachableError(HedgeError):
     """A server that gave no usable answer; nothing is known of what was asked."""

@@ -16,10 +16,10 @@ from types import NoneType, UnionType
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from hedge.config.reader import ExactLoader, NotationError, SectionReader, has_variable, wrong
+from hedge.config.notation import read_yaml
+from hedge.config.reader import WITH_LOGIN, SectionReader, bare_host, has_variable, wrong
 from hedge.config.schema import (
+    MAX_ACCOUNT,
     REDIS_SECRETS,
     AccountConfig,
     AccountsConfig,
@@ -34,6 +34,7 @@ from hedge.config.schema import (
     StrategyConfig,
     TimingConfig,
     TlsConfig,
+    is_loopback,
     settings_of,
 )
 from hedge.errors import ConfigError
@@ -49,6 +50,9 @@ CHAINS = {
 """The exchange's own networks by host, and the chain that each signs for."""
 RESERVED_API_KEYS = 3
 """API keys 0 to 3 are used by Lighter's own apps."""
+
+LEAST_SECRET = 12
+"""A shorter shared secret is found by trying."""
 
 LEAST_REQUESTS = 12
 """Two fences: with less a daemon could not even start and recover once in a minute."""
@@ -78,11 +82,29 @@ def load_config(
     private key is needed; the other one is None when its variable is not set.
 
     Raises:
-        ConfigError: unreadable file, unknown key, wrong type, impossible value.
+        ConfigError: unreadable file, unknown key, wrong type, impossible value; the sentence begins
+            with the file, or with the option where the value came from the command line.
 
     """
-    file = Path(path)
-    raw = _parsed(file)
+    try:
+        return _load(Path(path), side, overrides, environment)
+    except ConfigError as error:
+        raise error.within(_place_of(error.key, str(path), overrides)) from error.__cause__
+
+
+def _place_of(key: str, file: str, overrides: Mapping[str, object] | None) -> str:
+    """Return where a value was written: the file, or the option that replaced it."""
+    is_option = key and (overrides or {}).get(key) is not None
+    return f"--{key.rpartition('.')[2].replace('_', '-')}" if is_option else file
+
+
+def _load(
+    file: Path,
+    side: str,
+    overrides: Mapping[str, object] | None,
+    environment: Mapping[str, str] | None,
+) -> Config:
+    raw = SectionReader({}).mapping(read_yaml(file), "")
     literal = _literal_secrets(raw)
     _check_mode(file, literal)
     for key, value in (overrides or {}).items():
@@ -98,7 +120,11 @@ def load_config(
         Config, {key: raw[key] for key in raw}, "", accounts=accounts, **sections
     )
     config = dataclasses.replace(
-        config, side=side, lighter=_derived(config.lighter, side), warnings=()
+        config,
+        side=side,
+        lighter=_derived(config.lighter, side),
+        redis=_redis_host(config.redis),
+        warnings=(),
     )
     _cross_check(config)
     config = _placed(config, file)
@@ -119,33 +145,6 @@ def _placed(config: Config, file: Path) -> Config:
         file=str(file),
         former_state_dir="" if former.resolve() == state_dir.resolve() else str(former),
     )
-
-
-def _parsed(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{file}: no such file; give one by --config.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read ({error}).") from error
-    try:
-        raw = yaml.load(text, ExactLoader)  # noqa: S506 (a safe loader that keeps decimals)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark is not None else ""
-        what = getattr(error, "problem", None) or "not YAML"
-        # The text around the place is not shown, nor what is quoted from there: it may be a key.
-        what = re.sub(r"'[^']{2,}'", "'…'", what)
-        text = f"not valid YAML{line}: {what}"
-        if isinstance(error, NotationError):
-            text = f"{what}{line}"
-        raise ConfigError(f"{file}: {text}.") from None
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise ConfigError(
-            f"{file}: holds a value that cannot be read (a date, a number or a nesting that is "
-            "impossible); put texts in quotes."
-        ) from None
-    return SectionReader({}).mapping(raw, "")
 
 
 def _literal_secrets(raw: Mapping[str, Any]) -> list[str]:
@@ -195,17 +194,39 @@ def _accounts(
     for name, own in (("account_a", side == "a"), ("account_b", side == "b")):
         path = f"accounts.{name}"
         account = reader.mapping(values.get(name), path)
+        _refuse_wallet(account.get("account_index"), f"{path}.account_index")
         key = account.get("api_key_private_key")
         if not own and isinstance(key, str) and not _can_substitute(key, variables):
             key = None
         if not key:
             account.pop("api_key_private_key", None)
-        section = reader.section(AccountConfig, account, path)
+        section = _without_blanks(reader.section(AccountConfig, account, path))
         _check_key(section.api_key_private_key, own=own, key=f"{path}.api_key_private_key")
         found[name] = (
             section if section.account_name else dataclasses.replace(section, account_name=name)
         )
     return AccountsConfig(**found)
+
+
+def _refuse_wallet(index: object, key: str) -> None:
+    """Raise ConfigError for a wallet address in the place of an account's number."""
+    is_large = isinstance(index, int) and index > MAX_ACCOUNT
+    is_hex = isinstance(index, str) and re.fullmatch("0[xX][0-9a-fA-F]{9,}", index.strip())
+    if is_large or is_hex:
+        raise ConfigError(
+            f"{key}: is a wallet address, and an account has a number from 0 to {MAX_ACCOUNT}; "
+            "Lighter lists the numbers of a wallet under "
+            "/api/v1/accountsByL1Address?l1_address=….",
+            key,
+        )
+
+
+def _without_blanks(account: AccountConfig) -> AccountConfig:
+    """Leave out what a paste or an `echo` puts around a key."""
+    secret = account.api_key_private_key
+    if secret is None:
+        return account
+    return dataclasses.replace(account, api_key_private_key=Secret(secret.reveal().strip()))
 
 
 def _can_substitute(text: str, variables: Mapping[str, str]) -> bool:
@@ -230,13 +251,14 @@ def _check_key(secret: Secret | None, *, own: bool, key: str) -> None:
 def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
     """Fill in what follows from the base address and the side."""
     base = lighter.base_url.rstrip("/")
-    if not re.match(r"https?://[^/\s]+", base):
-        wrong("lighter.base_url", lighter.base_url, "an address that begins with https://")
+    _check_address("lighter.base_url", base, "https")
+    if lighter.ws_url:
+        _check_address("lighter.ws_url", lighter.ws_url, "wss")
+    parts = urlsplit(base)
+    if parts.path or parts.query or parts.fragment:
+        allowed = f"an address without a path, such as {parts.scheme}://{parts.netloc}"
+        wrong("lighter.base_url", lighter.base_url, allowed)
     stream = re.sub(r"^http", "ws", base) + "/stream"
-    if lighter.ws_url and not re.match(r"wss?://[^/\s]+", lighter.ws_url):
-        wrong("lighter.ws_url", lighter.ws_url, "an address that begins with wss://")
-    for name, address in (("base_url", base), ("ws_url", lighter.ws_url)):
-        _check_address(f"lighter.{name}", address)
     chain = _check_network(lighter, base)
     return dataclasses.replace(
         lighter,
@@ -260,15 +282,26 @@ def _check_network(lighter: LighterConfig, base: str) -> int:
     return chain
 
 
-def _check_address(key: str, address: str) -> None:
-    """Raise ConfigError where no host and port can be read out of an address."""
+def _check_address(key: str, address: str, scheme: str) -> None:
+    """Raise ConfigError for what is no address of this scheme, or one that goes in the clear.
+
+    A user name or a password in it is never shown.
+    """
+    if "@" in address:
+        raise ConfigError(f"{key}: {WITH_LOGIN}; the exchange asks for none.", key)
+    plain = scheme.removesuffix("s")
+    if not re.match(rf"{scheme}?://[^/\s]+", address):
+        wrong(key, address, f"an address that begins with {scheme}://")
     try:
         parts = urlsplit(address)
-        usable = not address or (parts.hostname and parts.port != 0)
+        host, usable = parts.hostname or "", bool(parts.hostname and parts.port != 0)
     except ValueError:
-        usable = False
-    if not usable:
-        wrong(key, address, "an address with a host, and a port from 1 to 65535 if any")
+        host, usable = "", False
+    if not usable:  # what is no port may be a password
+        allowed = "an address with a host, and a port from 1 to 65535 if any"
+        raise ConfigError(f"{key}: found something else; allowed is {allowed}.", key)
+    if parts.scheme == plain and not is_loopback(host):
+        wrong(key, address, f"{scheme}:// for anything but this machine: {plain}:// is readable")
 
 
 def _check_real(config: Config) -> None:
@@ -336,6 +369,23 @@ def _cross_check_redis(redis: RedisConfig) -> None:
         wrong("redis.master_name", redis.master_name, "a name exactly when redis.sentinels is set")
     if redis.reader_username and not redis.username:
         wrong("redis.reader_username", redis.reader_username, "empty without redis.username")
+    secret = redis.shared_secret
+    if secret is not None and len(secret.reveal().strip()) < LEAST_SECRET:
+        raise ConfigError(
+            "redis.shared_secret: is too short; write at least "
+            f"{LEAST_SECRET} characters, the same on both hosts.",
+            "redis.shared_secret",
+        )
+
+
+def _redis_host(redis: RedisConfig) -> RedisConfig:
+    """Read the host as an address or a name, without the brackets of IPv6."""
+    if "@" in redis.host:
+        raise ConfigError(f"redis.host: {WITH_LOGIN}; write the host alone.", "redis.host")
+    host = bare_host(redis.host)
+    if host is None:
+        wrong("redis.host", redis.host, "a name or an address alone; the port is redis.port")
+    return dataclasses.replace(redis, host=host)
 
 
 def _warnings(

@@ -1,21 +1,20 @@
-"""From YAML text to one validated section after another, naming the key that is wrong.
+"""One validated section after another, naming the key that is wrong.
 
-YAML numbers with a fraction are kept as exact `Decimal`, never as float. A dotted key such as
-`strategy.depth` names each value in every message.
+A dotted key such as `strategy.depth` names each value in every message.
 """
 
 import dataclasses
+import ipaddress
 import os
 import re
 import typing
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, NoReturn, TypeVar
 
-import yaml
-
+from hedge.config.notation import OldNotation
 from hedge.config.schema import MAX_PORT, Secret, TlsConfig, settings_of
 from hedge.errors import ConfigError
 
@@ -25,58 +24,15 @@ LEGACY_KEYS = frozenset({"poll_interval", "ws_reconnect_delay"})
 """Keys of an older program that mean nothing here, wherever they stand."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MISTAKEN = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%|.*\$\{.*", re.DOTALL)
+_MISTAKEN_SECRET = re.compile(r"\$[A-Z_][A-Z0-9_]*|%[A-Z_][A-Z0-9_]*%|.*\$\{.*", re.DOTALL)
+"""A password may begin with a dollar; the names of variables are in capitals."""
+
 _INTEGER = re.compile("[-+]?(0|[1-9][0-9]*)")
 _AMOUNT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _PORT = re.compile("[1-9][0-9]{0,4}")
 _MAX_DIGITS = 28
 _LARGEST = 10**9
-
-
-class NotationError(yaml.constructor.ConstructorError):
-    """A number that is not written as people write it; YAML would read another one."""
-
-
-class ExactLoader(yaml.SafeLoader):
-    """A safe loader that keeps decimals exact and refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 (PyYAML's signature)
-        """Build a mapping. Raises yaml.constructor.ConstructorError for a key given twice."""
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key that is no text; put quotes around ${…}", node.start_mark
-                )
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} stands there twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _exact(loader: ExactLoader, node: yaml.ScalarNode) -> Decimal | str:
-    text = str(loader.construct_scalar(node))
-    try:
-        return Decimal(text.replace("_", ""))
-    except InvalidOperation:
-        return text  # .inf and .nan: refused where a number is expected
-
-
-ExactLoader.add_constructor("tag:yaml.org,2002:float", _exact)
-
-
-def _plain_integer(loader: ExactLoader, node: yaml.ScalarNode) -> int:
-    """Read an integer that is written as people write it: 0123 is 83 in YAML, and 1:30 is 90."""
-    text = str(loader.construct_scalar(node))
-    if not _INTEGER.fullmatch(text):
-        what = "a number that is not in plain decimal digits"
-        raise NotationError(None, None, what, node.start_mark)
-    return int(text)
-
-
-ExactLoader.add_constructor("tag:yaml.org,2002:int", _plain_integer)
 
 
 def wrong(key: str, found: object, allowed: str) -> NoReturn:
@@ -103,8 +59,61 @@ def substituted(key: str, text: str, environment: Mapping[str, str]) -> str:
 
 
 def has_variable(text: object) -> bool:
-    """Whether a value names an environment variable."""
-    return isinstance(text, str) and _VARIABLE.search(text) is not None
+    """Whether a value names an environment variable, in braces or, by mistake, without."""
+    return isinstance(text, str) and (
+        _VARIABLE.search(text) is not None or _MISTAKEN_SECRET.fullmatch(text) is not None
+    )
+
+
+def _refuse_mistaken(key: str, text: str, *, secret: bool) -> None:
+    """Raise ConfigError for what looks like a variable and is none."""
+    rest = _VARIABLE.sub("", text)
+    if not (_MISTAKEN_SECRET if secret else _MISTAKEN).fullmatch(rest):
+        return
+    found = "what stands there" if secret else repr(text[:80])
+    raise ConfigError(
+        f"{key}: {found} is no variable: one is written ${{NAME}}, a dollar and a name in braces;"
+        " a text that looks like one goes into a variable itself.",
+        key,
+    )
+
+
+WITH_LOGIN = "found an address with a user name or a password in it"
+
+
+def bare_host(text: str) -> str | None:
+    """Return a host without the brackets of an IPv6 address; None for what is no host alone."""
+    inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in inner:
+        try:
+            return str(ipaddress.IPv6Address(inner.partition("%")[0])) and inner
+        except ValueError:
+            return None
+    if inner != text or not inner or re.search(r"[\s/@\[\]]", inner):
+        return None
+    return inner
+
+
+def _read_plain(hint: Any, text: str) -> object:
+    """Return what a text of the environment is as this type, None where it is none of it."""
+    if hint is int:
+        return int(text) if _INTEGER.fullmatch(text) and len(text) <= _MAX_DIGITS else None
+    if hint in (float, Decimal):
+        return Decimal(text) if _AMOUNT.fullmatch(text) else None
+    if hint in (bool, TlsConfig):
+        return {"true": True, "false": False}.get(text.lower())
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return text if text in [str(member.value) for member in hint] else None
+    return [item.strip() for item in text.split(",")]  # Sentinels
+
+
+def _name_of(hint: Any) -> str:
+    """Return what a type is called in a complaint."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return " or ".join(str(member.value) for member in hint)
+    names = {int: "a whole number", float: "a number", Decimal: "a decimal number", str: "text"}
+    names |= {bool: "true or false", TlsConfig: "true, false, or keys with values"}
+    return names.get(hint, 'a list of "host:port"')
 
 
 class SectionReader:
@@ -169,6 +178,12 @@ class SectionReader:
         """Convert one value to its type. Raises ConfigError."""
         if typing.get_origin(hint) in (typing.Union, UnionType):
             hint = next(part for part in typing.get_args(hint) if part is not NoneType)
+        if isinstance(raw, OldNotation):
+            raw = self._reread(hint, raw, key)
+        elif isinstance(raw, str):
+            _refuse_mistaken(key, raw, secret=hint is Secret)
+            if has_variable(raw) and hint not in (str, Secret):
+                return self._of_variable(hint, raw, key)
         if typing.get_origin(hint) is tuple:
             return self._sentinels(raw, key)
         if hint is TlsConfig:
@@ -179,11 +194,38 @@ class SectionReader:
             return self._word(hint, raw, key)
         return self._plain(hint, raw, key)
 
+    @staticmethod
+    def _reread(hint: Any, raw: OldNotation, key: str) -> object:
+        """Return what is meant by a notation that means the same to everybody.
+
+        Raises ConfigError for another one; what may be a secret is not shown.
+        """
+        if raw.truth is not None and hint in (bool, TlsConfig):
+            return raw.truth
+        if hint is Secret:
+            raise ConfigError(f"{key}: must be text; put it in quotes.", key)
+        found = f"{key}: found {str(raw)[:80]} in line {raw.line}"
+        reading = f", which YAML reads as {raw.reading}" if raw.reading else ""
+        if hint in (int, float, Decimal) and raw.is_number:
+            what = "a number that is not in plain decimal digits"
+            raise ConfigError(f"{found}, {what}{reading}; write plain digits.", key)
+        quotes = "; put it in quotes" if hint is str else ""
+        raise ConfigError(f"{found}{reading}; allowed is {_name_of(hint)}{quotes}.", key)
+
+    def _of_variable(self, hint: Any, raw: str, key: str) -> Any:
+        """Read a value out of the environment; what stands there is not shown."""
+        text = substituted(key, raw, self._environment).strip()
+        names = ", ".join(_VARIABLE.findall(raw))
+        value = _read_plain(hint, text)
+        if value is None:
+            raise ConfigError(
+                f"{key}: the environment variable {names} does not hold {_name_of(hint)}.", key
+            )
+        return self.value(hint, value, key)
+
     def _plain(self, hint: Any, raw: object, key: str) -> Any:
         if hint is str:
-            if not isinstance(raw, str):
-                wrong(key, raw, "text; put it in quotes")
-            return substituted(key, raw, self._environment)
+            return self._text(raw, key)
         if hint is bool:
             if not isinstance(raw, bool):
                 wrong(key, raw, "true or false")
@@ -200,14 +242,23 @@ class SectionReader:
             return float(raw)
         return self._amount(raw, key)
 
+    def _text(self, raw: object, key: str) -> str:
+        if not isinstance(raw, str):
+            wrong(key, raw, "text; put it in quotes")
+        text = substituted(key, raw, self._environment)
+        if raw and not text.strip():
+            raise ConfigError(
+                f"{key}: is empty; set the variable, or delete the line where there is none.", key
+            )
+        return text
+
     def _amount(self, raw: object, key: str) -> Decimal:
         allowed = "a decimal number"
         if isinstance(raw, bool | float) or not isinstance(raw, str | int | Decimal):
             wrong(key, raw, allowed)
-        text = substituted(key, raw, self._environment) if isinstance(raw, str) else raw
-        if isinstance(text, str) and not _AMOUNT.fullmatch(text):
+        if isinstance(raw, str) and not _AMOUNT.fullmatch(raw):
             wrong(key, raw, allowed)
-        number = Decimal(text)
+        number = Decimal(raw)
         if not number.is_finite() or len(number.as_tuple().digits) > _MAX_DIGITS:
             wrong(key, raw, allowed)
         return number
@@ -216,7 +267,7 @@ class SectionReader:
         if not isinstance(raw, str):
             raise ConfigError(f"{key}: must be text; put it in quotes.", key)
         text = substituted(key, raw, self._environment)
-        if not text:
+        if not text.strip():
             raise ConfigError(
                 f"{key}: is empty; set the variable or write the value, or delete the line where "
                 "there is none.",
@@ -243,9 +294,14 @@ class SectionReader:
             wrong(key, raw, allowed)
         found = []
         for item in raw:
-            host, _, port = str(item).rpartition(":")
-            if not host or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
-                wrong(key, item, allowed)
+            text = self._text(item, key) if isinstance(item, str) else ""
+            _refuse_mistaken(key, text, secret=False)
+            written, _, port = text.rpartition(":")
+            if "@" in written:
+                raise ConfigError(f"{key}: {WITH_LOGIN}; {allowed} has none.", key)
+            host = bare_host(written)
+            if host is None or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
+                wrong(key, item, f"{allowed}, an IPv6 address in brackets")
             found.append((host, int(port)))
         return tuple(found)
 

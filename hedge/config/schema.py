@@ -7,6 +7,7 @@ in the file. Times are seconds unless the unit says otherwise; amounts of the ba
 
 # ruff: noqa: RUF009 (setting() returns dataclasses.field)
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
@@ -56,33 +57,41 @@ class PartialFill(Enum):
 
 
 MAX_PORT = 65_535
+MAX_ACCOUNT = 2**48 - 1
+"""The exchange numbers accounts with 48 bits."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 REDIS_SECRETS = ("password", "reader_password", "sentinel_password", "shared_secret")
 """The keys of `redis` that must never be shown."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    return host in LOOPBACK or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """What a key allows: `allowed` in words, and `why` where that is not plain.
 
-    `real_low` is the least on the real exchange, None where that makes no difference: the paper
-    exchange on this machine sets its own limits, and tests shorten its times.
+    `real_low` is the least on the real exchange, and `low_why` its reason, None where that makes no
+    difference: the paper exchange on this machine sets its own limits, and tests shorten its times.
     """
 
     allowed: str
     holds: Callable[[Any], bool]
     why: str = ""
     real_low: float | None = None
+    low_why: str = ""
 
     def __call__(self, value: Any) -> str | None:
         """Return what is allowed, and why, where the value is not; else None."""
-        return None if self.holds(value) else self._words(self.allowed)
+        return None if self.holds(value) else _words(self.allowed, self.why)
 
     def on_real(self, value: Any) -> str | None:
         """Return the same for the real exchange."""
         if self.real_low is None or value >= self.real_low:
             return None
-        return self._words(f"at least {self.real_low:g}")
+        return _words(f"at least {self.real_low:g}", self.low_why or self.why)
 
     @property
     def shown(self) -> str:
@@ -91,8 +100,9 @@ class Check:
             return self.allowed
         return f"{self.allowed}; real exchange: at least {self.real_low:g}"
 
-    def _words(self, allowed: str) -> str:
-        return f"{allowed}: {self.why}" if self.why else allowed
+
+def _words(allowed: str, why: str) -> str:
+    return f"{allowed}: {why}" if why else allowed
 
 
 def at_least(low: float) -> Check:
@@ -102,14 +112,13 @@ def at_least(low: float) -> Check:
 
 def between(low: float, high: float, why: str = "", *, real_low: float | None = None) -> Check:
     """Allow `low` .. `high`."""
-    return Check(f"{low:g} to {high:.10g}", lambda value: bool(low <= value <= high), why, real_low)
+    return Check(f"{low:g} to {high:.15g}", lambda value: bool(low <= value <= high), why, real_low)
 
 
-def up_to(high: float, why: str, *, real_low: float | None = None) -> Check:
+def up_to(high: float, why: str, *, real_low: float | None = None, low_why: str = "") -> Check:
     """Allow more than zero, up to `high`: beyond that something of the promise does not hold."""
-    return Check(
-        f"more than 0, at most {high:g}", lambda value: bool(0 < value <= high), why, real_low
-    )
+    allowed = f"more than 0, at most {high:g}"
+    return Check(allowed, lambda value: bool(0 < value <= high), why, real_low, low_why)
 
 
 def one_of(*words: str) -> Check:
@@ -118,6 +127,11 @@ def one_of(*words: str) -> Check:
 
 
 positive = Check("more than 0", lambda value: bool(value > 0))
+
+_LOADS = "Redis and this machine would be busy with nothing else"
+_EARLY = "an answer that is a little late would count as none"
+_CUT = "a short pause would count as a dead side"
+_SPENT = "the request budget would be spent on it"
 
 
 def setting(
@@ -143,7 +157,7 @@ class AccountConfig:
     """One account and its key. The key is None on the host that does not need it."""
 
     account_name: str = setting("name in logs", default="", shown="account_a / account_b")
-    account_index: int = setting("index of the account on Lighter", check=at_least(0))
+    account_index: int = setting("index of the account on Lighter", check=between(0, MAX_ACCOUNT))
     api_key_index: int = setting(
         "index of its API key; 0 to 3 are used by Lighter's own apps", check=between(0, 254)
     )
@@ -233,7 +247,7 @@ class LighterConfig:
     @property
     def is_local(self) -> bool:
         """Whether the exchange runs on this machine: a paper exchange."""
-        return urlsplit(self.base_url).hostname in LOOPBACK
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +257,12 @@ class StrategyConfig:
     quantity: Decimal | None = setting(
         "size of A's opening order; or --quantity", "base", None, check=positive
     )
-    depth: int = setting("price level of A's orders, 1 = best", "level", 1, check=between(1, 50))
+    depth: int = setting(
+        "price level of A's orders, 1 = best",
+        "level",
+        1,
+        check=between(1, 20, "so many levels of the book are kept"),
+    )
     requote_ticks: int = setting(
         "A replaces an order further off its level than this", "ticks", 10, check=at_least(0)
     )
@@ -304,137 +323,217 @@ class TimingConfig:
         "how often the managers look around",
         "s",
         0.2,
-        check=up_to(1, "every deadline is looked at so often"),
+        check=up_to(1, "every deadline is looked at so often", real_low=0.02, low_why=_LOADS),
     )
     beat_s: float = setting(
         "heartbeat and state are written this often",
         "s",
         1.0,
         check=up_to(
-            2, "a living side must be heard several times within the 8 s for which its words count"
+            2,
+            "a living side must be heard several times within the 8 s for which its words count",
+            real_low=0.2,
+            low_why=_LOADS,
         ),
     )
     ready_ttl_s: float = setting(
         "a heartbeat lives this long",
         "s",
         4.0,
-        check=up_to(8, "a dead side is shown as running for so long"),
+        check=up_to(8, "a dead side is shown as running for so long", real_low=2, low_why=_CUT),
     )
     lease_ttl_s: float = setting(
         "a lease lives this long",
         "s",
         10.0,
-        check=up_to(60, "nothing takes over from a dead process for so long"),
+        check=up_to(
+            60, "nothing takes over from a dead process for so long", real_low=5, low_why=_CUT
+        ),
     )
     lease_renew_s: float = setting(
         "a lease is renewed this often",
         "s",
         3.0,
-        check=up_to(20, "a lease that is another's is noticed so late"),
+        check=up_to(
+            20, "a lease that is another's is noticed so late", real_low=0.5, low_why=_LOADS
+        ),
     )
     redis_timeout_s: float = setting(
         "longest wait for Redis",
         "s",
         2.0,
-        check=up_to(5, "a lost round trip holds up what the other side has to hear for so long"),
+        check=up_to(
+            5,
+            "a lost round trip holds up what the other side has to hear for so long",
+            real_low=0.2,
+            low_why=_EARLY,
+        ),
     )
     redis_connect_s: float = setting(
         "longest opening of a connection to Redis",
         "s",
         10.0,
-        check=up_to(60, "a Redis that takes connections and is silent is said so late"),
+        check=up_to(
+            60,
+            "a Redis that takes connections and is silent is said so late",
+            real_low=1,
+            low_why=_EARLY,
+        ),
     )
     redis_down_s: float = setting(
         "A cancels what rests when Redis is away this long",
         "s",
         4.0,
-        check=up_to(8, "an order of A rests for so long though it cannot say a fill"),
+        check=up_to(
+            8,
+            "an order of A rests for so long though it cannot say a fill",
+            real_low=1,
+            low_why=_CUT,
+        ),
     )
     redis_retry_min_s: float = setting(
         "first pause before Redis again",
         "s",
         0.1,
-        check=up_to(5, "nothing is said to the other side for so long"),
+        check=up_to(
+            5, "nothing is said to the other side for so long", real_low=0.02, low_why=_LOADS
+        ),
     )
     redis_retry_max_s: float = setting(
         "longest pause before Redis again",
         "s",
         5.0,
-        check=up_to(15, "nothing is said to the other side for so long"),
+        check=up_to(
+            15, "nothing is said to the other side for so long", real_low=0.1, low_why=_LOADS
+        ),
     )
     link_check_s: float = setting(
         "subscriptions are proven this often",
         "s",
         5.0,
-        check=up_to(30, "a lost subscription is noticed so late"),
+        check=up_to(30, "a lost subscription is noticed so late", real_low=1, low_why=_LOADS),
     )
     request_timeout_s: float = setting(
         "answer to a REST request",
         "s",
         5.0,
-        check=up_to(30, "what an answer would have shown is unknown for so long"),
+        check=up_to(
+            30, "what an answer would have shown is unknown for so long", real_low=1, low_why=_EARLY
+        ),
     )
     answer_timeout_s: float = setting(
-        "answer to a sent order", "s", 2.0, check=up_to(10, "an order's fate is open for so long")
+        "answer to a sent order",
+        "s",
+        2.0,
+        check=up_to(10, "an order's fate is open for so long", real_low=0.5, low_why=_EARLY),
     )
     settle_timeout_s: float = setting(
         "settlement, after the predicted time",
         "s",
         5.0,
-        check=up_to(30, "an order's fate is open for so long"),
+        check=up_to(30, "an order's fate is open for so long", real_low=1, low_why=_EARLY),
     )
     place_deadline_s: float = setting(
         "placing or cancelling",
         "s",
         10.0,
-        check=up_to(60, "an order that nobody sees may rest for so long"),
+        check=up_to(
+            60, "an order that nobody sees may rest for so long", real_low=3, low_why=_EARLY
+        ),
     )
     marker_deadline_s: float = setting(
         "a fence marker, then a new one",
         "s",
         10.0,
-        check=up_to(60, "a lost marker keeps an order's fate open for so long"),
+        check=up_to(
+            60, "a lost marker keeps an order's fate open for so long", real_low=3, low_why=_EARLY
+        ),
     )
     prove_deadline_s: float = setting(
         "a book not proven by then halts",
         "s",
         60.0,
-        check=up_to(300, "a side that cannot prove its book trades nothing for so long, unsaid"),
+        check=up_to(
+            300,
+            "a side that cannot prove its book trades nothing for so long, unsaid",
+            real_low=10,
+            low_why=_EARLY,
+        ),
     )
     retry_min_s: float = setting(
-        "B's first back-off after giving up", "s", 5.0, check=up_to(60, "a debt waits for so long")
+        "B's first back-off after giving up",
+        "s",
+        5.0,
+        check=up_to(60, "a debt waits for so long", real_low=1, low_why=_SPENT),
     )
     retry_max_s: float = setting(
-        "B's longest back-off", "s", 30.0, check=up_to(60, "a debt waits for so long")
+        "B's longest back-off",
+        "s",
+        30.0,
+        check=up_to(60, "a debt waits for so long", real_low=2, low_why=_SPENT),
     )
     ws_ping_s: float = setting(
         "ping to the exchange",
         "s",
         20.0,
-        check=up_to(60, "the exchange closes a link without a frame of ours after 120 s"),
+        check=up_to(
+            60,
+            "the exchange closes a link without a frame of ours after 120 s",
+            real_low=5,
+            low_why=_SPENT,
+        ),
     )
     ws_silence_s: float = setting(
-        "a silent stream is dropped", "s", 90.0, check=up_to(120, "a dead link is noticed so late")
+        "a silent stream is dropped",
+        "s",
+        90.0,
+        check=up_to(120, "a dead link is noticed so late", real_low=10, low_why=_CUT),
     )
     ws_retry_min_s: float = setting(
-        "first pause before the exchange", "s", 0.25, check=up_to(5, "a debt waits for so long")
+        "first pause before the exchange",
+        "s",
+        0.25,
+        check=up_to(5, "a debt waits for so long", real_low=0.1, low_why=_SPENT),
     )
     ws_retry_max_s: float = setting(
-        "longest pause before it", "s", 5.0, check=up_to(15, "a debt waits for so long")
+        "longest pause before it",
+        "s",
+        5.0,
+        check=up_to(15, "a debt waits for so long", real_low=0.5, low_why=_SPENT),
     )
     compare_s: float = setting(
         "each side compares its book with the exchange's account this often",
         "s",
         60.0,
-        check=up_to(600, "a book that differs from the account is noticed so late"),
+        check=up_to(
+            600,
+            "a book that differs from the account is noticed so late",
+            real_low=10,
+            low_why=_SPENT,
+        ),
     )
     quiet_after_429_s: float = setting(
         "silence after a rate limit",
         "s",
         60.0,
-        check=up_to(600, "neither side reads anything for so long"),
+        check=up_to(
+            600,
+            "neither side reads anything for so long",
+            real_low=10,
+            low_why="the exchange would refuse again",
+        ),
     )
-    stop_timeout_s: float = setting("a clean stop takes at most", "s", 60.0, check=positive)
+    stop_timeout_s: float = setting(
+        "a clean stop takes at most",
+        "s",
+        60.0,
+        check=Check(
+            "more than 0",
+            lambda value: bool(value > 0),
+            real_low=5,
+            low_why="the cancel of what rests would not be waited for",
+        ),
+    )
     view_lag_s: float = setting(
         "the most that an answer of the exchange is believed to lag",
         "s",
@@ -449,7 +548,9 @@ class TimingConfig:
         "the exchange's first frames",
         "s",
         30.0,
-        check=up_to(300, "a start that sees nothing says nothing for so long"),
+        check=up_to(
+            300, "a start that sees nothing says nothing for so long", real_low=5, low_why=_EARLY
+        ),
     )
 
 

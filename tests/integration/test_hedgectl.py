@@ -624,7 +624,7 @@ def test_one_heartbeat_of_other_accounts_is_enough(stage: Stage, side: str) -> N
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_with_a_secret_other_accounts_are_named_too(stage: Stage, command: tuple[str, ...]) -> None:
     """Their signature is none of ours; a halt signed by us would be unreadable there, and halt."""
-    text = stage.config.read_text().replace("redis: {", "redis: {shared_secret: of one host, ")
+    text = stage.config.read_text().replace("redis: {", "redis: {shared_secret: only of one host, ")
     stage.config.write_text(text)
     stage.config.chmod(0o600)
     stage.put(*(replace(one, **OTHERS["account B"]) for one in (READY_A, READY_B)))

@@ -69,6 +69,36 @@ def complaint(folder: Path, changes: dict[str, Any], side: str = "a") -> ConfigE
     return failure.value
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lighter.base_url", "https://me:hunter2@example.org"),
+        ("lighter.base_url", "https://me:hunter2@example.org:x"),
+        ("lighter.base_url", "me:hunter2@example.org"),
+        ("lighter.base_url", "https://example:hunter2"),
+        ("lighter.ws_url", "wss://me:hunter2@example.org/stream"),
+        ("redis.host", "redis://:hunter2@example.org:6379"),
+        ("redis.host", "me:hunter2@example.org"),
+        ("redis.sentinels", ["me:hunter2@example.org:26379"]),
+    ],
+)
+def test_a_password_in_an_address_is_refused_unshown(folder: Path, key: str, value: object) -> None:
+    """It would stand in every line that names the address."""
+    error = complaint(folder, {key: value, "redis.master_name": "m"})
+    assert error.key == key
+    assert "hunter2" not in str(error)
+
+
+def test_an_ipv6_address_may_stand_in_brackets(folder: Path) -> None:
+    """As people write one beside a port; Redis is told the address alone."""
+    for text in ("[::1]", "::1", "[fe80::1%eth0]"):
+        assert load(folder, redis__host=text).redis.host == text.strip("[]")
+    both = {"redis__sentinels": ["[2001:db8::1]:26379"], "redis__master_name": "m"}
+    assert load(folder, **both).redis.sentinels == (("2001:db8::1", 26379),)
+    local = load(folder, lighter__base_url="http://[::1]:8790").lighter
+    assert (local.is_local, local.ws_url) == (True, "ws://[::1]:8790/stream")
+
+
 def test_the_minimum_has_working_defaults(folder: Path) -> None:
     """Two accounts are enough; everything else has the documented default."""
     config = load(folder)
@@ -140,8 +170,8 @@ def test_addresses_are_derived(folder: Path, base: str, stream: str, chain: int)
     config = load(folder, lighter__base_url=base)
     assert config.lighter.ws_url == stream
     assert config.lighter.chain_id == chain
-    own = load(folder, lighter__base_url=base, lighter__ws_url="ws://x/y")
-    assert (own.lighter.ws_url, own.lighter.chain_id) == ("ws://x/y", chain)
+    own = load(folder, lighter__base_url=base, lighter__ws_url="wss://x/y")
+    assert (own.lighter.ws_url, own.lighter.chain_id) == ("wss://x/y", chain)
 
 
 def test_values_of_two_networks_are_refused(folder: Path) -> None:
@@ -153,16 +183,54 @@ def test_values_of_two_networks_are_refused(folder: Path) -> None:
     error = complaint(folder, {"lighter.base_url": f"https://{test}", "lighter.chain_id": 304})
     assert error.key == "lighter.chain_id"
     assert load(folder, lighter__base_url="https://api.rh.lighter.xyz").lighter.chain_id == 466_324
-    own = load(folder, lighter__base_url="http://proxy:1", lighter__chain_id=7)
+    own = load(folder, lighter__base_url="https://proxy:1", lighter__chain_id=7)
     assert own.lighter.chain_id == 7
 
 
-@pytest.mark.parametrize("text", ["0123", "1:30", "0x10", "0b11", "1_000", "+0o7"])
-def test_a_number_in_another_notation_is_refused(folder: Path, text: str) -> None:
-    """YAML reads 0123 as 83 and 1:30 as 90; what a person wrote means what it says."""
-    path = write(folder, yaml.safe_dump(MINIMAL) + f"strategy: {{quantity: {text}}}\n")
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("key", "text", "found"),
+    [
+        ("strategy.quantity", "0123", "found 0123 in line 10, a number that is not in plain"),
+        ("strategy.quantity", "1_000", "which YAML reads as 1000"),
+        ("strategy.quantity", "0x10", "which YAML reads as 16"),
+        ("strategy.quantity", "1:30", "which YAML reads as 90"),
+        ("strategy.quantity", "1_0.5", "which YAML reads as 10.5"),
+        ("strategy.quantity", ".inf", "not in plain decimal digits"),
+        ("strategy.quantity", "on", "found on in line 10, which YAML reads as true"),
+        ("strategy.depth", "off", "which YAML reads as false; allowed is a whole number"),
+        ("strategy.depth", "0b11", "which YAML reads as 3"),
+        ("strategy.retry_delay_s", "yes", "allowed is a number"),
+        ("strategy.retry_delay_s", "1:30.5", "which YAML reads as 90.5"),
+        ("redis.port", "0777", "which YAML reads as 511"),
+        ("redis.host", "no", "which YAML reads as false; allowed is text; put it in quotes"),
+        ("redis.host", "2026-01-01", "which YAML reads as a date"),
+        ("lighter.tier", "no", "allowed is standard or premium"),
+        ("lighter.peer_watch", "0123", "allowed is true or false"),
+        ("redis.password", "0x10", "must be text; put it in quotes"),
+        ("redis.sentinels", "[0123]", "host:port"),
+    ],
+)
+def test_a_number_in_another_notation_is_refused_by_name(
+    folder: Path, key: str, text: str, found: str
+) -> None:
+    """YAML reads 0123 as 83 and on as true; what a person wrote means what it says."""
+    section, name = key.split(".")
+    path = write(folder, yaml.safe_dump(MINIMAL) + f"{section}: {{{name}: {text}}}\n")
+    with pytest.raises(ConfigError) as failure:
         load_config(path, "a", environment=ENVIRONMENT)
+    error = failure.value
+    assert (error.key, str(error).startswith(f"{path}: {key}: ")) == (key, True)
+    assert found in str(error)
+    assert key != "redis.password" or text not in str(error)
+
+
+def test_on_and_off_are_true_and_false_where_those_are_meant(folder: Path) -> None:
+    """There they mean what they say."""
+    text = "redis: {tls: on}\nlighter: {peer_watch: no}\n"
+    config = load_config(
+        write(folder, yaml.safe_dump(MINIMAL) + text), "a", environment=ENVIRONMENT
+    )
+    assert (config.redis.tls.enabled, config.lighter.peer_watch) == (True, False)
 
 
 def test_what_has_nothing_behind_it_is_refused(folder: Path) -> None:
@@ -170,9 +238,106 @@ def test_what_has_nothing_behind_it_is_refused(folder: Path) -> None:
     path = write(folder, yaml.safe_dump(MINIMAL) + "redis: {shared_secret: }\n")
     with pytest.raises(ConfigError, match=r"redis\.shared_secret: nothing stands behind it"):
         load_config(path, "a", environment=ENVIRONMENT)
+    for key, name in (("shared_secret", "S"), ("password", "BLANK"), ("host", "S")):
+        path = write(folder, merged({f"redis.{key}": f"${{{name}}}"}))
+        with pytest.raises(ConfigError, match=rf"redis\.{key}: is empty"):
+            load_config(path, "a", environment={**ENVIRONMENT, "S": "", "BLANK": " \t"})
+
+
+@pytest.mark.parametrize("text", ["x", "eleven more", "           x"])
+def test_a_short_secret_is_refused_unshown(folder: Path, text: str) -> None:
+    """By variable or in the file: it would be found by trying."""
+    written = complaint(folder, {"redis.shared_secret": text})
     path = write(folder, merged({"redis.shared_secret": "${S}"}))
-    with pytest.raises(ConfigError, match=r"redis\.shared_secret: is empty"):
-        load_config(path, "a", environment={**ENVIRONMENT, "S": ""})
+    with pytest.raises(ConfigError) as by_variable:
+        load_config(path, "b", environment={**ENVIRONMENT, "S": text})
+    for error in (written, by_variable.value):
+        assert error.key == "redis.shared_secret"
+        assert "too short; write at least 12 characters" in str(error)
+        assert text not in str(error).partition("too short")[0]
+    assert load(folder, redis__shared_secret="twelve chars").secret == b"twelve chars"
+
+
+def test_variables_hold_numbers_too(folder: Path) -> None:
+    """Whatever the type is; blanks around are the environment's."""
+    names = {"Q": "0.02", "D": "3", "S": "1.5", "T": "premium", "W": "false", "P": " 6379\n"}
+    names |= {"HOSTS": "s1:26379, [::1]:26380", "TLS": "true", "INDEX": "77"}
+    changes = {
+        "strategy.quantity": "${Q}",
+        "strategy.depth": "${D}",
+        "strategy.retry_delay_s": "${S}",
+        "lighter.tier": "${T}",
+        "lighter.peer_watch": "${W}",
+        "redis.port": "${P}",
+        "redis.tls": "${TLS}",
+        "redis.sentinels": "${HOSTS}",
+        "redis.master_name": "m",
+        "accounts.account_a.account_index": "${INDEX}",
+    }
+    config = load_config(write(folder, merged(changes)), "a", environment={**ENVIRONMENT, **names})
+    strategy, redis, lighter = config.strategy, config.redis, config.lighter
+    assert (strategy.quantity, strategy.depth, strategy.retry_delay_s) == (Decimal("0.02"), 3, 1.5)
+    assert (lighter.tier, lighter.peer_watch) == (Tier.PREMIUM, False)
+    assert (redis.port, redis.tls.enabled) == (6379, True)
+    assert redis.sentinels == (("s1", 26379), ("::1", 26380))
+    assert config.own.account_index == 77
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("strategy.quantity", "0123"),
+        ("strategy.quantity", ""),
+        ("strategy.quantity", "hunter2"),
+        ("strategy.depth", "1.0"),
+        ("strategy.depth", "9" * 5000),
+        ("strategy.retry_delay_s", "1e3"),
+        ("lighter.tier", "gold"),
+        ("lighter.peer_watch", "maybe"),
+        ("redis.port", "0x10"),
+    ],
+)
+def test_a_variable_that_holds_something_else_is_named_unshown(
+    folder: Path, key: str, text: str
+) -> None:
+    """It may be the variable of a secret, by mistake."""
+    path = write(folder, merged({key: "${V}"}))
+    with pytest.raises(ConfigError, match="environment variable V does not hold") as failure:
+        load_config(path, "a", environment={**ENVIRONMENT, "V": text})
+    assert failure.value.key == key
+    assert not text or text not in str(failure.value).removeprefix(str(path))
+
+
+@pytest.mark.parametrize("text", ["$NAME", "${NAME", "${NAME:-hunter2}", "%NAME%", "${NA-ME}"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "accounts.account_a.api_key_private_key",
+        "redis.shared_secret",
+        "redis.password",
+        "redis.host",
+        "strategy.quantity",
+        "strategy.depth",
+        "lighter.tier",
+        "pair",
+    ],
+)
+def test_what_looks_like_a_variable_and_is_none_is_named(folder: Path, key: str, text: str) -> None:
+    """`$NAME` as a shared secret would be a secret that everybody knows."""
+    error = complaint(folder, {key: text})
+    assert error.key == key
+    assert "is no variable: one is written ${NAME}" in str(error)
+    assert ("hunter2" in str(error)) == (
+        "hunter2" in text
+        and "key" not in key.partition("_")[2]
+        and key not in ("redis.shared_secret", "redis.password")
+    )
+
+
+def test_a_dollar_alone_is_no_variable(folder: Path) -> None:
+    """A password may hold one, and begin with one."""
+    for text in ("$ecret of two", "pa$$word of two", "100 % of it", "US$", "$1 for two of us"):
+        assert load(folder, redis__password=text).redis.password == Secret(text)
 
 
 def test_amounts_stay_exact(folder: Path) -> None:
@@ -217,7 +382,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("accounts.account_a.account_index", None, "is missing"),
         ("accounts.account_a.account_index", "280459", "whole number"),
         ("accounts.account_a.account_index", True, "whole number"),
-        ("accounts.account_a.account_index", -1, "at least 0"),
+        ("accounts.account_a.account_index", -1, "0 to 281474976710655"),
         ("accounts.account_a.api_key_index", 255, "0 to 254"),
         ("accounts.account_b.account_index", 280459, "another account"),
         ("accounts.account_a.api_key_private_key", 12, "must be text"),
@@ -231,6 +396,19 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("redis.sentinels", ["s1:65536"], "host:port"),
         ("redis.sentinels", ["s1:" + "9" * 5000], "host:port"),
         ("redis.master_name", "m", "redis.sentinels"),
+        ("redis.sentinels", ["::g:1"], "in brackets"),
+        ("redis.sentinels", ["[::1:1"], "in brackets"),
+        ("redis.sentinels", ["$NAME"], "is no variable"),
+        ("redis.host", "", "a name or an address"),
+        ("redis.host", "redis:6379", "the port is redis.port"),
+        ("redis.host", "[redis]", "a name or an address"),
+        ("redis.host", "a b", "a name or an address"),
+        ("lighter.base_url", "http://example.org", "https:// for anything but this machine"),
+        ("lighter.base_url", "http://127.0.0.1.example.org", "anything but this machine"),
+        ("lighter.ws_url", "ws://192.168.0.1/stream", "wss:// for anything but this machine"),
+        ("lighter.base_url", "https://example.org/api/v1", "without a path"),
+        ("lighter.base_url", "https://example.org?x=1", "without a path"),
+        ("strategy.depth", 21, "1 to 20: so many levels"),
         ("lighter.base_url", "mainnet", "https://"),
         ("lighter.ws_url", "https://x", "wss://"),
         ("lighter.ws_url", "wss://host:99999/stream", "1 to 65535"),
@@ -245,15 +423,15 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("strategy.quantity", 0, "more than 0"),
         ("strategy.quantity", "1,5", "decimal number"),
         ("strategy.quantity", "1e3", "decimal number"),
-        ("strategy.quantity", float("nan"), "decimal number"),
+        ("strategy.quantity", float("nan"), "plain decimal digits"),
         ("strategy.quantity", "1" * 40, "decimal number"),
-        ("strategy.depth", 0, "1 to 50"),
+        ("strategy.depth", 0, "1 to 20"),
         ("strategy.on_partial_fill", "drop", "cancel or keep"),
         ("strategy.max_slippage_bps", 0, "1 to 5000"),
         ("safety.max_drift_usd", -1, "at least 0"),
         ("timing.tick_s", 0, "more than 0"),
         ("timing.lease_renew_s", 10, "less than timing.lease_ttl_s"),
-        ("timing.ready_ttl_s", 1, "less than timing.ready_ttl_s"),
+        ("timing.redis_retry_max_s", 0.1, "less than timing.redis_retry_max_s"),
         ("logging.level", "LOUD", "DEBUG, INFO"),
         ("pair", "a:b", "letters"),
         ("market", "", "symbol"),
@@ -264,7 +442,7 @@ def test_each_mistake_names_its_key(folder: Path, key: str, value: object, found
     error = complaint(folder, {key: value})
     assert error.exit_code == 2
     assert error.key.startswith(key.split(".", maxsplit=1)[0])
-    assert str(error).startswith(error.key)
+    assert str(error).startswith(f"{folder / 'config.yaml'}: {error.key}")
     assert found in str(error)
     assert "\n" not in str(error)
 
@@ -308,6 +486,50 @@ def test_only_this_sides_key_is_needed(folder: Path) -> None:
         load_config(path, "a", environment=only_b)
 
 
+@pytest.mark.parametrize("around", [("", "\n"), (" ", ""), ("\t", " \r\n")])
+def test_a_key_with_blanks_around_it_is_the_key(folder: Path, around: tuple[str, str]) -> None:
+    """As `echo` and a paste leave it; those within it are a mistake."""
+    before, after = around
+    names = {"LIGHTER_A_PRIVATE_KEY": before + KEY + after}
+    config = load_config(write(folder, MINIMAL), "a", environment=names)
+    assert config.own.api_key_private_key == Secret(KEY)
+    broken = {"LIGHTER_A_PRIVATE_KEY": KEY[:40] + before + after + KEY[40:]}
+    with pytest.raises(ConfigError, match="is not a private key"):
+        load_config(write(folder, MINIMAL), "a", environment=broken)
+
+
+@pytest.mark.parametrize(
+    "index", [2**48, 10**40, "0x" + "aB" * 20, " 0X" + "0" * 40, int("ab" * 20, 16)]
+)
+def test_a_wallet_address_is_no_account_index(folder: Path, index: object) -> None:
+    """Written in quotes or without, in hexadecimal or not."""
+    error = complaint(folder, {"accounts.account_b.account_index": index})
+    assert error.key == "accounts.account_b.account_index"
+    assert "is a wallet address" in str(error)
+    assert (
+        load(folder, accounts__account_b__account_index=2**48 - 1).peer.account_index == 2**48 - 1
+    )
+
+
+def test_a_wallet_address_without_quotes_is_named_too(folder: Path) -> None:
+    """YAML reads it as one large number."""
+    text = yaml.safe_dump(MINIMAL).replace("280458", "0x" + "12" * 20)
+    with pytest.raises(ConfigError, match="is a wallet address"):
+        load_config(write(folder, text), "a", environment=ENVIRONMENT)
+
+
+def test_an_option_of_the_command_line_is_named_as_one(folder: Path) -> None:
+    """A mistake that does not stand in the file does not name it."""
+    path = write(folder, MINIMAL)
+    for key, value, option in (
+        ("strategy.quantity", "0123", "--quantity"),
+        ("strategy.depth", 60, "--depth"),
+        ("timing.stop_timeout_s", -1.0, "--stop-timeout-s"),
+    ):
+        with pytest.raises(ConfigError, match=f"^{option}: {re.escape(key)}: "):
+            load_config(path, "a", {key: value}, ENVIRONMENT)
+
+
 def test_a_missing_key_says_so(folder: Path) -> None:
     """A side without any private key is told where to write it."""
     error = complaint(folder, {"accounts.account_a.api_key_private_key": ""})
@@ -339,12 +561,12 @@ def test_a_file_with_a_key_in_it_must_be_private(folder: Path, side: str) -> Non
 @pytest.mark.skipif(os.name == "nt", reason="no file modes there")
 def test_a_readable_password_is_a_warning(folder: Path) -> None:
     """A literal Redis password in a readable file is a warning; by variable it is none."""
-    config = load(folder, redis__password="pw", redis__shared_secret="s3cret")
+    config = load(folder, redis__password="pw", redis__shared_secret="s3cret of two")
     assert [text.split(":")[0] for text in config.warnings] == [
         "redis.password",
         "redis.shared_secret",
     ]
-    assert config.secret == b"s3cret"
+    assert config.secret == b"s3cret of two"
     assert load(folder, redis__password="${LIGHTER_A_PRIVATE_KEY}").warnings == ()
     assert load(folder, redis__password="").redis.password is None
 
@@ -382,8 +604,8 @@ def test_tls_and_sentinels(folder: Path) -> None:
         ("", "accounts.account_a.account_index"),
         ("accounts: {api_key_private_key: {{ KEY }}}", "a key that is no text"),
         ("? [a]\n: b", "a key that is no text"),
-        ("pair: 2024-13-45", "cannot be read"),
-        ("pair: 0x_", "not in plain decimal digits in line 1"),
+        ("redis: {host: 2024-13-45}", "found 2024-13-45 in line 1, which YAML reads as a date"),
+        ("redis: {host: 0x_}", "found 0x_ in line 1; allowed is text; put it in quotes"),
         ("redis: {port: !!int abc}", "not in plain decimal digits"),
         ("pair: " + "9" * 5000, "cannot be read"),
         ("pair: " + "[" * 3000, "cannot be read"),
@@ -483,8 +705,8 @@ def test_every_key_has_a_row_with_a_meaning() -> None:
     assert len({row.key for row in rows}) == len(rows) > 60
     assert all(row.type and row.meaning for row in rows)
     table = markdown_table()
-    assert "| `strategy.depth` | integer | level | 1 | 1 to 50 | price level" in table
-    assert "| `accounts.account_a.account_index` | integer |  | required | at least 0 |" in table
+    assert "| `strategy.depth` | integer | level | 1 | 1 to 20 | price level" in table
+    assert "| `accounts.account_a.account_index` | integer |  | required | 0 to " in table
     assert table.count("\n") == len(rows) + 2
 
 
@@ -505,8 +727,8 @@ def test_the_day_of_a_dead_heartbeat_is_refused(folder: Path) -> None:
     """What the sentence says of it."""
     error = complaint(folder, {"timing.ready_ttl_s": 86400})
     assert str(error) == (
-        "timing.ready_ttl_s: found 86400.0, allowed is more than 0, at most 8: a dead side is shown"
-        " as running for so long."
+        f"{folder / 'config.yaml'}: timing.ready_ttl_s: found 86400.0, allowed is more than 0,"
+        " at most 8: a dead side is shown as running for so long."
     )
 
 
@@ -526,17 +748,39 @@ def test_so_are_the_times_of_orders_and_fills(folder: Path, key: str, value: flo
 LOCAL = "http://127.0.0.1:8099"
 
 
-@pytest.mark.parametrize(
-    ("key", "low"), [("strategy.force_close_timeout", 30), ("timing.view_lag_s", 5)]
-)
+LOWS = [
+    ("strategy.force_close_timeout", 30.0),
+    *(
+        (f"timing.{item.name}", item.metadata["check"].real_low)
+        for item in settings_of(TimingConfig)
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "low"), LOWS)
 def test_what_is_too_short_for_the_exchange_is_refused_there(
     folder: Path, key: str, low: float
 ) -> None:
     """A paper exchange of this machine sets its own limits; its times may be shorter."""
     name = key.replace(".", "__")
-    assert load(folder, **{name: low}) is not None
-    assert load(folder, **{name: low / 2}, lighter__base_url=LOCAL) is not None
-    error = complaint(folder, {key: low / 2})
+    pairs = {"timing.ready_ttl_s": {"timing.beat_s": 0.5}}
+    pairs |= {"timing.lease_ttl_s": {"timing.lease_renew_s": 1}}
+    pairs |= {"timing.redis_retry_max_s": {"timing.redis_retry_min_s": 0.05}}
+    pairs |= {"timing.retry_max_s": {"timing.retry_min_s": 1}}
+    pairs |= {"timing.ws_retry_max_s": {"timing.ws_retry_min_s": 0.1}}
+    pairs |= {"timing.ws_silence_s": {"timing.ws_ping_s": 5}}
+    beside = pairs.get(key, {})
+    config = load(
+        folder, **{one.replace(".", "__"): value for one, value in beside.items()}, **{name: low}
+    )
+    assert config is not None
+    smaller = {one: value / 3 for one, value in beside.items()}
+    assert load_config(
+        write(folder, merged({**smaller, key: low / 2, "lighter.base_url": LOCAL})),
+        "a",
+        environment=ENVIRONMENT,
+    )
+    error = complaint(folder, {**beside, key: low / 2})
     assert error.key == key
     assert f"at least {low:g}: " in str(error)
 
@@ -545,7 +789,9 @@ def test_every_default_is_allowed_and_every_bound_is_in_the_table(folder: Path) 
     """The shipped values keep the promise."""
     assert load(folder) is not None
     rows = {row.key: row for row in config_rows()}
-    assert rows["timing.ready_ttl_s"].allowed == "more than 0, at most 8"
+    assert rows["timing.ready_ttl_s"].allowed == (
+        "more than 0, at most 8; real exchange: at least 2"
+    )
     assert rows["strategy.force_close_timeout"].allowed.endswith("real exchange: at least 30")
     assert all(rows[key].allowed for key in TIMES)
 
@@ -557,5 +803,6 @@ def test_both_numbers_of_a_limit_below_the_quantity(folder: Path) -> None:
     )
     assert (error.exit_code, error.key) == (2, "strategy.quantity")
     assert str(error) == (
-        "strategy.quantity: found 0.2, allowed is at most safety.max_position_base_amount (0.15)."
+        f"{folder / 'config.yaml'}: strategy.quantity: found 0.2, allowed is at most"
+        " safety.max_position_base_amount (0.15)."
     )
