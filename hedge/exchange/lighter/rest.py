@@ -18,6 +18,7 @@ import aiohttp
 from hedge.core.refusal import Refusal
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
+from hedge.exchange.lighter.link_words import named, why
 from hedge.exchange.lighter.session import Session
 from hedge.exchange.lighter.signer import Signer
 from hedge.exchange.port import (
@@ -189,12 +190,12 @@ class RestClient:
                 response = await request
                 raw = await _body(response)
         except aiohttp.ClientConnectorError as error:
-            raise NotSentError(f"no connection: {error}") from error
+            raise NotSentError(f"no connection: {why(error)}") from error
         except TimeoutError as error:
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: an address, a proxy or the target of a redirect that cannot be used.
-            raise VenueUnavailableError(f"{type(error).__name__}: {error}") from error
+            raise VenueUnavailableError(named(error)) from error
         return self._judge(response.status, raw)
 
     def _judge(self, status: int, raw: bytes) -> _Reply:

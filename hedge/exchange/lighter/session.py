@@ -11,6 +11,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from hedge.config.schema import is_loopback
+
 _API = "/api/v1/"
 _ACCEPT = {"Accept": "application/json"}
 _AGENT = {"User-Agent": "OpenAPI-Generator/1.0.0/python"}
@@ -70,10 +72,14 @@ async def open_session(url: str) -> AsyncIterator[Session]:
 
 
 def _proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for `url`, None where it names none."""
+    """Return the proxy that the environment names for `url`, None where it names none.
+
+    What goes to this machine itself goes to no proxy.
+    """
     try:
         address = urlsplit(url)
-        if proxy_bypass(address.hostname or ""):
+        host = address.hostname or ""
+        if is_loopback(host) or proxy_bypass(host):
             return None
     except ValueError:
         return None  # every request will say what is wrong with the address

@@ -1,9 +1,12 @@
 """REST calls over real sockets: whose password goes where, odd addresses, enormous answers."""
 
+import asyncio
 import gzip
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +15,12 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.rest import RestClient
 from hedge.exchange.lighter.session import open_session
 from hedge.exchange.lighter.signer import Credentials, open_signer
+from hedge.exchange.lighter.streams.connection import Link, LinkTimes
 from hedge.exchange.port import NotSentError, SignedTx, VenueUnavailableError
 from tests.integration.venue.raw_server import FINE, serving
+from tests.waiting import eventually
 from tests.world.paper import new_key
+from tests.world.sentinels import Authority
 
 pytestmark = pytest.mark.integration
 
@@ -32,6 +38,35 @@ async def client(url: str) -> AsyncIterator[RestClient]:
         open_signer(url, credentials, clock, chain_id=304) as signer,
     ):
         yield RestClient(session, signer, budget, account_index=1, api_key_index=5, timeout_s=9.0)
+
+
+class Reasons:
+    """What is said on a link that never comes up: it keeps why."""
+
+    ready_since_ms: int | None = None
+    last_data_ms = 0
+
+    def __init__(self, reasons: list[str]) -> None:
+        self.lost = reasons.append
+
+    async def opening(self) -> Sequence[str]:
+        """Say nothing."""
+        return ()
+
+    def missed(self) -> None:
+        """Nothing comes."""
+
+    def heard(self, _frame: dict[str, Any], _received_ns: int) -> Sequence[str]:
+        """Nothing comes."""
+        return ()
+
+    def tick(self, _now_ms: int) -> Sequence[str]:
+        """Ask for nothing."""
+        return ()
+
+
+def pauses() -> Iterator[float]:
+    return itertools.repeat(0.01)
 
 
 @pytest.fixture
@@ -75,10 +110,67 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
         async with client("http://venue.invalid") as rest:
             await rest.active_orders(0)
         assert proxy.headers(b"proxy-authorization") == [b"Proxy-Authorization: Basic bWU6cGFzcw=="]
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        async with serving() as venue, client(venue.url) as rest:
-            await rest.active_orders(0)
-            assert len(venue.requests) == 1
+        monkeypatch.setenv("no_proxy", "venue.invalid")
+        async with client("http://venue.invalid") as rest:
+            with pytest.raises(NotSentError):
+                await rest.active_orders(0)
+        assert len(proxy.requests) == 2
+
+
+@pytest.mark.usefixtures("_no_proxy_set")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_no_proxy_gets_what_goes_to_this_machine(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy would look for a paper exchange on its own loopback."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{CLOSED_PORT}")
+    async with serving() as venue, client(f"http://{host}:{venue.port}") as rest:
+        await rest.active_orders(0)
+        assert len(venue.requests) == 1
+
+
+@pytest.mark.usefixtures("_no_proxy_set")
+@pytest.mark.parametrize("end", [":1", ":x", "", ":78900"])
+@pytest.mark.parametrize("scheme", ["http://", "ftp://", ""])
+async def test_the_password_of_a_proxy_is_in_no_complaint(
+    scheme: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with its address, and where it refuses us."""
+    async with serving(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as server:
+        place = f"127.0.0.1{end or f':{server.port}'}"
+        proxy = f"{scheme}me:hunter2@{place}"
+        monkeypatch.setenv("https_proxy", proxy)
+        async with client("https://venue.invalid") as rest:
+            with pytest.raises(VenueUnavailableError) as read:
+                await rest.markets()
+            with pytest.raises(VenueUnavailableError) as sent:
+                await rest.send(TX, 9.0)
+        reasons: list[str] = []
+        link = Link(
+            "x", "wss://venue.invalid", Reasons(reasons), SystemClock(), LinkTimes(), pauses
+        )
+        running = asyncio.create_task(link.run())
+        await eventually(lambda: bool(reasons), 10, "the stream has been tried")
+        running.cancel()
+    for text in (str(read.value), str(sent.value), *reasons):
+        assert "hunter2" not in text
+        assert text.strip()
+
+
+@pytest.mark.usefixtures("_no_proxy_set")
+async def test_a_certificate_that_is_not_accepted_is_named(tmp_path: Path) -> None:
+    """With what is wrong about it and where to look; so is a port that speaks no TLS."""
+    authority = Authority(tmp_path)
+    context = authority.serving()
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with server, client(f"https://127.0.0.1:{port}") as rest:
+        with pytest.raises(VenueUnavailableError, match=r"TLS certificate is not accepted \(.+\);"):
+            await rest.markets()
+    async with serving() as plain, client(f"https://127.0.0.1:{plain.port}") as rest:
+        with pytest.raises(VenueUnavailableError, match=r"TLS fails there \(.+\); .*base_url"):
+            await rest.markets()
 
 
 @pytest.mark.usefixtures("_no_proxy_set")

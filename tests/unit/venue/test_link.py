@@ -61,6 +61,9 @@ class Chatter:
     async def opening(self) -> Sequence[str]:
         return ()
 
+    def missed(self) -> None:
+        """Nothing is read here that could be missing."""
+
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         return ()
 

@@ -96,6 +96,9 @@ class StreamTalk:
         self.ready_since_ms = None
         self._on_change(reason)
 
+    def missed(self) -> None:
+        """Hear that a frame could not be read at all; a book shows by its numbers what it lacks."""
+
     def tick(self, now_ms: int) -> Sequence[str]:
         """Give up on required first frames that do not come, go on without optional ones."""
         if self.ready_since_ms is not None or not self._missing:
@@ -199,6 +202,10 @@ class PrivateTalk(StreamTalk):
         """Wake those who wait for answers, then tell."""
         self.pending.lost(reason)
         super().lost(reason)
+
+    def missed(self) -> None:
+        """Ask for new snapshots: what could not be read may have been a fill, or a row."""
+        self._own.doubt()
 
     def tick(self, now_ms: int) -> Sequence[str]:
         """Judge the socket by what it had to show, and leave it before its token ends.

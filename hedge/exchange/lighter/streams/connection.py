@@ -20,6 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
+from hedge.config.schema import is_loopback
+from hedge.exchange.lighter.link_words import named
 from hedge.exchange.peer import ENDED
 from hedge.exchange.port import Clock, NotSentError, VenueError, VenueUnavailableError
 
@@ -28,8 +30,8 @@ PONG = '{"type":"pong"}'
 LIMITED = frozenset({405, 429})
 """HTTP statuses of a venue that has enough of us; asking on prolongs it."""
 
+SAY_EVERY_MS = 60_000
 MAX_FRAME_BYTES = 32 * 1024 * 1024
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +108,9 @@ class Talk(Protocol):
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:
         """Take one frame, return frames to send. Raises LinkLostError."""
 
+    def missed(self) -> None:
+        """Hear that a frame came of which nothing could be read."""
+
     def tick(self, now_ms: int) -> Sequence[str]:
         """Do what time asks for, return frames to send. Raises LinkLostError."""
 
@@ -138,7 +143,8 @@ class Link:
         """Connect nothing yet.
 
         `delays` is called for a new back-off after each healthy spell; `limited` may be set, and
-        is called where the venue refuses a connect for our load.
+        is called where the venue refuses a connect for our load. `ignored` counts frames that are
+        no JSON object.
         """
         self.name = name
         self._url = url
@@ -154,6 +160,8 @@ class Link:
         self._pinged_ms = 0
         self._heard_ms = 0
         self._answers_pings = False
+        self.ignored = 0
+        self._said_ms: int | None = None
         self._wire_log = logging.getLogger(f"{__name__}.{name}")
         self._wire_log.setLevel(logging.WARNING)  # DEBUG would write tokens into the log
 
@@ -222,7 +230,7 @@ class Link:
         except LinkLostError as error:
             reason = str(error)
         except (OSError, TimeoutError, WebSocketException) as error:
-            reason = self._drop_reason or f"{type(error).__name__}: {error}"
+            reason = self._drop_reason or named(error)
             if isinstance(error, InvalidStatus) and error.response.status_code in LIMITED:
                 self._is_limited = True
                 self.limited()
@@ -242,7 +250,7 @@ class Link:
                 context = await self._trusted()
             return await self._connect(context)
         except (ValueError, ImportError) as error:
-            raise LinkLostError(f"{type(error).__name__}: {error}") from error
+            raise LinkLostError(named(error)) from error
 
     async def _trusted(self) -> ssl.SSLContext | None:
         """Return what an encrypted connection trusts; reading that from the disk may hang."""
@@ -251,7 +259,7 @@ class Link:
         return await asyncio.to_thread(ssl.create_default_context)
 
     def _connect(self, context: ssl.SSLContext | None) -> connect:
-        on_loopback = urlsplit(self._url).hostname in LOOPBACK
+        on_loopback = is_loopback(urlsplit(self._url).hostname or "")
         return connect(
             self._url,
             compression=None,
@@ -273,6 +281,11 @@ class Link:
             received_ns = clock.mono_ns()
             self._heard_ms = self._clock.now_ms()
             frame = _frame(text)
+            if frame is None:
+                self._ignore(text)
+                talk.missed()
+                await asyncio.sleep(0)
+                continue
             kind = frame.get("type")
             if kind == "ping":
                 await socket.send(PONG)
@@ -284,6 +297,20 @@ class Link:
                 await socket.send(answer)
             # Frames that are queued are read without a pause: let the other tasks have their turn.
             await asyncio.sleep(0)
+
+    def _ignore(self, text: str | bytes) -> None:
+        """Count a frame that is no JSON object; a flood of them is a line a minute."""
+        self.ignored += 1
+        now_ms = self._clock.now_ms()
+        if self._said_ms is None or now_ms >= self._said_ms + SAY_EVERY_MS:
+            self._said_ms = now_ms
+            _log.warning(
+                "frame ignored link=%s count=%d reason=no_json_object length=%d begins=%r",
+                self.name,
+                self.ignored,
+                len(text),
+                text[:80],
+            )
 
     async def _keep_alive(self) -> None:
         """Ping, watch for silence and let the talk do what time asks for."""
@@ -319,13 +346,10 @@ class Link:
         return is_due or hushed_ms >= self._times.hush_s * 1000
 
 
-@frame_reader
-def _frame(text: str | bytes) -> dict[str, Any]:
-    """Return the JSON object that a frame is. Raises LinkLostError."""
+def _frame(text: str | bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a frame is, None where it is none."""
     try:
         frame = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise LinkLostError(f"a frame that is not JSON: {text[:80]!r}") from error
-    if not isinstance(frame, dict):
-        raise LinkLostError(f"a frame that is not an object: {text[:80]!r}")
-    return frame
+    except (ValueError, RecursionError):
+        return None
+    return frame if isinstance(frame, dict) else None

@@ -34,12 +34,17 @@ class OwnOrders:
         self._resting: set[int] = set()
         self._shown_ms = 0
         self._asked_ms: int | None = None
+        self._is_doubted = False
 
     def opened(self, now_ms: int) -> None:
         """Begin with a new socket, whose first frame shows what rests."""
         self._awaited.clear()
         self._resting.clear()
-        self._shown_ms, self._asked_ms = now_ms, None
+        self._shown_ms, self._asked_ms, self._is_doubted = now_ms, None, False
+
+    def doubt(self) -> None:
+        """Let the next look ask for a snapshot: something was lost on the way."""
+        self._is_doubted = True
 
     def accepted(self, client_order_index: int, tx_hash: str, now_ms: int) -> None:
         """Expect the row of an order that the exchange has just accepted.
@@ -97,7 +102,8 @@ class OwnOrders:
             if now_ms >= self._asked_ms + self._snapshot_ms:
                 raise LinkLostError("the order stream is mute: no snapshot of it came")
             return False
-        is_due = bool(self._resting) and now_ms >= self._shown_ms + self._ask_ms
+        is_still = bool(self._resting) and now_ms >= self._shown_ms + self._ask_ms
+        is_due = is_still or self._is_doubted
         if is_due:
-            self._asked_ms = now_ms
+            self._asked_ms, self._is_doubted = now_ms, False
         return is_due

@@ -59,6 +59,9 @@ class PeerTalk:
             self.ready_since_ms = None
             self._emit(PeerDown(reason))
 
+    def missed(self) -> None:
+        """Hear that a frame could not be read; what it was shows in the account's public trades."""
+
     def tick(self, now_ms: int) -> Sequence[str]:
         """Fall back on the market's trades where the account's stream does not come."""
         if self.ready_since_ms is not None:
