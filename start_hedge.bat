@@ -4,10 +4,12 @@ rem   start_hedge.bat --paper
 rem   start_hedge.bat --market ETH --quantity 0.01 --depth 1 --config config.yaml
 rem   start_hedge.bat --detach      in the background; stop_hedge.bat stops it from any console
 setlocal
+rem A relative --config FILE is the caller's.
+set "HEDGE_CALLED_IN=%CD%"
 cd /d "%~dp0" || exit /b 2
 
-rem A .venv that was copied or moved does not run: make it again.
-.venv\Scripts\python.exe -c "" >nul 2>&1 && goto install
+rem A .venv that was moved, or that an earlier start did not finish, is made again.
+if not exist .venv\.begun .venv\Scripts\python.exe -m pip --version >nul 2>&1 && goto install
 set "PY="
 for %%P in ("py -3.11" "py -3" "python") do (
     if not defined PY (
@@ -25,12 +27,15 @@ echo Making .venv ... 1>&2
 copy /b /y requirements.txt+constraints.txt .venv\.wanted.txt >nul || exit /b 2
 fc /b .venv\.wanted.txt .venv\.installed.txt >nul 2>&1 && goto run
 echo Installing requirements.txt into .venv (once, about a minute) ... 1>&2
+type nul >.venv\.begun
 .venv\Scripts\python.exe -m pip install --quiet --disable-pip-version-check -r requirements.txt
 if errorlevel 1 (
+    del .venv\.begun
     echo The requirements could not be installed; the lines above say why. 1>&2
     exit /b 2
 )
 copy /b /y .venv\.wanted.txt .venv\.installed.txt >nul
+del .venv\.begun
 
 :run
 .venv\Scripts\python.exe -m hedge.launcher %*

@@ -5,7 +5,13 @@
 #   ./start_hedge.sh --help
 set -euo pipefail
 export HEDGE_BEGAN_S="${EPOCHREALTIME:-}" # a stop that is asked for later than this counts
-cd "$(dirname "${BASH_SOURCE[0]}")"
+export HEDGE_CALLED_IN="$PWD"             # a relative --config FILE is the caller's
+here="${BASH_SOURCE[0]}"
+while [ -L "$here" ]; do # a link to this script is this script
+    link="$(readlink "$here")"
+    case "$link" in /*) here="$link" ;; *) here="$(dirname "$here")/$link" ;; esac
+done
+CDPATH='' cd -- "$(dirname -- "$here")"
 trap 'echo "Stopped before anything was started." >&2; exit 0' INT TERM
 
 usable() {
@@ -24,24 +30,32 @@ find_python() {
     exit 2
 }
 
+wanted() {
+    .venv/bin/python -c 'import hashlib, pathlib
+text = b"".join(pathlib.Path(name).read_bytes() for name in ("requirements.txt", "constraints.txt"))
+print(hashlib.sha256(text).hexdigest())' 2>/dev/null
+}
+
 prepare() {
-    local python stamp=.venv/.requirements.sha256 want
-    if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' >/dev/null 2>&1; then
+    local python stamp=.venv/.requirements.sha256 begun=.venv/.begun want
+    if want="$(wanted)" && [ -n "$want" ] && [ "$(cat "$stamp" 2>/dev/null || true)" = "$want" ]; then
+        return
+    fi
+    # Moved, or not finished by an earlier start: made again.
+    if [ -e "$begun" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         python="$(find_python)"
         echo "Making .venv with $("$python" --version) ..." >&2
         "$python" -m venv --clear .venv
     fi
-    want="$(.venv/bin/python -c 'import hashlib, pathlib
-text = b"".join(pathlib.Path(name).read_bytes() for name in ("requirements.txt", "constraints.txt"))
-print(hashlib.sha256(text).hexdigest())' 2>/dev/null)"
-    if [ "$(cat "$stamp" 2>/dev/null || true)" != "$want" ]; then
-        echo "Installing requirements.txt into .venv (once, about a minute) ..." >&2
-        if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2; then
-            echo "The requirements could not be installed; the lines above say why." >&2
-            exit 2
-        fi
-        echo "$want" >"$stamp"
+    echo "Installing requirements.txt into .venv (once, about a minute) ..." >&2
+    : >"$begun"
+    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2; then
+        rm -f "$begun" # pip has ended by itself: what it has installed is whole
+        echo "The requirements could not be installed; the lines above say why." >&2
+        exit 2
     fi
+    wanted >"$stamp"
+    rm -f "$begun"
 }
 
 prepare

@@ -40,6 +40,11 @@ class ConfigError(HedgeError):
         super().__init__(message)
         self.key = key
 
+    @property
+    def is_about_its_key(self) -> bool:
+        """Whether its sentence begins with the key, and so says what to change in the file."""
+        return bool(self.key) and str(self).startswith(self.key)
+
     def within(self, place: str) -> "ConfigError":
         """Return the same error with the file, or the option, that it is about before it."""
         text = str(self)

@@ -6,6 +6,7 @@
 import dataclasses
 import os
 import re
+import shlex
 import stat
 import typing
 from collections.abc import Mapping
@@ -169,10 +170,12 @@ def _check_mode(file: Path, literal: list[str]) -> None:
     if not keys or os.name == "nt":
         return
     if stat.S_IMODE(file.stat().st_mode) & 0o077:
-        raise ConfigError(
-            f"{file} holds a private key ({keys[0]}) and others may read it; run: chmod 600 {file}",
-            keys[0],
-        )
+        text = f"{file} holds a private key ({keys[0]}) and others may read it; {_private(file)}"
+        raise ConfigError(text, keys[0])
+
+
+def _private(file: Path) -> str:
+    return f"run: chmod 600 {shlex.quote(str(file))}"
 
 
 def _override(raw: dict[str, Any], key: str, value: object) -> None:
@@ -403,7 +406,7 @@ def _warnings(
     readable = os.name != "nt" and stat.S_IMODE(file.stat().st_mode) & 0o077
     for key in literal:
         if readable and key.startswith("redis."):
-            yield f"{key}: stands in a file that others may read; run: chmod 600 {file}"
+            yield f"{key}: stands in a file that others may read; {_private(file)}"
 
 
 # --- the README's table -----------------------------------------------------------------------

@@ -94,6 +94,11 @@ def bare_host(text: str) -> str | None:
     return inner
 
 
+def plain_amount(text: str) -> Decimal | None:
+    """Return an amount that is written in plain decimal digits, None for anything else."""
+    return Decimal(text) if _AMOUNT.fullmatch(text) and len(text) <= _MAX_DIGITS + 2 else None
+
+
 def _read_plain(hint: Any, text: str) -> object:
     """Return what a text of the environment is as this type, None where it is none of it."""
     if hint is int:

@@ -15,7 +15,7 @@ class Commands:
     """
 
     option: str = ""
-    python: str = "python"
+    tool: str = "./hedgectl"
     start_script: str = "./start_hedge.sh"
     stop_script: str = "./stop_hedge.sh"
     kill_tool: str = "kill -9"
@@ -25,7 +25,7 @@ class Commands:
 
     def hedgectl(self, words: str) -> str:
         """Return an operator's command, as "resume"."""
-        return f"`{self.python} hedgectl.py {words}{self.option}`"
+        return f"`{self.tool} {words}{self.option}`"
 
     @property
     def status(self) -> str:
@@ -78,4 +78,4 @@ class Commands:
 
 
 DEFAULT_COMMANDS = Commands()
-"""Those for `config.yaml`, with the Python on the PATH."""
+"""Those for `config.yaml`."""

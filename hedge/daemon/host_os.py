@@ -9,6 +9,8 @@ import contextlib
 import ctypes
 import io
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +28,8 @@ BEGAN = "HEDGE_BEGAN_S"
 """When the start script began (epoch s): it says so, and the launcher in the background has it."""
 PAPER_MARK = ".paper-run"
 """What lies in the folder of a run on the paper exchange."""
+CALLED_IN = "HEDGE_CALLED_IN"
+"""The folder that a script was called in: relative paths of its command line are meant from it."""
 _ROOT = Path(__file__).resolve().parents[2]
 _CONFIG = _ROOT / "config.yaml"
 _THREADS = "64"
@@ -99,6 +103,15 @@ def end_at_signals(end: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: end())
 
 
+def of_caller(path: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return a path of the command line, which is meant from where the script was called.
+
+    The scripts themselves work in the program's folder.
+    """
+    folder = environment.get(CALLED_IN, "")
+    return path if not folder or Path(folder) == Path.cwd() else Path(folder, path)
+
+
 def began_s(environment: Mapping[str, str] = os.environ) -> float:
     """Return when this start or stop began (epoch s), which is before anything is asked of it."""
     try:
@@ -145,11 +158,12 @@ def commands_for(config_file: str, market: str = "") -> Commands:
     They are typed in the program's folder: a file in it is named from there. `market` is the symbol
     to start in, "" for the configuration's.
     """
+    option, tool = _config_option(config_file), _tool()
     if os.name == "nt":
         scripts = ("start_hedge.bat", "stop_hedge.bat", "taskkill /F /PID", "")
-        found = Commands(_config_option(config_file), _python(), *scripts, market=market)
+        found = Commands(option, tool, *scripts, market=market)
     else:
-        found = Commands(_config_option(config_file), _python(), market=market)
+        found = Commands(option, tool, market=market)
     return replace(found, play=_play_option(Path(config_file or _CONFIG).resolve().parent))
 
 
@@ -157,8 +171,7 @@ def _play_option(folder: Path) -> str:
     """Return how the run on the paper exchange in this folder is continued, "" for no such run."""
     if not (folder / PAPER_MARK).exists():
         return ""
-    shown = f'"{folder}"' if " " in str(folder) else str(folder)
-    where = "" if folder == _ROOT / "run" / "paper" else f" --run-dir {shown}"
+    where = "" if folder == _ROOT / "run" / "paper" else f" --run-dir {_quoted(folder)}"
     return f" --paper --keep{where}"
 
 
@@ -166,12 +179,19 @@ def _config_option(config_file: str) -> str:
     file = Path(config_file or _CONFIG).resolve()
     if file == _CONFIG:
         return ""
-    shown = str(file.relative_to(_ROOT) if file.is_relative_to(_ROOT) else file)
-    return f' --config "{shown}"' if " " in shown else f" --config {shown}"
+    return f" --config {_quoted(file.relative_to(_ROOT) if file.is_relative_to(_ROOT) else file)}"
 
 
-def _python() -> str:
-    """Name the interpreter of the program's own .venv, which need not be the one on the PATH."""
-    if Path(sys.prefix).absolute() != _ROOT / ".venv":
-        return "python"
-    return r".venv\Scripts\python" if os.name == "nt" else ".venv/bin/python"
+def _tool() -> str:
+    """Name the operator's tool; it finds the program's own .venv, where that is what runs."""
+    if Path(sys.prefix).absolute() == _ROOT / ".venv":
+        return "hedgectl" if os.name == "nt" else "./hedgectl"
+    return f"{_quoted(sys.executable)} hedgectl.py"
+
+
+def _quoted(path: Path | str) -> str:
+    """Return a path as the shell of this host takes it."""
+    text = str(path)
+    if os.name != "nt":
+        return shlex.quote(text)
+    return f'"{text}"' if re.search(r"[\s&()^%!,;=]", text) else text

@@ -26,6 +26,7 @@ from hedge.daemon.log_file import LogFile
 from hedge.daemon.terminal import FLUSH_S, Unblocked, writer_for
 
 ROOT = "hedge"
+_FILE_ONLY = "hedge_file_only"
 _PLAIN = re.compile(r"[^\s=\"'\x00-\x1f\x7f\u2028\u2029]+")
 _NOISY = ("redis", "websockets", "aiohttp", "asyncio", "urllib3")
 _SHORTEST_SECRET = 4
@@ -73,6 +74,11 @@ class Log:
     def error(self, event: str, **fields: object) -> None:
         """Write what a person must look at."""
         self._write(logging.ERROR, event, fields)
+
+    def last_word(self, event: str, **fields: object) -> None:
+        """Write an error into the file alone: the terminal is given its sentence itself."""
+        said = _Line(event, {**self._fields, **fields})
+        self._logger.log(logging.ERROR, said, extra={_FILE_ONLY: True})
 
     def exception(self, event: str, error: BaseException, **fields: object) -> None:
         """Write an error with its traceback."""
@@ -166,6 +172,7 @@ class _Queued(logging.Handler):
     """Hands records to the writers of file and terminal; neither can hold up the other, or us."""
 
     def __init__(self, formatter: _Formatter, writers: list[LineWriter]) -> None:
+        """`writers`: that of the file first."""
         super().__init__()
         self._line = formatter.line
         self.writers = writers
@@ -182,7 +189,7 @@ class _Queued(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line, urgent = partial(self._line, record), record.levelno >= logging.WARNING
-        for writer in self.writers:
+        for writer in self.writers[:1] if _FILE_ONLY in record.__dict__ else self.writers:
             writer.put(line, urgent=urgent)
         if not urgent:
             try:

@@ -97,7 +97,7 @@ def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None
     """
     print_any_text()
     options = _parser(side).parse_args(argv)
-    name = f"main_{side.upper()}"
+    name, config = f"main_{side.upper()}", None
     try:
         config = _load(side, options)
         if options.check:
@@ -108,7 +108,7 @@ def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None
             chosen = leave if leave is not None and only_leaves else build
             return runner.run(_outcome(name, config, chosen, only_leaves=only_leaves))
     except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
-        return _told(name, error)
+        return _told(name, error, config)
 
 
 async def _outcome(name: str, config: Config, build: Build, *, only_leaves: bool) -> int:
@@ -116,14 +116,16 @@ async def _outcome(name: str, config: Config, build: Build, *, only_leaves: bool
     try:
         code = await _run(config, build, only_leaves=only_leaves)
     except (HedgeError, BaseExceptionGroup) as error:
-        code = _told(name, error)
+        code = _told(name, error, config)
     _end_within(CLOSE_S, code)
     return code
 
 
-def _told(name: str, error: BaseException) -> int:
+def _told(name: str, error: BaseException, config: Config | None) -> int:
     """Tell what ended the run; return the exit code."""
     known = _first_known(error)
+    if isinstance(known, ConfigError) and config is not None and known.is_about_its_key:
+        known = known.within(config.file)
     if known is not None:
         _complain(name, known)
     elif isinstance(error, BaseExceptionGroup):
@@ -169,7 +171,7 @@ def _log_to_files(config: Config, name: str) -> None:
 
 def _complain(name: str, error: HedgeError) -> None:
     if logging.getLogger().hasHandlers():  # else the log would go to stderr, beside the sentence
-        Log().error("exit", code=error.exit_code, reason=str(error))
+        Log().last_word("exit", code=error.exit_code, reason=str(error))
     print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  the user's one sentence
 
 

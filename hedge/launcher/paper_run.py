@@ -56,7 +56,6 @@ Json = dict[str, Any]
 def run_paper(options: Options, supervisor: Supervisor) -> int:
     """Run the pair until Ctrl-C or the wanted cycles; return the exit code."""
     run_dir = options.run_dir.resolve() if options.run_dir else ROOT / "run" / "paper"
-    log_dir = run_dir / "logs" if options.run_dir else ROOT / "logs"
     _claim(run_dir)
     with RunLock(run_dir / "up.lock"):
         if not options.keep:
@@ -64,7 +63,7 @@ def run_paper(options: Options, supervisor: Supervisor) -> int:
         with EmbeddedRedis(run_dir / "redis", REDIS_PORT) as redis:
             if redis.warning:
                 supervisor.say(redis.warning)
-            run = PaperRun(options, supervisor, run_dir, log_dir, redis.port)
+            run = PaperRun(options, supervisor, run_dir, redis.port)
             try:
                 return run.run()
             except StopNow:
@@ -100,14 +99,12 @@ def _clear(run_dir: Path) -> None:
 class PaperRun:
     """One run: paper exchange, keys, configuration, both daemons, summary."""
 
-    def __init__(
-        self, options: Options, supervisor: Supervisor, run_dir: Path, log_dir: Path, port: int
-    ) -> None:
+    def __init__(self, options: Options, supervisor: Supervisor, run_dir: Path, port: int) -> None:
         """Prepare; `port` is Redis's."""
         self.options = options
         self.supervisor = supervisor
         self.run_dir = run_dir
-        self.log_dir = log_dir
+        self.log_dir = run_dir / "logs"  # never those of a real pair
         self.redis_port = port
         self._exchange: Child | None = None
         self._pair: Pair | None = None
@@ -202,6 +199,7 @@ class PaperRun:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
             values["redis"]["port"] = self.redis_port
             values["lighter"] |= urls
+            values.setdefault("logging", {})["dir"] = str(self.log_dir)
         head = "# Written by ./start_hedge.sh --paper. The keys are worth nothing.\n"
         return write_config(path, values, head)
 

@@ -131,7 +131,12 @@ def _load(options: Options) -> tuple[Config, Path]:
         )
         raise ConfigError(msg)
     path = options.config.resolve()
-    return load_config(path, "", {"market": options.market}), path
+    asked = {
+        "market": options.market,
+        "strategy.quantity": options.quantity,
+        "strategy.depth": options.depth,
+    }
+    return load_config(path, "", asked), path
 
 
 # --- the launcher in the background

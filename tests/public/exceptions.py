@@ -16,7 +16,32 @@ _SETS = "Halts and releases are sets: an old copy of Redis brings no released ha
 
 _EVIDENCE = "Neutral is a statement about evidence, and the only success of `status`."
 
+_OWN_HELP = "The help of the stop script names what a stop knows; the rest is taken as before."
+_OF_A_START = (
+    *("cycles", "depth", "detach", "keep", "only-b", "paper", "quantity", "run-dir", "seed"),
+    *("stop", "tier", "timeout-s"),
+)
+
 CHANGES: tuple[Change, ...] = (
+    Change(
+        "help | start_hedge.sh | --run-dir | text",
+        "another place than run/paper",
+        "A paper run does not write into the logs of a real pair.",
+    ),
+    *(Change(f"help | stop_hedge.sh | --{name} | *", GONE, _OWN_HELP) for name in _OF_A_START),
+    Change("help | stop_hedge.sh | example | ./start_hedge.sh *", GONE, _OWN_HELP),
+    Change("help | stop_hedge.sh | must be given", "stop_hedge.sh", _OWN_HELP),
+    Change(
+        "help | stop_hedge.sh | about",
+        "Stop the pair of this host: A, then B once it has covered everything.",
+        _OWN_HELP,
+    ),
+    Change(
+        "help | stop_hedge.sh | Exit codes",
+        "0 stopped, or nothing ran; 1 bug, 2 usage or configuration, 5 something is left open: B"
+        " goes on, and the last lines say what to do.",
+        _OWN_HELP,
+    ),
     Change("* | v", "= 2", "Every value of a daemon bears an envelope: origin and freshness."),
     Change("config | timing.ready_ttl_s | default", "4", _FRESH),
     Change("config | timing.ready_ttl_s | loaded for *", "4.0", _FRESH),

@@ -36,7 +36,7 @@ def _handlers() -> Iterator[None]:
         ("", ""),
         (str(ROOT / "config.yaml"), ""),
         (str(ROOT / "run" / "paper" / "config.yaml"), f" --config {Path('run/paper/config.yaml')}"),
-        (str(ROOT.parent / "my pair.yaml"), f' --config "{ROOT.parent / "my pair.yaml"}"'),
+        (str(ROOT.parent / "my pair.yaml"), f" --config '{ROOT.parent / 'my pair.yaml'}'"),
     ],
 )
 def test_commands_are_typed_in_the_programs_folder(
@@ -45,13 +45,28 @@ def test_commands_are_typed_in_the_programs_folder(
     """With the configuration that was given, wherever one stands, and the program's own Python."""
     monkeypatch.setattr(sys, "prefix", str(ROOT / ".venv"))
     found = host_os.commands_for(file)
-    assert found.resume == f"`.venv/bin/python hedgectl.py resume{option}`"
+    assert found.resume == f"`./hedgectl resume{option}`"
     assert (found.start, found.stop) == (
         f"`./start_hedge.sh{option}`",
         f"`./stop_hedge.sh{option}`",
     )
     monkeypatch.setattr(sys, "prefix", str(ROOT / "elsewhere"))
-    assert host_os.commands_for(file).status == f"`python hedgectl.py status{option}`"
+    monkeypatch.setattr(sys, "executable", "/opt/my py/bin/python")
+    found = host_os.commands_for(file)
+    assert found.status == f"`'/opt/my py/bin/python' hedgectl.py status{option}`"
+
+
+def test_a_path_of_the_command_line_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scripts work in the program's folder, whatever folder they were called in."""
+    monkeypatch.chdir(ROOT)
+    for called_in, path, meant in (
+        ("", "a.yaml", "a.yaml"),
+        (str(ROOT), "a.yaml", "a.yaml"),
+        ("/home/me", "b/a.yaml", "/home/me/b/a.yaml"),
+        ("/home/me", "/etc/a.yaml", "/etc/a.yaml"),
+    ):
+        environment = {host_os.CALLED_IN: called_in}
+        assert host_os.of_caller(Path(path), environment) == Path(meant)
 
 
 @pytest.mark.usefixtures("plain")

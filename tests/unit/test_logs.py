@@ -132,6 +132,25 @@ def test_a_full_log_is_rotated(tmp_path: Path) -> None:
     assert path.stat().st_size < 1_200_000
 
 
+def test_a_last_word_stands_in_the_file_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The person has its sentence on the terminal already; one line before it is there too."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), console=True), "m")
+    Log().info("before")
+    Log().last_word("exit", code=3, reason="no Redis")
+    Log().info("after")
+    assert [text for _, text in lines_of(path)] == [
+        "before",
+        'exit code=3 reason="no Redis"',
+        "after",
+    ]
+    shown_there = capfd.readouterr().err
+    assert "before" in shown_there
+    assert "after" in shown_there
+    assert "exit" not in shown_there
+
+
 def test_setting_up_again_replaces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A second set-up writes each line once; the terminal gets it on stderr if wanted."""
     settings = LoggingConfig(dir=str(tmp_path), console=True)

@@ -352,9 +352,8 @@ def test_with_both_down_positions_that_do_not_cancel_out_need_force() -> None:
     command.post(HostLooked((), ("a", "b")))
     assert command.end.code == 5
     assert "A last known +0.0100 ETH" in command.end.text
-    assert (
-        'Look at both positions on Lighter, then `python hedgectl.py resume --force --reason "…"`'
-        in (command.end.text)
+    assert 'Look at both positions on Lighter, then `./hedgectl resume --force --reason "…"`' in (
+        command.end.text
     )
     command = down(naked, force=True)
     command.post(HostLooked((), ("a", "b")))

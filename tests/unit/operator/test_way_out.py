@@ -12,11 +12,11 @@ from tests.report_kit import HALT, LEDGER, NEUTRAL, READY_A, SPEC
 
 READY_B = NEUTRAL.ready_b or READY_A
 PONG = (("p", "pong"),)
-COMMANDS = Commands(" --config x.yaml", "PY")
+COMMANDS = Commands(" --config x.yaml", "TOOL")
 START, STOP = "`./start_hedge.sh --config x.yaml`", "`./stop_hedge.sh --config x.yaml`"
-STATUS, RESUME = (f"`PY hedgectl.py {one} --config x.yaml`" for one in ("status", "resume"))
-FORCE = '`PY hedgectl.py resume --force --reason "…" --config x.yaml`'
-FLATTEN = "`PY hedgectl.py flatten --config x.yaml`"
+STATUS, RESUME = (f"`TOOL {one} --config x.yaml`" for one in ("status", "resume"))
+FORCE = '`TOOL resume --force --reason "…" --config x.yaml`'
+FLATTEN = "`TOOL flatten --config x.yaml`"
 
 
 def beat(of: Any = READY_A, **changes: Any) -> Any:
@@ -33,7 +33,7 @@ def shown(*halts: Halt, **changes: Any) -> Report:
 
 def typed(text: str) -> list[str]:
     """Return the commands of a sentence; what else is quoted is no command."""
-    return [one for one in text.split("`")[1::2] if "_hedge.sh" in one or "hedgectl.py" in one]
+    return [one for one in text.split("`")[1::2] if "_hedge.sh" in one or "TOOL" in one]
 
 
 def halted(reason: str, side: str) -> Halt:

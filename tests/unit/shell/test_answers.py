@@ -339,7 +339,7 @@ def test_a_failure_says_what_how_much_and_what_to_do(parts: Parts) -> None:
     message = answers.failure_of(parts, state_of(), effect)
     assert (message.reason, message.attempts, message.owed_lots) == ("not_enough_margin", 3, -60)
     assert message.a_seq == 7
-    for part in ("0.0060 ETH", "21739 margin", "Add collateral to account B", "hedgectl.py resume"):
+    for part in ("0.0060 ETH", "21739 margin", "Add collateral to account B", "hedgectl resume"):
         assert part in message.detail
     unknown = answers.failure_of(parts, state_of(a_fresh=False), effect)
     assert unknown.a_seq is None

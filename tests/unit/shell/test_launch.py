@@ -114,6 +114,16 @@ def test_the_sentence_goes_to_the_terminal_and_to_the_log(
     assert 'exit code=6 reason="another main_B.py runs"' in log
 
 
+def test_a_sentence_about_a_key_names_the_file(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also one that only Redis or the exchange could find out; what leads out is left alone."""
+    assert run_with(monkeypatch, config_file, ConfigError("redis.tls: no", "redis.tls")) == 2
+    assert run_with(monkeypatch, config_file, ConfigError("Flat in ETH.", "market")) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"main_B: {config_file}: redis.tls: no", "main_B: Flat in ETH."]
+
+
 @pytest.mark.parametrize(
     "error",
     [

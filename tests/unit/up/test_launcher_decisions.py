@@ -163,7 +163,7 @@ def test_a_halted_pair_is_started(ready: bool) -> None:
     script.look(beating("a0", ready_b=beat, halt=HALT))
     assert script.done == [Start(B), Start(A), decisions.Started()]
     assert "not_enough_margin" in " ".join(script.lines)
-    assert "`python hedgectl.py resume`" in " ".join(script.lines)
+    assert "`./hedgectl resume`" in " ".join(script.lines)
     script.look(beating(halt=HALT))
     assert script.done[-1] == decisions.Running(5)
     assert not script.state.is_over
@@ -220,7 +220,7 @@ def test_a_halt_that_only_a_knows_is_said_before_the_start_is_done() -> None:
     script.look(told(ready_a=None))
     script.look(beating(halt=HALT))
     assert script.done[-1] == decisions.Running(5)
-    assert "`python hedgectl.py resume`" in " ".join(script.lines)
+    assert "`./hedgectl resume`" in " ".join(script.lines)
 
 
 def test_the_last_word_of_an_earlier_a_is_no_heartbeat_of_ours() -> None:
