@@ -34,11 +34,12 @@ from hedge.bus.port import (
 )
 from hedge.bus.remnants import business_of, elsewhere_of
 from hedge.bus.replies import fitting, is_number, is_ok, parsed
+from hedge.bus.rights import check_rights
 from hedge.bus.scripts import LeaseMode
 from hedge.bus.snapshot import SnapshotReader
 from hedge.bus.subscription import Listener
 from hedge.config.schema import Config, RedisConfig, Secret, TimingConfig
-from hedge.errors import InternalBugError, RedisUnreachableError
+from hedge.errors import ConfigError, InternalBugError, RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, Seal
 from hedge.wire.control import Command, Halts, Instances, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, BHedgeFailed, EventMessage
@@ -124,7 +125,7 @@ class RedisMessenger:
 
         Raises:
             RedisUnreachableError: it is down, refuses the login, a replica, or older than 6.2.
-            ConfigError: a certificate file cannot be used.
+            ConfigError: a certificate file cannot be used, or it is a node of a cluster.
 
         """
         check_tls_files(self._settings)
@@ -137,11 +138,18 @@ class RedisMessenger:
         except REDIS_PROBLEMS as error:
             client.close()
             raise trouble_at_start(self._settings, error, timing.redis_timeout_s) from error
-        except RedisUnreachableError:
+        except (RedisUnreachableError, ConfigError):
             client.close()
             raise
         self._client = client
         return warnings
+
+    def check_rights(self) -> None:
+        """Ask, blocking, whether our logins may do what a daemon does.
+
+        Raises RedisUnreachableError with all that they lack.
+        """
+        check_rights(self._settings, self._timing, self.names, self.instance)
 
     def publish_a_filled(self, message: Mapping[str, Any]) -> int:
         """Publish a fill of A, blocking; return how many subscribers heard it."""

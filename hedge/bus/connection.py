@@ -18,13 +18,14 @@ from hedge.bus.diagnosis import (
     NoSentinelError,
     NotAHostError,
     SentinelRefusesError,
+    is_cluster,
     not_a_host,
     where,
 )
 from hedge.bus.masters import ParallelSentinel
 from hedge.bus.replies import parsed
 from hedge.config.schema import MAX_PORT, RedisConfig
-from hedge.errors import ReadOnlyReplicaError, RedisUnreachableError
+from hedge.errors import ConfigError, ReadOnlyReplicaError, RedisUnreachableError
 
 MIN_VERSION = (6, 2)
 ROUND_TRIPS = 4
@@ -274,6 +275,7 @@ def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
     Raises:
         RedisUnreachableError: it is older than 6.2.
         ReadOnlyReplicaError: it is a replica.
+        ConfigError: it is a node of a cluster.
 
     """
     try:
@@ -286,6 +288,8 @@ def inspect(client: redis.Redis, settings: RedisConfig) -> list[str]:
     if _version(version) < MIN_VERSION:
         text = f"Redis at {where(settings)} is version {version}; install 6.2 or newer."
         raise RedisUnreachableError(text, where(settings))
+    if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
+        raise ConfigError(f"redis.host: {is_cluster(where(settings))}", "redis.host")
     if info.get("role") not in (None, "master"):
         text = (
             f"Redis at {where(settings)} is a read-only replica, not the master; point redis.host "

@@ -59,9 +59,19 @@ def works_as(pair: str, settings: RedisConfig) -> str:
     return f'pair "{pair}" on Redis at {where(settings)}'
 
 
+def is_cluster(place: str) -> str:
+    """Return the sentence for a node of a Redis Cluster."""
+    return (
+        f"Redis at {place} is a node of a Redis Cluster, where a pair's keys lie on several servers"
+        " and no script reaches them all; give a single Redis, or one with Sentinels."
+    )
+
+
 def unreachable(settings: RedisConfig, error: BaseException) -> RedisUnreachableError:
     """Return one clear sentence for what went wrong, and what to do about it."""
     place = where(settings)
+    if isinstance(error, _OF_CLUSTER) or "cluster mode" in str(error):
+        return RedisUnreachableError(is_cluster(place), place)
     text = _tls_trouble(place, error) or _refusal(error, place) or _absence(settings, error)
     return RedisUnreachableError(text, place)
 
@@ -168,6 +178,12 @@ _OF_SCRIPT = re.compile(r"Error running script.*?-([A-Z]+ .*)", re.DOTALL)
 """What Redis 6.2 makes of an error in a script: its own words stand at the end."""
 _FORBIDDEN_IN_SCRIPT = "The user executing the script can't"
 """What Redis 6.2 says in a script instead of NOPERM."""
+_OF_CLUSTER = (
+    redis.exceptions.AskError,
+    redis.exceptions.ClusterCrossSlotError,
+    redis.exceptions.ClusterDownError,
+)
+"""MOVED and ASK, CROSSSLOT, CLUSTERDOWN: what only a cluster answers."""
 _FIRST_WORDS = (
     (redis.exceptions.OutOfMemoryError, "OOM"),
     (redis.ReadOnlyError, "READONLY"),

@@ -434,6 +434,7 @@ async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
         try:
             async with asyncio.timeout(CONNECT_S):
                 warnings = await in_thread(messenger.connect, "connect")
+                await in_thread(messenger.check_rights, "rights")
                 await messenger.open()
                 return warnings
         except TimeoutError as error:
@@ -637,6 +638,7 @@ async def _check(config: Config) -> int:
     messenger = check.messenger_of(config)
     try:
         warnings = messenger.connect()
+        messenger.check_rights()
         await messenger.open()
         venue, stack = await _reached(config, _credentials(config), clock, budget)
         async with stack:

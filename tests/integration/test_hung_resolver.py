@@ -40,7 +40,7 @@ def test_an_end_waits_for_no_look_up(tmp_path: Path, hangs: str) -> None:
             ws_url=f"ws://{LOOPBACK}:9/stream",
             folder=tmp_path,
         )
-        put(values, hangs, "name.invalid" if hangs == "redis.host" else "http://name.invalid")
+        put(values, hangs, "name.invalid" if hangs == "redis.host" else "https://name.invalid")
         put(values, "timing.request_timeout_s", 1.0)
         config = write_config(tmp_path / "config.yaml", values)
         code = f"import sys; sys.argv = ['main_B.py', '--config', {str(config)!r}]\n{HUNG}"
