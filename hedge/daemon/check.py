@@ -20,6 +20,7 @@ from hedge.core.amounts import MarketSpec, quote_text
 from hedge.core.records import Depth
 from hedge.core.transitions import ACTIVE
 from hedge.daemon.host_store import HostState
+from hedge.daemon.reserved_key import refusal_of
 from hedge.errors import (
     AccountKeyError,
     ConfigError,
@@ -114,15 +115,15 @@ def code_of(lines: list[Line]) -> int:
 # --- this host
 
 
-def _of_host(config: Config) -> list[Line]:
-    own = config.own
-    host = HostState(
-        config.state.dir,
-        config.lighter.chain_id,
-        own.account_index,
-        own.api_key_index,
-        config.former_state_dir,
+def _host_of(config: Config) -> HostState:
+    own, chain_id = config.own, config.lighter.chain_id
+    return HostState(
+        config.state.dir, chain_id, own.account_index, own.api_key_index, config.former_state_dir
     )
+
+
+def _of_host(config: Config) -> list[Line]:
+    host = _host_of(config)
     lines = [
         _of_directory("state.dir", host.path),
         _of_directory("logging.dir", config.logging.dir),
@@ -256,7 +257,10 @@ async def _of_account(config: Config, venue: LighterVenue) -> list[Line]:
             f"{config.own.account_index}: {error}"
         ) from error
     spec = venue.spec
+    holds = bool(account.position_lots or positions)
+    why = refusal_of(config, _host_of(config), has_position=holds)
     return [
+        *([failed("API key", why, ConfigError.exit_code)] if why else []),
         told("available", f"{account.available_micros / 1e6:,.2f} USDC"),
         told("position", f"{spec.base(account.position_lots)} {spec.symbol}"),
         *_of_other_markets(orders, positions),

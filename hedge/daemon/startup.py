@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from hedge.bus.diagnosis import where, works_as
 from hedge.bus.port import PairScope
-from hedge.config.load import load_config
+from hedge.config.load import RESERVED_API_KEYS, load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
 from hedge.daemon import left_markets, stop_request, terminal
@@ -44,6 +44,7 @@ from hedge.daemon.logs import Log, flush_logging, log_problem, rotation_problem,
 from hedge.daemon.loop_lag import LoopLag
 from hedge.daemon.order_requests import order_life_s
 from hedge.daemon.patience import Patience
+from hedge.daemon.reserved_key import refuse_at_first_start
 from hedge.daemon.side_thread import in_thread
 from hedge.daemon.signers import kept_instances
 from hedge.daemon.stop_request import Stopper
@@ -268,6 +269,9 @@ async def _run_once(
                 parts.log.warning("config", detail=warning)
             left_markets.refuse_other_keys(parts)
             patience = Patience(config, host, parts.messenger)
+            if config.own.api_key_index <= RESERVED_API_KEYS:
+                holds = await patience.until_done(partial(_holds_anything, parts))
+                refuse_at_first_start(config, host, has_position=holds)
             remains = await patience.until_done(partial(_elsewhere, parts))
             if not remains:
                 return await _work(replace(parts, anew=anew), build)
@@ -330,6 +334,18 @@ async def _manage(parts: Parts, manager: Shell) -> Ending:
     _calm_collector()
     with parts.health.measured:
         return await _until_stopped(manager, parts.host.path)
+
+
+async def _holds_anything(parts: Parts) -> bool:
+    """Whether the account has a position in any market. Raises UnreachableError."""
+    try:
+        here = (await parts.venue.account()).position_lots
+        return bool(here or await parts.venue.positions_elsewhere())
+    except (VenueUnavailableError, VenueRefusedError) as error:
+        raise ExchangeUnreachableError(
+            f"the exchange at {parts.config.lighter.base_url} does not answer about account "
+            f"{parts.config.own.account_index}: {error}"
+        ) from error
 
 
 async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B
 from tests.world.pair import Daemon, Pair
 from tests.world.paper import new_key
 
@@ -90,6 +91,24 @@ async def test_a_mistake_is_one_sentence(pair: Pair, mistake: str, tmp_path: Pat
     config = pair.config_of(side, **{"state__dir": str(tmp_path), **changes})
     sentence = await ended_with(pair.spawn(side, config), code)
     assert word in sentence
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+async def test_a_key_of_the_exchange_s_own_apps_begins_nothing(
+    pair: Pair, tmp_path: Path, side: str
+) -> None:
+    """It is the account's key and would sign: the reason is said, by a start and by a check."""
+    private, public = new_key()
+    await pair.paper.register_key(ACCOUNT_A if side == "a" else ACCOUNT_B, 2, public)
+    name = f"accounts__account_{side}__"
+    changes = {f"{name}api_key_index": 2, f"{name}api_key_private_key": private}
+    config = pair.config_of(side, state__dir=str(tmp_path), **changes)
+    for _ in range(2):  # also once it has reached both before
+        sentence = await ended_with(pair.spawn(side, config), 2)
+        assert f"{config}: accounts.account_{side}.api_key_index: 2 is used by" in sentence
+    check = pair.spawn(side, config, "--check")
+    assert await check.ended() == 2
+    assert "used by Lighter" in check.output()
 
 
 async def test_a_file_that_others_may_read_is_refused(pair: Pair) -> None:
