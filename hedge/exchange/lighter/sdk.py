@@ -9,13 +9,14 @@ in `sys.modules` afterwards: another import of the SDK gets the whole one. Our r
 
 import importlib
 import importlib.util
+import platform
 import sys
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from hedge.errors import AccountKeyError
+from hedge.errors import AccountKeyError, ConfigError
 
 SIGNATURE = tuple[int | None, str | None, str | None, str | None]
 """(tx_type, tx_info, tx_hash, error) as every sign method returns it."""
@@ -91,10 +92,27 @@ with _hidden(_stand_ins()):
     _signing: Any = importlib.import_module("lighter.signer_client")
 
 
+def load_signer() -> None:
+    """Load the library that signs. Raises ConfigError where this host cannot."""
+    try:
+        _signing.get_signer()
+    except Exception as error:  # the SDK raises nothing narrower
+        raise ConfigError(
+            f"the signer library of lighter-sdk does not load on {platform.system()}"
+            f" {platform.machine()} with Python {platform.python_version()} ({error}). There is one"
+            " for Linux (glibc) and macOS on x86_64 and arm64, and for Windows on x86_64: use one"
+            " of these, with a 64-bit Python."
+        ) from error
+
+
 def signer_client(
     url: str, account_index: int, keys: dict[int, str], chain_id: int | None
 ) -> SdkClient:
-    """Return a client that signs; raises a bare Exception for a key it cannot read."""
+    """Return a client that signs; raises a bare Exception for a key it cannot read.
+
+    ConfigError where the library that signs cannot be loaded.
+    """
+    load_signer()
     client: SdkClient = _signing.SignerClient(
         url=url, account_index=account_index, api_private_keys=keys, chain_id=chain_id
     )
@@ -102,7 +120,11 @@ def signer_client(
 
 
 def new_api_key() -> tuple[str, str]:
-    """Return a new API key as (private, public) hex without 0x. Raises AccountKeyError."""
+    """Return a new API key as (private, public) hex without 0x.
+
+    Raises AccountKeyError, and ConfigError where the library that signs cannot be loaded.
+    """
+    load_signer()
     private, public, error = _signing.create_api_key()
     if error is not None:
         raise AccountKeyError(f"the SDK could not make an API key: {error}")

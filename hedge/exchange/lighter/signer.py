@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from hedge.core.refusal import Refusal
-from hedge.errors import AccountKeyError
+from hedge.errors import AccountKeyError, ConfigError
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter import sdk
 from hedge.exchange.port import (
@@ -194,11 +194,14 @@ async def open_signer(
 ) -> AsyncIterator[Signer]:
     """Give a warm signer; `chain_id` None lets the SDK tell it by the address.
 
-    Raises AccountKeyError for a private key that the SDK cannot read.
+    Raises AccountKeyError for a private key that the SDK cannot read, ConfigError where the library
+    that signs cannot be loaded on this host.
     """
     keys = {credentials.api_key_index: credentials.private_key}
     try:
         client = sdk.signer_client(url, credentials.account_index, keys, chain_id)
+    except ConfigError:
+        raise
     except Exception as error:  # the SDK raises nothing narrower
         raise AccountKeyError(
             f"account {credentials.account_index}, API key {credentials.api_key_index}: {error}"

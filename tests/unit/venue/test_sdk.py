@@ -194,3 +194,53 @@ def test_a_key_that_cannot_be_read_is_said() -> None:
 def test_what_is_not_loaded_is_not_there() -> None:
     """The wallet library signs nothing of ours, and nothing of it is loaded for the signer."""
     assert sdk._signing.Account is None
+
+
+LOADS = """import ctypes, platform, sys
+platform.system, platform.machine = (lambda: sys.argv[1]), (lambda: sys.argv[2])
+if sys.argv[3]:
+    def broken(path):
+        raise OSError(path + ": " + sys.argv[3])
+    ctypes.CDLL = broken
+import asyncio
+from hedge.daemon.clock import SystemClock
+from hedge.errors import ConfigError
+from hedge.exchange.lighter import sdk
+from hedge.exchange.lighter.signer import Credentials, open_signer
+
+async def sign():
+    async with open_signer("http://x", Credentials(1, 4, "ab" * 40), SystemClock(), chain_id=304):
+        pass
+
+for attempt in (sdk.new_api_key, lambda: asyncio.run(sign())):
+    try:
+        attempt()
+    except ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "why"),
+    [
+        ("Linux", "riscv64", ""),
+        ("FreeBSD", "amd64", ""),
+        ("Windows", "ARM64", ""),
+        ("Linux", "x86_64", "cannot open shared object file"),
+    ],
+)
+def test_a_library_that_does_not_load_is_named_with_the_platform(
+    system: str, machine: str, why: str
+) -> None:
+    """It is no wrong key; whatever needs a signature first says so."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, system, machine, why],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.splitlines()
+    assert len(said) == 2
+    for line in said:
+        assert f"signer library of lighter-sdk does not load on {system} {machine} with" in line
+        assert why in line
