@@ -68,6 +68,7 @@ def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
         view_lag_ms=round(timing.view_lag_s * 1000),
         max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
         max_position_lots=parts.scope.max_position_lots,
+        max_fill_lots=parts.scope.max_fill_lots,
         offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,
         peer_watch=parts.peer is not None,
         places=not parts.leaves,

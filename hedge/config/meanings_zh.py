@@ -47,7 +47,7 @@ MEANINGS: dict[str, str] = {
     "strategy.hedge_confirm_timeout_s": "成交超过这个时间未被对冲就报警",
     "strategy.force_close_timeout": "成交超过这个时间未被对冲，A 自己减仓",
     "strategy.offset_base_amount": "A + B 应等于多少；带符号",
-    "safety.max_fill_base_amount": "更大的成交消息会被拒绝",
+    "safety.max_fill_base_amount": "A 单笔成交超过此值即暂停交易，其消息被拒绝",
     "safety.max_position_base_amount": "A 的持仓更大就停机",
     "safety.max_drift_usd": "启动时无法解释的差额在此以内会被对冲，超过就停机",
     "timing.tick_s": "管理器多久检查一次",

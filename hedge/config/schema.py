@@ -302,7 +302,11 @@ class SafetyConfig:
     """Limits beyond which the pair does not trade."""
 
     max_fill_base_amount: Decimal | None = setting(
-        "a larger fill message is refused", "base", None, check=positive, shown="no limit"
+        "a larger fill of A halts, and its message is refused",
+        "base",
+        None,
+        check=positive,
+        shown="no limit",
     )
     max_position_base_amount: Decimal | None = setting(
         "a larger position of A halts", "base", None, check=positive, shown="no limit"

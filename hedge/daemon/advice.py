@@ -7,6 +7,8 @@ _ADVICE: Mapping[str, str] = {
     "implausible_fill": "Check the market's decimals, the order that is named, and both positions",
     "book_not_proven": "Check that Lighter answers, and the account's trades there",
     "drift": "Compare both positions on Lighter with what `status` shows",
+    "fill_limit": "Check the fill of A that is named, and that B has hedged it; or raise"
+    " `safety.max_fill_base_amount` and start again",
     "flatten": "Decide that the pair shall trade again",
     "flatten_alone": "Close A by hand on Lighter, or decide that B shall hedge it again",
     "force_close_timeout": "Find in main_B.log why B did not hedge, and check both positions",

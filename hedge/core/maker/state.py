@@ -114,6 +114,7 @@ class MakerConfig:
     view_lag_ms: int = 15000
     max_drift_micros: int = 1_000_000_000
     max_position_lots: int | None = None
+    max_fill_lots: int | None = None
     offset_lots: int = 0
     peer_watch: bool = True
     places: bool = True

@@ -32,6 +32,7 @@ from hedge.core.maker.state import (
     PeerSeen,
     Pending,
     Phase,
+    PublishFill,
     PublishPosition,
     Reconciled,
     RedisChanged,
@@ -120,9 +121,9 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
     if opens:
         state = uncover(state, facts)
     if event.explained or state.adopted:
-        return replace(state, adopted=True), effects
+        return _limit_fill(replace(state, adopted=True), effects)
     state, more = judge_drift(state, facts)
-    return state, (*effects, *more)
+    return _limit_fill(state, (*effects, *more))
 
 
 def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
@@ -194,10 +195,24 @@ def _believe(state: MakerState, view: BookView, facts: Facts) -> MakerState:
     )
 
 
+def _limit_fill(state: MakerState, effects: tuple[MakerEffect, ...]) -> Step:
+    """Halt for a fill that is larger than the pair allows, however it was found; B hedges it."""
+    limit = state.config.max_fill_lots
+    largest = max(
+        (one.trade.size_lots for one in effects if isinstance(one, PublishFill)), default=0
+    )
+    if limit is None or largest <= limit or state.phase is Phase.HALTED:
+        return state, effects
+    size = state.config.spec.base(largest)
+    detail = f"A was filled {size} in one trade, beyond max_fill_base_amount; B hedges it"
+    state, more = halt(state, "fill_limit", detail)
+    return state, (*effects, *more)
+
+
 def _limit(state: MakerState, effects: tuple[MakerEffect, ...]) -> Step:
     limit = state.config.max_position_lots
     if limit is None or abs(state.net_lots or 0) <= limit or state.phase is Phase.HALTED:
-        return state, effects
+        return _limit_fill(state, effects)
     size = state.config.spec.base(state.net_lots or 0)
     state, more = halt(state, "position_limit", f"A holds {size}, beyond max_position_base_amount")
     return state, (*effects, *more)

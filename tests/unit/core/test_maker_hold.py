@@ -1,5 +1,7 @@
 """A holds on state: what it publishes, what covers it, what halts, closes and stops it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +130,34 @@ def test_a_position_beyond_the_limit_halts(lots: int) -> None:
     assert kinds(done) == [PublishFill, HaltPair]
     assert only(done, HaltPair).reason == "position_limit"
     assert kinds(driver(driver.fill(lots))) == [PublishFill]
+
+
+@pytest.mark.parametrize("lots", [100, -100])
+def test_a_fill_beyond_the_limit_halts(lots: int) -> None:
+    """It is published and hedged like any other; a person looks before A quotes on."""
+    driver = Maker(max_fill_lots=99).ready()
+    done = driver(driver.fill(lots))
+    assert kinds(done) == [PublishFill, HaltPair]
+    assert only(done, HaltPair).reason == "fill_limit"
+    assert "0.0100" in only(done, HaltPair).detail
+    assert kinds(driver(driver.fill(lots))) == [PublishFill]
+
+
+def test_a_fill_at_the_limit_is_one_like_any_other() -> None:
+    """So are several whose sum is larger: the limit is of one fill."""
+    driver = Maker(max_fill_lots=100).ready()
+    for _ in range(2):
+        assert kinds(driver(driver.fill(100))) == [PublishFill]
+
+
+def test_a_fill_beyond_the_limit_that_a_proof_finds_halts_too() -> None:
+    """The message that was lost is found by the proof, and said then."""
+    driver = Maker(max_fill_lots=99).started()
+    event = driver.fill(100)
+    driver.state = replace(driver.state, unsaid=event.trades)
+    done = driver(Reconciled(7, event.view, explained=True))
+    assert [one.reason for one in done if isinstance(one, HaltPair)] == ["fill_limit"]
+    assert [one.trade for one in done if isinstance(one, PublishFill)] == list(event.trades)
 
 
 # --- start -----------------------------------------------------------------------------------
