@@ -127,7 +127,7 @@ def _can_hedge(report: Report, view: SideView) -> str:
 
 
 ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
-    ("account", lambda _report, view: str(view.account_index)),
+    ("account", lambda _report, view: view.account),
     ("process", _running),
     ("state", lambda _report, view: "unknown" if view.beat is None else view.beat.state),
     ("ready", _ready),

@@ -31,7 +31,7 @@ def check_rights(settings: RedisConfig, timing: TimingConfig, names: Names, inst
 
     """
     reading, probe = settings.for_reading, names.probe(instance)
-    writes = [("EVAL", "return 1", "0"), ("EVALSHA", _NO_SCRIPT, "0"), ("PUBLISH", probe, "")]
+    writes = [("EVAL", "return 1", "0"), ("EVALSHA", _NO_SCRIPT, "0"), ("PUBLISH", probe, "0")]
     reads = [("MGET", names.ledger), ("TYPE", names.ledger)]
     if reading is settings:
         _ask(settings, timing, [*writes, *reads], heard=probe)

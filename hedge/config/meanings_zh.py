@@ -3,11 +3,11 @@
 MEANINGS: dict[str, str] = {
     "pair": "这一对的名字；同一个 Redis 里跑两对时必须设置",
     "market": "交易品种；也可用 --market",
-    "accounts.account_a.account_name": "日志里的名字",
+    "accounts.account_a.account_name": "`status`、日志和报错中对该账户的称呼",
     "accounts.account_a.account_index": "Lighter 上的账户索引",
     "accounts.account_a.api_key_index": "API 密钥索引；0 到 3 由 Lighter 自己的应用使用",
     "accounts.account_a.api_key_private_key": "API 私钥，最好写成 ${变量}；只有本侧主机需要",
-    "accounts.account_b.account_name": "日志里的名字",
+    "accounts.account_b.account_name": "`status`、日志和报错中对该账户的称呼",
     "accounts.account_b.account_index": "Lighter 上的账户索引",
     "accounts.account_b.api_key_index": "API 密钥索引；0 到 3 由 Lighter 自己的应用使用",
     "accounts.account_b.api_key_private_key": "API 私钥，最好写成 ${变量}；只有本侧主机需要",

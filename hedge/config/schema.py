@@ -156,7 +156,11 @@ def setting(
 class AccountConfig:
     """One account and its key. The key is None on the host that does not need it."""
 
-    account_name: str = setting("name in logs", default="", shown="account_a / account_b")
+    account_name: str = setting(
+        "what `status`, logs and complaints call the account",
+        default="",
+        shown="account_a / account_b",
+    )
     account_index: int = setting("index of the account on Lighter", check=between(0, MAX_ACCOUNT))
     api_key_index: int = setting(
         "index of its API key; 0 to 3 are used by Lighter's own apps", check=between(0, 254)
@@ -164,6 +168,11 @@ class AccountConfig:
     api_key_private_key: Secret | None = setting(
         "private API key, best as ${VARIABLE}; needed on this side's host only", default=None
     )
+
+    @property
+    def shown(self) -> str:
+        """The account for people: its name, and its index."""
+        return f"{self.account_name} ({self.account_index})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -327,6 +327,7 @@ async def _manage(parts: Parts, manager: Shell) -> Ending:
         "start",
         version=parts.version,
         account=parts.config.own.account_index,
+        name=parts.config.own.account_name,
         market=parts.spec.symbol,
         instance=parts.instance,
         pid=os.getpid(),
@@ -344,7 +345,7 @@ async def _holds_anything(parts: Parts) -> bool:
     except (VenueUnavailableError, VenueRefusedError) as error:
         raise ExchangeUnreachableError(
             f"the exchange at {parts.config.lighter.base_url} does not answer about account "
-            f"{parts.config.own.account_index}: {error}"
+            f"{parts.config.own.shown}: {error}"
         ) from error
 
 
@@ -532,7 +533,7 @@ def _delays(timing: TimingConfig) -> Delays:
 async def _prove_key(venue: LighterVenue, config: Config) -> None:
     """Make sure that the account exists and that the key is its own."""
     own = config.own
-    what = f"account {own.account_index}, API key {own.api_key_index}"
+    what = f"account {own.shown}, API key {own.api_key_index}"
     try:
         await venue.check_key()
     except KeyRefusedError as error:

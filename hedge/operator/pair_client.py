@@ -94,8 +94,11 @@ class PairState:
             if (view.beat is None and view.other_beat is None) or view.has_answered is False
         }
         processes, astray = self._processes(deaf) if deaf else ((), ())
+        accounts = self.config.accounts
         return replace(
             found,
+            a=replace(found.a, account_name=accounts.account_a.account_name),
+            b=replace(found.b, account_name=accounts.account_b.account_name),
             chain_id=scope.chain_id,
             offset_lots=self._offset_lots(scope.spec),
             processes=processes,

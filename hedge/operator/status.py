@@ -73,6 +73,13 @@ class SideView:
     now_s: float = 0.0
     has_answered: bool | None = None
     other_beat: Ready | None = None
+    account_name: str = ""
+
+    @property
+    def account(self) -> str:
+        """The account for people: its name, where it has one, and its index."""
+        index = str(self.account_index)
+        return f"{self.account_name} ({index})" if self.account_name else index
 
     @property
     def name(self) -> str:
@@ -588,6 +595,7 @@ class Report:
         last = view.known.last_known
         return {
             "account_index": view.account_index,
+            "account_name": view.account_name,
             "alive": beat is not None,
             "ready": view.is_ready,
             "state": None if beat is None else beat.state,

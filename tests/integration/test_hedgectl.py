@@ -266,6 +266,17 @@ def test_status_json_has_everything(stage: Stage) -> None:
     assert told["a"]["lease"] is None
 
 
+def test_status_calls_the_accounts_by_their_names(stage: Stage) -> None:
+    """As the configuration names them, beside the index; without a name by their place in it."""
+    text = stage.config.read_text()
+    stage.config.write_text(text.replace("account_a: {", "account_a: {account_name: alice, "))
+    stage.neutral()
+    [shown] = [line for line in stage.status().output.splitlines() if "account " in line]
+    assert shown.split()[1:] == ["alice", f"({ACCOUNT_A})", "account_b", f"({ACCOUNT_B})"]
+    told = json.loads(stage.status("--json").output)
+    assert [told[side]["account_name"] for side in "ab"] == ["alice", "account_b"]
+
+
 def test_status_learns_the_step_from_the_values(stage: Stage) -> None:
     """Another market's decimals show without asking the exchange."""
     coarse = MarketSpec(3, "ETH", 1, 4, 1, 1)
