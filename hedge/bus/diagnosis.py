@@ -49,9 +49,14 @@ _NO_MASTER = (redis.sentinel.MasterNotFoundError, redis.asyncio.sentinel.MasterN
 def where(settings: RedisConfig) -> str:
     """Return the address for people: host:port/db, or the Sentinels and the master's name."""
     if settings.sentinels:
-        listed = ",".join(f"{host}:{port}" for host, port in settings.sentinels)
+        listed = ",".join(_address(*one) for one in settings.sentinels)
         return f"{settings.master_name} of Sentinels {listed}"
-    return f"{settings.host}:{settings.port}/{settings.db}"
+    return f"{_address(settings.host, settings.port)}/{settings.db}"
+
+
+def _address(host: str, port: int) -> str:
+    """Return host:port, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def works_as(pair: str, settings: RedisConfig) -> str:
@@ -291,7 +296,7 @@ def _found(kind: type[Exception], text: str) -> str:
 
 def _no_master(settings: RedisConfig, text: str) -> str:
     """Tell apart Sentinels that are silent, amiss, or do not know the name."""
-    listed = ", ".join(f"{host}:{port}" for host, port in settings.sentinels)
+    listed = ", ".join(_address(*one) for one in settings.sentinels)
     silent = text.count("ConnectionPool(")  # the client lists those that did not answer
     if "Authentication" in text:
         return (

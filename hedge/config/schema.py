@@ -57,6 +57,8 @@ class PartialFill(Enum):
 
 
 MAX_PORT = 65_535
+LONGEST_STOP_S = 604_800
+"""A week: longer than any order of A may rest, with all that B waits for after it."""
 MAX_ACCOUNT = 2**48 - 1
 """The exchange numbers accounts with 48 bits."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -117,7 +119,7 @@ def between(low: float, high: float, why: str = "", *, real_low: float | None = 
 
 def up_to(high: float, why: str, *, real_low: float | None = None, low_why: str = "") -> Check:
     """Allow more than zero, up to `high`: beyond that something of the promise does not hold."""
-    allowed = f"more than 0, at most {high:g}"
+    allowed = f"more than 0, at most {high:.15g}"
     return Check(allowed, lambda value: bool(0 < value <= high), why, real_low, low_why)
 
 
@@ -540,9 +542,9 @@ class TimingConfig:
         "a clean stop takes at most",
         "s",
         60.0,
-        check=Check(
-            "more than 0",
-            lambda value: bool(value > 0),
+        check=up_to(
+            LONGEST_STOP_S,
+            "a stop that cannot be finished says so only then",
             real_low=5,
             low_why="the cancel of what rests would not be waited for",
         ),

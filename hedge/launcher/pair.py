@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from hedge.bus.diagnosis import where
-from hedge.config.schema import Config
+from hedge.config.schema import LONGEST_STOP_S, Config
 from hedge.daemon import host_os
 from hedge.daemon.host_os import commands_for
 from hedge.daemon.host_store import HostState
@@ -376,7 +376,7 @@ class Pair:
     def _hedger_arguments(self) -> list[str]:
         if self._play_cover_s is not None:
             return []
-        return ["--stop-timeout-s", f"{self._b_timeout_s:g}"]
+        return ["--stop-timeout-s", f"{min(self._b_timeout_s, LONGEST_STOP_S):.15g}"]
 
     def _maker_arguments(self, options: Options) -> list[str]:
         """Return size and level of A's orders: the command line's, else the configuration's."""

@@ -69,6 +69,9 @@ def test_addresses_for_people() -> None:
     """Sentinels are shown with the master's name, and never a password."""
     sentinels = RedisConfig(sentinels=(("s1", 1), ("s2", 2)), master_name="m")
     assert where(sentinels) == "m of Sentinels s1:1,s2:2"
+    assert where(RedisConfig(host="::1", port=1, db=2)) == "[::1]:1/2"
+    lone = RedisConfig(sentinels=(("fe80::1%eth0", 3),), master_name="m")
+    assert where(lone) == "m of Sentinels [fe80::1%eth0]:3"
 
 
 def test_names_of_a_pair() -> None:

@@ -323,6 +323,21 @@ def test_a_refused_key_is_the_daemons_sentence_and_exit_code_4(host: Path) -> No
     assert "Traceback" not in run.text
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_what_a_daemon_would_refuse_is_refused_before_anything_starts(
+    host: Path, side: str
+) -> None:
+    """One sentence with the file and the key, once, and neither B nor A was there."""
+    values = yaml.safe_load(host.read_text())
+    values["accounts"][f"account_{side}"]["api_key_private_key"] = "${NO_SUCH_KEY}"
+    host.write_text(yaml.safe_dump(values))
+    with script("--config", str(host)) as run:
+        assert run.ends() == 2
+    key = f"{host}: accounts.account_{side}.api_key_private_key"
+    what = "the environment variable NO_SUCH_KEY is not set; set it, or write the value."
+    assert run.lines == [f"{key}: {what}"]
+
+
 def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
     """Without a configuration the script says what to do."""
     with script("--config", str(tmp_path / "none.yaml")) as run:
