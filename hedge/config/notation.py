@@ -98,7 +98,10 @@ def _number(loader: ExactLoader, node: yaml.ScalarNode) -> Decimal | OldNotation
 
 def _truth(loader: ExactLoader, node: yaml.ScalarNode) -> bool | OldNotation:
     text = str(loader.construct_scalar(node))
-    value = bool(loader.construct_yaml_bool(node))
+    try:
+        value = bool(loader.construct_yaml_bool(node))
+    except KeyError:  # a tag says that it is one
+        return OldNotation.of(node, "")
     if text.lower() in ("true", "false"):
         return value
     return OldNotation.of(node, str(value).lower())

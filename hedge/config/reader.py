@@ -266,6 +266,8 @@ class SectionReader:
         number = Decimal(raw)
         if not number.is_finite() or len(number.as_tuple().digits) > _MAX_DIGITS:
             wrong(key, raw, allowed)
+        if abs(number.adjusted()) > _MAX_DIGITS:  # 1.0e+999999999 has few digits, and no end
+            wrong(key, raw, allowed)
         return number
 
     def _secret(self, raw: object, key: str) -> Secret:
