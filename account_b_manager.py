@@ -5,6 +5,7 @@ events and performs its effects.
 """
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -53,7 +54,7 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Trade
-from hedge.core.transitions import Outcome, Verdict
+from hedge.core.transitions import Facts, Outcome, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
 from hedge.daemon.context import Parts
@@ -171,6 +172,13 @@ class AccountBManager(Shell):
         if self._hand.was_open and after.explained and not after.manual_lots:
             self._hand.settled()
         return effects
+
+    def facts(self) -> Facts:
+        """Return what is true outside now, and how much our free margin could take on."""
+        facts = super().facts()
+        spec = facts.spec or self.parts.spec
+        room = answers.margin_lots(spec, self.available_micros, facts.mark_ticks)
+        return replace(facts, room_lots=room)
 
     def after_step(self) -> None:
         """Write the ledger when what it says has changed, with the results that came.

@@ -155,6 +155,12 @@ MEANINGS = {
     "when it was traded": "成交的时刻",
     "when it was written": "写入的时刻",
     "whether an order of B is not settled yet": "B 是否还有未结清的委托",
+    "what of it B leaves to A at once, for the exchange refuses it for good": (
+        "其中因交易所最终拒绝而立即交给 A 处理的数量"
+    ),
+    "what of it stays naked at once, for the exchange refuses it for good; A reduces itself": (
+        "其中因交易所最终拒绝而立即成为单边敞口的数量；由 A 自行减仓"
+    ),
     "whether B signs nothing for what is owed, with nothing in flight: it is A's turn": (
         "B 是否已不再为待对冲量下单、且没有在途委托：轮到 A 处理"
     ),

@@ -40,7 +40,8 @@ class Facts:
     market as last read, None where it was not read since the start. `unkept` is why this host can
     keep no record at the moment, "" where it can. `exchange_ms` is the exchange's clock (epoch ms),
     None while it is not known. `shared_key` says that another program signs with our API key, ""
-    where none does.
+    where none does. `room_lots` is how much exposure our free margin could still take on, None
+    while that is not known.
     """
 
     now_ms: int
@@ -54,6 +55,7 @@ class Facts:
     unkept: str = ""
     exchange_ms: int | None = None
     shared_key: str = ""
+    room_lots: int | None = None
 
     @property
     def is_market_open(self) -> bool:

@@ -5,7 +5,7 @@ from hedge.core.amounts import MICROS, MarketSpec
 from hedge.core.book import Book
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.alarms import away_text, unseen_text
-from hedge.core.hedger.rules import hold_of, obstacles
+from hedge.core.hedger.rules import gives_lots, hold_of, obstacles
 from hedge.core.hedger.state import (
     IN_FLIGHT,
     PROVEN_PHASES,
@@ -123,6 +123,7 @@ def ledger_of(parts: Parts, state: HedgerState, reasons: tuple[str, ...]) -> Led
         manual_lots=state.manual_lots,
         inflight=state.phase in IN_FLIGHT,
         yields=_yields(state) if known else False,
+        rest_lots=gives_lots(state) if known else None,
         failed=state.failure.reason if state.failure else None,
         reasons=reasons,
         timestamp=parts.epoch_s,
@@ -263,6 +264,7 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
         detail=detail,
         attempts=effect.attempts,
         owed_lots=effect.owed_lots,
+        rest_lots=effect.rest_lots,
         a_seq=state.a.seq if state.a and state.a_fresh else None,
         timestamp=parts.epoch_s,
         chain_id=parts.scope.chain_id,
@@ -271,9 +273,14 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
 
 def failure_text(parts: Parts, state: HedgerState, effect: PublishFailure) -> str:
     """Return what failed and why, without what to do about it."""
-    failure = effect.failure
-    what = _what_failed(parts.spec, state, effect.owed_lots)
-    return f"{what}: {failure.reason} ({failure.detail})"
+    failure, spec = effect.failure, parts.spec
+    what = _what_failed(spec, state, effect.owed_lots)
+    text = f"{what}: {failure.reason} ({failure.detail})"
+    if effect.rest_lots is None or effect.owed_lots is None:
+        return text
+    rest, part = abs(effect.rest_lots), abs(effect.owed_lots) - abs(effect.rest_lots)
+    hedges = f"B hedges {spec.base(part)} of it; " if part else ""
+    return f"{text}; {hedges}{spec.base(rest)} {spec.symbol} stay naked, and A reduces itself by it"
 
 
 def _what_failed(spec: MarketSpec, state: HedgerState, owed_lots: int | None) -> str:

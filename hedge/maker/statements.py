@@ -219,6 +219,7 @@ def peer_of(
             fresh_until_ms=ledger_until_ms,
             manual_lots=ledger.manual_lots,
             yields=ledger.yields,
+            gives=ledger.rest_lots is not None,
         )
     return Peer(
         ready=not reasons,

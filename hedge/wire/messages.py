@@ -174,6 +174,15 @@ class BHedgeFailed(Record):
         name="owed_base_amount",
         absent=Absent.NULL,
     )
+    rest_lots: int | None = wire(
+        record.AMOUNT,
+        "what of it stays naked at once, for the exchange refuses it for good; A reduces itself",
+        name="rest_base_amount",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        lenient=True,
+        default=None,
+    )
     a_seq: int | None = wire(record.COUNT, "the state of A that is not covered", absent=Absent.NULL)
     timestamp: int = wire(record.EPOCH_S, "when B gave up")
     chain_id: int = wire(record.CHAIN, "chain of the exchange")

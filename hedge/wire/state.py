@@ -83,6 +83,15 @@ class Ledger(Record):
         lenient=True,
         default=False,
     )
+    rest_lots: int | None = wire(
+        record.AMOUNT,
+        "what of it B leaves to A at once, for the exchange refuses it for good",
+        name="rest_base_amount",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        lenient=True,
+        default=None,
+    )
     failed: str | None = wire(
         record.TEXT, "why B gave up; null while it has not", absent=Absent.NULL
     )

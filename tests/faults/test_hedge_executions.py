@@ -116,7 +116,7 @@ async def test_the_book_is_empty_until_the_attempts_are_used_up(pair: Pair) -> N
 
 
 async def test_b_has_no_margin_says_the_order_row(pair: Pair) -> None:
-    """Not enough margin fails at once, without further attempts, until money is there."""
+    """Not enough margin fails at once; what our own count allows is tried without a pause."""
     _, fault = await fill_under(
         pair,
         "order_cancelled",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 import pytest_asyncio
@@ -23,6 +24,7 @@ FAILURE_FIELDS = {
     "detail",
     "attempts",
     "owed_base_amount",
+    "rest_base_amount",
     "a_seq",
     "timestamp",
     "chain_id",
@@ -44,8 +46,8 @@ def halted_events(pair: Pair) -> list[tuple[str, str]]:
     return [(body["side"], body["reason"]) for body in told if body["event"] == "halted"]
 
 
-async def failed(pair: Pair, reason: str, owed: str) -> None:
-    """Wait for the failure of B, and check what everybody says of it."""
+async def failed(pair: Pair, reason: str, owed: str) -> Decimal:
+    """Wait for the failure of B, check what everybody says of it; return what stays naked."""
     halt = await pair.until_halted(reason)
 
     def heard() -> bool:
@@ -56,6 +58,8 @@ async def failed(pair: Pair, reason: str, owed: str) -> None:
     message = pair.told_on(NAMES.account_b_hedge_failed)[-1]
     assert set(message) == FAILURE_FIELDS | {"pair", "epoch", "n", "echo"}
     assert message["owed_base_amount"] == owed
+    rest = message["rest_base_amount"]
+    assert f"{rest.removeprefix('-')} ETH stay naked" in message["detail"]
     assert " resume --config" in message["detail"]
     assert halt["side"] == "b"
     await pair.until_state_a("halted")
@@ -68,8 +72,7 @@ async def failed(pair: Pair, reason: str, owed: str) -> None:
     assert told["halted"] is True
     assert told["halt"]["reason"] == reason
     assert "HALTED" in told["headline"]
-    code, text = await pair.command("resume")
-    assert code == 5, text
+    return Decimal(rest)
 
 
 async def _nothing_rests(pair: Pair) -> bool:
@@ -89,20 +92,30 @@ async def resumed(pair: Pair) -> None:
 
 
 async def test_a_deleted_key_of_b_halts_until_it_is_cured(pair: Pair) -> None:
-    """B without its key fails at once with the reason; with the key back it hedges by itself."""
+    """B without its key fails at once with the reason, and A takes its fill back at once."""
     await pair.until_resting()
     await pair.paper.delete_key(ACCOUNT_B, KEY_INDEX)
     await pair.fill_a("0.5000")
-    await failed(pair, "api_key_refused", "-0.5000")
-    assert (await pair.positions())[1] == 0
+    assert await failed(pair, "api_key_refused", "-0.5000") == Decimal("-0.5")
+    await pair.until(lambda: _is_net_zero(pair), "A's own reduction", 20.0)
+    assert await pair.positions() == (0, 0)
+    await pair.until(lambda: _is_unready(pair), "B not ready without its key")
     await pair.paper.register_key(ACCOUNT_B, KEY_INDEX, pair.public_key("b"))
-    await pair.until_position_b("-0.5000")
     assert await pair.resting() == [], "a halt stays until a person resumes"
     await resumed(pair)
 
 
+async def _is_unready(pair: Pair) -> bool:
+    _, text = await pair.command("status", "--json")
+    return not json.loads(text)["b"]["ready"]
+
+
+async def _is_net_zero(pair: Pair) -> bool:
+    return sum(await pair.positions()) == 0
+
+
 async def test_missing_collateral_of_b_halts_until_it_is_cured(pair: Pair) -> None:
-    """B without margin fails at once; with money back it hedges by itself, and A waits."""
+    """A drained B hedges what its margin allows and names the rest; A reduces itself by that."""
     await pair.until_neutral()
     a_lots, b_lots = await pair.positions()
     if a_lots:
@@ -113,9 +126,11 @@ async def test_missing_collateral_of_b_halts_until_it_is_cured(pair: Pair) -> No
     await pair.until_resting()
     await pair.paper.collateral(ACCOUNT_B, "-99990")
     await pair.fill_a("1.0000")
-    await failed(pair, "not_enough_margin", "-1.0000")
+    await pair.until(lambda: _is_net_zero(pair), "B's part and A's rest", 20.0)
+    a_lots, b_lots = await pair.positions()
+    assert 0 < a_lots == -b_lots < 1000, "10 USDC carry 0.06 ETH at 5 %"
+    assert -1 < await failed(pair, "not_enough_margin", "-1.0000") < Decimal("-0.9")
     await pair.paper.collateral(ACCOUNT_B, "99990")
-    await pair.until_position_b("-1.0000")
     await resumed(pair)
 
 

@@ -129,9 +129,13 @@ class OtherPair:
         return command
 
     def _fail(self, config: Path) -> Entries:
-        """Delete B's key, wait for a fill, and look at the halted pair."""
-        path = f"/paper/keys/{ACCOUNTS['account_b']}/{self._place.key_index}"
-        self._place.exchange.call(path, method="DELETE")
+        """Delete both keys, wait for a fill, and look at the halted pair.
+
+        Without its key A cannot take back what B cannot hedge, so B goes on owing.
+        """
+        for account in ACCOUNTS.values():
+            path = f"/paper/keys/{account}/{self._place.key_index}"
+            self._place.exchange.call(path, method="DELETE")
         self._until(seen.OTHER_LEDGER, seen.failed)
         newest = self._watch.newest
         until(lambda: newest(seen.OTHER_READY_A)["state"] == "halted", "a halted A")

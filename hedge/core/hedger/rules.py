@@ -32,9 +32,13 @@ from hedge.core.hedger.turn import hold_of_turn, mind_turn
 from hedge.core.hedger.view import a_view
 from hedge.core.hedger.watch import without
 from hedge.core.holds import Hold
+from hedge.core.refusal import Refusal
 from hedge.core.transitions import Facts, look_up
 
 Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
+
+PART_PERCENT = 98
+"""So much of the margin's room is used where an order for all of the debt was refused."""
 
 QUANTITIES = 10
 """A position of so many of A's quantities is taken for the pair's own, where nothing is configured.
@@ -176,14 +180,17 @@ def _settle(state: HedgerState, facts: Facts) -> Step:
 
 def settled(state: HedgerState, order: InFlight) -> Step:
     """Count progress: the order executed something, and all of it is in the book."""
+    debt = state.debt
+    is_part = debt is not None and debt.parts  # then what is left stays refused
     state = replace(
         move(state, Trigger.SETTLED),
         inflight=None,
         attempts=0,
         retry_at_ms=None,
         backoff_ms=0,
-        failure=None,
+        failure=state.failure if is_part else None,
         probes=False,
+        debt=debt and replace(debt, final=is_part, parts=False),
     )
     return state, (Report(order, owed_lots(state)),)
 
@@ -198,7 +205,7 @@ def _decide(state: HedgerState, facts: Facts) -> Step:
     if owed != state.dust_lots:
         state = replace(state, dust_lots=0)
     if owed in (0, state.dust_lots):
-        return _rest(state, owed)
+        return _rest(state, owed, facts)
     if state.a_fresh and not state.explained and state.closing is not Closing.ALONE:
         state, effects = _judge_drift(state, owed, facts)
         if state.phase is Phase.HALTED:
@@ -212,7 +219,7 @@ def _after(effects: tuple[HedgerEffect, ...], then: Step) -> Step:
     return state, (*effects, *more)
 
 
-def _rest(state: HedgerState, owed: int) -> Step:
+def _rest(state: HedgerState, owed: int, facts: Facts) -> Step:
     """Nothing to do: forget failures, and the hand-made base once it is reached again."""
     if state.phase is Phase.FAILED:
         state = move(state, Trigger.COVERED)
@@ -220,6 +227,11 @@ def _rest(state: HedgerState, owed: int) -> Step:
         return halt(
             state, "flatten_alone", "a person closed B alone; B trades nothing until resumed"
         )
+    if state.failure is not None and state.failure.reason == Refusal.KEY.value:
+        # Nothing is owed, but the next debt would be refused as well: only a fence disproves that.
+        if facts.now_ms < (state.retry_at_ms or 0):
+            return state, ()
+        return prove_again(state, Note("key_refused", state.failure.detail, loud=True))
     if state.failure or state.attempts:
         state = replace(state, failure=None, attempts=0, retry_at_ms=None, backoff_ms=0)
     if owed == 0 and state.a_fresh and not state.explained:
@@ -252,7 +264,7 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
         client_order_index=ids.order_id(state.config.instance, state.nonce),
         nonce=state.nonce,
         side=Side.of(owed),
-        lots=min(abs(owed), spec.min_base_lots) if state.probes else abs(owed),
+        lots=min(abs(owed), spec.min_base_lots) if state.probes else sendable_lots(state, facts),
         attempt=state.attempts + 1,
     )
     state = replace(
@@ -263,6 +275,30 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
         dust_lots=0,
     )
     return state, (SendHedge(order),)
+
+
+def sendable_lots(state: HedgerState, facts: Facts) -> int:
+    """Return how much of the debt the next order is for: all, or what the margin allows.
+
+    A little less than the margin that is stated: fees and the price of the execution count too.
+    Where that is refused as well, the exchange counts otherwise than we do: half of it, and so on.
+    """
+    owed, debt, room = abs(owed_lots(state) or 0), state.debt, facts.room_lots
+    is_margin = state.failure is not None and state.failure.reason == Refusal.MARGIN.value
+    if debt is None or not debt.final or not is_margin or not room:
+        return owed
+    return min(owed, max(1, (room * PART_PERCENT // 100) >> max(0, min(state.attempts - 1, 3))))
+
+
+def gives_lots(state: HedgerState) -> int | None:
+    """Return what B leaves to A at once, since the exchange refuses it for good; None for nothing.
+
+    Signed as what is owed. A fresh word of it is A's leave to reduce itself by that.
+    """
+    debt = state.debt
+    if debt is None or not debt.final or not debt.yields or state.phase in IN_FLIGHT:
+        return None
+    return owed_lots(state)
 
 
 def limit_lots(state: HedgerState) -> int | None:
@@ -341,7 +377,9 @@ def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Fac
     """Count a proven failure: try again after a delay, or give up loudly and back off."""
     config, attempts = state.config, state.attempts + 1
     if not fatal and attempts < config.retry_times:
-        state = replace(state, attempts=attempts, retry_at_ms=facts.now_ms + config.retry_delay_ms)
+        debt = state.debt and replace(state.debt, parts=False)
+        retry_at_ms = facts.now_ms + config.retry_delay_ms
+        state = replace(state, attempts=attempts, retry_at_ms=retry_at_ms, debt=debt)
         note = Note("attempt_failed", f"{failure.reason}: {failure.detail}", loud=True)
         return move(state, Trigger.REFUSED), (note,)
     wait_ms = min(max(state.backoff_ms * 2, config.backoff_min_ms), config.backoff_max_ms)
@@ -355,9 +393,30 @@ def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Fac
         backoff_ms=wait_ms,
         failure=failure,
     )
+    state = _given_up(state, facts) if fatal else state
     if said is not None and said.reason == failure.reason:
         return state, (Note("still_failing", f"{failure.reason}: {failure.detail}", loud=True),)
-    return state, (PublishFailure(failure, attempts, owed_lots(state)),)
+    return state, (PublishFailure(failure, attempts, owed_lots(state), _rest_of(state, facts)),)
+
+
+def _given_up(state: HedgerState, facts: Facts) -> HedgerState:
+    """Return the state after a final refusal: what is possible goes at once, A has the rest."""
+    debt = state.debt
+    if debt is None:  # a person's order: A can do nothing about it
+        return state
+    is_margin = state.failure is not None and state.failure.reason == Refusal.MARGIN.value
+    parts = is_margin and bool(facts.room_lots) and state.attempts < state.config.retry_times
+    state = replace(state, debt=replace(debt, final=True, parts=parts))
+    return replace(state, retry_at_ms=None) if parts else state
+
+
+def _rest_of(state: HedgerState, facts: Facts) -> int | None:
+    """Return what of the debt stays naked after a final refusal; None where none was."""
+    owed, debt = owed_lots(state), state.debt
+    if owed is None or debt is None or not debt.final:
+        return None
+    part = sendable_lots(state, facts) if debt.parts else 0
+    return (abs(owed) - part) * (1 if owed > 0 else -1)
 
 
 def doubt(state: HedgerState, order: InFlight, why: str, facts: Facts) -> Step:

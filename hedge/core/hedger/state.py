@@ -160,11 +160,15 @@ class Debt:
     """What B owes for fills of A (`lots`, positive buys), and when the newest one raised it.
 
     `raised_ms` is that moment by the exchange's clock, as monotonic ms; `yields`: it is A's turn.
+    `final`: the exchange refuses it for good, so A's turn is now; `parts`: but first the part of it
+    that our margin allows is tried.
     """
 
     raised_ms: int
     lots: int
     yields: bool = False
+    final: bool = False
+    parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,11 +456,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class PublishFailure:
-    """Publish that hedging failed and halt the pair; `owed_lots` is None while unknown."""
+    """Publish that hedging failed and halt the pair; `owed_lots` is None while unknown.
+
+    `rest_lots` is what of it stays naked at once, left to A; None where B goes on with all of it.
+    """
 
     failure: Failure
     attempts: int
     owed_lots: int | None
+    rest_lots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

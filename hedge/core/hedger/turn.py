@@ -5,6 +5,9 @@ debt: A states it; without A the trade's own time counts. Ten seconds before F B
 for it, and once nothing is in flight its ledger yields. It goes on where A gives the debt back, at
 a fill that raises it, and without a fresh A only long after F, by what the exchange states of A
 after the last moment in which an A that is cut off may have acted.
+
+What the exchange refuses for good waits for no time: it is A's turn as soon as B has hedged the
+part that is possible.
 """
 
 from dataclasses import replace
@@ -95,30 +98,34 @@ def _yields(state: HedgerState, debt: Debt, view: ATarget | None, now_ms: int) -
     turn_ms = maker.force_close_ms or config.force_close_ms
     lead_ms = min(LEAD_MS, turn_ms // 2)
     late_ms = turn_ms * (2 if state.stop_by_ms is not None else 1)
+    is_final = debt.final and not debt.parts and state.phase not in IN_FLIGHT
+    is_final = is_final and maker.left_lots is None
     if beat is not None:
         if beat.acting:
             return True
         if beat.nored and _is_newest(state, beat, view):
             return False
-        if age_ms < (late_ms if beat.answers_leaving else turn_ms) - lead_ms:
+        if age_ms < (late_ms if beat.answers_leaving else turn_ms) - lead_ms and not is_final:
             return False
         # One that states no such time is of an older version, and gives nothing back.
         return beat.raised_ms is not None or age_ms < late_ms + 4 * lag_ms
-    if maker.left_lots is not None or age_ms < turn_ms - lead_ms:
+    if maker.left_lots is not None:
         return False
-    return age_ms < late_ms + 4 * lag_ms or not _is_shown(state, debt, view, late_ms)
+    if age_ms < turn_ms - lead_ms:  # an A that was never heard has no ledger that counts
+        return is_final and maker.beat is not None and not _is_shown(state, view, 0)
+    alone_ms = debt.raised_ms + late_ms + 2 * lag_ms
+    return age_ms < late_ms + 4 * lag_ms or not _is_shown(state, view, alone_ms)
 
 
-def _is_shown(state: HedgerState, debt: Debt, view: ATarget | None, turn_ms: int) -> bool:
+def _is_shown(state: HedgerState, view: ATarget | None, alone_ms: int) -> bool:
     """Whether the exchange states what B knows of A, after all that a silent A may have done.
 
-    It may have acted on its own until twice `view_lag_s` after its turn began; on our last ledger
-    that it read while that was fresh.
+    It may have acted on its own until `alone_ms`, twice `view_lag_s` after its turn began; on our
+    last ledger that it read while that was fresh.
     """
     stated, lag_ms = state.maker.stated, state.config.view_lag_ms
     if stated is None or view is None or stated.position_lots != view.position_lots:
         return False
-    alone_ms = debt.raised_ms + turn_ms + 2 * lag_ms
     by_ledger_ms = state.maker.silent_ms + 2 * FRESH_MS
     over_ms = max(alone_ms, by_ledger_ms) + ORDER_MS + slack_ms(lag_ms)
     return stated.asked_ms >= over_ms + lag_ms

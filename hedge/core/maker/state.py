@@ -178,7 +178,8 @@ class LedgerView:
 
     After `fresh_until_ms` it says nothing any more; None: it does not grow old. `manual_lots` is by
     how much B stands elsewhere than beside A, for fills that were published by hand. `yields`: B
-    signs nothing for what is owed, nothing of it is in flight or in doubt, and it is A's turn.
+    signs nothing for what is owed, nothing of it is in flight or in doubt, and it is A's turn;
+    `gives`: that is so at once, for the exchange refuses it for good.
     """
 
     a_instance: str
@@ -190,6 +191,7 @@ class LedgerView:
     fresh_until_ms: int | None = None
     manual_lots: int = 0
     yields: bool = False
+    gives: bool = False
 
 
 @dataclass(frozen=True, slots=True)

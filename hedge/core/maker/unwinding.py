@@ -5,6 +5,9 @@ it, by the exchange's clock; ten seconds before that B signs nothing more for it
 nothing is in flight. Then A reduces what is proven to be unhedged: by B's ledger where it answers
 A's newest state and yields; otherwise by B's position as the venue shows it to everybody, and only
 in the time in which B, cut off, holds still. What A cannot reduce it gives back, aloud.
+
+What the exchange refuses B for good waits for no time: B's ledger gives it to A, which reduces it
+as soon as the pair is halted.
 """
 
 from dataclasses import replace
@@ -34,6 +37,14 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         return state, ()
     if not state.redis_up:
         return _untold(state, facts)
+    if _is_given(state) and state.phase is Phase.HALTED and state.closing in (None, Closing.ALL):
+        ledger, spec = answer_of_b(state), config.spec
+        owed = spec.base(abs(ledger.owed_lots) if ledger is not None else 0)
+        detail = (
+            f"the exchange refuses B's hedge of {owed} {spec.symbol}; A holds "
+            f"{spec.base(state.net_lots or 0)} and reduces itself by that at once"
+        )
+        return replace(state, closing=Closing.UNHEDGED), (Note("given", detail, loud=True),)
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
         detail = f"{_not_covered(state, config.confirm_timeout_ms)}; holding"
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
@@ -196,15 +207,24 @@ def _turn_ms(state: MakerState) -> int:
 def _is_offered(state: MakerState, facts: Facts) -> bool:
     """Whether B's fresh ledger leaves what is owed to A, and it is A's turn."""
     ledger = answer_of_b(state)
-    if ledger is None or not state.peer.alive or facts.now_ms < _turn_ms(state):
+    if ledger is None or not state.peer.alive:
         return False
-    return ledger.yields and not ledger.inflight
+    is_due = ledger.gives or facts.now_ms >= _turn_ms(state)
+    return ledger.yields and not ledger.inflight and is_due
+
+
+def _is_given(state: MakerState) -> bool:
+    """Whether B's fresh ledger leaves what is owed to A before its time."""
+    ledger = answer_of_b(state)
+    if ledger is None or not state.peer.alive:
+        return False
+    return ledger.gives and ledger.yields and not ledger.inflight
 
 
 def _unhedged(state: MakerState, facts: Facts) -> int | None:
     """Return the signed trade of A that closes what B has not hedged, None while unknown."""
     net, ledger, turn_ms = state.net_lots or 0, answer_of_b(state), _turn_ms(state)
-    if state.nored or facts.now_ms < turn_ms:
+    if state.nored or (facts.now_ms < turn_ms and not _is_given(state)):
         return 0
     if ledger is not None and state.peer.alive:
         return _reducing(ledger.owed_lots, net) if _is_offered(state, facts) else 0

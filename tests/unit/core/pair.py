@@ -15,6 +15,7 @@ from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger import state as hedger_state
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import MakerBeat, MakerSeen, MakerStated
+from hedge.core.hedger.rules import gives_lots
 from hedge.core.hedger.state import IN_FLIGHT, PROVEN_PHASES, ATarget, HedgerConfig, HedgerState
 from hedge.core.maker import state as maker_state
 from hedge.core.maker import step as maker
@@ -287,12 +288,14 @@ class B(Daemon):
             state.dust_lots,
             state.phase in IN_FLIGHT,
             yields=state.debt is not None and state.debt.yields and state.phase not in IN_FLIGHT,
+            gives=gives_lots(state) is not None,
         )
 
     def write(self) -> None:
         self.wrote = self.ledger()
         if self.pair.redis.up:
-            self.pair.redis.ledger = self.wrote
+            until_ms = self.pair.now_ms + FRESH_MS
+            self.pair.redis.ledger = self.wrote and replace(self.wrote, fresh_until_ms=until_ms)
 
     def beat(self) -> None:
         redis, state = self.pair.redis, self.state

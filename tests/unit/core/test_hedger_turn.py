@@ -25,7 +25,7 @@ SECOND = 1000
 F = 60 * SECOND
 LEAD = 10 * SECOND
 LAG = 15 * SECOND
-REFUSED = Outcome(Verdict.REJECTED, code=21739, reason="margin", refusal=Refusal.MARGIN)
+REFUSED = Outcome(Verdict.REJECTED, code=21702, reason="price", refusal=Refusal.OTHER)
 
 
 class Owing(Hedger):
@@ -34,7 +34,7 @@ class Owing(Hedger):
     began_ms = 0
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"backoff_min_ms": 1, "backoff_max_ms": 1, **settings})
+        super().__init__(**{"retry_times": 1, "backoff_min_ms": 1, "backoff_max_ms": 1, **settings})
 
     def __call__(self, *events: Any) -> list[Any]:
         """Step, and let the exchange refuse what was sent."""

@@ -25,12 +25,13 @@ NEVER_S = 10**6
 class PoorAccount(Account):
     """Has margin from a second on; what it takes in executes from another second on."""
 
+    code = 21702
     rich_ms = 0
     slow_until_ms = 0
 
     def send(self, tx: Tx, dice: Dice) -> Outcome:
         if tx.kind == "market" and self.venue.now_ms < self.rich_ms:
-            return refused(NO_MARGIN, "not enough margin")
+            return refused(self.code, "not now")
         return super().send(tx, dice)
 
     def execute(self, dice: Dice) -> None:
@@ -160,6 +161,49 @@ def test_an_a_that_has_nothing_to_reduce_gives_it_back(second: int) -> None:
     pair.until(F_S + 35)
     assert pair.owed == 0
     assert pair.venue.a.position == 0
+
+
+# --- refused for good -----------------------------------------------------------------------------
+
+
+def refused_for_good(rich_s: int, late_s: int) -> Turns:
+    """Return a pair whose B has no margin until a second; A reads ledgers some seconds late."""
+    pair = Turns()
+    pair.late_s = late_s
+    pair.b_account.code = NO_MARGIN
+    pair.b_account.rich_ms = pair.at_ms(rich_s)
+    return pair
+
+
+@pytest.mark.parametrize("late_s", [0, 3, 7])
+@pytest.mark.parametrize("rich_s", [*range(2, 10), NEVER_S])
+def test_what_is_refused_for_good_is_reduced_at_once(rich_s: int, late_s: int) -> None:
+    """A does it, whenever margin returns, and long before its time."""
+    pair = refused_for_good(rich_s, late_s)
+    pair.until(late_s + 10)
+    assert pair.owed == 0
+    assert pair.venue.b.position == 0
+    assert pair.venue.a.position == 0
+
+
+@pytest.mark.parametrize("lasts_s", [5, 30, 70])
+@pytest.mark.parametrize("second", range(9))
+def test_redis_is_cut_while_b_gives(second: int, lasts_s: int) -> None:
+    """A may have acted on the last word that it read; B goes on only once that is shown."""
+    pair = refused_for_good(second + 2, 3)
+    pair.cut_s = range(second, second + lasts_s)
+    pair.until(second + lasts_s + F_S + 45)
+    assert pair.owed == 0
+
+
+@pytest.mark.parametrize("second", range(1, 12))
+def test_an_a_that_dies_while_b_gives(second: int) -> None:
+    """B goes on by itself once A can have done nothing any more."""
+    pair = refused_for_good(second + 3, 3)
+    pair.until(second)
+    pair.a = None
+    pair.until(2 * F_S + 35)
+    assert pair.owed == 0
 
 
 # --- without the rule -----------------------------------------------------------------------------

@@ -1,0 +1,163 @@
+"""A refusal that stays: B hedges what it still can, and leaves the rest to A at once."""
+
+import pytest
+
+from hedge.core.hedger.departure import MakerSeen, MakerStated
+from hedge.core.hedger.rules import gives_lots, hold_of
+from hedge.core.hedger.state import (
+    CloseRequested,
+    Fence,
+    Phase,
+    PublishFailure,
+    Report,
+    SendHedge,
+    Tick,
+)
+from hedge.core.records import OrderStatus
+from tests.unit.core.kit import Hedger, kinds, only, refused
+
+NO_MARGIN = refused(21739, "not enough margin to create the order")
+
+
+def drained(room: int | None = 53, lots: int = 100, **settings: object) -> Hedger:
+    """Give a B whose order is out, with margin for `room` lots."""
+    driver = Hedger(**settings).sending(lots)
+    driver.facts(room_lots=room)
+    beat = driver.beat()
+    driver(MakerSeen(beat, beat.epoch))
+    return driver
+
+
+def test_b_hedges_what_its_margin_allows_and_says_the_rest_at_once() -> None:
+    """One failure message names what stays naked; the part is sent in the same step."""
+    driver = drained()
+    done = driver(driver.answer(NO_MARGIN))
+    assert kinds(done) == [PublishFailure, SendHedge]
+    said = only(done, PublishFailure)
+    assert (said.failure.reason, said.owed_lots, said.rest_lots) == ("not_enough_margin", -100, -49)
+    assert only(done, SendHedge).order.lots == 51
+    driver(driver.answer())
+    assert kinds(driver.execute()) == [Report]
+    assert driver.state.failure is not None
+    assert gives_lots(driver.state) == -49
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.reason == "yields"
+    driver.later(40_000)
+    beat = driver.beat(raised_ms=1000)
+    assert driver(MakerSeen(beat, beat.epoch), Tick()) == []
+
+
+def test_a_cancel_for_margin_is_the_same() -> None:
+    """The sequencer cancelled it: the fence proves that nothing executed, then the part goes."""
+    driver = drained(room=None)
+    driver(driver.answer())
+    assert kinds(driver(driver.row(OrderStatus.CANCELED_MARGIN))) == [Fence]
+    driver.facts(room_lots=53)
+    assert kinds(driver.fence()) == [PublishFailure, SendHedge]
+    assert driver.order.lots == 51
+
+
+def test_a_part_that_is_refused_too_is_halved_and_then_left() -> None:
+    """The exchange counts otherwise than we do: half, and half again, as often as is configured."""
+    driver, sent = drained(), [100]
+    while driver.state.inflight is not None:
+        done = driver(driver.answer(NO_MARGIN))
+        sent += [effect.order.lots for effect in done if isinstance(effect, SendHedge)]
+    assert sent == [100, 51, 25]
+    assert driver.state.phase is Phase.FAILED
+    assert gives_lots(driver.state) == -100
+
+
+@pytest.mark.parametrize("room", [None, 0])
+def test_without_room_all_is_left_to_a(room: int | None) -> None:
+    """Nothing more is sent, and nothing waits for a time-out."""
+    driver = drained(room=room)
+    said = only(driver(driver.answer(NO_MARGIN)), PublishFailure)
+    assert said.rest_lots == -100
+    assert gives_lots(driver.state) == -100
+
+
+def test_a_refused_key_leaves_all_to_a() -> None:
+    """Room is no help without a key."""
+    driver = drained()
+    done = driver(driver.answer(refused(21109, "api key not found")))
+    assert only(done, PublishFailure).rest_lots == -100
+    assert kinds(done) == [PublishFailure]
+    assert driver(driver.says(0)) == []
+    assert driver.state.failure is not None
+    driver.later(5_000)
+    assert kinds(driver(Tick())) == [Fence]
+    assert driver.state.phase is Phase.RECONCILING
+    assert driver.state.failure is not None, "not ready until a fence has passed"
+    driver.fence()
+    assert driver.state.failure is None
+
+
+def test_a_part_that_finds_no_liquidity_is_left_to_a() -> None:
+    """What is not refused for good is no reason to keep A waiting either."""
+    driver = drained()
+    driver(driver.answer(NO_MARGIN))
+    driver(driver.answer(refused()))
+    assert gives_lots(driver.state) == -100
+    driver.later(60_000)
+    beat = driver.beat(raised_ms=1000)
+    assert driver(MakerSeen(beat, beat.epoch)) == []
+
+
+def test_b_goes_on_where_a_cannot_reduce() -> None:
+    """It tries what its margin allows by then, with pauses."""
+    driver = drained(room=0)
+    driver(driver.answer(NO_MARGIN))
+    driver.facts(room_lots=40)
+    driver.later(5_000)
+    beat = driver.beat(raised_ms=1000, nored=True)
+    assert only(driver(MakerSeen(beat, beat.epoch)), SendHedge).order.lots == 39
+
+
+def test_a_further_fill_is_b_s_again() -> None:
+    """What A states later raises the debt: B tries all of it."""
+    driver = drained(room=0)
+    driver(driver.answer(NO_MARGIN))
+    driver.later(30_000)
+    assert only(driver(driver.says(150)), SendHedge).order.lots == 150
+    assert gives_lots(driver.state) is None
+
+
+def test_covered_by_a_s_reduction_it_is_over() -> None:
+    """A took the rest: nothing is owed, and the failure is forgotten."""
+    driver = drained()
+    driver(driver.answer(NO_MARGIN), driver.answer())
+    driver.execute()
+    driver(driver.says(51))
+    assert driver.state.failure is None
+    assert gives_lots(driver.state) is None
+
+
+def test_a_silent_a_may_have_acted_on_the_last_word() -> None:
+    """B goes on once A can have read it no more, and the exchange has shown what A holds since."""
+    driver = Hedger(view_lag_ms=100).sending()
+    driver.facts(room_lots=0)
+    beat = driver.beat(fresh_until_ms=driver.now.now_ms + 8000)
+    driver(MakerSeen(beat, beat.epoch), driver.answer(NO_MARGIN))
+    driver.later(25_000)
+    assert driver(Tick()) == []
+    assert kinds(driver(MakerStated(100, 0, driver.now.now_ms))) == [SendHedge]
+
+
+def test_a_position_that_a_person_closes_is_no_debt_of_a() -> None:
+    """B tries on alone: there is nothing that A could reduce."""
+    driver = Hedger().idle(-100)
+    driver(CloseRequested(alone=True))
+    driver(driver.answer(NO_MARGIN))
+    assert gives_lots(driver.state) is None
+    driver.later(5_000)
+    assert kinds(driver(Tick())) == [SendHedge]
+
+
+def test_with_a_gone_b_goes_on_alone() -> None:
+    """An A that has left reduces nothing any more."""
+    driver = Hedger().failed()
+    driver.a_left()
+    driver.later(5_000)
+    assert kinds(driver(Tick())) == [SendHedge]

@@ -1,0 +1,62 @@
+"""What the exchange refuses B for good A reduces at once, and by exactly that."""
+
+import pytest
+
+from hedge.core.maker.closing import Closing
+from hedge.core.maker.state import HaltSeen, Place, Tick
+from hedge.core.records import OrderStatus
+from tests.unit.core.kit import Maker, kinds, only
+
+
+def filled() -> Maker:
+    """A holds 100 that B has tried to hedge; B's halt is in force."""
+    driver = Maker().awaiting(100)
+    driver(driver.row(OrderStatus.FILLED, 100), HaltSeen("not_enough_margin"))
+    return driver
+
+
+def test_a_reduces_at_once_by_what_b_gives() -> None:
+    """Seconds after the fill, not a minute; never more than what B has not hedged."""
+    driver = filled()
+    driver.later(2_000)
+    order = only(driver.cover(-47, gives=True), Place).order
+    assert (order.lots, order.reduce_only, order.unwinds) == (47, True, True)
+    assert "given" in driver.notes(loud=True)
+    assert driver.state.closing is Closing.UNHEDGED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"gives": False}, {"gives": True, "yields": False}, {"gives": True, "inflight": True}],
+    ids=["not given", "not yielded", "in flight"],
+)
+def test_what_b_still_works_on_is_left_to_b(changes: dict[str, bool]) -> None:
+    """Only a ledger that gives it, with nothing in flight, is B's leave."""
+    driver = filled()
+    driver.later(2_000)
+    assert driver.cover(-47, **changes) == []
+    assert driver.state.closing is None
+
+
+def test_a_waits_for_the_halt() -> None:
+    """Until it is in force A's own order may rest, and be filled."""
+    driver = Maker().awaiting(100)
+    driver(driver.row(OrderStatus.FILLED, 100))
+    assert Place not in kinds(driver.cover(-47, gives=True))
+    assert only(driver(HaltSeen("not_enough_margin")), Place).order.lots == 47
+
+
+def test_what_is_given_with_another_position_is_not_taken() -> None:
+    """The ledger answers an older state of A."""
+    driver = filled()
+    assert driver(driver.peer(driver.ledger(-47, gives=True, a_seq=driver.state.seq - 1))) == []
+    assert driver(driver.peer(driver.ledger(-47, gives=True), alive=False)) == []
+
+
+def test_what_a_cannot_reduce_goes_back() -> None:
+    """A holds nothing of it: it says so, and B goes on."""
+    driver = filled()
+    driver.cover(47, gives=True)
+    assert driver.state.nored
+    driver.later(1_000)
+    assert driver(Tick()) == []
