@@ -24,7 +24,8 @@ from paper.params import Body, Params
 from paper.stream import Hub
 
 PATH: Final = "/paper/faults"
-_OWN_PATHS: Final = ("/paper/", "/stream")
+_OWN_PATH: Final = "/paper/"
+_STREAM: Final = "/stream"
 
 
 class FaultSwitches:
@@ -56,8 +57,10 @@ class FaultSwitches:
 
         @web.middleware
         async def act(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path.startswith(_OWN_PATHS):
+            if request.path.startswith(_OWN_PATH):
                 return await handler(request)
+            if request.path == _STREAM:
+                return await self._answers.upgrade(request, handler)
             if self._views.is_on:
                 handler = await self._views.handler_for(request, handler)
             if self._rows.is_on:

@@ -70,6 +70,15 @@ class AnswerFaults:
             return await _lost(request, options["how"])
         return _replacement(fault.name)
 
+    async def upgrade(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Open a socket, or refuse it as the switches say."""
+        fault = self._faults.choose("upgrade", Event())
+        if fault is None:
+            return await handler(request)
+        fault.fire()
+        status = fault.options["status"]
+        return web.Response(text=_HTML, status=status, content_type="text/html")
+
     # WebSocket
 
     def gate(self, handler: OnFrame) -> OnFrame:

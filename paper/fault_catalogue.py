@@ -1,8 +1,8 @@
 """The list of fault switches: their names, what they concern, and their parameters.
 
-`kind` says who acts: "answer" (an answer to a request), "execution" (a transaction between
-acceptance and execution), "view" (what reads of accounts see), "row" (how orders, trades and
-transactions are told), "frame" (frames of the streams),
+`kind` says who acts: "answer" (an answer to a request), "upgrade" (a connect of a socket),
+"execution" (a transaction between acceptance and execution), "view" (what reads of accounts see),
+"row" (how orders, trades and transactions are told), "frame" (frames of the streams),
 "socket" (a whole connection, until deleted), "action" (something that happens once, at once).
 """
 
@@ -94,6 +94,12 @@ SWITCHES: Final[dict[str, Switch]] = {
     "answer_429": _REPLACED,
     "answer_500": _REPLACED,
     "answer_html": _REPLACED,
+    "upgrade_refused": Switch(
+        "upgrade",
+        {},
+        {"status": Option(403, integer=True, low=400, high=599)},
+        count=0,
+    ),
     "order_cancelled": Switch(
         "execution", _EXECUTED, {"status": Option("canceled", choices=CANCEL_STATUSES)}
     ),

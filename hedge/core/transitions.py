@@ -41,7 +41,8 @@ class Facts:
     keep no record at the moment, "" where it can. `exchange_ms` is the exchange's clock (epoch ms),
     None while it is not known. `shared_key` says that another program signs with our API key, ""
     where none does. `room_lots` is how much exposure our free margin could still take on, None
-    while that is not known.
+    while that is not known. `stream_why` is what the exchange refuses our own stream for, "" where
+    it does not.
     """
 
     now_ms: int
@@ -56,6 +57,13 @@ class Facts:
     exchange_ms: int | None = None
     shared_key: str = ""
     room_lots: int | None = None
+    stream_why: str = ""
+
+    @property
+    def streams_down(self) -> str:
+        """Say that our own streams are down, and why where the exchange refuses them."""
+        words = "own streams are down"
+        return f"{words}: {self.stream_why}" if self.stream_why else words
 
     @property
     def is_market_open(self) -> bool:

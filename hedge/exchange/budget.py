@@ -5,6 +5,7 @@ share its L1 address and its IP address (apidocs.lighter.xyz, rate-limits). HTTP
 API servers, 405 from the firewall, which then blocks for 60 seconds.
 """
 
+import contextlib
 import logging
 from collections import deque
 
@@ -64,27 +65,31 @@ class RequestBudget:
         is_silenced = silent_until is not None and now_ms < silent_until
         return not is_silenced and used < self._limit - self._reserve, used / self._limit
 
-    async def take(self, priority: Priority = Priority.NORMAL) -> None:
-        """Take one request. URGENT waits for a slot where none is left.
+    async def take(self, priority: Priority = Priority.NORMAL) -> int:
+        """Take one request; return its moment. URGENT waits for a slot where none is left.
 
         Raises:
             VenueUnavailableError: a NORMAL request while silenced, or only the reserve is left.
 
         """
         if priority is Priority.NORMAL:
-            self._take_normal()
-            return
+            return self._take_normal()
         while True:
             now_ms = self._clock.now_ms()
             self._forget(now_ms)
             if len(self._taken) < self._limit:
                 self._taken.append(now_ms)
-                return
+                return now_ms
             wait_ms = self._taken[0] + WINDOW_MS - now_ms
             _log.warning("request budget exhausted wait_ms=%d", wait_ms)
             await self._clock.sleep(wait_ms / 1000)
 
-    def _take_normal(self) -> None:
+    def give_back(self, taken_ms: int) -> None:
+        """Count the request taken at this moment no more: not a byte of it has left."""
+        with contextlib.suppress(ValueError):  # a minute may have passed
+            self._taken.remove(taken_ms)
+
+    def _take_normal(self) -> int:
         now_ms = self._clock.now_ms()
         self._forget(now_ms)
         if self.is_silenced:
@@ -92,6 +97,7 @@ class RequestBudget:
         if len(self._taken) >= self._limit - self._reserve:
             raise VenueUnavailableError("the request budget of this minute is spent")
         self._taken.append(now_ms)
+        return now_ms
 
     def refused(self) -> None:
         """Note a 429 or 405: everything but URGENT is silenced for 60 s from now."""

@@ -295,6 +295,10 @@ class Venue(Protocol):
     def is_owing(self) -> bool:
         """Whether the private stream has not shown in time what it had to: our book may be old."""
 
+    @property
+    def refused_because(self) -> str:
+        """What the exchange refuses our private stream for, in words; "" where it does not."""
+
     def depth(self) -> Depth:
         """Return the public book as its stream shows it now; empty while unknown or stale.
 

@@ -162,6 +162,7 @@ class Answering:
             self._parts.venue.market_now.status,
             self._parts.clock.now_ms(),
             is_answering=self._now.is_answering(),
+            stream_why=self._parts.venue.refused_because,
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons

@@ -34,12 +34,14 @@ def why_unready(
     now_ms: int = 0,
     *,
     is_answering: bool = True,
+    stream_why: str = "",
 ) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
     Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open. An A
     that is silent while the exchange does not show its position either (at `now_ms`, monotonic) is
     one that B cannot hedge. `is_answering`: no ping to the exchange is open for seconds.
+    `stream_why` is what the exchange refuses our stream for, "" where it does not.
     """
     reasons = []
     if state.halt_reason:
@@ -48,7 +50,9 @@ def why_unready(
         reasons.append("stopping")
     elif state.phase not in PROVEN_PHASES:
         reasons.append("own book not proven yet")
-    facts = Facts(now_ms=0, mark_ticks=mark_ticks, market_status=market_status)
+    facts = Facts(
+        now_ms=0, mark_ticks=mark_ticks, market_status=market_status, stream_why=stream_why
+    )
     reasons += [hold.detail for hold in obstacles(state, facts)]
     reasons += _by_the_link(state, is_answering=is_answering)
     if state.failure is not None:

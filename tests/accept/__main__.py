@@ -14,6 +14,7 @@ MODULES = (
     "tests.accept.limits",
     "tests.accept.chaos_cases",
     "tests.accept.frame_cases",
+    "tests.accept.refusal_cases",
     "tests.accept.machines",
 )
 """Where the cases are; they are played in this order."""

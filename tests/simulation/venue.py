@@ -81,6 +81,9 @@ class SimVenue(Socket):
     the public one can be lost alone.
     """
 
+    refused_because = ""
+    """What is refused here is refused for the load, and is over with it."""
+
     def __init__(
         self,
         exchange: SimExchange,

@@ -317,7 +317,7 @@ def limit_lots(state: HedgerState) -> int | None:
 def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:
     """Yield what keeps B, with its book proven, from hedging anything."""
     if not state.streams_up:
-        yield Hold("streams_down", "own streams are down")
+        yield Hold("streams_down", facts.streams_down)
     if not facts.is_market_open:  # each attempt would be refused, and counted
         symbol = state.config.spec.symbol
         yield Hold("market_closed", f"market {symbol} is {facts.market_status}")

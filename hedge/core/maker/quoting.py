@@ -56,7 +56,7 @@ def why_not_now(state: MakerState, facts: Facts) -> Hold | None:
 def obstacles(state: MakerState, facts: Facts) -> Iterator[Hold]:
     """Yield everything that keeps A from placing whatever its position calls for."""
     yield from _by_order(state)
-    yield from _by_own_side(state)
+    yield from _by_own_side(state, facts)
     yield from _by_b(state)
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
         yield _pause(state, state.retry_at_ms - facts.now_ms)
@@ -77,7 +77,7 @@ def _by_order(state: MakerState) -> Iterator[Hold]:
         yield Hold("leaving", f"A only ends what an earlier run left in {symbol}")
 
 
-def _by_own_side(state: MakerState) -> Iterator[Hold]:
+def _by_own_side(state: MakerState, facts: Facts) -> Iterator[Hold]:
     """Yield what A does not know, or cannot reach, of its own."""
     if not state.leading:
         yield Hold("no_lease", "another process has A's lease")
@@ -86,7 +86,7 @@ def _by_own_side(state: MakerState) -> Iterator[Hold]:
     elif state.pending is Pending.FENCE:
         yield Hold("book_not_proven", "book is being proven anew")
     if not state.streams_up:
-        yield Hold("streams_down", "own streams are down")
+        yield Hold("streams_down", facts.streams_down)
     elif not state.answering:
         yield Hold("exchange_silent", "the exchange does not answer")
     if not state.redis_up:

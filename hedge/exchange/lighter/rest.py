@@ -154,9 +154,10 @@ class RestClient:
         query: Mapping[str, object],
         token: str | None = None,
     ) -> Json:
-        await self.budget.take(priority)
+        taken_ms = await self.budget.take(priority)
         timeout_s = self._timeout_s
-        reply = await self._answer(self._session.get(call, query, token, timeout_s), timeout_s)
+        request = self._session.get(call, query, token, timeout_s)
+        reply = await self._answer(request, timeout_s, taken_ms)
         if reply.code != ACCEPTED:
             raise VenueRefusedError(reply.code, reply.message)
         return reply.body
@@ -168,9 +169,10 @@ class RestClient:
 
         Raises NotSentError where no connection was made, VenueUnavailableError without an answer.
         """
-        await self.budget.take(Priority.URGENT)
+        taken_ms = await self.budget.take(Priority.URGENT)
         form = {"tx_type": tx.tx_type, "tx_info": tx.tx_info}
-        reply = await self._answer(self._session.post("sendTx", form, timeout_s), timeout_s)
+        request = self._session.post("sendTx", form, timeout_s)
+        reply = await self._answer(request, timeout_s, taken_ms)
         if reply.status not in (_OK, _BAD_REQUEST):
             raise VenueUnavailableError(f"HTTP {reply.status}: {reply.code} {reply.message}")
         if "code" not in reply.body:
@@ -184,12 +186,15 @@ class RestClient:
             predicted_ms=predicted if type(predicted) is int else None,
         )
 
-    async def _answer(self, request: Awaitable[aiohttp.ClientResponse], timeout_s: float) -> _Reply:
+    async def _answer(
+        self, request: Awaitable[aiohttp.ClientResponse], timeout_s: float, taken_ms: int
+    ) -> _Reply:
         try:
             async with asyncio.timeout(timeout_s):
                 response = await request
                 raw = await _body(response)
         except aiohttp.ClientConnectorError as error:
+            self.budget.give_back(taken_ms)
             raise NotSentError(f"no connection: {why(error)}") from error
         except TimeoutError as error:
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from error

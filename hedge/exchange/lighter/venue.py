@@ -31,6 +31,7 @@ from hedge.exchange.port import (
     Answer,
     Clock,
     Market,
+    NotSentError,
     OrderElsewhere,
     OrderRequest,
     Path,
@@ -222,6 +223,11 @@ class LighterVenue:
         """Whether something that the private stream had to show is missing."""
         return self._feed.is_owing
 
+    @property
+    def refused_because(self) -> str:
+        """What the exchange refuses our private stream for, in words; "" where it does not."""
+        return self._feed.refused_because
+
     def depth(self) -> Depth:
         """Return the public book as its stream shows it now; empty while unknown or stale."""
         return self._feed.depth()
@@ -258,8 +264,12 @@ class LighterVenue:
         if path is Path.HTTP:
             answer = await self._rest.send(tx, timeout_s)
         else:
-            await self._budget.take(Priority.URGENT)
-            answer = await self._feed.send(tx, timeout_s)
+            taken_ms = await self._budget.take(Priority.URGENT)
+            try:
+                answer = await self._feed.send(tx, timeout_s)
+            except NotSentError:
+                self._budget.give_back(taken_ms)
+                raise
         refusal = refusal_of(answer.code)
         if refusal in (Refusal.MARKET, Refusal.TOO_SMALL):
             self._market_doubted.set()

@@ -192,6 +192,20 @@ async def test_an_answer_replaced_by_html(trader: Trader) -> None:
     await trader.place()
 
 
+@pytest.mark.parametrize("status", [403, 429, 451])
+async def test_an_upgrade_is_refused(trader: Trader, paper: PaperProcess, status: int) -> None:
+    """A socket is refused with the status, as in a restricted region, while REST answers."""
+    barred = await paper.fault("upgrade_refused", status=status)
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect(paper.ws_url)
+    assert caught.value.status == status
+    assert await trader.nonce() == 0
+    await paper.clear(barred)
+    async with Socket(paper.ws_url):
+        pass
+
+
 async def test_a_read_is_answered_with_an_error(trader: Trader) -> None:
     """`path` names another call than sendTx; only that call of that account fails."""
     async with fault(trader, "answer_500", path="nextNonce"):

@@ -37,6 +37,7 @@ FAST = LinkTimes(
     ping_s=0.2,
     silence_s=1.0,
     healthy_s=0.2,
+    load_s=0.05,
     close_s=0.1,
     tick_s=0.02,
 )

@@ -37,6 +37,7 @@ class ScriptedExchange:
         self.mute_families: set[str] = set()
         self.is_mute = False
         self.refusal = 0
+        self.refusal_headers: dict[str, str] = {}
         self.refused = 0
         self.greeting: Callable[[web.WebSocketResponse], Awaitable[None]] | None = None
         self.on_frame: Callable[[Frame], Frame | None] = lambda _: None
@@ -68,7 +69,7 @@ class ScriptedExchange:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         if self.refusal:
             self.refused += 1
-            return web.Response(status=self.refusal)
+            return web.Response(status=self.refusal, headers=self.refusal_headers)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_str(json.dumps(payload("ws_connected")))

@@ -103,18 +103,54 @@ async def test_a_peer_that_stops_answering_pings_is_left_early() -> None:
 async def test_a_venue_that_has_enough_of_us_is_left_alone(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connect refused for our load silences reads too, and is not repeated before the quiet."""
+    """A connect refused for our load silences reads too, and quotes longer than hedges.
+
+    The market's stream is not asked for again before the quiet; our account's, which hedges and
+    cancels need, after pauses that grow, or when the exchange says.
+    """
     async with scripted() as exchange:
         exchange.refusal = status
         times = replace(exchange.settings.times, quiet_s=0.6)
         async with running(replace(exchange.settings, times=times), _credentials()) as rig:
-            await eventually(lambda: exchange.refused >= 2)
+            await eventually(lambda: exchange.refused >= 4)
             await eventually(lambda: rig.budget.is_silenced)
+            assert f"HTTP {status}" in rig.venue.refused_because
+            exchange.refusal_headers = {"Retry-After": "1"}
+            before = exchange.refused
+            await eventually(lambda: exchange.refused > before + 1)
             exchange.refusal = 0
             await rig.up()
-    refused = [line for line in caplog.messages if f"HTTP {status}" in line]
-    assert refused != []
-    assert all("again_in_s=0.60" in line for line in refused)
+            assert rig.venue.refused_because == ""
+    pauses = pauses_of("public", caplog.messages, f"HTTP {status}")
+    assert set(pauses) <= {"0.60", "1.00"}
+    assert pauses[0] == "0.60"
+    pauses = pauses_of("private", caplog.messages, f"HTTP {status}")
+    assert pauses[:2] == ["0.05", "0.10"]
+    assert pauses[-1] == "1.00"
+
+
+def pauses_of(link: str, lines: list[str], why: str) -> list[str]:
+    """Return the pauses that a link made, as they were logged."""
+    told = [line for line in lines if f"link={link} " in line and why in line]
+    return [line.rpartition("again_in_s=")[2] for line in told]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 451])
+async def test_an_upgrade_that_is_refused_is_said_in_words(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A restricted region is no load: it is named, tried again with pauses, and over by itself."""
+    async with scripted() as exchange:
+        exchange.refusal = status
+        async with running(exchange.settings, _credentials()) as rig:
+            await eventually(lambda: exchange.refused >= 6)
+            why = rig.venue.refused_because
+            assert f"refuses the WebSocket with HTTP {status}" in why
+            assert why in rig.venue.missing_streams()["private"]
+            assert not rig.budget.is_silenced
+            exchange.refusal = 0
+            await rig.up()
+    assert pauses_of("private", caplog.messages, f"HTTP {status}")[:2] == ["0.05", "0.10"]
 
 
 async def test_an_address_that_cannot_be_used_is_a_reason_and_no_bug(

@@ -249,3 +249,14 @@ async def test_an_enormous_answer_is_not_read_to_its_end(answer: bytes) -> None:
             await rest.markets()
         server.answer = FINE
         assert await rest.markets() == {"code": 200, "orders": []}
+
+
+async def test_a_request_that_never_left_costs_nothing() -> None:
+    """A host that refuses connections would else use up the minute before it is back."""
+    async with client(f"http://127.0.0.1:{CLOSED_PORT}") as rest:
+        for _ in range(5):
+            with pytest.raises(NotSentError):
+                await rest.markets()
+            with pytest.raises(NotSentError):
+                await rest.send(TX, 1.0)
+        assert rest.budget.used_fraction == 0

@@ -6,8 +6,10 @@ from paper.fault_catalogue import COMMON, SWITCHES
 from tests.chaos.kinds import Kind
 from tests.chaos.switches import PARAMETERS, SWITCH_KINDS, request_of
 
-NOT_PLAYED = {"liquidation"}
-"""It takes the account's collateral: a pair that cannot trade again shows nothing more."""
+NOT_PLAYED = {"liquidation", "upgrade_refused"}
+"""The one takes the account's collateral: a pair that cannot trade again shows nothing more. The
+other bars both sides for as long as it lasts, which `make accept` plays.
+"""
 
 
 def test_every_switch_of_the_exchange_is_played() -> None:

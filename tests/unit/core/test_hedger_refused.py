@@ -11,8 +11,10 @@ from hedge.core.hedger.state import (
     PublishFailure,
     Report,
     SendHedge,
+    StreamsChanged,
     Tick,
 )
+from hedge.core.holds import Hold
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Hedger, kinds, only, refused
 
@@ -161,3 +163,13 @@ def test_with_a_gone_b_goes_on_alone() -> None:
     driver.a_left()
     driver.later(5_000)
     assert kinds(driver(Tick())) == [SendHedge]
+
+
+def test_what_the_exchange_refuses_our_stream_for_is_said() -> None:
+    """A restricted region is no lost connection: the reason names it."""
+    driver = Hedger().idle()
+    driver(StreamsChanged(up=False), driver.says(100))
+    assert hold_of(driver.state, driver.now) == Hold("streams_down", "own streams are down")
+    driver.facts(stream_why="Lighter refuses the WebSocket with HTTP 451")
+    said = "own streams are down: Lighter refuses the WebSocket with HTTP 451"
+    assert hold_of(driver.state, driver.now) == Hold("streams_down", said)

@@ -3,7 +3,8 @@
 import pytest
 
 from hedge.core.maker.closing import Closing
-from hedge.core.maker.state import HaltSeen, Place, Tick
+from hedge.core.maker.quoting import why_not_now
+from hedge.core.maker.state import HaltSeen, Place, StreamsChanged, Tick
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Maker, kinds, only
 
@@ -60,3 +61,13 @@ def test_what_a_cannot_reduce_goes_back() -> None:
     assert driver.state.nored
     driver.later(1_000)
     assert driver(Tick()) == []
+
+
+def test_what_the_exchange_refuses_our_stream_for_is_said() -> None:
+    """A restricted region is no lost connection: the reason names it."""
+    driver = Maker().ready()
+    driver(StreamsChanged(up=False))
+    driver.facts(stream_why="Lighter refuses the WebSocket with HTTP 451")
+    hold = why_not_now(driver.state, driver.now)
+    assert hold is not None
+    assert hold.detail == "own streams are down: Lighter refuses the WebSocket with HTTP 451"

@@ -160,6 +160,9 @@ def test_an_exchange_that_does_not_answer_is_a_reason() -> None:
     assert reason == "the exchange does not answer"
     [reason] = answers.why_unready(state_of(streams_up=False), MARK, is_answering=False)
     assert reason == "own streams are down"
+    why = "Lighter refuses the WebSocket with HTTP 451"
+    [reason] = answers.why_unready(state_of(streams_up=False), MARK, stream_why=why)
+    assert reason == f"own streams are down: {why}"
 
 
 def test_a_market_that_takes_no_orders_is_a_reason_of_its_own() -> None:

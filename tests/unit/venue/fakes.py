@@ -72,6 +72,8 @@ def row(client_order_index: int, status: OrderStatus = OrderStatus.CANCELED_LIQU
 class ScriptVenue:
     """Answers each send from `sends`; look-ups come from attributes that a test sets."""
 
+    refused_because = ""
+
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.sends: deque[SendResult] = deque()

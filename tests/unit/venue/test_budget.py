@@ -59,6 +59,20 @@ async def test_a_rate_limit_answer_silences_reads_only() -> None:
     assert clock.slept_s == []
 
 
+async def test_what_never_left_is_given_back() -> None:
+    """A host that refuses connections costs nothing: the minute is there once it is back."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, 6)
+    for _ in range(20):
+        for priority in Priority:
+            budget.give_back(await budget.take(priority))
+        clock.advance_ms(500)
+    assert budget.used_fraction == 0
+    assert budget.has_room
+    budget.give_back(clock.now_ms())
+    assert budget.used_fraction == 0
+
+
 def test_a_budget_of_reserve_only_is_refused() -> None:
     """A budget in which no read could ever run is an error."""
     with pytest.raises(ValueError, match="more than 5"):

@@ -46,6 +46,25 @@ async def test_a_link_without_socket_sends_nothing() -> None:
     link.drop("nothing to drop")
 
 
+@pytest.mark.parametrize(
+    ("asked_s", "pauses"),
+    [(0.0, [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]), (7.0, [7.0] * 3), (60.0, [15.0] * 3)],
+)
+def test_the_link_of_the_hedges_is_never_silent_for_longer_than_15_s(
+    asked_s: float, pauses: list[float]
+) -> None:
+    """After a 429 a fill is naked while nothing is heard: only the others keep the quiet."""
+    url, talk, clock = "ws://127.0.0.1:1", Public().talk, SystemClock()
+    urgent = Link("x", url, talk, clock, LinkTimes(), backoff_of, urgent=True)
+    other = Link("x", url, talk, clock, LinkTimes(), backoff_of)
+    for link in (urgent, other):
+        link.refused_because, link._limited_s = "too many requests", asked_s
+    assert [urgent._pause_s(0.25) for _ in pauses] == pauses
+    assert [other._pause_s(0.25) for _ in pauses] == [60.0] * len(pauses)
+    urgent.refused_because = ""
+    assert urgent._pause_s(0.25) == 0.25
+
+
 class Chatter:
     """Implements `connection.Talk`: says a megabyte at every tick and hears nothing."""
 

@@ -31,6 +31,20 @@ LIMITED = frozenset({405, 429})
 """HTTP statuses of a venue that has enough of us; asking on prolongs it."""
 
 SAY_EVERY_MS = 60_000
+URGENT_CAP_S = 15.0
+"""The longest silence of the link that hedges, cancels and fences need; no setting."""
+
+BARRED = {
+    400: "the request; a proxy or firewall between may have changed it",
+    401: "the request; a proxy or firewall between may want a login",
+    403: "this network: a restricted region, or a firewall on the way",
+    451: "this network: its region is restricted",
+}
+"""Statuses of an upgrade that is refused though REST may answer, and what they tell.
+
+Restricted regions get 403, 400 or 451 there (users' reports; the exchange documents none).
+"""
+
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -74,8 +88,9 @@ class LinkTimes:
 
     A first frame that is required must come within `ready_s`, one that is optional is waited for
     `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
-    for our load nothing is tried for `quiet_s`. After `hush_s` without any frame a ping is due.
-    After a transaction without an answer the next ones go another way for `distrust_s`.
+    for our load nothing is tried for `quiet_s`; the urgent link follows the exchange's word, or
+    waits `load_s`, twice that, and so on, at most 15 s. After `hush_s` without any frame a ping is
+    due. After a transaction without an answer the next ones go another way for `distrust_s`.
 
     The row of an accepted order must come within `row_s`; while one rests, a still order stream is
     asked for a snapshot every `ask_s`, which must come within `snapshot_s`.
@@ -91,6 +106,7 @@ class LinkTimes:
     stale_s: float = 30.0
     healthy_s: float = 10.0
     quiet_s: float = 60.0
+    load_s: float = 1.0
     distrust_s: float = 60.0
     row_s: float = 5.0
     ask_s: float = 25.0
@@ -138,14 +154,26 @@ class Link:
     """Keeps one socket up and lets `talk` use it."""
 
     def __init__(
-        self, name: str, url: str, talk: Talk, clock: Clock, times: LinkTimes, delays: Delays
+        self,
+        name: str,
+        url: str,
+        talk: Talk,
+        clock: Clock,
+        times: LinkTimes,
+        delays: Delays,
+        *,
+        urgent: bool = False,
     ) -> None:
         """Connect nothing yet.
 
         `delays` is called for a new back-off after each healthy spell; `limited` may be set, and
         is called where the venue refuses a connect for our load. `ignored` counts frames that are
-        no JSON object.
+        no JSON object. An `urgent` link is silent for 15 s at most.
         """
+        self._is_urgent = urgent
+        self._refusals = 0
+        self.refused_because = ""
+        """What the exchange refuses the connect for, in words; "" where it does not."""
         self.name = name
         self._url = url
         self._talk = talk
@@ -154,7 +182,7 @@ class Link:
         self._delays = delays
         self.limited: Callable[[], None] = lambda: None
         self.lost_because = ""
-        self._is_limited = False
+        self._limited_s: float | None = None
         self._socket: ClientConnection | None = None
         self._drop_reason = ""
         self._pinged_ms = 0
@@ -200,13 +228,25 @@ class Link:
                 self.lost_because = reason
                 if healthy:
                     delays = self._delays()
-                pause_s = next(delays)
-                if self._is_limited:
-                    pause_s = max(pause_s, self._times.quiet_s)
+                pause_s = self._pause_s(next(delays))
                 _log.warning(
                     "link lost link=%s reason=%s again_in_s=%.2f", self.name, reason, pause_s
                 )
                 await self._clock.sleep(pause_s)
+
+    def _pause_s(self, delay_s: float) -> float:
+        """Return how long to wait before the next connect; `delay_s` is the usual back-off."""
+        if not self.refused_because:
+            self._refusals = 0
+            return delay_s
+        self._refusals += 1
+        growing_s = self._times.load_s * float(1 << min(self._refusals - 1, 16))
+        growing_s = min(growing_s, URGENT_CAP_S)
+        if self._limited_s is None:
+            return growing_s
+        if not self._is_urgent:
+            return max(delay_s, self._times.quiet_s, self._limited_s)
+        return min(self._limited_s or growing_s, URGENT_CAP_S)
 
     async def _session(self) -> tuple[str, bool]:
         """Connect, talk until the socket is lost; return why, and whether it was healthy."""
@@ -216,7 +256,7 @@ class Link:
             reason = f"no token: {error}"
             self._talk.lost(reason)
             return reason, False
-        reason, self._is_limited = ENDED, False
+        reason, self._limited_s, self.refused_because = ENDED, None, ""
         try:
             async with await self._open() as socket:
                 self._drop_reason = ""
@@ -231,13 +271,24 @@ class Link:
             reason = str(error)
         except (OSError, TimeoutError, WebSocketException) as error:
             reason = self._drop_reason or named(error)
-            if isinstance(error, InvalidStatus) and error.response.status_code in LIMITED:
-                self._is_limited = True
-                self.limited()
+            if isinstance(error, InvalidStatus):
+                reason = self._refused(error, reason)
         finally:
             healthy = self._is_healthy()
             self._talk.lost(reason)
         return reason, healthy
+
+    def _refused(self, error: InvalidStatus, reason: str) -> str:
+        """Note an upgrade that was refused, and return why."""
+        status = error.response.status_code
+        if status in LIMITED:
+            self._limited_s = _seconds(error.response.headers.get("Retry-After"))
+            self.refused_because = f"Lighter answers HTTP {status}, too many requests"
+            self.limited()
+        elif status in BARRED:
+            why = f"it does not take {BARRED[status]}"
+            self.refused_because = f"Lighter refuses the WebSocket with HTTP {status}: {why}"
+        return self.refused_because or reason
 
     def _is_healthy(self) -> bool:
         since = self._talk.ready_since_ms
@@ -344,6 +395,11 @@ class Link:
         hushed_ms = now_ms - max(self._heard_ms, self._pinged_ms)
         is_due = now_ms - self._pinged_ms >= self._times.ping_s * 1000
         return is_due or hushed_ms >= self._times.hush_s * 1000
+
+
+def _seconds(text: str | None) -> float:
+    """Return the seconds of a `Retry-After`, 0 where it names none (a date is not read)."""
+    return float(text) if text is not None and text.isascii() and text.isdigit() else 0.0
 
 
 def _frame(text: str | bytes) -> dict[str, Any] | None:

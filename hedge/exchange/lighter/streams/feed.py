@@ -88,7 +88,9 @@ class Feed:
             token=self._token,
             token_life_s=self._token_life_s,
         )
-        link = Link("private", self._ws_url, talk, self._clock, self._times, self._delays)
+        link = Link(
+            "private", self._ws_url, talk, self._clock, self._times, self._delays, urgent=True
+        )
         link.limited = self._limited
         return _Private(link, talk)
 
@@ -141,6 +143,11 @@ class Feed:
     def is_owing(self) -> bool:
         """Whether something that the private socket had to show is missing."""
         return self._private.talk.is_owing
+
+    @property
+    def refused_because(self) -> str:
+        """What the exchange refuses our private socket for, in words; "" where it does not."""
+        return "" if self._private.is_ready else self._private.link.refused_because
 
     def missing(self) -> dict[str, str]:
         """Return the sockets that have not delivered every first frame, by name, and why."""

@@ -1,0 +1,57 @@
+"""What the exchange refuses, limits or changes, played on a pair of real processes."""
+
+import asyncio
+import time
+
+from tests.accept.cases import Figure, Run, case
+from tests.accept.chaos_cases import PARTS
+from tests.fault_helpers import flat, goes_on
+from tests.world.pair import Pair
+from tests.world.paper import ACCOUNT_B
+
+LOAD_S = 10.0
+"""So long the exchange has enough of us."""
+BACK_S = 16.0
+"""The longest silence of what a hedge needs, and a moment for the rest."""
+
+
+@case("handshake-429", "B's socket is lost and HTTP 429 answers its connects for 10 s")
+async def too_many_handshakes(run: Run) -> list[Figure]:
+    """B is back within 15 s of the end of it, hedges what A was filled with, and nothing halts."""
+    async with Pair(run.folder, settings=PARTS) as pair:
+        await pair.start()
+        await flat(pair)
+        load = await pair.paper.fault("upgrade_refused", status=429)
+        await pair.paper.fault("socket_cut", account_index=ACCOUNT_B)
+        await pair.fill_a("0.0500")
+        await asyncio.sleep(LOAD_S)
+        await pair.paper.clear(load)
+        began = time.monotonic()
+        await pair.until_neutral(60.0)
+        naked_s = time.monotonic() - began
+        assert await pair.halt() is None
+        await goes_on(pair)
+    return [Figure("naked after it", naked_s, "s", BACK_S)]
+
+
+@case("upgrade-451", "the WebSocket is refused with a region's HTTP status while REST answers")
+async def barred(run: Run) -> list[Figure]:
+    """It is said in words in `status`, tried again with pauses, and over by itself."""
+    async with Pair(run.folder, settings=PARTS) as pair:
+        await pair.start()
+        await flat(pair)
+        barred = await pair.paper.fault("upgrade_refused", status=451)
+        await pair.paper.fault("socket_cut", account_index=ACCOUNT_B)
+        began = time.monotonic()
+
+        async def said() -> bool:
+            _, text = await pair.command("status", "--json")
+            return "refuses the WebSocket with HTTP 451" in text
+
+        await pair.until(said, "the reason in status", 30.0)
+        said_s = time.monotonic() - began
+        assert await pair.paper.fired(barred) < said_s * 4, "connects without pauses"
+        await pair.paper.clear(barred)
+        await pair.until_ready_b()
+        await goes_on(pair)
+    return [Figure("said after", said_s, "s", 10.0)]
