@@ -23,6 +23,7 @@ MAX_ACCOUNT_INDEX: Final = 2**47 - 1
 MAX_ROWS: Final = 1_000_000
 MAX_USDC: Final = Decimal(10) ** 12
 MAX_SCALED: Final = 1 << 48
+MAX_QUOTA: Final = 5_000_000
 MAX_LIT: Final = 10**9
 MAX_AHEAD_MS: Final = 40 * 86_400_000
 TIERS: Final = [tier.value for tier in Tier]
@@ -52,6 +53,7 @@ class AdminApi:
             web.post("/paper/accounts", self.add_account),
             web.post("/paper/accounts/{account}/collateral", self.add_collateral),
             web.post("/paper/accounts/{account}/tier", self.set_tier),
+            web.post("/paper/accounts/{account}/quota", self.set_quota),
             web.post("/paper/markets/{market}", self.set_market),
             web.post("/paper/clock", self.move_clock),
             web.post("/paper/take", self.take),
@@ -193,6 +195,15 @@ class AdminApi:
         self._engine.set_tier(account, Tier(name), staked)
         self._exchange.pump()
         return answer({"code": 200, "account_index": account, "tier": name, "staked_lit": staked})
+
+    async def set_quota(self, request: web.Request) -> web.Response:
+        """Let the owner of an account have so much of its volume quota left, on any tier."""
+        index = self._known_account(Params(request.match_info).integer("account"))
+        left = Body(await read_json(request)).integer("remaining", high=MAX_QUOTA)
+        account = self._engine.account(index)
+        if account is not None:
+            self._exchange.quota.set(account.master, left)
+        return answer({"code": 200, "account_index": index, "volume_quota_remaining": left})
 
     async def move_clock(self, request: web.Request) -> web.Response:
         """Let time pass at once: expiries, scheduled cancels, tokens, signatures."""

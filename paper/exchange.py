@@ -20,6 +20,7 @@ from paper.engine import Engine, TxRejected
 from paper.eventlog import EventLog
 from paper.market import seed_ladder
 from paper.plans import Plan
+from paper.quota import VolumeQuota
 from paper.records import Accepted, EngineEvent, OrderChanged, TradeHappened
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Exchange:
         """
         self.engine = engine
         self.clock = clock
+        self.quota = VolumeQuota()
         self.log = EventLog()
         self.counters: Counter[str] = Counter()
         self.acknowledged: dict[int, int] = {}
@@ -200,8 +202,26 @@ class Exchange:
             earliest_s = RETRY_S
         events = self.engine.drain_events()
         if events:
+            self._count_volume(events)
             self._listener(events)
         self._set_timer(earliest_s)
+
+    def _count_volume(self, events: list[EngineEvent]) -> None:
+        for event in events:
+            if isinstance(event, TradeHappened):
+                trade = event.trade
+                for index in {trade.ask_account_index, trade.bid_account_index}:
+                    account = self.engine.account(index)
+                    if account is not None:
+                        self.quota.traded(account.master, trade)
+
+    def quota_left(self, account_index: int) -> int | None:
+        """Return what is left of an owner's volume quota; None where it does not bind."""
+        account = self.engine.account(account_index)
+        if account is None:
+            return None
+        tier = self.engine.account_tier(account_index).tier.value
+        return self.quota.left(account.master, tier)
 
     def _advance(self, now_ms: int) -> None:
         if self._market is not None:

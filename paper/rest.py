@@ -140,7 +140,7 @@ class PublicApi:
             if not tx_info.startswith("{"):
                 raise ApiError(INVALID_TX_INFO, "invalid tx info")
             accepted = self._exchange.submit(tx_type, tx_info, received_ns)
-            return _sent(accepted.tx_hash, accepted)
+            return _sent(accepted.tx_hash, accepted, self._throttle.quota_left(tx_info))
 
         return await self._answer_first(request, admit)
 
@@ -154,7 +154,8 @@ class PublicApi:
 
         def admit() -> Json:
             accepted = self._exchange.submit_batch(types, infos, received_ns)
-            return _sent([one.tx_hash for one in accepted], accepted[-1])
+            left = self._throttle.quota_left(infos[0])
+            return _sent([one.tx_hash for one in accepted], accepted[-1], left)
 
         return await self._answer_first(request, admit)
 
@@ -175,12 +176,12 @@ class PublicApi:
         return response
 
 
-def _sent(tx_hash: str | list[str], last: Accepted) -> Json:
+def _sent(tx_hash: str | list[str], last: Accepted, quota_left: int | None) -> Json:
     """Return the RespSendTx or RespSendTxBatch object."""
     return {
         "code": 200,
         "message": _QUOTA_MESSAGE,
         "tx_hash": tx_hash,
         "predicted_execution_time_ms": last.predicted_execution_time_ms,
-        "volume_quota_remaining": None,
+        "volume_quota_remaining": quota_left,
     }

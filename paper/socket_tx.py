@@ -12,6 +12,7 @@ from paper.apierror import INVALID_TX_INFO, ApiError, Blocked
 from paper.batch import read_batch
 from paper.channels import INVALID_DATA, UNSUPPORTED
 from paper.exchange import Exchange
+from paper.quota import USED_UP
 from paper.session import Session
 from paper.throttle import TOO_MANY_REQUESTS, Throttle
 
@@ -44,7 +45,7 @@ class SocketSends:
         except Blocked:
             answer = error_frame(ApiError(TOO_MANY_REQUESTS, "Too Many Requests!"))
         except ApiError as error:
-            bare = error.code == TOO_MANY_REQUESTS
+            bare = error.code == TOO_MANY_REQUESTS and error.message != USED_UP
             answer = {**error_frame(error), **({} if bare else identity)}
         session.send(answer)
         self._exchange.pump_soon()
@@ -58,6 +59,7 @@ class SocketSends:
         return {
             "predicted_execution_time_ms": accepted.predicted_execution_time_ms,
             "tx_hash": accepted.tx_hash,
+            **self._quota(info),
         }
 
     def _batch(self, session: Session, data: Json, received_ns: int) -> Json:
@@ -67,7 +69,12 @@ class SocketSends:
         return {
             "predicted_execution_time_ms": accepted[-1].predicted_execution_time_ms,
             "tx_hash": [one.tx_hash for one in accepted],
+            **self._quota(infos[0]),
         }
+
+    def _quota(self, info: object) -> Json:
+        left = self._throttle.quota_left(info)
+        return {} if left is None else {"volume_quota_remaining": left}
 
 
 def _checked(session: Session, data: object) -> Json:

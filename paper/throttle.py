@@ -28,6 +28,7 @@ class Throttle:
         """Limit nothing unless `on`."""
         self.is_on = on
         self._exchange = exchange
+        exchange.quota.is_on = on  # without limits it binds only where the administrator sets it
         self._access = access
         self._limits = RequestLimits()
         self._sockets = SocketLimits()
@@ -54,10 +55,20 @@ class Throttle:
 
         `info` is a transaction of the call, text or object: it tells whose it is.
         """
+        index = _account_of(info)
         if self.is_on:
-            owner = self._owner(_account_of(info), address)
+            owner = self._owner(index, address)
             now = time.monotonic()
             _act_on(self._limits.send(now, address, owner, types))
+        account = None if index is None else self._exchange.engine.account(index)
+        if account is not None:
+            tier = self._exchange.engine.account_tier(account.index).tier.value
+            self._exchange.quota.spend(account.master, tier, types, self._exchange.now_ms())
+
+    def quota_left(self, info: object) -> int | None:
+        """Return what is left of the volume quota of whose transaction it is; None without one."""
+        index = _account_of(info)
+        return None if index is None else self._exchange.quota_left(index)
 
     def connection(self, address: str) -> ConnectionLimits | None:
         """Count a new socket, or raise ApiError 23003; None when there are no limits."""

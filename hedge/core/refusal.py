@@ -16,6 +16,8 @@ class Refusal(enum.Enum):
     NOT_FOUND = "not_found"
     BUSY = "too_many_requests"
     """Too many requests, messages or transactions in flight: no word on the transaction."""
+    QUOTA = "volume_quota"
+    """The volume quota is used up: a definite word on the transaction, whose nonce is not spent."""
     TROUBLE = "exchange_trouble"
     """The exchange's own fault or time-out: no word on the transaction."""
     TOKEN = "token_expired"  # noqa: S105  a word, no secret
@@ -36,6 +38,6 @@ class Refusal(enum.Enum):
 
 def reason_of(refusal: Refusal, code: int, message: str) -> str:
     """Name a refusal the way failure messages and the status do."""
-    if refusal.is_final:
+    if refusal.is_final or refusal is Refusal.QUOTA:
         return refusal.value
     return message.strip().replace(" ", "_") or f"code_{code}"

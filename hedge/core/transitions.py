@@ -29,6 +29,10 @@ ACTIVE = "active"
 """The exchange's word for a market that takes orders."""
 
 
+QUOTA_RESERVE = 20
+"""So many transactions of the volume quota are kept: nothing is opened below it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is true outside at the moment of a step.
@@ -42,7 +46,7 @@ class Facts:
     None while it is not known. `shared_key` says that another program signs with our API key, ""
     where none does. `room_lots` is how much exposure our free margin could still take on, None
     while that is not known. `stream_why` is what the exchange refuses our own stream for, "" where
-    it does not.
+    it does not. `quota_left` is what was last told of our volume quota, None while that is unknown.
     """
 
     now_ms: int
@@ -58,6 +62,15 @@ class Facts:
     shared_key: str = ""
     room_lots: int | None = None
     stream_why: str = ""
+    quota_left: int | None = None
+
+    @property
+    def low_quota(self) -> str:
+        """Say that what is left of the volume quota is kept for hedging and closing; "" if not."""
+        if self.quota_left is None or self.quota_left >= QUOTA_RESERVE:
+            return ""
+        left = f"the volume quota has {self.quota_left} transactions left"
+        return f"{left}, and {QUOTA_RESERVE} are kept for hedging and closing (trading adds to it)"
 
     @property
     def streams_down(self) -> str:

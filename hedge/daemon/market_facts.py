@@ -28,6 +28,7 @@ def facts_of(parts: Parts) -> Facts:
         spec=market.spec,
         unkept=parts.host.problem,
         exchange_ms=parts.exchange_clock.at(now_ms),
+        quota_left=parts.venue.quota_left,
         stream_why=parts.venue.refused_because,
         shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",
     )

@@ -15,7 +15,8 @@ def outcome_of(result: sent.Outcome, epoch_ms: int) -> Outcome:
             wait_ms = min(max(0, predicted_ms - epoch_ms), LONGEST_MS) if predicted_ms else 0
             return Outcome(Verdict.ACCEPTED, copies, predicted_ms=wait_ms)
         case sent.Rejected(code, message):
-            return Outcome(Verdict.REJECTED, code=code, reason=message, refusal=refusal_of(code))
+            refusal = refusal_of(code, message)
+            return Outcome(Verdict.REJECTED, code=code, reason=message, refusal=refusal)
         case sent.Unknown(reason, _, copies, code):
             return Outcome(Verdict.UNKNOWN, copies, code or 0, reason)
 

@@ -39,9 +39,17 @@ _MEANINGS: Mapping[Refusal, frozenset[int]] = {
     Refusal.TOKEN: frozenset({20013}),  # a token that ran out
     Refusal.MARKET: frozenset({21605}),  # market status
 }
+_QUOTA_WORDS = "volume quota"
 _BY_CODE = {code: refusal for refusal, codes in _MEANINGS.items() for code in codes}
 
 
-def refusal_of(code: int | None) -> Refusal:
-    """Return what a code means; None and codes that are not listed are OTHER."""
-    return Refusal.OTHER if code is None else _BY_CODE.get(code, Refusal.OTHER)
+def refusal_of(code: int | None, message: str = "") -> Refusal:
+    """Return what a code means; None and codes that are not listed are OTHER.
+
+    Too many requests and a volume quota that is used up have one code: only `message`, the
+    exchange's own words, tells them apart (apidocs.lighter.xyz, "Volume quota program").
+    """
+    refusal = Refusal.OTHER if code is None else _BY_CODE.get(code, Refusal.OTHER)
+    if refusal is Refusal.BUSY and _QUOTA_WORDS in message.lower():
+        return Refusal.QUOTA
+    return refusal

@@ -160,6 +160,8 @@ class Fence:
             outcome = await self._transmit(tx)
         if isinstance(outcome, Rejected):
             _raise_if_key(outcome.code, outcome.message)
+            if refusal_of(outcome.code, outcome.message) is Refusal.QUOTA:
+                return await self._without_quota(first, nonce, begins_at)
             _log.warning("marker refused code=%d message=%s", outcome.code, outcome.message)
             return await self._by_cancel_all(nonce, begins_at)
         _raise_if_not_taken(outcome, "marker")
@@ -241,18 +243,33 @@ class Fence:
         _raise_if_not_taken(outcome, "cancel-all")
         return tx
 
+    async def _without_quota(self, first: SignedTx | None, nonce: int, begins_at: int) -> Fenced:
+        """Fence by the round's own cancel-all, since the volume quota pays for no marker.
+
+        One transaction in 15 s is free: a round that asks for two of them would never pass. B has
+        no cancel-all before its marker, and waits for the free slot.
+        """
+        if first is None:
+            raise _RoundFailedError("the volume quota is used up; one transaction in 15 s is free")
+        _log.warning("the volume quota is used up: fenced by the cancel-all alone")
+        return await self._shown_by(first, nonce, begins_at)
+
     async def _by_cancel_all(self, nonce: int, begins_at: int) -> Fenced:
         """Fence without a marker: a cancel-all, listed as executed, then one answer read after.
 
         That answer is asked for when it can lag behind the cancel-all no more.
         """
         tx = await self._cancel_all(nonce)
+        return await self._shown_by(tx, nonce + 1, begins_at)
+
+    async def _shown_by(self, tx: SignedTx, next_nonce: int, begins_at: int) -> Fenced:
+        """Return the fence that an executed cancel-all is, once no answer lags behind it."""
         await self._clock.sleep(self._times.listed_poll_s)
         await self._until_executed(tx)
         await self._clock.sleep(self._times.view_lag_s)
         rows = await self._venue.inactive_orders()
         rows = await self._witnessed(rows, lambda _: True, begins_at, None)
-        return Fenced(nonce + 1, rows, None)
+        return Fenced(next_nonce, rows, None)
 
     async def _witnessed(
         self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None

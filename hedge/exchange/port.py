@@ -110,6 +110,7 @@ class Answer:
     """The venue's own answer to one sent copy. `code` 200 means queued, not executed.
 
     `sent_ns` is when its bytes left over the stream (monotonic ns), 0 where that was not noted.
+    `quota_left` is what is left of the volume quota, None where the answer says nothing of it.
     """
 
     code: int
@@ -117,6 +118,7 @@ class Answer:
     tx_hash: str | None
     predicted_ms: int | None
     sent_ns: int = field(default=0, compare=False)
+    quota_left: int | None = field(default=None, compare=False)
 
     @property
     def accepted(self) -> bool:
@@ -294,6 +296,10 @@ class Venue(Protocol):
     @property
     def is_owing(self) -> bool:
         """Whether the private stream has not shown in time what it had to: our book may be old."""
+
+    @property
+    def quota_left(self) -> int | None:
+        """What was last told to be left of the volume quota; None where nothing is known."""
 
     @property
     def refused_because(self) -> str:

@@ -163,6 +163,7 @@ class Answering:
             self._parts.clock.now_ms(),
             is_answering=self._now.is_answering(),
             stream_why=self._parts.venue.refused_because,
+            quota_left=self._parts.venue.quota_left,
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons

@@ -35,13 +35,15 @@ def why_unready(
     *,
     is_answering: bool = True,
     stream_why: str = "",
+    quota_left: int | None = None,
 ) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
     Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open. An A
     that is silent while the exchange does not show its position either (at `now_ms`, monotonic) is
     one that B cannot hedge. `is_answering`: no ping to the exchange is open for seconds.
-    `stream_why` is what the exchange refuses our stream for, "" where it does not.
+    `stream_why` is what the exchange refuses our stream for, "" where it does not. With less than
+    the reserve of the volume quota (`quota_left`) B hedges on, but A is not to open.
     """
     reasons = []
     if state.halt_reason:
@@ -51,9 +53,14 @@ def why_unready(
     elif state.phase not in PROVEN_PHASES:
         reasons.append("own book not proven yet")
     facts = Facts(
-        now_ms=0, mark_ticks=mark_ticks, market_status=market_status, stream_why=stream_why
+        now_ms=0,
+        mark_ticks=mark_ticks,
+        market_status=market_status,
+        stream_why=stream_why,
+        quota_left=quota_left,
     )
     reasons += [hold.detail for hold in obstacles(state, facts)]
+    reasons += [facts.low_quota] if facts.low_quota else []
     reasons += _by_the_link(state, is_answering=is_answering)
     if state.failure is not None:
         reasons.append(f"hedging fails: {state.failure.reason}")

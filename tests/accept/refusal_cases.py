@@ -7,7 +7,7 @@ from tests.accept.cases import Figure, Run, case
 from tests.accept.chaos_cases import PARTS
 from tests.fault_helpers import flat, goes_on
 from tests.world.pair import Pair
-from tests.world.paper import ACCOUNT_B
+from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 LOAD_S = 10.0
 """So long the exchange has enough of us."""
@@ -55,3 +55,24 @@ async def barred(run: Run) -> list[Figure]:
         await pair.until_ready_b()
         await goes_on(pair)
     return [Figure("said after", said_s, "s", 10.0)]
+
+
+@case("quota-used-up", "A starts again with its volume quota used up: one transaction in 15 s")
+async def without_quota(run: Run) -> list[Figure]:
+    """Its fence passes, it opens nothing and says why, and trades on once the quota is back."""
+    async with Pair(run.folder, settings=PARTS) as pair:
+        await pair.start()
+        await flat(pair)
+        await pair.stop_a()
+        await pair.paper.quota(ACCOUNT_A, 0)
+        began = time.monotonic()
+        pair.start_a()
+
+        async def held() -> bool:
+            _, text = await pair.command("status", "--json")
+            return "the volume quota has 0 transactions left" in text
+
+        await pair.until(held, "a proven A that says why it opens nothing", 60.0)
+        held_s = time.monotonic() - began
+        await pair.check()
+    return [Figure("fence passed and said after", held_s, "s", 45.0)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.conftest import ClientFactory
-from tests.conformance.kit import API, ETH, IOC, KEY, LIMIT, TX_LEVERAGE, Client, raw
+from tests.conformance.kit import API, ETH, IOC, KEY, LIMIT, TX_LEVERAGE, Client, raw, refusal
 from tests.integration.paper.support import Socket
 from tests.world.paper import PaperProcess
 
@@ -175,3 +175,48 @@ async def test_forty_of_a_type(new_client: ClientFactory) -> None:
                 answer = await socket.receive()
                 codes.append(answer.get("code") or answer["error"]["code"])
     assert codes == [*[200] * 40, 23000, 23000]
+
+
+async def test_the_volume_quota(new_client: ClientFactory) -> None:
+    """Premium: 1,000 at the start, one each, a free slot every 15 s, +1 per 7 USD traded (13.6)."""
+    with PaperProcess(tier="premium") as own:
+        client, other = await new_client(exchange=own), await new_client(exchange=own)
+        free, paid = await client.place(), await client.place()
+        assert free.volume_quota_remaining == 1000
+        assert paid.volume_quota_remaining == 999
+        await own.quota(client.account, 1)
+        assert (await client.place()).volume_quota_remaining == 0
+        nonce = await client.nonce()
+        answer = await refusal(client.place())
+        assert (answer.status, answer.code) == (429, 23000)
+        assert "volume quota" in answer.message
+        assert await client.nonce() == nonce, "the nonce is not spent"
+        row = (await client.active())[0]
+        assert (await client.cancel(row.order_index)).code == 200, "single cancels are free"
+        await own.move_clock(15_000)
+        assert (await client.place(price=300_000, is_ask=True, base_amount=100)).code == 200
+        taken = await other.place(price=300_000, time_in_force=IOC, base_amount=100)
+        await other.outcome(taken.tx_hash)
+        left = (await client.place()).volume_quota_remaining
+        assert left == 4 - 1, "30 USD traded"
+
+
+async def test_a_used_up_quota_answers_a_frame_with_its_id(new_client: ClientFactory) -> None:
+    """Over the WebSocket the refusal names our id: it is a definite one."""
+    with PaperProcess() as own:
+        client = await new_client(exchange=own)
+        await own.quota(client.account, 0)
+        await client.place()
+        async with client.socket() as socket:
+            _, text, _, _ = client.client.sign_create_order(
+                *(ETH, 7, 100, 299_000, False, LIMIT, IOC),
+                order_expiry=0,
+                nonce=await client.nonce(),
+                api_key_index=KEY,
+            )
+            data = {"id": "7", "tx_type": 14, "tx_info": json.loads(text)}
+            await socket.send({"type": "jsonapi/sendtx", "data": data})
+            answer = await socket.receive()
+    assert answer["id"] == "7"
+    assert answer["error"]["code"] == 23000
+    assert "volume quota" in answer["error"]["message"]

@@ -145,6 +145,11 @@ class PaperProcess(PaperExchange):
         """Add `amount` USDC to an account; a negative amount takes away."""
         return await self.call("POST", f"/paper/accounts/{account}/collateral", {"amount": amount})
 
+    async def quota(self, account: int, remaining: int) -> Json:
+        """Let the owner of an account have so much left of its volume quota."""
+        body = {"remaining": remaining}
+        return await self.call("POST", f"/paper/accounts/{account}/quota", body)
+
     async def set_tier(self, account: int, tier: str, staked_lit: int = 0) -> Json:
         """Give the L1 address of an account a tier."""
         body = {"tier": tier, "staked_lit": staked_lit}

@@ -107,6 +107,9 @@ __all__ = [
     "watch_due_ms",
 ]
 
+QUOTA_PAUSE_MS = 2500
+"""Between two tries for the free transaction of a quota that is used up."""
+
 _FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
 
 
@@ -442,6 +445,11 @@ def _refused(state: HedgerState, order: InFlight, outcome: Outcome, facts: Facts
         return move(state, Trigger.REFUSED), (Note("dust", detail),)
     reason = reason_of(outcome.refusal, outcome.code, outcome.reason)
     failure = Failure(reason, f"{outcome.code} {outcome.reason}")
+    if outcome.refusal is Refusal.QUOTA:
+        # No attempt at the market: the next free transaction comes within 15 s, at the same cap.
+        said = state.failure is not None and state.failure.reason == failure.reason
+        state = replace(state, failure=failure, retry_at_ms=facts.now_ms + QUOTA_PAUSE_MS)
+        return move(state, Trigger.REFUSED), (Note("quota_used_up", failure.detail, loud=not said),)
     return attempt_failed(state, failure, outcome.refusal.is_final, facts)
 
 

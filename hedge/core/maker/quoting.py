@@ -141,6 +141,8 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
         return _below_minimum(state, spec, bid)
     if facts.unkept:  # an order without a record could rest unknown to the next start
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
+    if facts.low_quota:
+        return Hold("quota_low", facts.low_quota)
     return _why_not_open(state, net + quantity) or Wanted(Side.BUY, quantity, bid)
 
 

@@ -21,6 +21,7 @@ from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter.link_words import named, why
 from hedge.exchange.lighter.session import Session
 from hedge.exchange.lighter.signer import Signer
+from hedge.exchange.lighter.streams.pending import quota_left
 from hedge.exchange.port import (
     ACCEPTED,
     Answer,
@@ -173,7 +174,8 @@ class RestClient:
         form = {"tx_type": tx.tx_type, "tx_info": tx.tx_info}
         request = self._session.post("sendTx", form, timeout_s)
         reply = await self._answer(request, timeout_s, taken_ms)
-        if reply.status not in (_OK, _BAD_REQUEST):
+        is_quota = refusal_of(reply.code, reply.message) is Refusal.QUOTA
+        if reply.status not in (_OK, _BAD_REQUEST) and not is_quota:
             raise VenueUnavailableError(f"HTTP {reply.status}: {reply.code} {reply.message}")
         if "code" not in reply.body:
             raise VenueUnavailableError(f"HTTP {reply.status} without a code")
@@ -184,6 +186,7 @@ class RestClient:
             message=reply.message,
             tx_hash=tx_hash if isinstance(tx_hash, str) else None,
             predicted_ms=predicted if type(predicted) is int else None,
+            quota_left=quota_left(reply.body),
         )
 
     async def _answer(
@@ -204,7 +207,7 @@ class RestClient:
         return self._judge(response.status, raw)
 
     def _judge(self, status: int, raw: bytes) -> _Reply:
-        if status in _RATE_STATUSES:
+        if status in _RATE_STATUSES and not _names_quota(raw):
             self.budget.refused()
             raise VenueUnavailableError(f"HTTP {status}: too many requests")
         if status in _REDIRECTS:
@@ -220,12 +223,23 @@ class RestClient:
         code = body.get("code", ACCEPTED if status == _OK else None)
         if type(code) is not int or (status != _OK and code == ACCEPTED):
             raise VenueUnavailableError(f"HTTP {status} without a usable code")
-        refusal = refusal_of(code)
+        refusal = refusal_of(code, str(body.get("message")))
         if refusal.says_nothing:
             if refusal is Refusal.BUSY:
                 self.budget.refused()
             raise VenueUnavailableError(f"HTTP {status}: {code} {body.get('message')}")
         return _Reply(status, body, code)
+
+
+def _names_quota(raw: bytes) -> bool:
+    """Whether a short body is a word about the volume quota, and none about our load."""
+    try:
+        body = json.loads(raw[:_CHUNK_BYTES])
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(body, dict) or type(body.get("code")) is not int:
+        return False
+    return refusal_of(body["code"], str(body.get("message"))) is Refusal.QUOTA
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -49,6 +49,9 @@ MARKET_EVERY_S = 3600.0
 CLOSED_MARKET_EVERY_S = 20.0
 """How often the market's state is read: while it is active, and while it takes no orders."""
 
+QUOTA_TOLD_MS = 600_000
+"""So long a word on the volume quota counts."""
+
 PAGE = 100
 KEPT_TRADES = 3000
 """The venue keeps the newest 3,000 trades of an account."""
@@ -103,6 +106,7 @@ class LighterVenue:
         self._rest = rest
         self._feed = feed
         self._budget: RequestBudget = rest.budget
+        self._quota: tuple[int, int] | None = None
         self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book)
 
     @classmethod
@@ -270,7 +274,8 @@ class LighterVenue:
             except NotSentError:
                 self._budget.give_back(taken_ms)
                 raise
-        refusal = refusal_of(answer.code)
+        refusal = refusal_of(answer.code, answer.message)
+        self._note_quota(0 if refusal is Refusal.QUOTA else answer.quota_left)
         if refusal in (Refusal.MARKET, Refusal.TOO_SMALL):
             self._market_doubted.set()
         if refusal.says_nothing:
@@ -282,6 +287,20 @@ class LighterVenue:
         if answer.accepted:
             self._feed.accepted(tx)
         return answer
+
+    def _note_quota(self, left: int | None) -> None:
+        if left is not None:
+            self._quota = (left, self._clock.now_ms())
+
+    @property
+    def quota_left(self) -> int | None:
+        """What was last told to be left of the volume quota; None where nothing is known.
+
+        What is traded adds to it, so an old word says nothing.
+        """
+        if self._quota is None or self._clock.now_ms() > self._quota[1] + QUOTA_TOLD_MS:
+            return None
+        return self._quota[0]
 
     # --- look-ups ------------------------------------------------------------------------------
 

@@ -1,5 +1,8 @@
 """The venue against the paper exchange: opening, orders, fence, look-ups, book."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from hedge.core.amounts import Side
@@ -267,3 +270,36 @@ async def test_an_account_that_does_not_exist(paper: PaperProcess) -> None:
             await venue.account()
         with pytest.raises((VenueRefusedError, VenueUnavailableError)):
             await venue.active_orders()
+
+
+@pytest.mark.parametrize("path", Path)
+async def test_a_used_up_quota_is_a_definite_refusal(paper: PaperProcess, path: Path) -> None:
+    """One copy goes, nothing is silenced, the nonce is free, and what is left is known."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper), credentials) as rig:
+        await rig.up()
+        await paper.quota(credentials.account_index, 0)
+        nonce = await rig.venue.next_nonce()
+        free = post_only(nonce, Side.BUY, 100, 290_000)
+        assert isinstance(await rig.sender.order(free, nonce), Accepted)
+        assert rig.venue.quota_left == 0
+        if path is Path.HTTP:
+            rig.venue._feed._distrusted_until_ms = rig.venue._clock.now_ms() + 60_000
+        refused = await rig.sender.order(post_only(nonce + 1, Side.BUY, 100, 290_000), nonce + 1)
+        assert isinstance(refused, Rejected)
+        assert "volume quota" in refused.message
+        assert not rig.budget.is_silenced
+        assert await rig.venue.next_nonce() == nonce + 1
+
+
+async def test_a_fence_with_one_free_transaction_in_15_s(paper: PaperProcess) -> None:
+    """A's fence passes though its quota is used up (a cancel-all and a marker never would)."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper), credentials, cancel_all_first=True) as rig:
+        await rig.up()
+        await paper.quota(credentials.account_index, 0)
+        rig.sender._fence._times = replace(rig.sender._fence._times, view_lag_s=0.1)
+        async with asyncio.timeout(10.0):
+            fenced = await rig.sender.fence()
+        assert fenced.marker is None
+        assert fenced.next_nonce == await rig.venue.next_nonce()

@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 
 def refused(code: int = 21702, reason: str = "invalid price") -> Outcome:
-    return Outcome(Verdict.REJECTED, code=code, reason=reason, refusal=refusal_of(code))
+    refusal = refusal_of(code, reason)
+    return Outcome(Verdict.REJECTED, code=code, reason=reason, refusal=refusal)
 
 
 def trade(

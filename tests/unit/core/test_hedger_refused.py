@@ -173,3 +173,20 @@ def test_what_the_exchange_refuses_our_stream_for_is_said() -> None:
     driver.facts(stream_why="Lighter refuses the WebSocket with HTTP 451")
     said = "own streams are down: Lighter refuses the WebSocket with HTTP 451"
     assert hold_of(driver.state, driver.now) == Hold("streams_down", said)
+
+
+def test_a_used_up_quota_is_no_attempt() -> None:
+    """One transaction in 15 s is free: B asks for it at the same cap, and nothing halts."""
+    driver = Hedger().sending()
+    used_up = refused(23000, "Too Many Requests! volume quota is used up")
+    for _ in range(6):
+        assert driver(driver.answer(used_up)) == []
+        assert driver.state.failure is not None
+        driver.later(2_499)
+        assert driver(Tick()) == []
+        driver.later(1)
+        assert only(driver(Tick()), SendHedge).order.attempt == 1
+    assert driver.notes(loud=True).count("quota_used_up") == 1
+    driver(driver.answer())
+    driver.execute()
+    assert driver.state.failure is None

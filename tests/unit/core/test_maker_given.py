@@ -3,7 +3,7 @@
 import pytest
 
 from hedge.core.maker.closing import Closing
-from hedge.core.maker.quoting import why_not_now
+from hedge.core.maker.quoting import hold_of, why_not_now
 from hedge.core.maker.state import HaltSeen, Place, StreamsChanged, Tick
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import Maker, kinds, only
@@ -71,3 +71,15 @@ def test_what_the_exchange_refuses_our_stream_for_is_said() -> None:
     hold = why_not_now(driver.state, driver.now)
     assert hold is not None
     assert hold.detail == "own streams are down: Lighter refuses the WebSocket with HTTP 451"
+
+
+@pytest.mark.parametrize("left", [None, 19, 20, 1000])
+def test_the_last_of_the_quota_is_kept_for_closing(left: int | None) -> None:
+    """A opens nothing below the reserve, closes with it, and says why."""
+    driver = Maker().ready()
+    driver.facts(room=True, quota_left=left)
+    hold = hold_of(driver.state, driver.now)
+    assert (hold is not None and hold.reason == "quota_low") is (left == 19)
+    driver = Maker().ready(100)
+    driver.facts(room=True, quota_left=left)
+    assert hold_of(driver.state, driver.now) is None

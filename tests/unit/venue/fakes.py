@@ -73,6 +73,7 @@ class ScriptVenue:
     """Answers each send from `sends`; look-ups come from attributes that a test sets."""
 
     refused_because = ""
+    quota_left: int | None = None
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock

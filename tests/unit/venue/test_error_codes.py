@@ -39,3 +39,12 @@ def test_no_other_module_knows_a_code_by_its_number() -> None:
         if isinstance(node, ast.Constant) and node.value in error_codes._BY_CODE
     ]
     assert not elsewhere
+
+
+def test_a_quota_that_is_used_up_is_no_load() -> None:
+    """One code has two meanings: only its text tells a definite refusal from none."""
+    assert error_codes.refusal_of(23000, "Too Many Requests!") is Refusal.BUSY
+    quota = error_codes.refusal_of(23000, "Volume Quota exceeded")
+    assert quota is Refusal.QUOTA
+    assert not quota.says_nothing
+    assert error_codes.refusal_of(200, "didn't use volume quota") is Refusal.OTHER

@@ -329,3 +329,25 @@ async def test_an_unreadable_list_is_read_again() -> None:
     venue.inactive = flaky
     await sender.fence()
     assert len(venue.orders) == 1
+
+
+QUOTA = refusal(23000, "Too Many Requests! volume quota is used up")
+
+
+async def test_a_used_up_quota_fences_by_the_cancel_all_alone() -> None:
+    """One transaction in 15 s is free, and a fence of two of them would never pass."""
+    sender, venue = _pair(ok(), QUOTA, cancel_all_first=True)
+    fenced = await sender.fence()
+    assert fenced.marker is None
+    assert fenced.next_nonce == 6, "the marker's nonce is not spent"
+    assert len(venue.sent) == 2
+
+
+async def test_a_used_up_quota_lets_the_marker_wait() -> None:
+    """Without a cancel-all in front of it B's marker is the one that takes the free slot."""
+    sender, venue = _pair(QUOTA, QUOTA, ok())
+    venue.inactive = lambda _: (row(markers(venue)[-1]),)
+    fenced = await sender.fence()
+    assert fenced.marker is not None
+    assert [kind for kind, _ in venue.signed] == ["order"] * 3
+    assert len(venue.sent) == 3, "a definite refusal needs no second copy"

@@ -117,4 +117,11 @@ def _answer(frame: Mapping[str, Any], told: Mapping[str, Any]) -> Answer | None:
         message=str(told.get("message") or "").strip(),
         tx_hash=tx_hash if isinstance(tx_hash, str) else None,
         predicted_ms=predicted if type(predicted) is int else None,
+        quota_left=quota_left(frame),
     )
+
+
+def quota_left(told: Mapping[str, Any]) -> int | None:
+    """Return what an answer says is left of the volume quota; None where it says nothing."""
+    found = told.get("volume_quota_remaining")
+    return found if type(found) is int and found >= 0 else None
