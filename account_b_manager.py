@@ -72,7 +72,7 @@ from hedge.hedger import statements as answers
 from hedge.hedger.catch_up import Catcher
 from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_key
 from hedge.hedger.hedge_record import Courses, log_sent
-from hedge.hedger.hedge_report import Answering, AnswerSource
+from hedge.hedger.hedge_report import Answering, AnswerSource, room_of
 from hedge.hedger.leadership import Standing
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause
@@ -137,7 +137,7 @@ class AccountBManager(Shell):
             state=lambda: self.state,
             book=lambda: self.books.book,
             mark_ticks=lambda: mark_ticks_of(self.parts),
-            available_micros=lambda: self.available_micros,
+            available_micros=self._free_micros,
             is_answering=lambda: self.is_answering(),  # noqa: PLW0108  it may be replaced
             has_left=lambda: self.has_left,
             redis_why=lambda: self.redis_watch.why,
@@ -176,9 +176,15 @@ class AccountBManager(Shell):
     def facts(self) -> Facts:
         """Return what is true outside now, and how much our free margin could take on."""
         facts = super().facts()
-        spec = facts.spec or self.parts.spec
-        room = answers.margin_lots(spec, self.available_micros, facts.mark_ticks)
+        room = room_of(self.parts, self._free_micros(), facts.mark_ticks)
         return replace(facts, room_lots=room)
+
+    def _free_micros(self) -> int | None:
+        """Return our free margin: by the stream, else by the newest answer of the account."""
+        account = self.parts.venue.last_account
+        if self.available_micros is not None or account is None:
+            return self.available_micros
+        return account.available_micros
 
     def after_step(self) -> None:
         """Write the ledger when what it says has changed, with the results that came.

@@ -223,7 +223,7 @@ def _check_leverage(store: Store, state: AccountState, command: UpdateLeverage) 
     """Refuse fractions below the market's, isolated margin, and a risk that is not covered."""
     config = _market(store, command.market_id).config
     if command.margin_mode != 0:  # only cross margin is modelled
-        raise TxRejected(21613, "invalid margin mode")
+        raise TxRejected(21613, "invalid margin mode: isolated margin is not on this exchange")
     if command.imf < config.min_imf:
         raise TxRejected(21113, "invalid initial margin fraction")
     _check_liquidation(state)

@@ -166,11 +166,17 @@ class TxStatus(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """One answer of the account query: margin in micros, position of our market in lots."""
+    """One answer of the account query: margin in micros, position of our market in lots.
+
+    `margin_fraction` is what the account's own leverage asks of a position in our market (1e-4), 0
+    where no row says it; `is_isolated`: it has isolated margin there.
+    """
 
     available_micros: int
     collateral_micros: int
     position_lots: int
+    margin_fraction: int = 0
+    is_isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +302,10 @@ class Venue(Protocol):
     @property
     def is_owing(self) -> bool:
         """Whether the private stream has not shown in time what it had to: our book may be old."""
+
+    @property
+    def last_account(self) -> AccountView | None:
+        """Our account as the newest answer stated it; None before the first."""
 
     @property
     def quota_left(self) -> int | None:

@@ -33,6 +33,18 @@ class AnswerSource:
     redis_why: Callable[[], str] = lambda: ""
 
 
+def room_of(parts: Parts, available_micros: int | None, mark_ticks: int | None) -> int | None:
+    """Return how much exposure our free margin could take on, by the account's own leverage.
+
+    None while that is not known, as with isolated margin: then free balance is no measure.
+    """
+    account, spec = parts.venue.last_account, parts.venue.market_now.spec
+    if account is not None and account.is_isolated:
+        return None
+    fraction = account.margin_fraction if account is not None else 0
+    return answers.margin_lots(spec, available_micros, mark_ticks, fraction)
+
+
 class Answering:
     """Writes while the lease is ours; a standby writes nothing."""
 
@@ -115,8 +127,8 @@ class Answering:
         return await self._turn.write(self._write_guarded, self._write_beat)
 
     async def _write_beat(self) -> None:
-        state, spec = self._now.state(), self._parts.spec
-        room = answers.margin_lots(spec, self._now.available_micros(), self._now.mark_ticks())
+        state = self._now.state()
+        room = room_of(self._parts, self._now.available_micros(), self._now.mark_ticks())
         beat = answers.beat_of(
             self._parts,
             state,
@@ -155,6 +167,10 @@ class Answering:
     def _position(self) -> PositionState | None:
         return answers.position_of(self._parts, self._now.state(), self._now.book(), self._seq)
 
+    def _margin_why(self) -> str:
+        venue, available = self._parts.venue, self._now.available_micros()
+        return answers.margin_why(venue.last_account, available, self._parts.spec.symbol)
+
     def _reasons(self) -> tuple[str, ...]:
         reasons = answers.why_unready(
             self._now.state(),
@@ -164,6 +180,7 @@ class Answering:
             is_answering=self._now.is_answering(),
             stream_why=self._parts.venue.refused_because,
             quota_left=self._parts.venue.quota_left,
+            margin_why=self._margin_why(),
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons

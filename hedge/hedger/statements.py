@@ -20,6 +20,7 @@ from hedge.daemon.advice import advice_for
 from hedge.daemon.context import Parts
 from hedge.daemon.host_os import commands_for
 from hedge.exchange.nonce_watch import KEY_SHARED
+from hedge.exchange.port import AccountView
 from hedge.wire.codec import MessageRefusedError
 from hedge.wire.messages import BHedgeFailed
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready, Standby
@@ -36,6 +37,7 @@ def why_unready(
     is_answering: bool = True,
     stream_why: str = "",
     quota_left: int | None = None,
+    margin_why: str = "",
 ) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
@@ -43,7 +45,8 @@ def why_unready(
     that is silent while the exchange does not show its position either (at `now_ms`, monotonic) is
     one that B cannot hedge. `is_answering`: no ping to the exchange is open for seconds.
     `stream_why` is what the exchange refuses our stream for, "" where it does not. With less than
-    the reserve of the volume quota (`quota_left`) B hedges on, but A is not to open.
+    the reserve of the volume quota (`quota_left`) B hedges on, but A is not to open; nor where
+    `margin_why` says that our room is not known.
     """
     reasons = []
     if state.halt_reason:
@@ -60,7 +63,7 @@ def why_unready(
         quota_left=quota_left,
     )
     reasons += [hold.detail for hold in obstacles(state, facts)]
-    reasons += [facts.low_quota] if facts.low_quota else []
+    reasons += [why for why in (facts.low_quota, margin_why) if why]
     reasons += _by_the_link(state, is_answering=is_answering)
     if state.failure is not None:
         reasons.append(f"hedging fails: {state.failure.reason}")
@@ -108,14 +111,27 @@ def why_not_closing(state: HedgerState, mark_ticks: int | None) -> str:
 
 
 def margin_lots(
-    spec: MarketSpec, available_micros: int | None, mark_ticks: int | None
+    spec: MarketSpec,
+    available_micros: int | None,
+    mark_ticks: int | None,
+    own_fraction: int = 0,
 ) -> int | None:
-    """Return how much exposure the available margin could still take on, None while unknown."""
+    """Return how much exposure the available margin could still take on, None while unknown.
+
+    `own_fraction` (1e-4) is what the account's own leverage asks: at 1x all of a position's value.
+    """
     if available_micros is None or mark_ticks is None:
         return None
     scale: int = 10 ** (spec.size_decimals + spec.price_decimals) * FRACTION
-    cost = mark_ticks * spec.initial_margin_fraction * MICROS
+    cost = mark_ticks * max(spec.initial_margin_fraction, own_fraction) * MICROS
     return max(0, available_micros) * scale // cost
+
+
+def margin_why(account: AccountView | None, available_micros: int | None, symbol: str) -> str:
+    """Return why our room for opening orders is not known; "" where it is."""
+    if account is not None and account.is_isolated:
+        return f"account B has isolated margin in {symbol}: set it to cross margin on Lighter"
+    return "" if available_micros is not None else "own free margin is not known yet"
 
 
 def ledger_of(parts: Parts, state: HedgerState, reasons: tuple[str, ...]) -> Ledger:

@@ -76,3 +76,25 @@ async def without_quota(run: Run) -> list[Figure]:
         held_s = time.monotonic() - began
         await pair.check()
     return [Figure("fence passed and said after", held_s, "s", 45.0)]
+
+
+@case("leverage-1x", "account B at 1x with 60 USDC")
+async def at_1x(run: Run) -> list[Figure]:
+    """B says that it can hedge 0.02, not 0.4, and A opens no more than that."""
+    async with Pair(run.folder, settings={"strategy.quantity": "0.1"}) as pair:
+        async with pair.paper.signer(ACCOUNT_B, 9) as client:
+            _, _, error = await client.update_leverage(0, client.CROSS_MARGIN_MODE, 1)
+            assert error is None, error
+        await pair.paper.collateral(ACCOUNT_B, "-99940")
+        pair.start_b()
+        pair.start_a()
+        beat = await pair.until_ready_b()
+        room = float(beat["can_hedge_base_amount"])
+
+        async def held() -> bool:
+            _, text = await pair.command("status", "--json")
+            return "B has margin for" in text
+
+        await pair.until(held, "an A that says that B has no margin", 20.0)
+        assert await pair.resting() == []
+    return [Figure("can hedge", room, "ETH", 0.0201)]

@@ -81,6 +81,7 @@ class SimVenue(Socket):
     the public one can be lost alone.
     """
 
+    last_account = None
     quota_left = None
     refused_because = ""
     """What is refused here is refused for the load, and is over with it."""

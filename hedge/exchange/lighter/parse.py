@@ -6,7 +6,7 @@ SDK models do not validate, so nothing passes through them. Field names in error
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
@@ -231,6 +231,9 @@ def positions_elsewhere(
     return tuple(found)
 
 
+_ISOLATED = 1
+
+
 def account_view(body: Json, spec: MarketSpec, account_index: int) -> AccountView:
     """Return margin and position of one `account` answer.
 
@@ -242,6 +245,30 @@ def account_view(body: Json, spec: MarketSpec, account_index: int) -> AccountVie
         available_micros=floor_micros(row.get("available_balance"), "available_balance"),
         collateral_micros=floor_micros(row.get("collateral"), "collateral"),
         position_lots=position_of(row.get("positions"), spec) or 0,
+        margin_fraction=_margin_fraction(row.get("positions"), spec),
+        is_isolated=_is_isolated(row.get("positions"), spec),
+    )
+
+
+def _margin_fraction(container: object, spec: MarketSpec) -> int:
+    """Return the initial margin fraction (1e-4) of our market's row, 0 without one.
+
+    It is written in percent ("50.00" at 2x), and is the market's own where no leverage was set.
+    """
+    for position in _rows(container, "positions"):
+        if _integer(position, "market_id") == spec.market_index:
+            with suppress(VenueParseError):  # a word that cannot be read says nothing
+                text = position.get("initial_margin_fraction")
+                return max(0, floor_micros(text, "initial_margin_fraction") // 10_000)
+    return 0
+
+
+def _is_isolated(container: object, spec: MarketSpec) -> bool:
+    """Whether our market's row says isolated margin (`margin_mode` 1)."""
+    return any(
+        position.get("margin_mode") == _ISOLATED
+        for position in _rows(container, "positions")
+        if _integer(position, "market_id") == spec.market_index
     )
 
 

@@ -107,6 +107,7 @@ class LighterVenue:
         self._feed = feed
         self._budget: RequestBudget = rest.budget
         self._quota: tuple[int, int] | None = None
+        self.last_account: AccountView | None = None
         self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book)
 
     @classmethod
@@ -363,7 +364,8 @@ class LighterVenue:
         """Return one answer of the account query."""
         body = await self._rest.account(self._account_index)
         with parse.readable():
-            return parse.account_view(body, self._spec, self._account_index)
+            self.last_account = parse.account_view(body, self._spec, self._account_index)
+        return self.last_account
 
     async def orders_elsewhere(self) -> tuple[OrderElsewhere, ...]:
         """Return our resting orders of every market but ours. Raises VenueError."""

@@ -303,3 +303,14 @@ async def test_a_fence_with_one_free_transaction_in_15_s(paper: PaperProcess) ->
             fenced = await rig.sender.fence()
         assert fenced.marker is None
         assert fenced.next_nonce == await rig.venue.next_nonce()
+
+
+async def test_the_leverage_that_a_person_has_set(paper: PaperProcess) -> None:
+    """Our own row states it, also while it is flat."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper), credentials) as rig:
+        async with paper.signer(credentials.account_index, 9) as client:
+            await client.update_leverage(0, client.CROSS_MARGIN_MODE, 1)
+        view = await rig.venue.account()
+    assert (view.margin_fraction, view.is_isolated) == (10_000, False)
+    assert rig.venue.last_account == view

@@ -18,6 +18,7 @@ from hedge.core.hedger.state import (
     PublishFailure,
 )
 from hedge.daemon.context import Parts
+from hedge.exchange.port import AccountView
 from hedge.hedger import statements as answers
 from hedge.wire.state import Neutral
 from tests.unit.shell.fakes import A_INSTANCE, ACCOUNT_A, ACCOUNT_B, CHAIN, Bench, trade
@@ -365,3 +366,22 @@ def test_an_unknown_debt_is_not_written_as_zero(parts: Parts) -> None:
     assert message.owed_lots is None
     assert "0.0000" not in message.detail
     assert "unknown" in message.detail
+
+
+def test_room_is_by_the_leverage_of_the_account() -> None:
+    """At 1x 60 USDC hedge 0.02, not the 0.4 that the market's own fraction would let pass."""
+    assert answers.margin_lots(ETH, 60_000_000, 300_000, 10_000) == 200
+    assert answers.margin_lots(ETH, 60_000_000, 300_000) == 4_000
+    assert answers.margin_lots(ETH, 60_000_000, 300_000, 200) == 4_000, (
+        "never more than the market's"
+    )
+
+
+def test_room_that_is_not_known_is_no_room() -> None:
+    """Without a word on our margin, or with isolated margin, A is to open nothing."""
+    view = AccountView(1, 1, 0)
+    assert answers.margin_why(view, 1, "ETH") == ""
+    assert "not known" in answers.margin_why(None, None, "ETH")
+    why = answers.margin_why(replace(view, is_isolated=True), 1, "ETH")
+    assert "isolated margin in ETH" in why
+    assert answers.why_unready(state_of(), MARK, margin_why=why) == (why,)

@@ -73,6 +73,7 @@ class ScriptVenue:
     """Answers each send from `sends`; look-ups come from attributes that a test sets."""
 
     refused_because = ""
+    last_account: AccountView | None = None
     quota_left: int | None = None
 
     def __init__(self, clock: FakeClock) -> None:

@@ -154,11 +154,31 @@ def test_times_of_all_three_units(value: int, expected: int) -> None:
     assert parse.to_ms(value, "t") == expected
 
 
+@pytest.mark.parametrize(
+    ("fields", "fraction", "isolated"),
+    [
+        ({"initial_margin_fraction": "100.00"}, 10_000, False),
+        ({"initial_margin_fraction": "50.00", "margin_mode": 1}, 5_000, True),
+        ({"initial_margin_fraction": "-1"}, 0, False),
+        ({"initial_margin_fraction": "much"}, 0, False),
+        ({"initial_margin_fraction": None}, 0, False),
+    ],
+)
+def test_the_leverage_of_an_account(fields: dict[str, Any], fraction: int, isolated: bool) -> None:
+    """At 1x a position binds all of its value; what cannot be read says nothing."""
+    body = payload("rest_account")
+    (account,) = body["accounts"]
+    for position in account["positions"]:
+        position.update(fields)
+    view = parse.account_view(body, BTC, OWNER)
+    assert (view.margin_fraction, view.is_isolated) == (fraction, isolated)
+
+
 def test_account_view() -> None:
     """Margin in micros, and size as sign times position."""
     body = payload("rest_account")
     view = parse.account_view(body, BTC, OWNER)
-    assert view == AccountView(99_876_543_210, 100_000_000_000, -20)
+    assert view == AccountView(99_876_543_210, 100_000_000_000, -20, 200)
     assert parse.account_view(body, ETH, OWNER).position_lots == 0
     assert parse.account_view(body, replace(ETH, market_index=5), OWNER).position_lots == 0
 

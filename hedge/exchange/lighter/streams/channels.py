@@ -298,7 +298,8 @@ class PrivateTalk(StreamTalk):
             events.extend(map(parse.tx_seen, parse.rows_of({"txs": _content(frame, "txs")}, "txs")))
         else:
             available = _object(frame, "stats").get("available_balance")
-            events.append(MarginSeen(parse.floor_micros(available, "available_balance")))
+            if available is not None:  # it may be left out; the account's answers have it
+                events.append(MarginSeen(parse.floor_micros(available, "available_balance")))
 
 
 class PublicTalk(StreamTalk):
