@@ -123,8 +123,16 @@ def _market(store: Store, market_id: int) -> MarketState:
     return market
 
 
+def _open_market(store: Store, market_id: int) -> MarketState:
+    """Return a market that takes orders, or raise TxRejected."""
+    market = _market(store, market_id)
+    if market.config.status != "active":
+        raise TxRejected(21605, "invalid market status")
+    return market
+
+
 def _check_create(store: Store, state: AccountState, command: CreateOrder, now_ms: int) -> None:
-    market = _market(store, command.market_id)
+    market = _open_market(store, command.market_id)
     _check_liquidation(state)
     if command.rests:
         ahead = command.order_expiry - now_ms
@@ -205,7 +213,7 @@ def _check_modify(
     store: Store, state: AccountState, command: ModifyOrder, ahead: Ahead | None
 ) -> None:
     """Refuse modifications that could not be orders; one of a queued create is let through."""
-    market = _market(store, command.market_id)
+    market = _open_market(store, command.market_id)
     _check_liquidation(state)
     order = _find(store, state, command, ahead)
     _check_size(market, command.lots, command.price, rests=True)

@@ -148,7 +148,7 @@ class AdminApi:
         return answer({"code": 200, "trades": rows})
 
     async def set_market(self, request: web.Request) -> web.Response:
-        """Set mark price, hourly funding rate, or whether a market only lets positions shrink.
+        """Set mark price, hourly funding rate, rules, or whether positions may only shrink.
 
         With `price` the whole market goes there: quotes and mark.
         """
@@ -165,12 +165,15 @@ class AdminApi:
                 most = wire_events.rate_text(MAX_RATE)
                 raise invalid_param(f"funding_rate must be within {most} percent per hour")
         reduce_only = body.flag("force_reduce_only")
+        rules = _rules(body, market.size_decimals)
         if goes_to is not None:
             self._exchange.move_market(market.market_id, goes_to)
         if ticks is not None:
             self._engine.set_mark_price(market.market_id, ticks)
         if rate is not None:
             self._engine.set_funding(market.market_id, rate)
+        if rules:
+            self._engine.set_rules(market.market_id, rules)
         if reduce_only is not None:
             self._engine.set_force_reduce_only(market.market_id, on=reduce_only)
         self._exchange.pump()
@@ -275,6 +278,20 @@ class AdminApi:
             "api_keys": sorted(account.api_keys),
             "positions": positions,
         }
+
+
+def _rules(body: Body, size_decimals: int) -> dict[str, int | str]:
+    """Return what a body changes of a market's minimums, quote limit and status."""
+    rules: dict[str, int | str] = {}
+    if body.get("min_base_amount") is not None:
+        rules["min_base_lots"] = _scaled(body, "min_base_amount", size_decimals)
+    if body.get("min_quote_amount") is not None:
+        rules["min_quote_micros"] = _micros(body, "min_quote_amount")
+    if body.get("order_quote_limit") is not None:
+        rules["order_quote_limit_micros"] = _micros(body, "order_quote_limit")
+    if body.get("status") is not None:
+        rules["status"] = body.text("status")
+    return rules
 
 
 def _range(params: Params) -> tuple[int, int | None, int]:

@@ -6,6 +6,7 @@ Each is recorded before it takes effect, like a transaction, and is replayed thr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from paper import funding, house, liquidation, replay, tierchange
@@ -24,6 +25,9 @@ from paper.records import (
 )
 from paper.store import AccountState, MarketState
 from paper.txinfo import MAX_AMOUNT, MAX_API_KEY_INDEX, MAX_PRICE
+
+RULES = frozenset({"min_base_lots", "min_quote_micros", "order_quote_limit_micros", "status"})
+"""What an exchange changes of a market while it runs (`MarketConfig`)."""
 
 Entry = list[Any]
 """One recorded input, JSON-ready: [kind, now_ms, mono_ns, *arguments]."""
@@ -97,6 +101,15 @@ class Inputs(Queries):
         market = self._known(market_id)
         self._commit("set_force_reduce_only", self._stamp(), market_id, on)
         market.force_reduce_only = on
+
+    def set_rules(self, market_id: int, changes: dict[str, int | str]) -> None:
+        """Change minimums, the quote limit or the status of a market: fields of its config."""
+        market = self._known(market_id)
+        if not set(changes) <= RULES:
+            raise AdminError(f"rules are {', '.join(sorted(RULES))}")
+        self._commit("set_rules", self._stamp(), market_id, changes)
+        fields: dict[str, Any] = dict(changes)
+        market.config = replace(market.config, **fields)
 
     def set_funding(self, market_id: int, rate: int) -> None:
         """Set the funding rate of a market, in 1e-6 per hour; 0 switches it off.

@@ -28,6 +28,8 @@ class MarketConfig:
     base_asset_id: int = 0
     quote_asset_id: int = 0
     force_reduce_only: bool = False
+    status: str = "active"
+    """A market with any other status takes no orders (21605); cancels pass."""
 
     def __post_init__(self) -> None:
         """Refuse scales whose tick times lot is below one micro."""

@@ -31,6 +31,9 @@ class Replayable(Protocol):
         """Set the mark price."""
         ...
 
+    def set_rules(self, market_id: int, changes: dict[str, int | str]) -> None:
+        """Change rules of a market."""
+
     def set_force_reduce_only(self, market_id: int, *, on: bool) -> None:
         """Let a market only reduce."""
         ...
@@ -92,6 +95,7 @@ _CALLS: dict[str, Callable[[Replayable, list[Any]], object]] = {
     "add_key": lambda engine, args: engine.add_key(*args),
     "delete_key": lambda engine, args: engine.delete_key(*args),
     "set_mark_price": lambda engine, args: engine.set_mark_price(*args),
+    "set_rules": lambda engine, args: engine.set_rules(*args),
     "set_force_reduce_only": lambda engine, args: engine.set_force_reduce_only(args[0], on=args[1]),
     "set_funding": lambda engine, args: engine.set_funding(*args),
     "set_tier": lambda engine, args: engine.set_tier(args[0], Tier(args[1]), args[2]),

@@ -22,7 +22,7 @@ def order_book(market: MarketConfig) -> Json:
         "market_type": "perp",
         "base_asset_id": market.base_asset_id,
         "quote_asset_id": market.quote_asset_id,
-        "status": "active",
+        "status": market.status,
         "taker_fee": decimal_text(market.taker_fee * 10_000 // (FEE_RATIO // 100), 4),
         "is_taker_fee_enabled": True,
         "maker_fee": decimal_text(market.maker_fee * 10_000 // (FEE_RATIO // 100), 4),

@@ -132,6 +132,15 @@ class MarketSpec:
         )
 
 
+def lots_within(spec: MarketSpec, ticks: int) -> int:
+    """Return the largest order that the exchange takes at a price: its quote limit, and 2^48 - 1.
+
+    An order beyond `order_quote_limit` is refused (21706; apidocs.lighter.xyz, "Order books").
+    """
+    scale: int = 10 ** (spec.size_decimals + spec.price_decimals)
+    return min(MAX_LOTS, spec.order_quote_limit_micros * scale // (max(1, ticks) * MICROS))
+
+
 def quote_text(micros: int) -> str:
     """Write micros of the quote asset as decimal text with six places."""
     return from_steps(micros, 6)

@@ -46,7 +46,8 @@ class Facts:
     None while it is not known. `shared_key` says that another program signs with our API key, ""
     where none does. `room_lots` is how much exposure our free margin could still take on, None
     while that is not known. `stream_why` is what the exchange refuses our own stream for, "" where
-    it does not. `quota_left` is what was last told of our volume quota, None while that is unknown.
+    it does not. `dearest_ticks` is the highest cap that a market order of ours may carry now.
+    `quota_left` is what was last told of our volume quota, None while that is unknown.
     """
 
     now_ms: int
@@ -63,6 +64,7 @@ class Facts:
     room_lots: int | None = None
     stream_why: str = ""
     quota_left: int | None = None
+    dearest_ticks: int | None = None
 
     @property
     def low_quota(self) -> str:

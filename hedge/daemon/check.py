@@ -16,7 +16,7 @@ from typing import Any
 from hedge.bus.diagnosis import where
 from hedge.config.schema import Config
 from hedge.core import ids
-from hedge.core.amounts import MarketSpec, quote_text
+from hedge.core.amounts import MarketSpec, lots_within, quote_text
 from hedge.core.records import Depth
 from hedge.core.transitions import ACTIVE
 from hedge.daemon.host_store import HostState
@@ -314,6 +314,10 @@ def _of_quantity(written: Decimal | None, spec: MarketSpec, depth: Depth, lots: 
     worth = f"{written} {spec.symbol}, {_usdc(spec.quote_micros(lots, bid))} at {spec.price(bid)}"
     if not spec.can_rest(lots, bid):
         detail = f"{worth}; below the smallest resting order, {smallest}: A would hold"
+        return failed("quantity", detail, NotNeutralError.exit_code)
+    if lots > lots_within(spec, bid):
+        limit = _usdc(spec.order_quote_limit_micros)
+        detail = f"{worth}; the exchange takes no order above {limit}: A would hold"
         return failed("quantity", detail, NotNeutralError.exit_code)
     return Line("quantity", f"{worth}; smallest resting order {smallest}")
 

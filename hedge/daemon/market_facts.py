@@ -28,6 +28,9 @@ def facts_of(parts: Parts) -> Facts:
         spec=market.spec,
         unkept=parts.host.problem,
         exchange_ms=parts.exchange_clock.at(now_ms),
+        dearest_ticks=pricing.cap_ticks(
+            parts.venue.recent_depth(), Side.BUY, 1, 1, parts.config.strategy.max_slippage_bps
+        ),
         quota_left=parts.venue.quota_left,
         stream_why=parts.venue.refused_because,
         shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",

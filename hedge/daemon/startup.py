@@ -25,7 +25,7 @@ from hedge.bus.diagnosis import where, works_as
 from hedge.bus.port import PairScope
 from hedge.config.load import RESERVED_API_KEYS, load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
-from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec
+from hedge.core.amounts import MAX_LOTS, MICROS, InexactAmountError, MarketSpec
 from hedge.daemon import left_markets, stop_request, terminal
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Anew, Ending, Parts
@@ -610,18 +610,25 @@ def _parts(
 def lots_of(spec: MarketSpec, config: Config, section: str, key: str) -> int | None:
     """Return a configured amount of the base asset in lots, None where it is not set.
 
-    Raises ConfigError for an amount that is not a whole number of size steps.
+    Raises ConfigError for an amount that is not a whole number of size steps, or above 2^48 - 1.
     """
     value = getattr(getattr(config, section), key)
     if value is None:
         return None
     try:
-        return spec.lots(value)
+        lots = spec.lots(value)
     except InexactAmountError as error:
         raise ConfigError(
             f"{section}.{key} = {value}: {spec.symbol} is traded in steps of {spec.base(1)}.",
             f"{section}.{key}",
         ) from error
+    if abs(lots) > MAX_LOTS:
+        most = f"{spec.base(MAX_LOTS)} {spec.symbol}"
+        raise ConfigError(
+            f"{section}.{key} = {value}: no order over more than {most} can be written.",
+            f"{section}.{key}",
+        )
+    return lots
 
 
 def _calm_collector() -> None:

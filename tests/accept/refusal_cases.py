@@ -98,3 +98,19 @@ async def at_1x(run: Run) -> list[Figure]:
         await pair.until(held, "an A that says that B has no margin", 20.0)
         assert await pair.resting() == []
     return [Figure("can hedge", room, "ETH", 0.0201)]
+
+
+@case("quote-limit", "the exchange takes no order above 30.02 USDC, A is filled for 90")
+async def in_parts(run: Run) -> list[Figure]:
+    """B hedges in parts at once, nothing halts, and A then holds with both numbers."""
+    async with Pair(run.folder, settings=PARTS) as pair:
+        await pair.start()
+        await flat(pair)
+        await pair.paper.set_market(0, order_quote_limit="30.02")
+        began = time.monotonic()
+        await pair.fill_a("0.0300")
+        await pair.until_neutral(30.0)
+        hedged_s = time.monotonic() - began
+        assert await pair.halt() is None
+        await pair.check()
+    return [Figure("hedged after", hedged_s, "s", 10.0)]

@@ -229,3 +229,21 @@ async def test_cancel_of_an_unknown_market(client: Client) -> None:
     """A cancel names a market that exists: 21602."""
     info = await client.cancel_info(5, MarketIndex=77)
     assert (await refusal(client.send(TX_CANCEL, info))).code == 21602
+
+
+async def test_rules_that_change_while_it_runs(new_client: ClientFactory) -> None:
+    """Minimums, the quote limit and a frozen market bind from then on (13.13); cancels pass."""
+    with PaperProcess() as own:
+        client = await new_client(exchange=own)
+        await client.place(base_amount=100)
+        await own.set_market(ETH, min_base_amount="0.0200")
+        assert await code(client, base_amount=100) == 21706
+        await own.set_market(ETH, order_quote_limit="30.02")
+        assert await code(client, base_amount=400) == 21706
+        await client.market(is_ask=False, base_amount=100, price=300_150)
+        call = client.market(is_ask=False, base_amount=100, price=300_400)
+        assert (await refusal(call)).code == 21706, "the cap counts, not the price of the execution"
+        await own.set_market(ETH, status="inactive")
+        assert await code(client, base_amount=200) == 21605
+        (row,) = await client.active()
+        assert (await client.cancel(row.order_index)).code == 200

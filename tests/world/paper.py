@@ -163,16 +163,19 @@ class PaperProcess(PaperExchange):
         mark_price: str | None = None,
         funding_rate: str | None = None,
         force_reduce_only: bool | None = None,
+        **rules: str,
     ) -> Json:
         """Set mark price, funding rate (percent per hour), or whether positions only shrink.
 
-        With `price` the whole market goes there: quotes and mark.
+        With `price` the whole market goes there: quotes and mark. `rules` are `min_base_amount`,
+        `min_quote_amount`, `order_quote_limit` and `status`.
         """
         body: Json = {
             "price": price,
             "mark_price": mark_price,
             "funding_rate": funding_rate,
             "force_reduce_only": force_reduce_only,
+            **rules,
         }
         return await self.call("POST", f"/paper/markets/{market}", body)
 

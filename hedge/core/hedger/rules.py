@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hedge.core import ids
-from hedge.core.amounts import Side
+from hedge.core.amounts import Side, lots_within
 from hedge.core.book import BookView
 from hedge.core.hedger.alarms import mind_a, mind_evidence, mind_view
 from hedge.core.hedger.departure import LEADER_BEATS, SAY_OPEN_MS, is_heard, shown_gone
@@ -280,10 +280,16 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
 def sendable_lots(state: HedgerState, facts: Facts) -> int:
     """Return how much of the debt the next order is for: all, or what the margin allows.
 
+    Never more than one order may be worth: what is left follows once that is settled. The highest
+    cap counts from the first attempt on, for each one is further away from the market.
+
     A little less than the margin that is stated: fees and the price of the execution count too.
     Where that is refused as well, the exchange counts otherwise than we do: half of it, and so on.
     """
     owed, debt, room = abs(owed_lots(state) or 0), state.debt, facts.room_lots
+    dearest = facts.dearest_ticks or facts.mark_ticks
+    if dearest is not None:
+        owed = min(owed, max(1, lots_within(facts.spec or state.config.spec, dearest)))
     is_margin = state.failure is not None and state.failure.reason == Refusal.MARGIN.value
     if debt is None or not debt.final or not is_margin or not room:
         return owed

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hedge.core.amounts import MarketSpec, Side, quote_text
+from hedge.core.amounts import MarketSpec, Side, lots_within, quote_text
 from hedge.core.holds import Hold
 from hedge.core.maker.moves import answer_of_b
 from hedge.core.maker.repeats import SAID_AT, ended_words
 from hedge.core.maker.state import MakerState, Pending, Phase, Repeats
 from hedge.core.transitions import Facts
 
-BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum"})
+BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum", "above_quote_limit"})
 """Holds that may last for days and that nothing of the pair ends: said at once."""
 
 ASKED_FOR = frozenset({"halted", "stopping", "leaving", "position_limit"})
@@ -129,16 +129,17 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
         return Hold("market_closed", f"market {spec.symbol} is {facts.market_status}")
     if bid is None or ask is None:
         return Hold("no_market_data", "no market data")
-    if net > 0 and spec.can_rest(net, ask):
-        return Wanted(Side.SELL, net, ask)
+    most = lots_within(spec, ask)
+    if net > 0 and spec.can_rest(min(net, most), ask):
+        return Wanted(Side.SELL, min(net, most), ask)
     quantity = state.config.quantity_lots
     opens = spec.can_rest(quantity, bid)
     # A fall of the price, or a minimum raised since the start, makes no small rest of a position.
     is_whole = not opens or net >= state.config.spec.min_base_lots
     if net > 0 and net != state.dust_lots and is_whole:
         return Wanted(Side.SELL, net, bid, closing=True)
-    if not opens:
-        return _below_minimum(state, spec, bid)
+    if not opens or quantity > most:
+        return _above_limit(state, spec, bid, most) if opens else _below_minimum(state, spec, bid)
     if facts.unkept:  # an order without a record could rest unknown to the next start
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
     if facts.low_quota:
@@ -157,6 +158,17 @@ def _below_minimum(state: MakerState, spec: MarketSpec, bid_ticks: int) -> Hold:
     if state.net_lots:
         detail += f"; A holds {spec.base(state.net_lots)} {spec.symbol}"
     return Hold("below_minimum", detail)
+
+
+def _above_limit(state: MakerState, spec: MarketSpec, bid_ticks: int, most: int) -> Hold:
+    quantity = state.config.quantity_lots
+    worth, limit = _usdc(spec.quote_micros(quantity, bid_ticks)), spec.order_quote_limit_micros
+    detail = (
+        f"an order of {spec.base(quantity)} {spec.symbol} is worth {worth} at "
+        f"{spec.price(bid_ticks)}; the exchange takes none above {_usdc(limit)}"
+        f" ({spec.base(most)} {spec.symbol})"
+    )
+    return Hold("above_quote_limit", detail)
 
 
 def _usdc(micros: int) -> str:

@@ -12,7 +12,7 @@ as soon as the pair is halted.
 
 from dataclasses import replace
 
-from hedge.core.amounts import Side
+from hedge.core.amounts import Side, lots_within
 from hedge.core.freshness import slack_ms
 from hedge.core.maker.closing import Closing, LookAtB, LookedAtB
 from hedge.core.maker.moves import Step, answer_of_b, halt, new_order, raised
@@ -142,7 +142,9 @@ def close(state: MakerState, facts: Facts) -> Step:
     price = (facts.bid_ticks if lots < 0 else facts.ask_ticks) or facts.mark_ticks
     if lots == 0 or price is None:
         return state, ()  # what is unhedged ends with coverage, or with a readable ledger
-    order = new_order(state, Side.of(lots), abs(lots), price, facts)
+    spec = facts.spec or state.config.spec
+    most = max(1, lots_within(spec, max(price, facts.dearest_ticks or 0)))
+    order = new_order(state, Side.of(lots), min(abs(lots), most), price, facts)
     order = replace(order, reduce_only=True, closing=True, unwinds=not is_all)
     state = replace(
         state,

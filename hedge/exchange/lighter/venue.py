@@ -188,13 +188,21 @@ class LighterVenue:
             group.create_task(self._feed.run(handler), name="feed")
 
     async def _watch_market(self) -> None:
-        """Read the market's state again and again: it opens and closes while we run."""
+        """Read the market's state again and again: it opens and closes while we run.
+
+        A refusal that speaks of it is answered by reading at once, if the last time is long past:
+        the next attempt is to know the new rules.
+        """
+        pause_s = 0.0
         while True:
-            await self._clock.sleep(self._closed_market_every_s)
-            if self.market_now.status == ACTIVE:
+            if self.market_now.status != ACTIVE:
+                await self._clock.sleep(self._closed_market_every_s)
+            else:
+                await self._clock.sleep(pause_s)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(MARKET_EVERY_S):
                         await self._market_doubted.wait()
+            pause_s = self._closed_market_every_s
             self._market_doubted.clear()
             try:
                 market = await self._read_market()

@@ -1,12 +1,14 @@
 """What the exchange refuses B for good A reduces at once, and by exactly that."""
 
+from dataclasses import replace
+
 import pytest
 
 from hedge.core.maker.closing import Closing
 from hedge.core.maker.quoting import hold_of, why_not_now
 from hedge.core.maker.state import HaltSeen, Place, StreamsChanged, Tick
 from hedge.core.records import OrderStatus
-from tests.unit.core.kit import Maker, kinds, only
+from tests.unit.core.kit import SPEC, Maker, kinds, only
 
 
 def filled() -> Maker:
@@ -83,3 +85,34 @@ def test_the_last_of_the_quota_is_kept_for_closing(left: int | None) -> None:
     driver = Maker().ready(100)
     driver.facts(room=True, quota_left=left)
     assert hold_of(driver.state, driver.now) is None
+
+
+LIMITED = replace(SPEC, order_quote_limit_micros=30_020_000)
+
+
+def test_a_quantity_above_the_quote_limit_is_a_hold_with_both_numbers() -> None:
+    """It is said at once, and A goes on where the limit is raised."""
+    driver = Maker(quantity_lots=101).ready()
+    driver.facts(room=True, spec=LIMITED)
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.reason == "above_quote_limit"
+    assert "30.29899 USDC at 2999.90; the exchange takes none above 30.02 USDC" in hold.detail
+    assert driver(Tick()) == []
+    assert "holding" in driver.notes(loud=True)
+    driver.facts(spec=SPEC)
+    assert kinds(driver(Tick())) == [Place]
+
+
+def test_a_position_above_the_quote_limit_is_closed_in_parts() -> None:
+    """What rests is as much as one order may be worth."""
+    driver = Maker().ready(250)
+    driver.facts(room=True, spec=LIMITED)
+    assert only(driver(Tick()), Place).order.lots == 100
+
+
+def test_what_is_given_is_reduced_in_parts() -> None:
+    """A reduction is bound by the limit of one order too."""
+    driver = filled()
+    driver.facts(spec=LIMITED, dearest_ticks=900_000)
+    assert only(driver.cover(-100, gives=True), Place).order.lots == 33

@@ -22,6 +22,7 @@ BOOK = Depth(bids=(Level(300_000, 10),), asks=(Level(300_100, 10),))
     ("written", "lots", "verdict", "words"),
     [
         ("0.01", 100, Verdict.FINE, "30 USDC at 3000.00; smallest resting order 0.0050 ETH"),
+        ("100000000", 10**12, Verdict.FAILED, "no order above 281474976.710655 USDC"),
         ("0.0001", 1, Verdict.FAILED, "A would hold"),
     ],
 )

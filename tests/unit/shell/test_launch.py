@@ -234,6 +234,15 @@ def test_a_configured_amount_becomes_lots() -> None:
     assert launch.lots_of(ETH, config, "safety", "max_position_base_amount") is None
 
 
+def test_an_amount_that_no_order_can_name_is_a_configuration_error() -> None:
+    """2^48 - 1 lots is the largest size on the wire; more would be "ready" and never trade."""
+    config = config_with(SafetyConfig(max_position_base_amount=Decimal("28147497671.0656")))
+    with pytest.raises(ConfigError) as failure:
+        launch.lots_of(ETH, config, "safety", "max_position_base_amount")
+    assert "no order over more than 28147497671.0655 ETH" in str(failure.value)
+    assert failure.value.key == "safety.max_position_base_amount"
+
+
 def test_an_amount_between_two_steps_is_a_configuration_error() -> None:
     """The sentence names the key, what was found and the market's step."""
     config = config_with(SafetyConfig(max_position_base_amount=Decimal("0.00015")))
