@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
+from hedge.core.footprint import Own
 from hedge.core.maker import step as maker
 from hedge.core.maker.closing import BShown, LookAtB
 from hedge.core.maker.quoting import hold_of
@@ -47,7 +48,7 @@ from hedge.core.maker.state import (
     Tick,
     Work,
 )
-from hedge.core.records import Trade
+from hedge.core.records import Depth, Trade
 from hedge.core.transitions import Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
@@ -196,6 +197,18 @@ class AccountAManager(Shell):
     def own_lots(self) -> int | None:
         """Return the maker's own position."""
         return self.state.net_lots
+
+    def quoted_book(self) -> Depth:
+        """Return the book of the stream: quotes are made from no other one."""
+        return self.parts.venue.depth()
+
+    def orders_of_a(self) -> tuple[Own, ...]:
+        """Return our one order, as far as it may rest."""
+        order = self.state.order
+        if order is None or order.closing or order.ended_ms is not None:
+            return ()
+        left = order.lots - order.filled_lots
+        return (Own(order.client_order_index, order.side, order.price_ticks, left),) if left else ()
 
     def open_points(self) -> tuple[str, ...]:
         """Return what keeps a clean stop waiting."""
@@ -444,7 +457,7 @@ class AccountAManager(Shell):
             return
         self._see_holder(snapshot.ready_a)
         self._follow_flatten(snapshot.ready_b)
-        own = statements.beat_of(self.parts, self.state)
+        own = statements.beat_of(self.parts, self.state, self.facts())
         peer = statements.peer_of(snapshot, own, self.parts.names, self.origin.fresh_until)
         if self.redis_watch.why:
             peer = replace(peer, ready=False, reasons=(f"not known: {self.redis_watch.why}",))
@@ -561,7 +574,7 @@ class AccountAManager(Shell):
     async def _write_beat(self) -> None:
         is_proven = self._proven_epoch == self.origin.epoch
         beat = statements.beat_of(
-            self.parts, self.state, is_proven=is_proven, has_left=self.has_left
+            self.parts, self.state, self.facts(), is_proven=is_proven, has_left=self.has_left
         )
         await self.parts.messenger.beat(self.origin.stamped_beat(beat))
 
@@ -585,7 +598,8 @@ class AccountAManager(Shell):
             nonce=order.nonce,
             closing=order.closing,
         )
-        request = maker_request(self.parts, order)
+        book = self.others_book(self.parts.venue.recent_depth())
+        request = maker_request(self.parts, order, book)
         if not order.closing and not await left_markets.keep_order(self.parts, request):
             problem = self.parts.host.problem or "the disk of state.dir has not answered in time"
             unkept = not_sent(f"its record cannot be stored: {problem}")

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
+from hedge.core import pricing
+from hedge.core.footprint import Own
 from hedge.core.freshness import Stale
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import (
@@ -53,7 +55,7 @@ from hedge.core.hedger.state import (
     Tick,
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
-from hedge.core.records import Trade
+from hedge.core.records import Depth, Trade
 from hedge.core.transitions import Facts, Outcome, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
@@ -67,7 +69,8 @@ from hedge.daemon.public_watch import Watcher, WatchHandlers
 from hedge.daemon.send_outcome import outcome_of
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
-from hedge.exchange.port import KeyRefusedError, OrdersSeen
+from hedge.exchange.outcome import Outcome as SendOutcome
+from hedge.exchange.port import KeyRefusedError, OrderRequest, OrdersSeen
 from hedge.hedger import statements as answers
 from hedge.hedger.catch_up import Catcher
 from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_key
@@ -137,6 +140,7 @@ class AccountBManager(Shell):
             state=lambda: self.state,
             book=lambda: self.books.book,
             mark_ticks=lambda: mark_ticks_of(self.parts),
+            facts=lambda: self.facts(),  # noqa: PLW0108  it may be replaced
             available_micros=self._free_micros,
             is_answering=lambda: self.is_answering(),  # noqa: PLW0108  it may be replaced
             has_left=lambda: self.has_left,
@@ -167,6 +171,11 @@ class AccountBManager(Shell):
             else:
                 self.voice.moved(before.phase, after.phase, event)
                 self.look_now(speak=True)  # whether we can hedge has changed
+        order = before.inflight
+        if order is not None and after.misses > before.misses:
+            book = self.others_book(self.quoted_book())
+            if order.met and pricing.met_by(book, order.side) == order.met:
+                self.parts.venue.doubt_depth()  # it still shows what the order did not meet
         if after.manual_lots != before.manual_lots:
             self._hand.keep(after.manual_lots)
         if self._hand.was_open and after.explained and not after.manual_lots:
@@ -210,6 +219,21 @@ class AccountBManager(Shell):
     def own_lots(self) -> int | None:
         """Return the hedger's own position."""
         return self.state.net_lots
+
+    def quoted_book(self) -> Depth:
+        """Return the newest book that is known, by stream or by REST."""
+        return self.parts.venue.recent_depth()
+
+    def orders_of_a(self) -> tuple[Own, ...]:
+        """Return A's orders as its newest heartbeat shows them, fresh or not."""
+        beat = self.state.maker.beat
+        if beat is None:
+            return ()
+        return tuple(
+            Own(one.client_order_index, one.side, one.price_ticks, one.remaining_lots)
+            for one in beat.resting
+            if one.remaining_lots
+        )
 
     def open_points(self) -> tuple[str, ...]:
         """Return what keeps a clean stop waiting."""
@@ -369,7 +393,12 @@ class AccountBManager(Shell):
             unanswered=len(ready.unanswered),
             order_life_ms=None if life_s is None else life_s * 1000,
             resting=tuple(
-                Resting(one.client_order_index, one.side, one.remaining_lots)
+                Resting(
+                    one.client_order_index,
+                    one.side,
+                    one.remaining_lots,
+                    pricing.micros_to_ticks(one.price_micros, self.parts.spec),
+                )
                 for one in ready.resting
             ),
             quantity_lots=ready.quantity_lots,
@@ -583,19 +612,26 @@ class AccountBManager(Shell):
     # --- hedging --------------------------------------------------------------------------
 
     async def _hedge(self, order: InFlight) -> None:
-        request = hedge_request(self.parts, order)
-        if request is None:
+        first = self._request(order)
+        if first is None:
             no_price = Outcome(Verdict.REJECTED, code=0, reason="no price")
             self.post(Sent(order.client_order_index, no_price))
             return
+        request = first
 
-        result = await self.sending.alone(
-            lambda: self.parts.sender.order(request, order.nonce, self._courses.signed)
-        )
+        async def send() -> SendOutcome:
+            nonlocal request  # it may have waited for its turn: the cap is of this moment
+            request = self._request(order) or first
+            return await self.parts.sender.order(request, order.nonce, self._courses.signed)
+
+        result = await self.sending.alone(send)
         self._courses.answered(result)
         outcome = outcome_of(result, self.parts.clock.epoch_ms())
         log_sent(self.parts, order, request.price_ticks, outcome)
         self.post(Sent(order.client_order_index, outcome))
+
+    def _request(self, order: InFlight) -> OrderRequest | None:
+        return hedge_request(self.parts, order, self.others_book(self.quoted_book()))
 
     def _publish_failure(self, effect: PublishFailure) -> None:
         parts, state = self.parts, self.state

@@ -4,6 +4,7 @@ import gc
 import signal
 import sys
 from dataclasses import replace
+from decimal import Decimal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C while it loads is no traceback
@@ -12,7 +13,9 @@ gc.disable()  # nothing of what is loaded now is garbage: looking costs a fifth 
 from account_a_manager import LEAVE_S, AccountAManager
 from hedge.config.schema import PartialFill
 from hedge.core.amounts import MAX_LOTS
+from hedge.core.maker.quoting import SHARES
 from hedge.core.maker.state import MakerConfig
+from hedge.core.pricing import BPS
 from hedge.daemon.context import Parts
 from hedge.daemon.startup import lots_of, main, usd_to_micros
 from hedge.errors import ConfigError
@@ -22,6 +25,11 @@ gc.enable()
 
 REQUOTE_SHARE_MS = 240_000
 """A requote is two requests; this far apart they take at most half of a minute's budget."""
+
+
+def _share(bps: Decimal | None) -> int | None:
+    """Return basis points in the parts of a price that the core counts in, rounded down."""
+    return None if bps is None else int(bps * SHARES // BPS)
 
 
 def build(parts: Parts) -> AccountAManager:
@@ -57,6 +65,7 @@ def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
         instance=parts.instance,
         quantity_lots=quantity_lots,
         requote_ticks=strategy.requote_ticks,
+        requote_share=_share(strategy.requote_bps),
         order_timeout_ms=round(parts.config.lighter.maker_order_time_out * 1000),
         keep_remainder=strategy.on_partial_fill is PartialFill.KEEP,
         confirm_timeout_ms=round(strategy.hedge_confirm_timeout_s * 1000),
@@ -67,6 +76,8 @@ def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
         stop_deadline_ms=round(timing.stop_timeout_s * 1000),
         view_lag_ms=round(timing.view_lag_s * 1000),
         max_drift_micros=usd_to_micros(parts.config.safety.max_drift_usd),
+        max_slippage_bps=strategy.max_slippage_bps,
+        max_mark_gap_bps=parts.config.safety.max_mark_gap_bps,
         max_position_lots=parts.scope.max_position_lots,
         max_fill_lots=parts.scope.max_fill_lots,
         offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,

@@ -30,6 +30,8 @@ def build(parts: Parts) -> AccountBManager:
             retry_delay_ms=round(strategy.retry_delay_s * 1000),
             backoff_min_ms=round(timing.retry_min_s * 1000),
             backoff_max_ms=round(timing.retry_max_s * 1000),
+            max_slippage_bps=strategy.max_slippage_bps,
+            max_mark_gap_bps=parts.config.safety.max_mark_gap_bps,
             settle_timeout_ms=round(timing.settle_timeout_s * 1000),
             stop_deadline_ms=round(timing.stop_timeout_s * 1000),
             view_lag_ms=round(timing.view_lag_s * 1000),

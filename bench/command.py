@@ -65,8 +65,9 @@ class Bench:
             self.results.latency = await latency.measure(world, self._options.fills)
 
     async def _market(self) -> None:
-        async with self._world("market", market=True) as world:
-            self.results.market = await latency.measure(world, self._options.fills)
+        fills, seed = self._options.fills, self._options.seed
+        async with self._world("market", market=True, extra=("--seed", str(seed))) as world:
+            self.results.market = await latency.measure(world, fills, seed)
 
     async def _burst(self) -> None:
         async with self._world("burst") as world:

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bench.driver import fill_often, open_driver
 from bench.stages import stages_of
@@ -10,6 +11,8 @@ from bench.world import MARKET_ID, PairRun, World
 from hedge.launcher.summary import latencies_ms, legs_of, receipts_of
 
 WARM_FILLS = 30
+DRY = frozenset({"canceled-too-much-slippage", "canceled-not-enough-liquidity"})
+"""How an order ends that found nothing, or too little, inside its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Lags:
     release: Spread
     fills: int
     orders: int
+    dry: int = 0
+    """Hedges that found no liquidity inside their cap: each costs a fence before the next try."""
     stages: tuple[Spread, ...] = ()
 
     @property
@@ -28,6 +33,7 @@ class Lags:
         return {
             "fills": self.fills,
             "hedge_orders": self.orders,
+            "hedges_without_liquidity": self.dry,
             "fill_to_hedge": self.hedge.json,
             "hedge_to_next_order": self.release.json,
             "stages": {stage.name: stage.json for stage in self.stages},
@@ -40,7 +46,8 @@ async def lags_of(world: World, pair: PairRun, after_seq: int, *, with_stages: b
     trades_b = await world.rows("trades", pair.account_b, after_seq)
     b = legs_of(trades_b, pair.account_b, MARKET_ID)
     orders_a = await world.rows("orders", pair.account_a, after_seq)
-    received_b = receipts_of(await world.rows("orders", pair.account_b, after_seq))
+    orders_b = await world.rows("orders", pair.account_b, after_seq)
+    received_b = receipts_of(orders_b)
     placed = sorted(set(receipts_of(orders_a).values()))
     moments = {row["seq"]: row["mono_ns"] for row in trades_b}
     executed = {leg.order_index: moments[leg.seq] for leg in b}
@@ -54,7 +61,16 @@ async def lags_of(world: World, pair: PairRun, after_seq: int, *, with_stages: b
         release=Spread.of("hedge → next order", release),
         fills=len(a),
         orders=len(executed),
+        dry=_dry(orders_b),
         stages=tuple(await stages_of(world, pair, after_seq) if with_stages else ()),
+    )
+
+
+def _dry(orders: list[Json]) -> int:
+    """Count the hedges that ended with nothing executed for want of liquidity."""
+    return sum(
+        row["type"] == "market" and row["status"] in DRY and not Decimal(row["filled_base_amount"])
+        for row in orders
     )
 
 

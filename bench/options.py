@@ -28,6 +28,7 @@ class Options:
 
     parts: tuple[str, ...]
     fills: int
+    seed: int
     burst: int
     crowds: tuple[int, ...]
     idle_s: float
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--parts", default=",".join(PARTS), metavar="A,B", help="what to measure (everything)")
     add("--fills", type=int, default=500, help="fills per latency figure (500)")
+    add("--seed", type=int, default=1, metavar="N", help="of the market and its takers (1)")
     add("--burst", type=int, default=1000, help="fills of the burst (1000)")
     add("--crowds", default="1,10,50", metavar="N,N", help="numbers of pairs (1,10,50)")
     add("--idle-s", type=float, default=10.0, metavar="S", help="watch idle daemons for S (10)")
@@ -90,6 +92,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     return Options(
         parts=parts,
         fills=values.fills,
+        seed=values.seed,
         burst=values.burst,
         crowds=_crowds(values.crowds),
         idle_s=values.idle_s,

@@ -146,6 +146,7 @@ def _latencies(results: Results) -> Table:
     for name, lags in results.runs:
         table.add_row(f"(b) {lags.hedge.name}, {name}", *_figures(lags.hedge, total))
         table.add_row(f"(c) {lags.release.name}, {name}", *_figures(lags.release))
+        table.add_row(f"(b) hedges without liquidity, {name}", str(lags.dry))
     for crowd in results.crowds:
         table.add_row(f"(e) {crowd.hedge.name}", *_figures(crowd.hedge, total))
     return table

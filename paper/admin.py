@@ -14,7 +14,7 @@ from paper.exchange import Exchange
 from paper.funding import MAX_RATE
 from paper.lookups import ALL_KEYS, known_market
 from paper.params import Body, Params
-from paper.records import Account, Tier
+from paper.records import Account, MarketConfig, Quote, Tier
 from paper.settings import Settings
 from paper.stream import Hub
 from paper.wire_events import RATE_DECIMALS
@@ -24,6 +24,8 @@ MAX_ROWS: Final = 1_000_000
 MAX_USDC: Final = Decimal(10) ** 12
 MAX_SCALED: Final = 1 << 48
 MAX_QUOTA: Final = 5_000_000
+MAX_LEVELS: Final = 1_000
+PAIR: Final = 2
 MAX_LIT: Final = 10**9
 MAX_AHEAD_MS: Final = 40 * 86_400_000
 TIERS: Final = [tier.value for tier in Tier]
@@ -150,7 +152,8 @@ class AdminApi:
     async def set_market(self, request: web.Request) -> web.Response:
         """Set mark price, hourly funding rate, rules, or whether positions may only shrink.
 
-        With `price` the whole market goes there: quotes and mark.
+        With `price` the whole market goes there: quotes and mark. With `bids` and `asks`, lists of
+        [price, size], the fixed book is these levels, and none other.
         """
         market = known_market(self._exchange, Params(request.match_info).integer("market"))
         body = Body(await read_json(request))
@@ -166,6 +169,10 @@ class AdminApi:
                 raise invalid_param(f"funding_rate must be within {most} percent per hour")
         reduce_only = body.flag("force_reduce_only")
         rules = _rules(body, market.size_decimals)
+        levels = [
+            *_levels(body, "bids", market, is_ask=False),
+            *_levels(body, "asks", market, is_ask=True),
+        ]
         if goes_to is not None:
             self._exchange.move_market(market.market_id, goes_to)
         if ticks is not None:
@@ -174,6 +181,8 @@ class AdminApi:
             self._engine.set_funding(market.market_id, rate)
         if rules:
             self._engine.set_rules(market.market_id, rules)
+        if body.get("bids") is not None and body.get("asks") is not None:
+            self._engine.set_ladder(market.market_id, levels)
         if reduce_only is not None:
             self._engine.set_force_reduce_only(market.market_id, on=reduce_only)
         self._exchange.pump()
@@ -292,6 +301,23 @@ def _rules(body: Body, size_decimals: int) -> dict[str, int | str]:
     if body.get("status") is not None:
         rules["status"] = body.text("status")
     return rules
+
+
+def _levels(body: Body, name: str, market: MarketConfig, *, is_ask: bool) -> list[Quote]:
+    """Return one side of a fixed book."""
+    rows = body.get(name)
+    if rows is None:
+        return []
+    if not isinstance(rows, list) or len(rows) > MAX_LEVELS:
+        raise invalid_param(f"{name} must be a list of at most {MAX_LEVELS} [price, size]")
+    found = []
+    for row in rows:
+        if not isinstance(row, list) or len(row) != PAIR:
+            raise invalid_param(f"{name} must be a list of [price, size]")
+        level = Body({"price": row[0], "size": row[1]})
+        price = _scaled(level, "price", market.price_decimals)
+        found.append(Quote(is_ask, price, _scaled(level, "size", market.size_decimals)))
+    return found
 
 
 def _range(params: Params) -> tuple[int, int | None, int]:

@@ -128,6 +128,7 @@ def _load(
         warnings=(),
     )
     _cross_check(config)
+    _one_tolerance(raw.get("strategy"))
     config = _placed(config, file)
     return dataclasses.replace(config, warnings=tuple(_warnings(config, reader, literal, file)))
 
@@ -365,6 +366,17 @@ def _cross_check(config: Config) -> None:
         most = getattr(config.safety, limit)
         if quantity is not None and most is not None and quantity > most:
             wrong("strategy.quantity", quantity, f"at most safety.{limit} ({most})")
+
+
+def _one_tolerance(strategy: object) -> None:
+    """Raise ConfigError where A's tolerance is written twice."""
+    written = strategy if isinstance(strategy, dict) else {}
+    if written.get("requote_ticks") is not None and written.get("requote_bps") is not None:
+        wrong(
+            "strategy.requote_bps",
+            written["requote_bps"],
+            "no strategy.requote_ticks beside it: write one of the two",
+        )
 
 
 def _cross_check_redis(redis: RedisConfig) -> None:

@@ -275,7 +275,17 @@ class StrategyConfig:
         check=between(1, 20, "so many levels of the book are kept"),
     )
     requote_ticks: int = setting(
-        "A replaces an order further off its level than this", "ticks", 10, check=at_least(0)
+        "A replaces an order further off its level than this, at most max_slippage_bps of it",
+        "ticks",
+        10,
+        check=at_least(0),
+    )
+    requote_bps: Decimal | None = setting(
+        "the same as a part of the price, instead of requote_ticks",
+        "bps",
+        None,
+        check=between(0, 1000),
+        shown="by requote_ticks",
     )
     on_partial_fill: PartialFill = setting(
         "what A does with the rest after a first fill", default=PartialFill.CANCEL
@@ -285,7 +295,10 @@ class StrategyConfig:
     )
     retry_delay_s: float = setting("pause between attempts", "s", 1.0, check=between(0, 60))
     max_slippage_bps: int = setting(
-        "how far from the book B's last attempt may pay", "bps", 100, check=between(1, 5000)
+        "how far from the book B's last attempt may pay, and what a hedge of A's order may cost",
+        "bps",
+        100,
+        check=between(1, 5000),
     )
     hedge_confirm_timeout_s: float = setting(
         "an uncovered fill older than this is an alert",
@@ -321,6 +334,12 @@ class SafetyConfig:
     )
     max_position_base_amount: Decimal | None = setting(
         "a larger position of A halts", "base", None, check=positive, shown="no limit"
+    )
+    max_mark_gap_bps: int = setting(
+        "no hedge pays a price further from the mark price than this",
+        "bps",
+        300,
+        check=between(1, 5000),
     )
     max_drift_usd: Decimal = setting(
         "an unexplained difference up to this is hedged at start, beyond it the pair halts",

@@ -1,7 +1,7 @@
 """What the venue reports of one account, in integers: trades, order rows, book levels."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedge.core.amounts import Side
 
@@ -97,8 +97,18 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """The public book, best level first on both sides; empty sides mean unknown, not free."""
+    """The public book, best level first on both sides; empty sides mean unknown, not free.
+
+    `is_live`: it is known as it is now, so that an empty side is empty. `doubt`: why a book that
+    was known is not shown, "" where nothing speaks against it.
+    """
 
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
     mark_ticks: int | None = None
+    is_live: bool = field(default=False, compare=False)
+    doubt: str = field(default="", compare=False)
+
+    def levels(self, *, is_ask: bool) -> tuple[Level, ...]:
+        """Return one side, best level first."""
+        return self.asks if is_ask else self.bids

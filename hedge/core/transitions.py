@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hedge.core.amounts import MarketSpec
+from hedge.core.records import Depth
 from hedge.core.refusal import Refusal
 
 S = TypeVar("S", bound=enum.Enum)
@@ -31,6 +32,7 @@ ACTIVE = "active"
 
 QUOTA_RESERVE = 20
 """So many transactions of the volume quota are kept: nothing is opened below it."""
+NO_BOOK = Depth()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ class Facts:
     more than half used. `market_status` is the exchange's word for the market's state, `spec` the
     market as last read, None where it was not read since the start. `unkept` is why this host can
     keep no record at the moment, "" where it can. `exchange_ms` is the exchange's clock (epoch ms),
-    None while it is not known. `shared_key` says that another program signs with our API key, ""
-    where none does. `room_lots` is how much exposure our free margin could still take on, None
-    while that is not known. `stream_why` is what the exchange refuses our own stream for, "" where
-    it does not. `dearest_ticks` is the highest cap that a market order of ours may carry now.
-    `quota_left` is what was last told of our volume quota, None while that is unknown.
+    None while it is not known. `book` is the public book without A's own orders: for A the one of
+    the stream, to quote by; for B the newest one that is known. `shared_key` says that another
+    program signs with our API key, "" where none does. `room_lots` is how much exposure our free
+    margin could still take on, None while that is not known. `stream_why` is what the exchange
+    refuses our own stream for, "" where it does not. `quota_left` is what was last told of our
+    volume quota, None while that is unknown.
     """
 
     now_ms: int
@@ -61,10 +64,10 @@ class Facts:
     unkept: str = ""
     exchange_ms: int | None = None
     shared_key: str = ""
+    book: Depth = NO_BOOK
     room_lots: int | None = None
     stream_why: str = ""
     quota_left: int | None = None
-    dearest_ticks: int | None = None
 
     @property
     def low_quota(self) -> str:

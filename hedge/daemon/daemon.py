@@ -14,8 +14,9 @@ from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
 from hedge.core.amounts import MICROS
+from hedge.core.footprint import Footprint, Own
 from hedge.core.freshness import ANSWERING_MS, HEARD_MS
-from hedge.core.records import Trade
+from hedge.core.records import Depth, Trade
 from hedge.core.transitions import Facts
 from hedge.daemon.account import BookHandlers, Bookkeeper, NotProven
 from hedge.daemon.command_inbox import CommandInbox
@@ -107,6 +108,7 @@ class Shell(ABC):
         self.halts.on_unsaid = self._say_unsaid
         self.commands = CommandInbox(parts, self.side, self.origin, self._obey, self.refusals)
         self.origin.complete = self._complete
+        self._footprint = Footprint()
         self.streams_up = False
         self.has_left = False
         self._adopts = False
@@ -447,7 +449,21 @@ class Shell(ABC):
 
     def facts(self) -> Facts:
         """Return what is true outside now."""
-        return facts_of(self.parts)
+        return facts_of(self.parts, self.others_book(self.quoted_book()))
+
+    def quoted_book(self) -> Depth:
+        """Return the public book that this side decides by."""
+        raise NotImplementedError
+
+    def orders_of_a(self) -> tuple[Own, ...]:
+        """Return A's orders in the book, as this side knows them."""
+        raise NotImplementedError
+
+    def others_book(self, book: Depth) -> Depth:
+        """Return a book without A's own orders, those that have just ended among them."""
+        now_ms = self.parts.clock.now_ms()
+        self._footprint = self._footprint.seen(self.orders_of_a(), book, now_ms)
+        return self._footprint.taken_out(book)
 
     async def _tick(self) -> None:
         while True:

@@ -11,16 +11,19 @@ CROWDED = 0.5
 """Share of the request budget beyond which B merges."""
 
 
-def facts_of(parts: Parts) -> Facts:
-    """Return what is true outside now: levels to quote at, and the price that values and caps."""
-    market = parts.venue.market_now
-    depth, level = parts.venue.depth(), parts.config.strategy.depth
+def facts_of(parts: Parts, book: Depth | None = None) -> Facts:
+    """Return what is true outside now: levels to quote at, and the price that values and caps.
+
+    `book` is the public book without A's own orders; None: the stream's as it is.
+    """
+    book = parts.venue.depth() if book is None else book
+    market, level = parts.venue.market_now, parts.config.strategy.depth
     now_ms = parts.clock.now_ms()
     has_room, used = parts.budget.at(now_ms)
     return Facts(
         now_ms=now_ms,
-        bid_ticks=pricing.level_ticks(depth, Side.BUY, level),
-        ask_ticks=pricing.level_ticks(depth, Side.SELL, level),
+        bid_ticks=pricing.level_ticks(book, Side.BUY, level),
+        ask_ticks=pricing.level_ticks(book, Side.SELL, level),
         mark_ticks=mark_ticks_of(parts),
         room=has_room,
         crowded=used >= CROWDED,
@@ -28,12 +31,10 @@ def facts_of(parts: Parts) -> Facts:
         spec=market.spec,
         unkept=parts.host.problem,
         exchange_ms=parts.exchange_clock.at(now_ms),
-        dearest_ticks=pricing.cap_ticks(
-            parts.venue.recent_depth(), Side.BUY, 1, 1, parts.config.strategy.max_slippage_bps
-        ),
         quota_left=parts.venue.quota_left,
         stream_why=parts.venue.refused_because,
         shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",
+        book=book,
     )
 
 

@@ -513,6 +513,7 @@ def _settings(config: Config) -> LighterSettings:
         chain_id=config.lighter.chain_id,
         peer_index=config.peer.account_index if config.lighter.peer_watch else None,
         request_timeout_s=timing.request_timeout_s,
+        max_mark_gap_bps=config.safety.max_mark_gap_bps,
         times=LinkTimes(
             ready_s=timing.start_timeout_s,
             ping_s=timing.ws_ping_s,

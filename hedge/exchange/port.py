@@ -327,6 +327,9 @@ class Venue(Protocol):
         Caps and values are made from this one, so that a hedge waits for no stream of the market.
         """
 
+    def doubt_depth(self) -> None:
+        """Hear that an order met nothing of what `recent_depth` showed: read a book soon."""
+
     async def sign_order(self, order: OrderRequest, nonce: int) -> SignedTx:
         """Sign on the worker thread. Raises VenueRefusedError for fields the signer refuses."""
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from hedge.core.book import Book
 from hedge.core.hedger.state import HedgerState
+from hedge.core.transitions import Facts
 from hedge.daemon.beat_turn import BeatTurn
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
-from hedge.daemon.market_facts import facts_of
 from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import MOST_MESSAGES, Outbox
 from hedge.hedger import statements as answers
@@ -27,6 +27,7 @@ class AnswerSource:
     state: Callable[[], HedgerState]
     book: Callable[[], Book | None]
     mark_ticks: Callable[[], int | None]
+    facts: Callable[[], Facts]
     available_micros: Callable[[], int | None]
     is_answering: Callable[[], bool]
     has_left: Callable[[], bool] = lambda: False
@@ -135,7 +136,7 @@ class Answering:
             self._reasons(),
             room,
             has_left=self._now.has_left(),
-            notices=answers.notices_of(state, facts_of(self._parts)),
+            notices=answers.notices_of(state, self._now.facts()),
         )
         await self._parts.messenger.beat(self._origin.stamped_beat(beat))
 

@@ -90,13 +90,18 @@ def with_position(fill: AFilled, position: PositionState) -> AFilled:
 
 
 def beat_of(
-    parts: Parts, state: MakerState, *, is_proven: bool = False, has_left: bool = False
+    parts: Parts,
+    state: MakerState,
+    facts: Facts | None = None,
+    *,
+    is_proven: bool = False,
+    has_left: bool = False,
 ) -> Ready:
-    """Return A's heartbeat.
+    """Return A's heartbeat, by the facts of the moment.
 
     `is_proven`: the book was proven after this epoch's fence; `has_left`: this is its last word.
     """
-    facts = facts_of(parts)
+    facts = facts_of(parts) if facts is None else facts
     reasons = why_unready(state, facts)
     return Ready(
         side="a",

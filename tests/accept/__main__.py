@@ -15,6 +15,7 @@ MODULES = (
     "tests.accept.chaos_cases",
     "tests.accept.frame_cases",
     "tests.accept.refusal_cases",
+    "tests.accept.price_cases",
     "tests.accept.machines",
 )
 """Where the cases are; they are played in this order."""

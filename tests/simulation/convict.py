@@ -24,7 +24,6 @@ from tests.simulation.tally import Moment
 
 EVIDENCE: Final = "evidence before words; every end and start"
 ORIGIN: Final = "origin and freshness; frames that lie; three witnesses"
-LIMITS: Final = "prices, refusals, quota, leverage, clock, inputs"
 
 _ENDS = frozenset(
     {
@@ -130,26 +129,6 @@ class Finding:
 # --- how they show --------------------------------------------------------------------------------
 
 
-def lost(case: Case) -> bool:
-    """A fill stays open, or is taken for covered: by a word, by A's next order, to the end."""
-    violation = case.violation
-    return (
-        case.fault in ("open", "positions")
-        or violation.promise in ("I1", "hold")
-        or violation.kind == "not covered"
-    )
-
-
-def stuck(case: Case) -> bool:
-    """The pair does not come to trade again by itself and what a person does."""
-    return case.violation.promise == "live"
-
-
-def naked_or_stuck(case: Case) -> bool:
-    """A fill stays open, or the pair does."""
-    return lost(case) or stuck(case)
-
-
 def any_way(case: Case) -> bool:
     """Whatever it is."""
     return bool(case.violation.kind)
@@ -177,7 +156,6 @@ REPLAYS = (
 
 ROWS: tuple[Row, ...] = (
     Row(31, "an HMAC over the fields protects", ORIGIN, REPLAYS, any_way),
-    Row(48, "a refused hedge gets a wider cap", LIMITS, ("quote limit",), naked_or_stuck),
     Row(25, "owed 0 is neutral", EVIDENCE, (), says_neutral),
 )
 """The more particular ones first."""

@@ -9,5 +9,4 @@ seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 CONVICTED: dict[int, int] = {
     25: 1000393,
     31: 1000194,
-    48: 1000334,
 }

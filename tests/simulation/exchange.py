@@ -78,6 +78,21 @@ class Margin:
     available_micros: int
 
 
+@dataclass(frozen=True)
+class Mark:
+    """What the statistics of the market say of its mark price, in ticks."""
+
+    ticks: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The public book from `at_s` on as others see it: without the orders of A."""
+
+    at_s: float
+    depth: Depth
+
+
 @dataclass
 class Frame:
     """What one moment of the exchange says on its streams to one account about one market."""
@@ -92,6 +107,9 @@ class Subscriber(Protocol):
 
     def on_exchange(self, market_id: int, frames: dict[int, Frame], depth: Depth | None) -> None:
         """Hear the frames of both accounts about a market, and its book if that changed."""
+
+    def on_mark(self, market_id: int, mark: Mark) -> None:
+        """Hear the mark price of a market."""
 
     def heal(self) -> None:
         """Say the truth from here on."""
@@ -121,7 +139,10 @@ class SimMarket:
         mark = config.start_price_ticks
         self.index = config.market_id
         self.bid, self.ask = mark - HALF_SPREAD, mark + HALF_SPREAD
+        self.baits: tuple[Quote, ...] = ()
+        """What strangers rest inside of the others' prices."""
         self.depth = Depth()
+        self.moments: list[Moment] = []
         self.tape = Tape()
         self.history = {A: History(), B: History()}
 
@@ -215,6 +236,7 @@ class SimExchange:
         market = self.markets[market_id]
         quotes = [Quote(False, market.bid - i * 10, bids) for i in range(2) if bids]
         quotes += [Quote(True, market.ask + i * 10, asks) for i in range(2) if asks]
+        quotes += market.baits
         self.engine.set_ladder(market_id, quotes)
         self.pump()
 
@@ -350,6 +372,23 @@ class SimExchange:
                     engine.take(market_id, is_ask=is_ask, lots=lots, until_account=account)
         engine.set_mark_price(market_id, price_ticks)
         self.ladder(market_id=market_id)
+        self._tell_mark(market_id)
+
+    def _tell_mark(self, market_id: int) -> None:
+        mark = Mark(self.engine.mark_price(market_id))
+        for socket in tuple(self.sockets):
+            socket.on_mark(market_id, mark)
+
+    def part(self, bid: int, ask: int, market_id: int = ETH.market_id) -> None:
+        """Let the others' best prices be these, and mark stay; A's orders are left alone."""
+        market = self.markets[market_id]
+        market.bid, market.ask = bid, ask
+        self.ladder(market_id=market_id)
+
+    def bait(self, quotes: tuple[Quote, ...], market_id: int = ETH.market_id) -> None:
+        """Let strangers rest these beside the others' orders, and nothing else."""
+        self.markets[market_id].baits = quotes
+        self.ladder(market_id=market_id)
 
     def change_rules(self, market_id: int = ETH.market_id, **changes: Any) -> None:
         """Change fields of a market's configuration."""
@@ -392,9 +431,8 @@ class SimExchange:
                 self.engine.add_collateral(account, lost)
         for socket in tuple(self.sockets):
             socket.heal()
-        if self.engine.mark_price(ETH.market_id) != ETH.start_price_ticks:
-            self.move(ETH.start_price_ticks)
-        self.ladder()
+        self.markets[ETH.market_id].baits = ()
+        self.move(ETH.start_price_ticks)
         self.loop.world_at(self.loop.time() + SETTLED_S, self._buy_back)
         self._margins.clear()
         self.pump(also_margin=True)
@@ -541,12 +579,27 @@ class SimExchange:
             found = self.engine.levels(market_id, is_ask=is_ask, limit=2)
             return tuple(Level(price, lots) for price, lots in found)
 
-        depth = Depth(side(False), side(True), self.engine.mark_price(market_id))
-        changed = [l.price_ticks for l in (*depth.bids, *depth.asks)] != [
-            l.price_ticks for l in (*market.depth.bids, *market.depth.asks)
-        ]
+        mark = self.engine.mark_price(market_id)
+        depth = Depth(side(False), side(True), mark, is_live=True)
+        if depth == market.depth:
+            return None
         market.depth = depth
-        return depth if changed else None
+        market.moments.append(Moment(self.loop.time(), self._without_a(depth, market_id)))
+        return depth
+
+    def _without_a(self, depth: Depth, market_id: int) -> Depth:
+        """Return the book without the orders of A, by the engine's own list."""
+        own: dict[tuple[bool, int], int] = {}
+        for order in self.engine.active_orders(A, market_id):
+            key = (order.is_ask, order.price)
+            own[key] = own.get(key, 0) + order.remaining_lots
+
+        def side(is_ask: bool) -> tuple[Level, ...]:
+            found = self.engine.levels(market_id, is_ask=is_ask, limit=5)
+            left = [(price, lots - own.get((is_ask, price), 0)) for price, lots in found]
+            return tuple(Level(price, lots) for price, lots in left if lots > 0)
+
+        return Depth(side(False), side(True), depth.mark_ticks)
 
 
 @dataclass(frozen=True)

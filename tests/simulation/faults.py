@@ -240,6 +240,7 @@ RULES = (
     "price falls",
     "price runs",
 )
+PRICES = ("bait", "others fall away", "book frames stop")
 FORGERIES = frozenset(
     {
         "value forged",
@@ -301,5 +302,6 @@ FAMILIES: dict[str, Family] = {
     "market": Family(("market changed",), 0.08, 1.0),
     "half a Redis": Family(bus_kinds.HALF_REDIS, 0.08, 1.2),
     "sockets apart": Family(APART, 0.15, 1.2),
+    "prices": Family(PRICES, 0.15, 1.2),
 }
 ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -40,9 +41,10 @@ from tests.judge.facts import (
 )
 from tests.judge.notes import Notes
 from tests.judge.promises import WARNING_OF_B
+from tests.simulation import prices
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
-from tests.simulation.exchange import SPARE_KEY, START_MS, A, B, Logged
+from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.redis_server import Unwritten
 from tests.simulation.venue import SimVenue
 from tests.simulation.weather import VenueWeather
@@ -184,7 +186,7 @@ class Judge:
             wrapped: Any = parts.messenger
             self._mind_closing(daemon)
             wrapped.write_ledger = self._hearing_ledger(daemon, wrapped.write_ledger)
-            venue.on_order = self._on_signed
+            venue.on_order = partial(self._on_signed_by_b, daemon)
         parts.messenger.beat = self._hearing_beat(daemon, parts.messenger.beat)
         self._watch_releases(daemon)
         if daemon.side == "a":
@@ -390,6 +392,25 @@ class Judge:
         said = Said(self._now, daemon.name, claim, text, known_s=known_s, **named)
         self._notes.said.append(said)
 
+    def _mind_price(self, daemon: Daemon, order: OrderRequest) -> None:
+        """Note a price that the book, as the exchange has it, did not call for."""
+        injected, settings = self._world.tally.injected, self._world.settings
+        if daemon.old_market or settings.spec.market_index != ETH.market_id:
+            return
+        if any(injected[kind] for kind in (*prices.FALSE_KINDS, "decimals changed")):
+            return
+        is_old = any(injected[kind] for kind in prices.OLD_KINDS)
+        lasting_s = prices.OLD_S if is_old else prices.FRESH_S
+        moments = self._world.exchange.markets[ETH.market_id].moments
+        books = list(prices.since(moments, self._now, lasting_s))
+        wrong = prices.wrong_quote if daemon.side == "a" else prices.wrong_cap
+        self._blames += wrong(order, books, self._now, daemon.name)
+
+    def _on_signed_by_b(self, daemon: Daemon, order: OrderRequest) -> None:
+        self._on_signed(order)
+        if order.kind is OrderKind.MARKET:  # a fence's marker is none
+            self._mind_price(daemon, order)
+
     def _on_signed(self, order: OrderRequest) -> None:
         self._notes.signed[order.client_order_index] = self._now
         self._told[order.client_order_index] = self._sight.told_s(self.daemons)
@@ -398,6 +419,8 @@ class Judge:
         """Note what A knew when it decided on a resting order (I3)."""
         self.placed += 1
         self._on_signed(order)
+        if order.kind is not OrderKind.MARKET:
+            self._mind_price(daemon, order)
         assert daemon.messenger is not None
         told_s, snapshot = daemon.messenger.seen or (None, None)
         shown = snapshot.known_halts.in_force if snapshot is not None else ()

@@ -1,7 +1,7 @@
 """What every way to the exchange has in common: a socket that carries frames, loses or bends them.
 
 What a frame carries is told by its type: trades and order rows (tuples), a position (int), a
-`Margin`, a `Depth`.
+`Margin`, a `Depth`, a `Mark`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from hedge.exchange.lighter.streams.connection import LinkLostError
 from hedge.exchange.port import Priority, VenueUnavailableError
 from paper.limits import Verdict
 from tests.simulation import lies
-from tests.simulation.exchange import ETH, START_MS, Frame, Margin, SimExchange
+from tests.simulation.exchange import ETH, START_MS, Frame, Margin, Mark, SimExchange
 from tests.simulation.host import Host
 from tests.simulation.loop import Process, VirtualLoop
 
@@ -170,6 +170,8 @@ class Socket:
 
     def stop_channel(self, channel: str, seconds: float) -> None:
         """Carry one channel no more while the others go on; then it is subscribed to anew."""
+        if self._loop.time() < self._stopped.get(channel, 0.0):
+            return  # its reader asks for a snapshot, and gives it up where none comes
         self._stopped[channel] = self._loop.time() + seconds
         session = self._session
 
@@ -211,6 +213,11 @@ class Socket:
         if depth is not None:
             self._carry(weather.latency_s, depth)
 
+    def on_mark(self, market_id: int, mark: Mark) -> None:
+        """Carry the mark price, also while the book is not carried."""
+        if self.is_up and market_id == self.market.index and not self.is_public:
+            self._carry(self.host.venue.latency_s, mark)
+
     def _carry(self, delay_s: float, content: Any) -> None:
         when = self._loop.time() + delay_s
         context = self.process.context
@@ -220,7 +227,7 @@ class Socket:
         if self.process.dead or session != self._session or not self.is_up:
             return
         if self._loop.time() < self._silent_until:
-            if not isinstance(content, Depth):
+            if not isinstance(content, Depth | Mark):
                 self.reach("socket silent")
             return
         if self.is_only_pings:
@@ -281,6 +288,8 @@ def channel_of(content: Any) -> str:
         return "book"
     if isinstance(content, Margin):
         return "margin"
+    if isinstance(content, Mark):
+        return "mark"
     if isinstance(content, int):
         return "position"
     return "trades" if isinstance(content[0], Trade) else "rows"

@@ -92,8 +92,8 @@ def test_b_that_leaves_while_as_order_rests_is_on_no_list() -> None:
 def test_a_row_needs_one_of_its_kinds_before_the_violation() -> None:
     """A kind that comes later explains nothing."""
     stuck = Violation("live", "healed", 9.0, "", {})
-    before, after = (Moment(at_s, "quote limit", met=True) for at_s in (8.0, 10.0))
-    assert number_of(case_of(stuck, moments=(before,))) == 48
+    before, after = (Moment(at_s, "value replayed", met=True) for at_s in (8.0, 10.0))
+    assert number_of(case_of(stuck, moments=(before,))) == 31
     assert number_of(case_of(stuck, moments=(after,))) is None
 
 
@@ -114,10 +114,10 @@ def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
 
     def again(seed: int, muted: frozenset[str]) -> Result:
         assert muted
-        return result_of(seed, 48) if seed == 1 else result_of(seed, None)
+        return result_of(seed, 31) if seed == 1 else result_of(seed, None)
 
     found = search.convictions(
-        iter([result_of(1, 48), result_of(2, None), result_of(3, 48), result_of(4, 48)]),
+        iter([result_of(1, 31), result_of(2, None), result_of(3, 31), result_of(4, 31)]),
         again,
         told.append,
     )
@@ -125,7 +125,7 @@ def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
         (1, 1, False),
         (3, 3, True),
     ]
-    assert found[48] is told[1]
+    assert found[31] is told[1]
 
 
 # --- growth ---------------------------------------------------------------------------------------

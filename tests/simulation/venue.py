@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter.recent_book import RecentBook
 from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
+from hedge.exchange.lighter.streams.order_book import MAX_MARK_GAP_BPS, StillBook
 from hedge.exchange.lighter.streams.own_orders import OwnOrders
 from hedge.exchange.port import (
     ORDER_LIFE_S,
@@ -51,6 +53,7 @@ from tests.simulation.exchange import (
     A,
     Frame,
     Margin,
+    Mark,
     SimExchange,
     TxRejected,
     spec_of,
@@ -122,7 +125,14 @@ class SimVenue(Socket):
         self._own = OwnOrders(TIMES)
         self._mute = (-math.inf, -1, "", False)
         """Until when a session carries nothing of the account, by which kind, snapshots or not."""
-        self._recent = RecentBook(clock, self.depth, lambda: self._is_market_up, self._read_book)
+        self._book_ms = 0
+        self._recent = RecentBook(
+            clock,
+            self.depth,
+            lambda: self._is_market_up and not self._refuted(),
+            self._read_book,
+            lambda: bool(self._refuted()),
+        )
         self._heard_ms: int | None = None
         self.signed_nonce = -1
         self.on_order: Callable[[OrderRequest], None] = lambda order: None
@@ -214,6 +224,7 @@ class SimVenue(Socket):
             self._await_market(self._session)
             return
         self._is_market_up, self._depth = True, self.market.depth
+        self._book_ms = self.clock.now_ms()
         self._handler(MarketUp())
 
     def heal(self) -> None:
@@ -238,7 +249,7 @@ class SimVenue(Socket):
 
     def is_kept_back(self, content: Any) -> bool:
         """Of the account nothing comes on a mute socket, though its pongs and the book do."""
-        if isinstance(content, Depth) or not self.is_mute:
+        if isinstance(content, Depth | Mark) or not self.is_mute:
             return False
         self.reach(self._mute[2])
         return True
@@ -301,6 +312,10 @@ class SimVenue(Socket):
                 return
             self._see_depth(content)
             self._handler(DepthChanged())
+        elif isinstance(content, Mark):
+            if self._is_market_up:
+                self._depth = replace(self._depth, mark_ticks=content.ticks)
+                self._handler(DepthChanged())
         elif isinstance(content, Margin):
             self._handler(MarginSeen(content.available_micros))
         elif isinstance(content[0], Trade):
@@ -314,7 +329,7 @@ class SimVenue(Socket):
 
     def _see_depth(self, depth: Depth) -> None:
         """Mirror the book; count what of it is out of the ordinary."""
-        self._depth = depth
+        self._depth, self._book_ms = depth, self.clock.now_ms()
         for kind in self.exchange.book_kinds:
             self.reach(kind)
 
@@ -352,10 +367,25 @@ class SimVenue(Socket):
         return self.is_up and self._own.owes(self.clock.now_ms())
 
     def depth(self) -> Depth:
-        return self._depth
+        if not (doubt := self._refuted()):
+            return self._depth
+        self.reach("book frames stop")
+        return Depth(mark_ticks=self._depth.mark_ticks, doubt=doubt)
+
+    def _refuted(self) -> str:
+        """Return what speaks against a book that gets no frames, by the product's own rule."""
+        depth = self._depth
+        if not self._is_market_up or not (depth.bids and depth.asks):
+            return ""
+        bid, ask = depth.bids[0].price_ticks, depth.asks[0].price_ticks
+        silent_ms = self.clock.now_ms() - self._book_ms
+        return StillBook(silent_ms, bid, ask, depth.mark_ticks).refuted(MAX_MARK_GAP_BPS)
 
     def recent_depth(self) -> Depth:
         return self._recent.depth()
+
+    def doubt_depth(self) -> None:
+        self._recent.doubt()
 
     # --- signing and sending ------------------------------------------------------------------
 

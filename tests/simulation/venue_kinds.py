@@ -28,6 +28,9 @@ limits" and "quote limit", which are no faults: the pair must live with them.
 - "reduce-only", "market inactive", "minimums raised", "quote limit", "margin fraction",
   "decimals changed": the rules of the market change while positions are open;
 - "price halves", "price falls", "price runs": the market moves, through resting orders too;
+- "bait": a stranger rests one lot, or more than the pair's quantity, far inside of a wide spread;
+- "others fall away": the others' best prices leave A's order alone, step by step;
+- "book frames stop": live sockets carry nothing of the book while the market and its mark move;
 - "market changed": the pair is killed and started again on another market.
 
 Exchange-wide kinds count as reached where a process met them: `SimVenue` and `SimPeer` say so.
@@ -39,6 +42,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from paper.limits import RequestLimits
+from paper.records import Quote
 from tests.simulation import lies
 from tests.simulation.exchange import BTC, ETH, KEY, USD, A, B
 from tests.simulation.weather import VIEW_LAG_S
@@ -348,6 +352,55 @@ def _glide(kind: str, per_step: tuple[float, float]) -> Blow:
     return blow
 
 
+def _bait(stage: "Stage", dice: Random) -> None:
+    """Widen the spread, and rest something far inside of it; both go after a while."""
+    exchange = stage.world.exchange
+    mark = exchange.engine.mark_price(ETH.market_id)
+    wide, inside = mark * dice.randrange(0, 12) // 100, mark * dice.randrange(1, 9) // 100
+    lots = dice.choice((1, 50, 10_000))
+    exchange.book_kinds = (*dict.fromkeys((*exchange.book_kinds, "bait")),)
+    exchange.part(mark - 100 - wide, mark + 100 + wide)
+    is_ask = dice.random() < 0.5
+    price = mark - inside if is_ask else mark + inside
+    exchange.bait((Quote(is_ask, price, lots),))
+    stage.later(dice.uniform(0.5, 6), lambda: exchange.bait(()))
+    stage.later(dice.uniform(2, 12), lambda: exchange.part(mark - 100, mark + 100))
+
+
+def _fall_away(stage: "Stage", dice: Random) -> None:
+    """Let bids or asks go away from A's order, so that it is alone on top; mark stays."""
+    exchange = stage.world.exchange
+    mark = exchange.engine.mark_price(ETH.market_id)
+    step, is_up = mark * dice.randrange(1, 6) // 1000, dice.random() < 0.5
+    exchange.book_kinds = (*dict.fromkeys((*exchange.book_kinds, "others fall away")),)
+
+    def go(number: int) -> None:
+        gone = step * number
+        if is_up:
+            exchange.part(mark - 100, mark + 100 + gone)
+        else:
+            exchange.part(mark - 100 - gone, mark + 100)
+        if number < 10:
+            stage.later(dice.uniform(0.1, 1.0), lambda: go(number + 1))
+        else:
+            stage.later(dice.uniform(2, 30), lambda: exchange.part(mark - 100, mark + 100))
+
+    go(1)
+
+
+def _frames_stop(stage: "Stage", dice: Random) -> None:
+    """Stop the book on live sockets of one side or both; then the market goes somewhere else."""
+    exchange = stage.world.exchange
+    seconds, sockets = dice.uniform(6, 20), _sockets(stage, public=False)
+    # One that is still already is left to its reader, who gives it up in time.
+    sockets = [one for one in sockets if stage.loop.time() >= one._stopped.get("book", 0.0)]
+    chosen = sockets if dice.random() < 0.6 else [dice.choice(sockets)] if sockets else []
+    for socket in chosen:
+        socket.stop_channel("book", seconds)
+    price = exchange.engine.mark_price(ETH.market_id) * dice.choice((90, 94, 98, 102, 106)) // 100
+    stage.later(dice.uniform(0.1, 2), lambda: exchange.move(price))
+
+
 def _other_market(stage: "Stage", dice: Random) -> None:
     """Kill the pair, or end it, and start it again on the other market."""
     settings = stage.world.settings
@@ -410,5 +463,8 @@ BLOWS: dict[str, Blow] = {
     "price halves": _halves,
     "price falls": _glide("price falls", (-0.02, 0.002)),
     "price runs": _glide("price runs", (-0.02, 0.02)),
+    "bait": _bait,
+    "others fall away": _fall_away,
+    "book frames stop": _frames_stop,
     "market changed": _other_market,
 }

@@ -51,6 +51,12 @@ from tests.simulation.tempting_people import (
     restore_by_hand,
     shown_is_in_force,
 )
+from tests.simulation.tempting_prices import (
+    a_level_is_a_price,
+    own_is_the_market,
+    refused_gets_a_wider_cap,
+    the_book_is_no_bait,
+)
 from tests.simulation.tempting_proofs import (
     HastyFence,
     NonceFence,
@@ -494,6 +500,35 @@ WEAKENINGS: dict[str, Weakening] = {
         GENERAL,
         words=True,
     ),
+    "wider-cap": Weakening(
+        48,
+        "a refused hedge gets a wider cap",
+        lambda: managers(None, refused_gets_a_wider_cap),
+        _aimed("quote limit", fill_every_s=1.0, whole_fills=True),
+    ),
+    "own-is-the-market": Weakening(
+        59,
+        "the best bid is the market",
+        lambda: managers(own_is_the_market, own_is_the_market),
+        Profile(
+            faults=(),
+            always=("others fall away",),
+            seconds=(30.0, 45.0),
+            fill_every_s=20.0,
+        ),
+    ),
+    "a-level-is-a-price": Weakening(
+        60,
+        "a level is a price worth quoting",
+        lambda: managers(a_level_is_a_price),
+        Profile(faults=(), always=("bait",), seconds=(15.0, 30.0)),
+    ),
+    "a-best-price-is-near": Weakening(
+        60,
+        "a cap made from the best price is near enough",
+        lambda: managers(None, the_book_is_no_bait),
+        _aimed("bait", "others fall away", "thin book", seconds=(20.0, 40.0), fill_every_s=1.0),
+    ),
     "polls-again-later": Weakening(
         65,
         "a poll that does not reach back is tried again later",
@@ -510,6 +545,9 @@ WEAKENINGS: dict[str, Weakening] = {
 }
 
 NOT_EXPRESSED = {
+    61: "nothing is quoted off mark, and a hedge that finds nothing has a book read: a still book "
+    "costs seconds only; `tests/unit/venue/test_streams.py` and the scene `price-frames-stop` of "
+    "`tests.accept` have it",
     74: "B answers nothing of an A that nothing shows, so its word is no loss any more; "
     "`tests/unit/venue/test_witness.py` and `tests/faults/test_listings.py` have it",
     79: "messages take milliseconds here, so a ledger is hardly older than a hedge; "

@@ -431,6 +431,8 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("strategy.depth", 0, "1 to 20"),
         ("strategy.on_partial_fill", "drop", "cancel or keep"),
         ("strategy.max_slippage_bps", 0, "1 to 5000"),
+        ("strategy.requote_bps", 1001, "0 to 1000"),
+        ("safety.max_mark_gap_bps", 0, "1 to 5000"),
         ("safety.max_drift_usd", -1, "at least 0"),
         ("timing.tick_s", 0, "more than 0"),
         ("timing.lease_renew_s", 10, "less than timing.lease_ttl_s"),
@@ -448,6 +450,15 @@ def test_each_mistake_names_its_key(folder: Path, key: str, value: object, found
     assert str(error).startswith(f"{folder / 'config.yaml'}: {error.key}")
     assert found in str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("ticks", [10, 20])
+def test_one_tolerance_is_written(folder: Path, ticks: int) -> None:
+    """Which of two would count nobody could tell, also where one of them is the default."""
+    both = {"strategy.requote_ticks": ticks, "strategy.requote_bps": 0.5}
+    error = complaint(folder, both)
+    assert error.key == "strategy.requote_bps"
+    assert "write one of the two" in str(error)
 
 
 def test_a_quantity_beyond_the_largest_fill_is_impossible(folder: Path) -> None:

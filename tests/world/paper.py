@@ -163,11 +163,14 @@ class PaperProcess(PaperExchange):
         mark_price: str | None = None,
         funding_rate: str | None = None,
         force_reduce_only: bool | None = None,
+        bids: list[tuple[str, str]] | None = None,
+        asks: list[tuple[str, str]] | None = None,
         **rules: str,
     ) -> Json:
         """Set mark price, funding rate (percent per hour), or whether positions only shrink.
 
-        With `price` the whole market goes there: quotes and mark. `rules` are `min_base_amount`,
+        With `price` the whole market goes there: quotes and mark. With `bids` and `asks`, of
+        (price, size), the fixed book is these levels. `rules` are `min_base_amount`,
         `min_quote_amount`, `order_quote_limit` and `status`.
         """
         body: Json = {
@@ -175,6 +178,8 @@ class PaperProcess(PaperExchange):
             "mark_price": mark_price,
             "funding_rate": funding_rate,
             "force_reduce_only": force_reduce_only,
+            "bids": bids,
+            "asks": asks,
             **rules,
         }
         return await self.call("POST", f"/paper/markets/{market}", body)

@@ -23,6 +23,7 @@ class Resting:
     client_order_index: int
     side: Side
     remaining_lots: int
+    price_ticks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

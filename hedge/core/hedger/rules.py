@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hedge.core import ids
-from hedge.core.amounts import Side, lots_within
+from hedge.core import ids, pricing
+from hedge.core.amounts import Side
 from hedge.core.book import BookView
 from hedge.core.hedger.alarms import mind_a, mind_evidence, mind_view
 from hedge.core.hedger.departure import LEADER_BEATS, SAY_OPEN_MS, is_heard, shown_gone
@@ -39,6 +39,10 @@ Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
 
 PART_PERCENT = 98
 """So much of the margin's room is used where an order for all of the debt was refused."""
+DRY_MS = 10_000
+"""So long without a price inside the bounds is a failure; B goes on trying."""
+AGAIN_MS = 100
+"""The pause after a second miss, while the book changes; each further one is twice as long."""
 
 QUANTITIES = 10
 """A position of so many of A's quantities is taken for the pair's own, where nothing is configured.
@@ -153,6 +157,8 @@ def advance(state: HedgerState, effects: tuple[HedgerEffect, ...], facts: Facts)
     effects += more
     late = state.stop_by_ms is not None and facts.now_ms >= state.stop_by_ms
     if state.phase in (Phase.IDLE, Phase.FAILED) and not late:
+        state, more = _mind_price(state, facts)
+        effects += more
         state, more = _decide(state, facts)
         effects += more
     if state.stop_by_ms is not None and state.phase is not Phase.STOPPING:
@@ -186,6 +192,9 @@ def settled(state: HedgerState, order: InFlight) -> Step:
         move(state, Trigger.SETTLED),
         inflight=None,
         attempts=0,
+        misses=0,
+        missed=None,
+        dry_ms=None,
         retry_at_ms=None,
         backoff_ms=0,
         failure=state.failure if is_part else None,
@@ -232,8 +241,16 @@ def _rest(state: HedgerState, owed: int, facts: Facts) -> Step:
         if facts.now_ms < (state.retry_at_ms or 0):
             return state, ()
         return prove_again(state, Note("key_refused", state.failure.detail, loud=True))
-    if state.failure or state.attempts:
-        state = replace(state, failure=None, attempts=0, retry_at_ms=None, backoff_ms=0)
+    if state.failure or state.attempts or state.misses:
+        state = replace(
+            state,
+            failure=None,
+            attempts=0,
+            misses=0,
+            missed=None,
+            retry_at_ms=None,
+            backoff_ms=0,
+        )
     if owed == 0 and state.a_fresh and not state.explained:
         state = replace(state, explained=True)
     if owed == 0 and state.manual_lots == 0 and state.hand_base_lots is not None:
@@ -260,12 +277,15 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
     if limit is not None and abs(state.net_lots or 0) > limit and state.closing is None:
         what = f"B holds {spec.base(state.net_lots or 0)}, beyond the limit of {spec.base(limit)}"
         return halt(state, "implausible_fill", what)
+    side, lots, width = Side.of(owed), sendable_lots(state, facts), state.misses + 1
     order = InFlight(
         client_order_index=ids.order_id(state.config.instance, state.nonce),
         nonce=state.nonce,
-        side=Side.of(owed),
-        lots=min(abs(owed), spec.min_base_lots) if state.probes else sendable_lots(state, facts),
-        attempt=state.attempts + 1,
+        side=side,
+        lots=min(lots, spec.min_base_lots) if state.probes else lots,
+        attempt=state.attempts + width,
+        width=width,
+        met=pricing.met_by(facts.book, side),
     )
     state = replace(
         move(state, Trigger.SEND),
@@ -280,20 +300,18 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
 def sendable_lots(state: HedgerState, facts: Facts) -> int:
     """Return how much of the debt the next order is for: all, or what the margin allows.
 
-    Never more than one order may be worth: what is left follows once that is settled. The highest
-    cap counts from the first attempt on, for each one is further away from the market.
-
+    Never more than one order may be worth at its cap: what is left follows once that is settled.
     A little less than the margin that is stated: fees and the price of the execution count too.
     Where that is refused as well, the exchange counts otherwise than we do: half of it, and so on.
     """
-    owed, debt, room = abs(owed_lots(state) or 0), state.debt, facts.room_lots
-    dearest = facts.dearest_ticks or facts.mark_ticks
-    if dearest is not None:
-        owed = min(owed, max(1, lots_within(facts.spec or state.config.spec, dearest)))
+    owed, debt, room = owed_lots(state) or 0, state.debt, facts.room_lots
+    lots, cap = abs(owed), hedge_cap_ticks(state, Side.of(owed), facts)
+    if cap is not None:
+        lots = min(lots, pricing.most_lots(facts.spec or state.config.spec, cap))
     is_margin = state.failure is not None and state.failure.reason == Refusal.MARGIN.value
     if debt is None or not debt.final or not is_margin or not room:
-        return owed
-    return min(owed, max(1, (room * PART_PERCENT // 100) >> max(0, min(state.attempts - 1, 3))))
+        return lots
+    return min(lots, max(1, (room * PART_PERCENT // 100) >> max(0, min(state.attempts - 1, 3))))
 
 
 def gives_lots(state: HedgerState) -> int | None:
@@ -305,6 +323,92 @@ def gives_lots(state: HedgerState) -> int | None:
     if debt is None or not debt.final or not debt.yields or state.phase in IN_FLIGHT:
         return None
     return owed_lots(state)
+
+
+def hedge_cap_ticks(state: HedgerState, side: Side, facts: Facts) -> int | None:
+    """Return the worst price of B's next order, None without any price.
+
+    It widens with each order that found no liquidity, not with one that was refused.
+    """
+    config = state.config
+    return pricing.cap_ticks(
+        facts.book,
+        side,
+        state.misses + 1,
+        config.retry_times,
+        config.max_slippage_bps,
+        config.max_mark_gap_bps,
+    )
+
+
+def _no_price(state: HedgerState, facts: Facts) -> Hold | None:
+    """Return that the book, as it is now, has no price at which B may hedge; None where it has.
+
+    A book that is not known as it is now decides nothing: then an order finds out.
+    """
+    owed, depth, spec = owed_lots(state), facts.book, state.config.spec
+    if not owed or not depth.is_live:
+        return None
+    side = Side.of(owed)
+    levels, cap = pricing.met_by(depth, side), hedge_cap_ticks(state, side, facts)
+    if levels and cap is not None and pricing.is_inside(levels[0].price_ticks, side, cap):
+        return None
+    kind = "asks" if side is Side.BUY else "bids"
+    best = f"the best is {spec.price(levels[0].price_ticks)}" if levels else "it has none"
+    mark = "unknown" if depth.mark_ticks is None else spec.price(depth.mark_ticks)
+    gap = f"safety.max_mark_gap_bps is {state.config.max_mark_gap_bps}"
+    detail = f"no price inside the bounds: of {kind} {best}, mark is {mark}, {gap}"
+    return Hold("no_price", detail)
+
+
+def _mind_price(state: HedgerState, facts: Facts) -> Step:
+    """Note since when there is no price inside the bounds; publish it as a failure once it lasts.
+
+    B goes on trying, as soon as there is one.
+    """
+    hold, dry_ms = _no_price(state, facts), state.dry_ms
+    if hold is None and not state.misses:
+        return (state if dry_ms is None else replace(state, dry_ms=None)), ()
+    dry_ms = facts.now_ms if dry_ms is None else dry_ms
+    state = replace(state, dry_ms=dry_ms)
+    if hold is None or state.phase is not Phase.IDLE or facts.now_ms < dry_ms + DRY_MS:
+        return state, ()
+    failure = Failure("max_retries_exceeded", hold.detail)
+    state = replace(move(state, Trigger.EXHAUSTED), failure=failure)
+    attempts = state.attempts + state.misses
+    return state, (PublishFailure(failure, attempts, owed_lots(state)),)
+
+
+def missed(state: HedgerState, order: InFlight, failure: Failure, facts: Facts) -> Step:
+    """Count an order that found no liquidity inside its cap: wait until the book has changed.
+
+    At most `retry_delay_ms`. After ten seconds without a price it is a failure like any other.
+    """
+    dry_ms = facts.now_ms if state.dry_ms is None else state.dry_ms
+    state = replace(
+        state,
+        misses=state.misses + 1,
+        missed=order.met,
+        missed_ms=facts.now_ms,
+        dry_ms=dry_ms,
+    )
+    if facts.now_ms >= dry_ms + DRY_MS:
+        return attempt_failed(state, failure, fatal=False, facts=facts, last=True)
+    state = replace(state, retry_at_ms=facts.now_ms + state.config.retry_delay_ms)
+    note = Note("attempt_failed", f"{failure.reason}: {failure.detail}", loud=True)
+    return move(state, Trigger.REFUSED), (note,)
+
+
+def _has_changed(state: HedgerState, facts: Facts) -> bool:
+    """Whether the book is another one than that in which the last order found nothing."""
+    owed = owed_lots(state)
+    if state.missed is None or not owed:
+        return False
+    pause_ms = AGAIN_MS << (min(state.misses, 16) - 2) if state.misses > 1 else 0
+    if state.failure is not None:
+        pause_ms = state.config.backoff_min_ms
+    is_other = pricing.met_by(facts.book, Side.of(owed)) != state.missed
+    return is_other and facts.now_ms >= state.missed_ms + pause_ms
 
 
 def limit_lots(state: HedgerState) -> int | None:
@@ -340,7 +444,11 @@ def why_not_sent(state: HedgerState, facts: Facts) -> Hold | None:
     turn = hold_of_turn(state)
     if turn is not None:
         return turn
-    if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
+    dry = _no_price(state, facts)
+    if dry is not None:
+        return dry
+    waits = state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms
+    if state.retry_at_ms is not None and waits and not _has_changed(state, facts):
         why = f": {state.failure.reason}" if state.failure is not None else ""
         left_s = (state.retry_at_ms - facts.now_ms + 999) // 1000
         return Hold("retry_pause", f"B's last attempt failed{why}; the next one in {left_s} s")
@@ -379,10 +487,20 @@ def _by_phase(state: HedgerState) -> Hold | None:
             return None
 
 
-def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Facts) -> Step:  # noqa: FBT001
-    """Count a proven failure: try again after a delay, or give up loudly and back off."""
-    config, attempts = state.config, state.attempts + 1
-    if not fatal and attempts < config.retry_times:
+def attempt_failed(
+    state: HedgerState,
+    failure: Failure,
+    fatal: bool,  # noqa: FBT001
+    facts: Facts,
+    *,
+    last: bool = False,
+) -> Step:
+    """Count a proven failure: try again after a delay, or give up loudly and back off.
+
+    `last`: it has been tried for long enough; that was counted otherwise.
+    """
+    config, attempts = state.config, state.attempts + (not last)
+    if not fatal and not last and attempts < config.retry_times:
         debt = state.debt and replace(state.debt, parts=False)
         retry_at_ms = facts.now_ms + config.retry_delay_ms
         state = replace(state, attempts=attempts, retry_at_ms=retry_at_ms, debt=debt)
@@ -402,7 +520,8 @@ def attempt_failed(state: HedgerState, failure: Failure, fatal: bool, facts: Fac
     state = _given_up(state, facts) if fatal else state
     if said is not None and said.reason == failure.reason:
         return state, (Note("still_failing", f"{failure.reason}: {failure.detail}", loud=True),)
-    return state, (PublishFailure(failure, attempts, owed_lots(state), _rest_of(state, facts)),)
+    tried = attempts + state.misses
+    return state, (PublishFailure(failure, tried, owed_lots(state), _rest_of(state, facts)),)
 
 
 def _given_up(state: HedgerState, facts: Facts) -> HedgerState:

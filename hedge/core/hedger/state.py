@@ -8,7 +8,7 @@ from hedge.core.book import BookView
 from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.watch import Denied, PeerAnswered, PeerTraded, Stand, Unlisted
 from hedge.core.holds import Lasting
-from hedge.core.records import OrderRow, Trade
+from hedge.core.records import Level, OrderRow, Trade
 from hedge.core.refusal import Refusal
 from hedge.core.transitions import Outcome
 
@@ -60,7 +60,11 @@ TRANSITIONS: dict[Phase, dict[Trigger, Phase]] = {
         Trigger.STOP: Phase.STOPPING,
     },
     Phase.RECONCILING: {**_ALWAYS, Trigger.PROVEN: Phase.IDLE},
-    Phase.IDLE: {**_PROVEN, Trigger.SEND: Phase.SENDING},
+    Phase.IDLE: {
+        **_PROVEN,
+        Trigger.SEND: Phase.SENDING,
+        Trigger.EXHAUSTED: Phase.FAILED,  # no price inside the bounds
+    },
     Phase.SENDING: {
         **_PROVEN,
         Trigger.ACCEPTED: Phase.SETTLING,
@@ -107,6 +111,8 @@ class HedgerConfig:
     retry_delay_ms: int = 1000
     backoff_min_ms: int = 5000
     backoff_max_ms: int = 30000
+    max_slippage_bps: int = 100
+    max_mark_gap_bps: int = 300
     settle_timeout_ms: int = 5000
     merge_wait_ms: int = 2000
     stop_deadline_ms: int = 60000
@@ -140,6 +146,7 @@ class InFlight:
     """The one order whose fate is open. `filled_lots` is what its known trades add up to.
 
     `doubt_ms` is since when only a fence can tell what became of it, `overdue`: for too long.
+    `width` is the step (from 1) of its allowance off the book, `met` what it was to meet there.
     """
 
     client_order_index: int
@@ -147,6 +154,8 @@ class InFlight:
     side: Side
     lots: int
     attempt: int
+    width: int = 1
+    met: tuple[Level, ...] = ()
     filled_lots: int = 0
     row: OrderRow | None = None
     settle_by_ms: int | None = None
@@ -215,6 +224,10 @@ class HedgerState:
     inflight: InFlight | None = None
     last_sent_ms: int | None = None
     attempts: int = 0
+    misses: int = 0  # orders in a row that found no liquidity inside their cap
+    missed: tuple[Level, ...] | None = None  # what the last of them was to meet
+    missed_ms: int = 0  # when it was known to have met nothing
+    dry_ms: int | None = None  # since when there is no price inside the bounds for what is owed
     retry_at_ms: int | None = None
     backoff_ms: int = 0
     failure: Failure | None = None

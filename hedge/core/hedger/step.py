@@ -24,6 +24,7 @@ from hedge.core.hedger.rules import (
     is_flat_by_order,
     is_view_confirmed,
     is_watch_open,
+    missed,
     move,
     owed_lots,
     prove_again,
@@ -110,6 +111,7 @@ __all__ = [
 QUOTA_PAUSE_MS = 2500
 """Between two tries for the free transaction of a quota that is used up."""
 
+_DRY_STATUSES = frozenset({OrderStatus.CANCELED_LIQUIDITY, OrderStatus.CANCELED_SLIPPAGE})
 _FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
 
 
@@ -235,7 +237,10 @@ def _resolve(state: HedgerState, facts: Facts) -> Step:
     fatal = order.row is not None and order.row.status in _FATAL_STATUSES
     reason = "not_enough_margin" if fatal else order.doubt or "outcome_unknown"
     detail = f"attempt {order.attempt} executed nothing ({order.doubt or 'no answer'})"
-    return attempt_failed(replace(state, inflight=None), Failure(reason, detail), fatal, facts)
+    failure, left = Failure(reason, detail), replace(state, inflight=None)
+    if order.row is not None and order.row.status in _DRY_STATUSES:
+        return missed(left, order, failure, facts)
+    return attempt_failed(left, failure, fatal, facts)
 
 
 def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) -> Step:

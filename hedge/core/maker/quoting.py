@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hedge.core.amounts import MarketSpec, Side, lots_within, quote_text
+from hedge.core import pricing
+from hedge.core.amounts import MarketSpec, Side, quote_text
 from hedge.core.holds import Hold
 from hedge.core.maker.moves import answer_of_b
 from hedge.core.maker.repeats import SAID_AT, ended_words
-from hedge.core.maker.state import MakerState, Pending, Phase, Repeats
+from hedge.core.maker.state import MakerConfig, MakerState, Pending, Phase, Repeats
 from hedge.core.transitions import Facts
 
 BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum", "above_quote_limit"})
@@ -127,11 +128,17 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
     bid, ask = facts.bid_ticks, facts.ask_ticks
     if not facts.is_market_open:
         return Hold("market_closed", f"market {spec.symbol} is {facts.market_status}")
+    if facts.book.doubt:
+        return Hold("book_stale", facts.book.doubt)
     if bid is None or ask is None:
         return Hold("no_market_data", "no market data")
-    most = lots_within(spec, ask)
-    if net > 0 and spec.can_rest(min(net, most), ask):
-        return Wanted(Side.SELL, min(net, most), ask)
+    most = pricing.most_lots(spec, ask)
+    if net > 0 and spec.can_rest(net, ask):
+        # More than the quote limit allows is sold in parts, as long as each of them may rest.
+        lots = min(net, most)
+        lots = lots if spec.can_rest(lots, ask) else net
+        held = why_not_at(state.config, facts, Side.SELL, lots, ask, is_new=True)
+        return held or Wanted(Side.SELL, lots, ask)
     quantity = state.config.quantity_lots
     opens = spec.can_rest(quantity, bid)
     # A fall of the price, or a minimum raised since the start, makes no small rest of a position.
@@ -144,7 +151,62 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
     if facts.low_quota:
         return Hold("quota_low", facts.low_quota)
-    return _why_not_open(state, net + quantity) or Wanted(Side.BUY, quantity, bid)
+    held = _why_not_open(state, net + quantity)
+    held = held or why_not_at(state.config, facts, Side.BUY, quantity, bid, is_new=True)
+    return held or Wanted(Side.BUY, quantity, bid)
+
+
+def why_not_at(
+    config: MakerConfig, facts: Facts, side: Side, lots: int, price_ticks: int, *, is_new: bool
+) -> Hold | None:
+    """Return why an order must not rest at a price: what B's hedge of all of it would cost.
+
+    The price is held against what B would get for the whole order now, by the book without our own
+    orders, and against mark: a stranger's single order is no market. Where mark is not known
+    nothing is opened. A new order keeps a tenth of the allowance, so that it does not come and go.
+    """
+    spec, depth, hedge_side = facts.spec or config.spec, facts.book, side.opposite
+    what = f"a {side.value} of {spec.base(lots)} {spec.symbol} at {spec.price(price_ticks)}"
+    hedge = pricing.taken_ticks(depth, hedge_side, lots)
+    if hedge is None:
+        return Hold("thin_book", f"the order book does not hold enough to hedge {what}")
+    allowed = config.max_slippage_bps
+    if is_new:
+        allowed = allowed * _OF_NEW // _OF_ALL
+    at = f"B could hedge {what} at {spec.price(hedge)}"
+    if pricing.beyond_bps(price_ticks, hedge, side, allowed):
+        most = f"strategy.max_slippage_bps is {config.max_slippage_bps}"
+        return Hold("hedge_too_dear", f"{at} only; {most}")
+    mark = depth.mark_ticks
+    if mark is None:
+        return Hold("no_mark_price", "no mark price") if side is Side.BUY else None
+    mark_text = f"mark is {spec.price(mark)}"
+    # It is rounded down: what it is may be up to a tick more.
+    if pricing.beyond_bps(price_ticks, mark + (side is Side.BUY), side, allowed):
+        most = f"strategy.max_slippage_bps is {config.max_slippage_bps}"
+        return Hold("off_mark", f"{what} is too far from mark: {mark_text}; {most}")
+    bound = pricing.bound_ticks(mark, hedge_side, config.max_mark_gap_bps)
+    if not pricing.is_inside(hedge, hedge_side, bound):
+        most = f"safety.max_mark_gap_bps is {config.max_mark_gap_bps}"
+        return Hold("off_mark", f"{at}, too far from mark: {mark_text}; {most}")
+    return None
+
+
+_OF_NEW, _OF_ALL = 9, 10
+
+SHARES = 10**8
+"""`requote_share` is in so many parts of the price."""
+
+
+def tolerance_ticks(config: MakerConfig, price_ticks: int) -> int:
+    """Return how far off its level an order may rest.
+
+    Where ticks are large `requote_ticks` would be a large part of the price: never more than
+    `max_slippage_bps` of it.
+    """
+    if config.requote_share is not None:
+        return price_ticks * config.requote_share // SHARES
+    return min(config.requote_ticks, price_ticks * config.max_slippage_bps // pricing.BPS)
 
 
 def _below_minimum(state: MakerState, spec: MarketSpec, bid_ticks: int) -> Hold:

@@ -18,7 +18,13 @@ from hedge.core.maker.moves import (
     raised,
     uncover,
 )
-from hedge.core.maker.quoting import called_for, is_covered, why_not_now
+from hedge.core.maker.quoting import (
+    called_for,
+    is_covered,
+    tolerance_ticks,
+    why_not_at,
+    why_not_now,
+)
 from hedge.core.maker.repeats import again
 from hedge.core.maker.state import (
     Cancel,
@@ -40,6 +46,10 @@ SAY_OPEN_MS = 8000
 """After this long a side that was asked to stop says what is open."""
 LISTED_AGAIN_MS = 2000
 """So far apart are two questions whether an order has ended."""
+OFF_LEVEL_MS = 1000
+"""A level that comes back within this is no reason to requote: each costs two requests."""
+BLIND_MS = 5000
+"""So long may an order rest while nothing shows where its level is."""
 
 
 def advance(state: MakerState, facts: Facts) -> Step:
@@ -152,6 +162,20 @@ def _fence_the_end(state: MakerState, order: Order, facts: Facts) -> Step:
     return state, (*pause.effects, *effects)
 
 
+def _mind_level(state: MakerState, facts: Facts) -> Step:
+    """Note since when our order is off its level, and since when nothing shows where that is."""
+    order, now_ms = state.order, facts.now_ms
+    if order is None or order.closing:
+        return replace(state, off_level_ms=None, blind_ms=None), ()
+    level, off_ms, blind_ms = _level(order.side, facts), state.off_level_ms, state.blind_ms
+    is_off = level is not None and abs(level - order.price_ticks) > tolerance_ticks(
+        state.config, order.price_ticks
+    )
+    off_ms = (now_ms if off_ms is None else off_ms) if is_off else None
+    blind_ms = (now_ms if blind_ms is None else blind_ms) if level is None else None
+    return replace(state, off_level_ms=off_ms, blind_ms=blind_ms), ()
+
+
 def _cancel(state: MakerState, facts: Facts) -> Step:
     order = state.order
     if order is None or state.pending is not None or state.nonce is None:
@@ -169,7 +193,8 @@ def _cancel(state: MakerState, facts: Facts) -> Step:
 
 
 def _why_cancel(state: MakerState, order: Order, facts: Facts) -> str:
-    return _why_unsafe(state, order) or _why_stale(state, order, facts)
+    why = _why_unsafe(state, order) or _why_too_dear(state, order, facts)
+    return why or _why_stale(state, order, facts)
 
 
 def _why_unsafe(state: MakerState, order: Order) -> str:
@@ -192,6 +217,17 @@ def _why_unsafe(state: MakerState, order: Order) -> str:
     return ""
 
 
+def _why_too_dear(state: MakerState, order: Order, facts: Facts) -> str:
+    """Return why a fill now would cost too much, or could cost anything."""
+    if facts.book.doubt:
+        return facts.book.doubt
+    if state.blind_ms is not None:
+        return "no market data" if facts.now_ms >= state.blind_ms + BLIND_MS else ""
+    left = order.lots - order.filled_lots
+    held = why_not_at(state.config, facts, order.side, left, order.price_ticks, is_new=False)
+    return "" if held is None else held.detail
+
+
 def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
     """Return why this order should not rest any longer."""
     config = state.config
@@ -200,8 +236,8 @@ def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
     if state.phase is Phase.AWAITING_HEDGE:
         late = facts.now_ms >= (state.uncovered_ms or facts.now_ms) + config.confirm_timeout_ms
         return "" if config.keep_remainder and not late else "partly filled"
-    level = _level(order.side, facts)
-    moved = level is not None and abs(level - order.price_ticks) > config.requote_ticks
+    off_ms = state.off_level_ms
+    moved = off_ms is not None and facts.now_ms >= off_ms + OFF_LEVEL_MS
     settled_in = facts.now_ms >= order.sent_ms + config.requote_pause_ms
     return "price left its level" if moved and settled_in and facts.room else ""
 
@@ -382,6 +418,7 @@ _RULES = (
     catch_up,
     contradiction,
     _adopt,
+    _mind_level,
     _cancel,
     _hear_debt,
     _release,

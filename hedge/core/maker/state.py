@@ -96,13 +96,15 @@ class Pending(enum.Enum):
 class MakerConfig:
     """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset.
 
-    `places` False lets it cancel and state its book, and rest nothing.
+    `places` False lets it cancel and state its book, and rest nothing. `requote_share`, in 1e-8 of
+    the price, counts instead of `requote_ticks` where it is there.
     """
 
     spec: MarketSpec
     instance: str
     quantity_lots: int
     requote_ticks: int = 20
+    requote_share: int | None = None
     order_timeout_ms: int = 30000
     keep_remainder: bool = False
     confirm_timeout_ms: int = 30000
@@ -110,6 +112,8 @@ class MakerConfig:
     deadline_ms: int = 10000
     retry_delay_ms: int = 1000
     requote_pause_ms: int = 1000
+    max_slippage_bps: int = 100
+    max_mark_gap_bps: int = 300
     stop_deadline_ms: int = 60000
     view_lag_ms: int = 15000
     max_drift_micros: int = 1_000_000_000
@@ -244,6 +248,8 @@ class MakerState:
     pending: Pending | None = None
     retry_at_ms: int | None = None
     repeats: Repeats | None = None
+    off_level_ms: int | None = None  # since when our order is off its level
+    blind_ms: int | None = None  # since when nothing shows where its level is
     idle: Lasting | None = None  # since when no order of ours has rested
     b_away: Lasting | None = None  # since when B is not heard
     uncovered_ms: int | None = None

@@ -12,7 +12,8 @@ as soon as the pair is halted.
 
 from dataclasses import replace
 
-from hedge.core.amounts import Side, lots_within
+from hedge.core import pricing
+from hedge.core.amounts import Side
 from hedge.core.freshness import slack_ms
 from hedge.core.maker.closing import Closing, LookAtB, LookedAtB
 from hedge.core.maker.moves import Step, answer_of_b, halt, new_order, raised
@@ -142,8 +143,9 @@ def close(state: MakerState, facts: Facts) -> Step:
     price = (facts.bid_ticks if lots < 0 else facts.ask_ticks) or facts.mark_ticks
     if lots == 0 or price is None:
         return state, ()  # what is unhedged ends with coverage, or with a readable ledger
+    # The exchange's quote limit binds the price that is signed, at most so far from mark or book.
     spec = facts.spec or state.config.spec
-    most = max(1, lots_within(spec, max(price, facts.dearest_ticks or 0)))
+    most = pricing.most_lots(spec, pricing.bound_ticks(price, Side.BUY, pricing.ALONE_GAP_BPS))
     order = new_order(state, Side.of(lots), min(abs(lots), most), price, facts)
     order = replace(order, reduce_only=True, closing=True, unwinds=not is_all)
     state = replace(

@@ -6,6 +6,7 @@ most ten seconds old. Quotes are never made from this book.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from hedge.core.records import Depth
 from hedge.exchange.port import Clock, VenueError
@@ -28,22 +29,52 @@ class RecentBook:
         live: Callable[[], Depth],
         is_live: Callable[[], bool],
         read: Callable[[], Awaitable[Depth]],
+        is_refuted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Know of none yet. `is_live`: the stream knows the book; `read` raises VenueError."""
+        """Know of none yet. `is_live`: the stream knows the book; `read` raises VenueError.
+
+        `is_refuted`: what the stream told last is not so any more.
+        """
         self._clock = clock
         self._live = live
         self._is_live = is_live
         self._read = read
+        self._is_refuted = is_refuted
         self._kept = Depth()
+        self._is_read = False
+        self._doubted: Depth | None = None
+        self._wants = False
         self._kept_ms: int | None = None
+
+    def doubt(self) -> None:
+        """Believe the stream's book no more until a frame changes it, and read one.
+
+        An order that should have met what it shows met nothing.
+        """
+        if self._is_live():
+            self._doubted, self._wants = self._live(), True
+
+    def _is_doubted(self, live: Depth) -> bool:
+        doubted = self._doubted
+        if doubted is not None and (live.bids, live.asks) != (doubted.bids, doubted.asks):
+            self._doubted = doubted = None
+        return doubted is not None
 
     def depth(self) -> Depth:
         """Return the newest book of the last ten seconds, else the mark price alone, if known."""
         live, now_ms = self._live(), self._clock.now_ms()
-        if self._is_live():
-            self._kept, self._kept_ms = live, now_ms
-        is_known = self._kept_ms is not None and now_ms <= self._kept_ms + LIFE_MS
-        return self._kept if is_known else live
+        is_doubted = self._is_doubted(live)
+        if is_doubted:
+            live = Depth(mark_ticks=live.mark_ticks)
+        elif self._is_live():
+            self._kept, self._kept_ms, self._is_read = live, now_ms, False
+            return live
+        if not self._is_read and (is_doubted or self._is_refuted()):
+            self._kept_ms = None
+        if self._kept_ms is None or now_ms > self._kept_ms + LIFE_MS:
+            return live
+        mark = self._kept.mark_ticks if live.mark_ticks is None else live.mark_ticks
+        return replace(self._kept, mark_ticks=mark, is_live=False)
 
     async def keep(self) -> None:
         """Read a book whenever the stream has had none for a while, until cancelled."""
@@ -52,7 +83,8 @@ class RecentBook:
             await self._clock.sleep(LOOK_EVERY_S)
             self.depth()
             now_ms = self._clock.now_ms()
-            if now_ms < max(asked_ms, self._kept_ms or 0) + READ_AFTER_MS:
+            wants, self._wants = self._wants and self._doubted is not None, False
+            if not wants and now_ms < max(asked_ms, self._kept_ms or 0) + READ_AFTER_MS:
                 continue
             asked_ms = now_ms
             try:
@@ -60,4 +92,11 @@ class RecentBook:
             except VenueError as error:
                 _log.info("book not readable reason=%s", error)
                 continue
-            self._kept, self._kept_ms = book, now_ms
+            self._kept, self._kept_ms, self._is_read = book, now_ms, True
+            if self._doubted is not None and _best(self._doubted) == _best(book):
+                self._doubted = None  # it is what it shows: another was faster
+
+
+def _best(book: Depth) -> tuple[int | None, ...]:
+    """Return the best prices of both sides."""
+    return tuple(side[0].price_ticks if side else None for side in (book.bids, book.asks))

@@ -26,6 +26,7 @@ from hedge.exchange.lighter.session import open_session
 from hedge.exchange.lighter.signer import TOKEN_LIFE_S, Credentials, Signer, open_signer
 from hedge.exchange.lighter.streams.connection import Delays, LinkTimes, backoff
 from hedge.exchange.lighter.streams.feed import Feed
+from hedge.exchange.lighter.streams.order_book import MAX_MARK_GAP_BPS
 from hedge.exchange.port import (
     AccountView,
     Answer,
@@ -76,6 +77,7 @@ class LighterSettings:
     token_life_s: int = TOKEN_LIFE_S
     closed_market_every_s: float = CLOSED_MARKET_EVERY_S
     times: LinkTimes = field(default_factory=LinkTimes)
+    max_mark_gap_bps: int = MAX_MARK_GAP_BPS
 
 
 class LighterVenue:
@@ -108,7 +110,7 @@ class LighterVenue:
         self._budget: RequestBudget = rest.budget
         self._quota: tuple[int, int] | None = None
         self.last_account: AccountView | None = None
-        self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book)
+        self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book, feed.is_refuted)
 
     @classmethod
     @asynccontextmanager
@@ -157,6 +159,7 @@ class LighterVenue:
                 times=settings.times,
                 delays=back_off,
             )
+            feed.bound_by_mark(settings.max_mark_gap_bps)
             feed.on_limited(budget.refused)
             peer = _peer_of(settings, spec, rest, clock, back_off)
             yield cls(
@@ -248,6 +251,10 @@ class LighterVenue:
     def recent_depth(self) -> Depth:
         """Return the newest book of the last 10 s, from stream or REST; empty without one."""
         return self._recent.depth()
+
+    def doubt_depth(self) -> None:
+        """Believe the stream's book no more until a frame changes it, and read one soon."""
+        self._recent.doubt()
 
     async def _read_book(self) -> Depth:
         """Return the book as one answer lists it. Raises VenueError."""

@@ -31,6 +31,7 @@ from tests.world.proxy import TcpProxy
 pytestmark = pytest.mark.integration
 
 CAP = 400_000
+MARK = 300_000
 
 
 async def test_a_cut_socket_goes_down_and_up_and_missed_trades_are_read(
@@ -45,7 +46,7 @@ async def test_a_cut_socket_goes_down_and_up_and_missed_trades_are_read(
             proxy.refuse(True)
             proxy.cut()
             await rig.down()
-            assert rig.venue.depth() == Depth()
+            assert rig.venue.depth() == Depth(mark_ticks=MARK)
             assert isinstance(
                 await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0), Accepted
             )
@@ -128,7 +129,7 @@ async def test_a_public_socket_that_is_cut_says_nothing_of_our_account(paper: Pa
             rig.venue._feed._public.drop("cut")
             proxy.refuse(True)
             await eventually(lambda: rig.of(MarketDown))
-            assert rig.venue.depth() == Depth()
+            assert rig.venue.depth() == Depth(mark_ticks=MARK)
             assert rig.venue.recent_depth().bids
             await rig.sender.order(market_order(0, Side.BUY, 100, CAP), 0)
             await eventually(lambda: rig.trades)

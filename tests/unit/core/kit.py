@@ -14,7 +14,7 @@ from hedge.core.hedger.state import ATarget, HedgerConfig, HedgerState, InFlight
 from hedge.core.maker import state as maker_state
 from hedge.core.maker import step as maker
 from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
-from hedge.core.records import OrderRow, OrderStatus, Trade
+from hedge.core.records import Depth, Level, OrderRow, OrderStatus, Trade
 from hedge.core.transitions import Facts, Outcome, Verdict
 from hedge.exchange.error_codes import refusal_of
 
@@ -22,6 +22,17 @@ SPEC = MarketSpec(0, "ETH", 4, 2, 50, 10 * MICROS)
 BID, ASK, MARK = 299_990, 300_010, 300_000
 A_INSTANCE, B_INSTANCE = "a" * 12, "b" * 12
 A_EPOCH = "a" * 16
+
+PLENTY = 1_000_000
+PRICES = frozenset({"bid_ticks", "ask_ticks", "mark_ticks"})
+
+
+def book_at(bid: int | None, ask: int | None, mark: int | None, lots: int = PLENTY) -> Depth:
+    """Return a live book of one level a side; None for a side that is empty."""
+    bids = () if bid is None else (Level(bid, lots),)
+    asks = () if ask is None else (Level(ask, lots),)
+    return Depth(bids, asks, mark, is_live=bid is not None or ask is not None)
+
 
 ACCEPTED = Outcome(Verdict.ACCEPTED)
 UNKNOWN = Outcome(Verdict.UNKNOWN, code=0, reason="no answer")
@@ -85,7 +96,9 @@ class Driver:
 
     def __init__(self, state: Any) -> None:
         self.state = state
-        self.now = Facts(now_ms=1000, bid_ticks=BID, ask_ticks=ASK, mark_ticks=MARK)
+        self.now = Facts(
+            now_ms=1000, bid_ticks=BID, ask_ticks=ASK, mark_ticks=MARK, book=book_at(BID, ASK, MARK)
+        )
         self.effects: list[Any] = []
 
     def __call__(self, *events: Any) -> list[Any]:
@@ -98,7 +111,12 @@ class Driver:
         return [effect for effect in out if type(effect).__name__ != "Note"]
 
     def facts(self, **changes: Any) -> None:
+        """Change facts; where prices change the book goes with them, unless it is given."""
         self.now = replace(self.now, **changes)
+        if PRICES & set(changes) and "book" not in changes:
+            now = self.now
+            book = book_at(now.bid_ticks, now.ask_ticks, now.mark_ticks)
+            self.now = replace(now, book=book)
 
     def later(self, ms: int) -> None:
         self.facts(now_ms=self.now.now_ms + ms)

@@ -23,7 +23,7 @@ from hedge.core.maker.closing import BShown, LookAtB
 from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
-from tests.unit.core.kit import ASK, BID, MARK, SPEC
+from tests.unit.core.kit import ASK, BID, MARK, SPEC, book_at
 from tests.unit.core.model_venue import Account, Dice, Tx, Venue
 
 QUANTITY = 100
@@ -403,7 +403,8 @@ class Pair:
     def facts(self) -> Facts:
         mid = self.mid * 30
         prices = BID + mid, ASK + mid, MARK + mid
-        return Facts(self.now_ms, *prices, room=self.room, exchange_ms=self.now_ms)
+        book = book_at(*prices)
+        return Facts(self.now_ms, *prices, room=self.room, exchange_ms=self.now_ms, book=book)
 
     # --- what may happen ------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("no_market_data", {}, {"mark_ticks": None}),
     ("mismatch", {"mismatch": "offset in lots: side b has 1, side a has 0"}, {}),
     ("market_closed", {}, {"market_status": "inactive"}),
+    ("no_price", {}, {"bid_ticks": None}),
     ("retry_pause", {"retry_at_ms": 10**9}, {}),
     ("retry_pause", {"retry_at_ms": 10**9, "failure": Failure("margin", "x")}, {}),
     ("merging", {"last_sent_ms": 999}, {"crowded": True}),

@@ -209,18 +209,18 @@ def test_an_end_with_nothing_filled_passes_a_fence() -> None:
     assert owed_lots(driver.state) == 0
 
 
-def test_a_proven_nothing_is_a_failed_attempt() -> None:
+def test_a_proven_nothing_is_a_miss() -> None:
     """The fence shows that nothing executed: tried again a second later, as attempt two."""
     driver = Hedger().settling()
     driver(driver.row(NO_LIQUIDITY))
     assert driver.fence() == []
     assert driver.state.phase is Phase.IDLE
-    assert driver.state.attempts == 1
+    assert (driver.state.attempts, driver.state.misses) == (0, 1)
     driver.later(999)
     assert driver(Tick()) == []
     driver.later(1)
     order = only(driver(Tick()), SendHedge).order
-    assert (order.attempt, order.nonce) == (2, 50)
+    assert (order.attempt, order.width, order.nonce) == (2, 2, 50)
 
 
 def test_never_settled_is_in_doubt() -> None:

@@ -202,7 +202,7 @@ LIMITED = replace(SPEC, order_quote_limit_micros=30_020_000)
 def test_a_debt_above_the_quote_limit_goes_in_parts() -> None:
     """Each part is settled before the next, and at the widest cap none is worth too much (48)."""
     driver = Hedger().idle()
-    driver.facts(spec=LIMITED, dearest_ticks=303_000)
+    driver.facts(spec=LIMITED)
     sent, done = [], driver(driver.says(250))
     while driver.state.inflight is not None:
         order = only(done, SendHedge).order

@@ -82,6 +82,15 @@ def no_longer_owed() -> tuple[Hedger, Any]:
     return driver, driver.says(0)
 
 
+def no_price() -> tuple[Hedger, Any]:
+    """For ten seconds the book has had no bid."""
+    driver = Hedger().idle()
+    driver.facts(bid_ticks=None)
+    driver(driver.says(100))
+    driver.later(10_000)
+    return driver, Tick()
+
+
 def always(
     phase: Phase, build: Callable[[], Hedger], *, in_flight: bool = False
 ) -> dict[tuple[Phase, Trigger], tuple[Situation, list[type]]]:
@@ -106,6 +115,7 @@ ROWS: dict[tuple[Phase, Trigger], tuple[Situation, list[type]]] = {
     ),
     **always(Phase.IDLE, lambda: Hedger().idle()),
     (Phase.IDLE, Trigger.FENCE): (lambda: twin(Hedger().idle()), [Fence]),
+    (Phase.IDLE, Trigger.EXHAUSTED): (no_price, [PublishFailure]),
     (Phase.IDLE, Trigger.SEND): (
         lambda: (driver := Hedger().idle(), driver.says(100)),
         [SendHedge],

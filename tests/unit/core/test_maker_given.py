@@ -114,5 +114,5 @@ def test_a_position_above_the_quote_limit_is_closed_in_parts() -> None:
 def test_what_is_given_is_reduced_in_parts() -> None:
     """A reduction is bound by the limit of one order too."""
     driver = filled()
-    driver.facts(spec=LIMITED, dearest_ticks=900_000)
+    driver.facts(spec=LIMITED)
     assert only(driver.cover(-100, gives=True), Place).order.lots == 33

@@ -9,7 +9,7 @@ from hedge.core.holds import Hold
 from hedge.core.maker.quoting import hold_of
 from hedge.core.maker.state import HaltPair, Pending, Phase, Place, Tick
 from hedge.core.records import OrderStatus
-from tests.unit.core.kit import ASK, BID, SPEC, Maker, refused
+from tests.unit.core.kit import ASK, BID, MARK, SPEC, Maker, refused
 
 HALF = {"bid_ticks": BID // 4, "ask_ticks": ASK // 4, "mark_ticks": BID // 4}
 """100 lots are worth 7.50 USDC then, and the exchange lets nothing rest below 10."""
@@ -63,7 +63,7 @@ def test_a_goes_on_by_itself_when_the_price_is_back() -> None:
     driver = Maker().ready()
     driver.facts(room=True, **HALF)
     assert driver(Tick()) == []
-    driver.facts(bid_ticks=BID, ask_ticks=ASK)
+    driver.facts(bid_ticks=BID, ask_ticks=ASK, mark_ticks=MARK)
     assert hold_of(driver.state, driver.now) is None
     assert [type(effect) for effect in driver(Tick())] == [Place]
 

@@ -1,10 +1,13 @@
 """One order's life: placed by the book, replaced, cancelled, ended only by rows and trades."""
 
+from dataclasses import replace
+
 import pytest
 
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.book import BookView
+from hedge.core.maker.quoting import tolerance_ticks
 from hedge.core.maker.rules import LISTED_AGAIN_MS
 from hedge.core.maker.state import (
     Answered,
@@ -25,8 +28,21 @@ from hedge.core.maker.state import (
     Tick,
 )
 from hedge.core.maker.step import Phase
-from hedge.core.records import OrderStatus
-from tests.unit.core.kit import ACCEPTED, ASK, BID, UNKNOWN, Maker, kinds, only, refused, row
+from hedge.core.records import Depth, OrderStatus
+from tests.unit.core.kit import (
+    ACCEPTED,
+    ASK,
+    BID,
+    MARK,
+    SPEC,
+    UNKNOWN,
+    Maker,
+    book_at,
+    kinds,
+    only,
+    refused,
+    row,
+)
 
 FILLED, CANCELED, OPEN = OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.OPEN
 
@@ -328,6 +344,8 @@ def test_what_takes_a_resting_order_off(why: str) -> None:
         driver.later(29_000)
     else:
         driver.facts(bid_ticks=BID - 21)
+        assert driver(Tick()) == []
+        driver.later(1000)
     assert only(driver(event), Cancel).order.client_order_index == driver.order.client_order_index
     assert driver.state.phase is Phase.CANCELLING
 
@@ -375,6 +393,8 @@ def test_a_sell_follows_the_ask() -> None:
     driver.facts(bid_ticks=BID - 100)
     assert driver(Tick()) == []
     driver.facts(ask_ticks=ASK + 100)
+    assert driver(Tick()) == []
+    driver.later(1000)
     assert kinds(driver(Tick())) == [Cancel]
 
 
@@ -584,3 +604,91 @@ def test_a_fence_short_of_the_order_s_own_nonce_proves_nothing_about_it() -> Non
     assert driver.state.order is not None
     driver.proven()
     assert driver.state.order is None
+
+
+# --- where the hedge is ------------------------------------------------------------------------
+
+
+def test_an_order_whose_hedge_became_too_dear_is_taken_off_at_once() -> None:
+    """No persistence, no budget: a fill now would cost more than is allowed."""
+    driver = Maker().working()
+    driver.facts(room=False, book=book_at(BID * 99 // 100 - 1, ASK, MARK))
+    assert kinds(driver(Tick())) == [Cancel]
+
+
+@pytest.mark.parametrize(("share", "places"), [(90, True), (91, False), (100, False)])
+def test_a_new_order_keeps_a_tenth_of_the_allowance(share: int, places: bool) -> None:
+    """So that an order at the edge does not come and go."""
+    driver = Maker().ready()
+    hedge = BID * 10_000 // (10_000 + share) + (share == 90)
+    driver.facts(room=True, book=book_at(hedge, ASK, MARK))
+    assert kinds(driver(Tick())) == [Place] * places
+    resting = Maker().working()
+    resting.facts(book=book_at(hedge + 1, ASK, MARK))
+    assert resting(Tick()) == []
+
+
+def test_a_flicker_of_the_level_costs_no_requote() -> None:
+    """Off its level for less than a second, again and again: the order stays."""
+    driver = Maker().working()
+    driver.later(60_000 - 30_000 - 5_000)
+    for _ in range(3):
+        driver.facts(bid_ticks=BID - 100)
+        assert driver(Tick()) == []
+        driver.later(999)
+        assert driver(Tick()) == []
+        driver.facts(bid_ticks=BID)
+        assert driver(Tick()) == []
+
+
+def test_a_book_that_is_refuted_takes_the_order_off_at_once() -> None:
+    """Whatever its level is now, it is not what was known."""
+    driver = Maker().working()
+    driver.facts(bid_ticks=None, ask_ticks=None, book=Depth(mark_ticks=MARK, doubt="no frame"))
+    assert kinds(driver(Tick())) == [Cancel]
+    assert "no frame" in [one.detail for one in driver.effects if one.__class__.__name__ == "Note"]
+
+
+def test_without_market_data_an_order_rests_five_seconds_more() -> None:
+    """A short gap costs no requests; a long one may hide any price."""
+    driver = Maker().working()
+    driver.facts(bid_ticks=None, ask_ticks=None, book=Depth())
+    assert driver(Tick()) == []
+    driver.later(4_999)
+    assert driver(Tick()) == []
+    driver.later(1)
+    assert kinds(driver(Tick())) == [Cancel]
+
+
+@pytest.mark.parametrize(
+    ("settings", "price", "ticks"),
+    [
+        ({"requote_ticks": 10}, BID, 10),
+        ({"requote_ticks": 10}, 12, 0),  # where a tick is 8 % of the price any other level counts
+        ({"requote_ticks": 10, "max_slippage_bps": 5000}, 12, 6),
+        ({"requote_share": 5_000}, BID, 14),
+        ({"requote_share": 5_000}, 12, 0),
+    ],
+)
+def test_the_tolerance_makes_sense_whatever_a_tick_is(
+    settings: dict[str, int], price: int, ticks: int
+) -> None:
+    """At most the allowed slippage; as a part of the price it is one wherever that is."""
+    assert tolerance_ticks(Maker(**settings).state.config, price) == ticks
+
+
+def test_a_position_above_the_quote_limit_is_sold_in_parts() -> None:
+    """As long as a part may rest; one that may not is left to the exchange."""
+    driver = Maker().ready(net=1000)
+    driver.facts(room=True, spec=replace(SPEC, order_quote_limit_micros=30_020_000))
+    assert only(driver(Tick()), Place).order.lots == 100
+    small = Maker().ready(net=1000)
+    small.facts(room=True, spec=replace(SPEC, order_quote_limit_micros=9_000_000))
+    assert only(small(Tick()), Place).order.lots == 1000
+
+
+def test_a_sell_without_a_mark_price_closes_by_the_book_alone() -> None:
+    """It opens nothing, and what is open need not stay so."""
+    driver = Maker().ready(net=100)
+    driver.facts(room=True, book=book_at(BID, ASK, None))
+    assert only(driver(Tick()), Place).order.side is Side.SELL

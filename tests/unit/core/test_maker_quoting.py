@@ -14,6 +14,7 @@ from hedge.core.maker.quoting import hold_of
 from hedge.core.maker.repeats import LONGEST_MS as LONGEST_PAUSE_MS
 from hedge.core.maker.repeats import URGENT_MS
 from hedge.core.maker.state import (
+    MakerConfig,
     Note,
     Peer,
     Pending,
@@ -25,9 +26,10 @@ from hedge.core.maker.state import (
     StreamsChanged,
     Tick,
 )
-from hedge.core.records import OrderStatus
-from tests.unit.core.kit import BID, Maker, kinds, refused
+from hedge.core.records import Depth, OrderStatus
+from tests.unit.core.kit import ASK, BID, MARK, SPEC, Maker, book_at, kinds, refused
 
+WIDE = MakerConfig(SPEC, "a" * 12, 100, max_slippage_bps=1000)
 ENDED_AT_ONCE = OrderStatus.CANCELED_POSITION
 
 EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -53,6 +55,12 @@ EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("no_market_data", {}, {"bid_ticks": None}),
     ("no_market_data", {}, {"ask_ticks": None}),
     ("below_minimum", {}, {"bid_ticks": BID // 4}),
+    ("book_stale", {}, {"book": Depth(mark_ticks=MARK, doubt="no frame for 5 s")}),
+    ("thin_book", {}, {"book": book_at(BID, ASK, MARK, lots=99)}),
+    ("hedge_too_dear", {}, {"book": book_at(BID * 98 // 100, ASK, MARK)}),
+    ("off_mark", {}, {"book": book_at(BID, ASK, MARK * 98 // 100)}),
+    ("off_mark", {"config": WIDE}, {"book": book_at(BID, ASK, MARK * 104 // 100)}),
+    ("no_mark_price", {}, {"book": book_at(BID, ASK, None)}),
 ]
 
 

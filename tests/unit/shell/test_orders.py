@@ -34,11 +34,11 @@ def parts(bench: Bench) -> Parts:
 
 
 def hedge(side: Side = Side.BUY, attempt: int = 1, cid: int = 77) -> InFlight:
-    return InFlight(cid, 5, side, 60, attempt)
+    return InFlight(cid, 5, side, 60, attempt, width=attempt)
 
 
 def asked(parts: Parts, order: InFlight) -> OrderRequest:
-    request = hedge_request(parts, order)
+    request = hedge_request(parts, order, parts.venue.recent_depth())
     assert request is not None
     return request
 
@@ -93,7 +93,7 @@ def test_without_a_price_there_is_no_hedge(
 ) -> None:
     """A cap is never made up: a market sell capped at one tick would have no protection at all."""
     bench.venue.book = depth
-    assert hedge_request(parts, hedge(side)) is None
+    assert hedge_request(parts, hedge(side), depth) is None
 
 
 # --- A's orders ------------------------------------------------------------------------------
@@ -112,10 +112,14 @@ def order_of_a(side: Side = Side.BUY, **changes: Any) -> Order:
     return Order(**{**values, **changes})
 
 
+def asked_by_a(parts: Parts, order: Order) -> OrderRequest:
+    return maker_request(parts, order, parts.venue.recent_depth())
+
+
 @pytest.mark.parametrize("reduce_only", [True, False])
 def test_a_resting_order_is_post_only_at_its_price(parts: Parts, reduce_only: bool) -> None:
     """It takes nothing from the book, and reduces only where the core says so."""
-    request = maker_request(parts, order_of_a(reduce_only=reduce_only))
+    request = asked_by_a(parts, order_of_a(reduce_only=reduce_only))
     assert (request.client_order_index, request.side, request.lots) == (88, Side.BUY, 100)
     assert (request.kind, request.time_in_force) == (OrderKind.LIMIT, TimeInForce.POST_ONLY)
     assert (request.price_ticks, request.reduce_only) == (BID, reduce_only)
@@ -128,7 +132,9 @@ def test_a_closing_order_is_a_capped_market_order_that_only_reduces(
     parts: Parts, side: Side, cap: int
 ) -> None:
     """All of the allowed slippage at once, and never past flat."""
-    request = maker_request(parts, order_of_a(side, closing=True, reduce_only=True))
+    request = maker_request(
+        parts, order_of_a(side, closing=True, reduce_only=True), parts.venue.recent_depth()
+    )
     assert request.kind is OrderKind.MARKET
     assert request.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
     assert (request.price_ticks, request.reduce_only) == (cap, True)
@@ -137,7 +143,9 @@ def test_a_closing_order_is_a_capped_market_order_that_only_reduces(
 def test_a_closing_order_without_a_book_keeps_the_cores_price(parts: Parts, bench: Bench) -> None:
     """The core saw a price when it decided; that is the cap then."""
     bench.venue.book = Depth()
-    request = maker_request(parts, order_of_a(Side.SELL, closing=True, reduce_only=True))
+    request = maker_request(
+        parts, order_of_a(Side.SELL, closing=True, reduce_only=True), parts.venue.recent_depth()
+    )
     assert request.price_ticks == BID
 
 
@@ -148,7 +156,7 @@ def test_an_order_of_a_outlives_its_own_time_out_and_little_more(
     """A dead A's order ends by itself; a living A replaces it long before that."""
     bench.venue.book = BOOK
     config = replace(bench.parts.config, lighter=LighterConfig(maker_order_time_out=time_out_s))
-    request = maker_request(replace(bench.parts, config=config), order_of_a())
+    request = maker_request(replace(bench.parts, config=config), order_of_a(), BOOK)
     assert request.life_s == life_s
 
 

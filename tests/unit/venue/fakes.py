@@ -93,6 +93,7 @@ class ScriptVenue:
         self.hook: Callable[[], None] | None = None
         self.market_now = Market(ETH)
         self.owes_rows = False
+        self.doubts = 0
 
     @property
     def spec(self) -> MarketSpec:
@@ -111,6 +112,9 @@ class ScriptVenue:
 
     def depth(self) -> Depth:
         return self.book
+
+    def doubt_depth(self) -> None:
+        self.doubts += 1
 
     def recent_depth(self) -> Depth:
         return self.book

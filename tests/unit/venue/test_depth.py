@@ -58,7 +58,9 @@ def test_a_gap_drops_the_book() -> None:
     mirror.snapshot(payload("ws_book_snapshot")["order_book"])
     assert mirror.is_synced
     assert len(mirror.depth().asks) == 2
-    mirror.forget()
+    mirror.drop()
+    assert mirror.depth() == Depth(mark_ticks=191_425)
+    mirror.forget_mark()
     assert mirror.depth() == Depth()
 
 

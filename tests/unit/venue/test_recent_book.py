@@ -1,5 +1,7 @@
 """The newest book that is known: the stream's, else one that was read, at most ten seconds old."""
 
+from dataclasses import replace
+
 import pytest
 
 from hedge.core.records import Depth, Level
@@ -37,7 +39,14 @@ class Scene:
         self.live, self.is_live = BOOK, True
         self.answers: list[Depth | VenueUnavailableError] = []
         self.asked_ms: list[int] = []
-        self.book = RecentBook(self.clock, lambda: self.live, lambda: self.is_live, self._read)
+        self.is_refuted = False
+        self.book = RecentBook(
+            self.clock,
+            lambda: self.live,
+            lambda: self.is_live,
+            self._read,
+            lambda: self.is_refuted,
+        )
 
     async def _read(self) -> Depth:
         self.asked_ms.append(self.clock.now_ms())
@@ -62,7 +71,7 @@ def test_the_stream_s_book_serves_for_ten_seconds_more() -> None:
     assert scene.book.depth() == BOOK
     scene.lose()
     scene.clock.advance_ms(10_000)
-    assert scene.book.depth() == BOOK
+    assert scene.book.depth() == replace(BOOK, mark_ticks=200_050)
     scene.clock.advance_ms(1)
     assert scene.book.depth() == MARK
     scene.lose(Depth())
@@ -87,7 +96,31 @@ async def test_a_book_is_read_while_the_stream_has_none() -> None:
     scene.answers = [OTHER, OTHER]
     await scene.until(11)
     assert [ms - lost_ms for ms in scene.asked_ms] == [5_000, 10_000]
-    assert scene.book.depth() == OTHER
+    assert scene.book.depth() == replace(OTHER, mark_ticks=200_050)
+    assert not scene.book.depth().is_live
+
+
+async def test_a_refuted_book_serves_no_more() -> None:
+    """What the stream told last is not so: mark serves until the exchange lists another."""
+    scene = Scene()
+    await scene.until(30)
+    scene.book.depth()
+    scene.lose()
+    scene.is_refuted = True
+    assert scene.book.depth() == MARK
+    scene.answers = [OTHER]
+    await scene.until(6)
+    assert len(scene.asked_ms) == 1
+    assert scene.book.depth() == replace(OTHER, mark_ticks=200_050)
+
+
+def test_a_mark_that_nothing_tells_any_more_is_that_of_the_kept_book() -> None:
+    """It is no older than the book that it came with."""
+    scene = Scene()
+    scene.live = replace(BOOK, mark_ticks=200_040)
+    scene.book.depth()
+    scene.lose(Depth())
+    assert scene.book.depth() == replace(BOOK, mark_ticks=200_040)
 
 
 async def test_an_exchange_that_does_not_answer_is_asked_again() -> None:
@@ -118,3 +151,41 @@ def test_an_unreadable_book_is_no_book(bids: object) -> None:
     """A price that cannot be read is never a price."""
     with pytest.raises(VenueParseError):
         parse.depth_of({"bids": bids, "asks": []}, ETH)
+
+
+async def test_a_book_whose_order_met_nothing_is_read_anew() -> None:
+    """Until a frame changes it mark serves, then what one answer lists, and the stream's again."""
+    scene = Scene()
+    scene.live = replace(BOOK, mark_ticks=200_050)
+    scene.book.depth()
+    scene.book.doubt()
+    assert scene.book.depth() == MARK
+    scene.answers = [OTHER]
+    await scene.until(2)
+    assert len(scene.asked_ms) == 1
+    assert scene.book.depth() == replace(OTHER, mark_ticks=200_050)
+    scene.live = replace(scene.live, mark_ticks=200_060)  # no frame of the book
+    assert scene.book.depth().bids == OTHER.bids
+    scene.live = Depth(bids=(Level(200_010, 10),), asks=BOOK.asks)
+    assert scene.book.depth() is scene.live
+
+
+async def test_a_doubted_book_that_is_so_is_believed_again() -> None:
+    """Another was faster: what the exchange lists has the same best prices."""
+    scene = Scene()
+    scene.book.depth()
+    scene.book.doubt()
+    scene.answers = [BOOK]
+    await scene.until(2)
+    assert scene.book.depth() is scene.live
+    await scene.until(10)
+    assert len(scene.asked_ms) == 1
+
+
+def test_only_a_live_book_can_be_doubted() -> None:
+    """Another one was never more than what is known of old."""
+    scene = Scene()
+    scene.book.depth()
+    scene.lose()
+    scene.book.doubt()
+    assert scene.book.depth().bids == BOOK.bids

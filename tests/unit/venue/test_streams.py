@@ -265,6 +265,8 @@ async def test_the_book_is_there_once_ready() -> None:
     assert len(public.talk.depth().bids) == 2
     assert public.events == [DepthChanged(), DepthChanged()]
     public.talk.lost("cut")
+    assert public.talk.depth() == Depth(mark_ticks=191_425)
+    public.clock.advance_ms(10_001)
     assert public.talk.depth() == Depth()
 
 
@@ -272,6 +274,7 @@ async def test_a_mute_link_has_no_book() -> None:
     """After 30 s without any frame the book is stale, with the next frame it is back."""
     public = await _ready_public()
     public.clock.advance_ms(30_001)
+    assert not public.talk.is_live
     assert public.talk.depth() == Depth()
     public.hear({"type": "pong"})
     assert public.talk.depth().bids
@@ -377,7 +380,7 @@ async def test_a_busy_book_that_falls_silent_is_asked_and_left() -> None:
     assert public.talk.is_live
     public.clock.advance_ms(1)
     assert list(public.talk.tick(silent + 5_000)) == ['{"type":"ping"}']
-    assert public.talk.depth() == Depth()
+    assert public.talk.depth() == Depth(mark_ticks=191_425)
     assert not public.talk.is_live
     public.clock.advance_ms(10)
     public.hear({"type": "pong"})
@@ -406,6 +409,71 @@ async def test_a_book_that_speaks_again_is_trusted_again() -> None:
     book_frame(public, 12)
     assert public.talk.depth().bids
     assert list(public.talk.tick(public.clock.now_ms() + 4_999)) == []
+
+
+# --- a still book
+
+
+def stats(public: Public, mark: str, bid: str = "", ask: str = "") -> None:
+    """Hear statistics of the market."""
+    told = {"mark_price": mark, "best_bid_price": bid, "best_ask_price": ask}
+    frame = payload("ws_market_stats")
+    public.hear(frame | {"market_stats": frame["market_stats"] | told})
+
+
+@pytest.mark.parametrize(
+    ("mark", "bid", "ask", "doubt"),
+    [
+        ("1914.25", "", "", ""),
+        ("1860.00", "", "", ""),  # less than 3 % away
+        ("1850.00", "", "", "too far from the mark price"),
+        ("1980.00", "", "", "too far from the mark price"),
+        ("1914.25", "1900.00", "1900.10", "other best prices"),
+        ("1914.25", "", "1914.29", "other best prices"),
+        ("1914.25", "bent", "bent", ""),
+    ],
+)
+async def test_a_still_book_is_refuted_by_what_else_is_told(
+    mark: str, bid: str, ask: str, doubt: str
+) -> None:
+    """After five seconds; then only mark is shown with the reason, and a snapshot is asked for."""
+    public = await _ready_public()
+    public.clock.advance_ms(4_990)
+    stats(public, mark, bid, ask)
+    assert public.talk.depth().bids
+    public.clock.advance_ms(10)
+    depth = public.talk.depth()
+    assert bool(depth.bids) is not bool(doubt)
+    assert doubt in depth.doubt
+    assert public.talk.is_live is not bool(doubt)
+    asked = list(public.talk.tick(public.clock.now_ms()))
+    assert asked == ([UNSUBSCRIBE, SUBSCRIBE] if doubt else [])
+    assert list(public.talk.tick(public.clock.now_ms())) == []
+    public.hear(payload("ws_book_snapshot"))
+    assert public.talk.depth().bids
+    assert public.talk.depth().doubt == ""
+
+
+async def test_statistics_that_cross_a_frame_of_the_book_refute_nothing() -> None:
+    """Frames of two channels come in no promised order: for a second after each it is not told."""
+    public = await _ready_public()
+    public.clock.advance_ms(1_000)
+    stats(public, "1914.25", "1900.00", "1900.10")
+    public.clock.advance_ms(4_000)
+    assert public.talk.depth().bids
+
+
+async def test_a_one_sided_book_is_far_from_nothing() -> None:
+    """It has no middle; its best prices may still be told otherwise."""
+    public = await _ready_public()
+    update = payload("ws_book_update")["order_book"]
+    gone = [level | {"size": "0"} for level in payload("ws_book_snapshot")["order_book"]["asks"]]
+    frame = payload("ws_book_update")
+    public.hear(frame | {"order_book": update | {"asks": gone, "bids": []}})
+    stats(public, "100.00")
+    public.clock.advance_ms(5_000)
+    assert public.talk.depth().bids
+    assert public.talk.depth().doubt == ""
 
 
 @pytest.mark.parametrize("gap_ms", [1_500, 3_000])

@@ -21,7 +21,12 @@ from hedge.exchange.lighter.streams.connection import (
     LinkTimes,
     frame_reader,
 )
-from hedge.exchange.lighter.streams.order_book import BookGapError, DepthMirror
+from hedge.exchange.lighter.streams.order_book import (
+    MAX_MARK_GAP_BPS,
+    BookGapError,
+    DepthMirror,
+    StillBook,
+)
 from hedge.exchange.lighter.streams.own_orders import OwnOrders
 from hedge.exchange.lighter.streams.pending import PendingAnswers
 from hedge.exchange.port import (
@@ -50,6 +55,9 @@ DOUBT_AFTER_MS, ANSWER_WITHIN_MS = 5_000, 2_000
 
 STILL_MS, SNAPSHOT_WITHIN_MS = 15_000, 5_000
 """A book that was still for so long is asked for a snapshot, which must come within this time."""
+
+MARK_LIFE_MS = 10_000
+"""So long a mark price counts after the socket that told it was last heard."""
 
 _ALREADY_SUBSCRIBED = 30003
 _SEPARATORS = re.compile("[:/]")
@@ -319,7 +327,12 @@ class PublicTalk(StreamTalk):
         """Start without a book."""
         super().__init__(spec.market_index, clock, times, emit, on_change)
         self._mirror = DepthMirror(spec)
+        self.max_mark_gap_bps = MAX_MARK_GAP_BPS
+        """A still book whose middle is further from mark is not believed."""
         self._heard_ms = 0
+        self._has_mark = False
+        self._mark_ms: int | None = None
+        self._is_told_otherwise = False
         self._repaired_ms: int | None = None
         self._is_repairing = False
         self._probed_ms = 0
@@ -332,19 +345,46 @@ class PublicTalk(StreamTalk):
         self._repaired_ms = None
         self._is_repairing = False
         self._busy_since_ms, self._doubted_ms = self._opened_ms, None
+        self._has_mark = self._is_told_otherwise = False
         return [self._request("subscribe", family) for family in (BOOK, MARKET)]
 
     def _request(self, kind: str, family: str) -> str:
         return f'{{"type":"{kind}","channel":"{family}/{self._owner}"}}'
 
     def depth(self) -> Depth:
-        """Return the book; empty while the link is not ready, or its silence is in doubt."""
-        return Depth() if self._is_stale else self._mirror.depth()
+        """Return the book; only mark while the link is not ready, or its silence is in doubt.
+
+        So too while something refutes it: that is said with it.
+        """
+        self._age_mark()
+        if self._is_stale:
+            return Depth(mark_ticks=self._mirror.mark_ticks)
+        if doubt := self.refuted():
+            return Depth(mark_ticks=self._mirror.mark_ticks, doubt=doubt)
+        return self._mirror.depth()
 
     @property
     def is_live(self) -> bool:
         """Whether the book is known as it is now."""
-        return not self._is_stale and self._mirror.is_synced
+        return not self._is_stale and self._mirror.is_synced and not self.refuted()
+
+    def refuted(self) -> str:
+        """Return what speaks against a book that gets no frames, "" where nothing does."""
+        if not self._mirror.is_synced:
+            return ""
+        bid, ask = self._mirror.best
+        silent_ms = self._clock.now_ms() - self.last_data_ms
+        still = StillBook(silent_ms, bid, ask, self._mirror.mark_ticks, self._is_told_otherwise)
+        return still.refuted(self.max_mark_gap_bps)
+
+    def _age_mark(self) -> None:
+        """Let go of a mark price that nothing stands for any more."""
+        is_carried = self._has_mark and not self._is_stale
+        if is_carried or self._mark_ms is None:
+            return
+        if self._clock.now_ms() > self._mark_ms + MARK_LIFE_MS:
+            self._mark_ms = None
+            self._mirror.forget_mark()
 
     @property
     def _is_stale(self) -> bool:
@@ -355,8 +395,8 @@ class PublicTalk(StreamTalk):
         return self._clock.now_ms() - self._heard_ms > stale_s * 1000
 
     def lost(self, reason: str) -> None:
-        """Forget the book, then tell."""
-        self._mirror.forget()
+        """Forget the book, then tell; mark counts for a while."""
+        self._mirror.drop()
         super().lost(reason)
         self._emit(DepthChanged())
 
@@ -365,7 +405,7 @@ class PublicTalk(StreamTalk):
         if self.ready_since_ms is None:
             return super().tick(now_ms)
         if self._mirror.is_synced:
-            return self._doubt(now_ms) or self._probe(now_ms)
+            return self._doubt(now_ms) or self._probe(now_ms, at_once=bool(self.refuted()))
         since = self._repaired_ms
         if since is None or now_ms - since >= REPAIR_EVERY_MS:
             return self._repair(now_ms)
@@ -376,6 +416,8 @@ class PublicTalk(StreamTalk):
     def heard(self, frame: dict[str, Any], received_ns: int) -> Sequence[str]:  # noqa: ARG002
         """Mirror the frame; a gap or an unreadable book asks for a new snapshot."""
         self._heard_ms = self._clock.now_ms()
+        if self._has_mark:
+            self._mark_ms = self._heard_ms
         family, answers = self._read(frame, self._heard_ms)
         if family:
             if family != BOOK or self._mirror.is_synced:
@@ -396,6 +438,7 @@ class PublicTalk(StreamTalk):
             if now_ms - self.last_data_ms > BUSY_GAP_MS:
                 self._busy_since_ms = now_ms
             self.last_data_ms, self._doubted_ms = now_ms, None
+            self._is_told_otherwise = False
         try:
             self._mirror_frame(family, frame)
         except (BookGapError, VenueParseError) as error:
@@ -406,7 +449,12 @@ class PublicTalk(StreamTalk):
 
     def _mirror_frame(self, family: str, frame: dict[str, Any]) -> None:
         if family == MARKET:
-            self._mirror.mark(_object(frame, MARKET))
+            stats = _object(frame, MARKET)
+            self._mirror.mark(stats)
+            self._has_mark, self._mark_ms = True, self._heard_ms
+            # Frames of two channels cross: only a still book can be told otherwise.
+            is_still = self._heard_ms - self.last_data_ms > BUSY_GAP_MS
+            self._is_told_otherwise = is_still and not self._mirror.is_told_by(stats)
         elif frame["type"].startswith("update"):
             self._mirror.update(_object(frame, BOOK))
         else:
@@ -433,16 +481,17 @@ class PublicTalk(StreamTalk):
         self._emit(DepthChanged())
         return (PING,)
 
-    def _probe(self, now_ms: int) -> tuple[str, ...]:
+    def _probe(self, now_ms: int, *, at_once: bool = False) -> tuple[str, ...]:
         """Ask a book that has been still for a while for a snapshot; leave it where none comes.
 
-        A socket may be open and mute (throttled), so pongs prove nothing about the book.
+        `at_once`: however short the while was. A socket may be open and mute (throttled), so pongs
+        prove nothing about the book.
         """
         is_asked = self._probed_ms > self.last_data_ms
         if is_asked and now_ms - self._probed_ms >= SNAPSHOT_WITHIN_MS:
             raise LinkLostError("the order book is mute: no snapshot of it came")
         probe_ms = min(self._times.silence_s * 500, STILL_MS)
-        if is_asked or now_ms - self.last_data_ms < probe_ms:
+        if is_asked or (now_ms - self.last_data_ms < probe_ms and not at_once):
             return _NOTHING
         self._probed_ms = now_ms
         return self._resubscribe()

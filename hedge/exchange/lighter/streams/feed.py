@@ -98,6 +98,10 @@ class Feed:
         """Call `handler` whenever the venue refuses a connect for our load."""
         self._limited = self._public.limited = self._private.link.limited = handler
 
+    def bound_by_mark(self, max_mark_gap_bps: int) -> None:
+        """Believe no still book whose middle is further from mark than this."""
+        self._market.max_mark_gap_bps = max_mark_gap_bps
+
     async def run(self, handler: VenueHandler) -> None:
         """Keep both sockets up until cancelled; `handler` hears every event, in order."""
         self._handler = handler
@@ -165,6 +169,10 @@ class Feed:
     def is_live(self) -> bool:
         """Whether the public book is known as it is now."""
         return self._market.is_live
+
+    def is_refuted(self) -> bool:
+        """Whether the public book has no frames, and something speaks against it."""
+        return bool(self._market.refuted())
 
     async def send(self, tx: SignedTx, timeout_s: float) -> Answer:
         """Send one copy over the private socket and return its answer.

@@ -8,15 +8,55 @@ changes up to twenty times a second, so levels are kept sorted and never rebuilt
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hedge.core.amounts import InexactAmountError, MarketSpec, to_steps
+from hedge.core.pricing import BPS
 from hedge.core.records import Depth, Level
 from hedge.exchange.lighter.parse import VenueParseError
 
-LEVELS = 20
+MOST_DEPTH = 50
+"""A rests on this level at most (`strategy.depth`)."""
+LEVELS = MOST_DEPTH + 1
+"""So many are shown of each side: one of them may be A's own."""
 
 Json = Mapping[str, Any]
+
+
+REFUTED_AFTER_MS = 5_000
+"""A book without a frame for so long is refuted by best prices, or a mark price, elsewhere."""
+MAX_MARK_GAP_BPS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class StillBook:
+    """What is known of a book that gets no frames: its best prices, and mark, in ticks.
+
+    `is_told_otherwise`: the exchange's statistics have shown other best prices since.
+    """
+
+    silent_ms: int
+    bid: int | None
+    ask: int | None
+    mark: int | None
+    is_told_otherwise: bool = False
+
+    def refuted(self, max_mark_gap_bps: int) -> str:
+        """Return what speaks against it, "" where nothing does.
+
+        A book that still gets frames is what the exchange says, however far from mark.
+        """
+        if self.silent_ms < REFUTED_AFTER_MS:
+            return ""
+        since = f"no frame of the order book for {self.silent_ms // 1000} s"
+        if self.is_told_otherwise:
+            return f"{since}, while Lighter's statistics show other best prices"
+        if self.bid is None or self.ask is None or self.mark is None:
+            return ""
+        if abs(self.bid + self.ask - 2 * self.mark) * BPS <= 2 * self.mark * max_mark_gap_bps:
+            return ""
+        return f"{since}, and it is too far from the mark price"
 
 
 class BookGapError(Exception):
@@ -62,15 +102,27 @@ class DepthMirror:
         return self._nonce is not None
 
     def depth(self) -> Depth:
-        """Return the best twenty levels of each side, best first, and the mark price."""
+        """Return the best levels of each side, best first, and the mark price."""
         if self._cached is None:
             bids, asks = self._bids, self._asks
             self._cached = Depth(
                 bids=tuple(map(bids.level, reversed(bids.prices[-LEVELS:]))),
                 asks=tuple(map(asks.level, asks.prices[:LEVELS])),
                 mark_ticks=self._mark_ticks,
+                is_live=self.is_synced,
             )
         return self._cached
+
+    @property
+    def mark_ticks(self) -> int | None:
+        """The mark price, None while it is unknown."""
+        return self._mark_ticks
+
+    @property
+    def best(self) -> tuple[int | None, int | None]:
+        """The best bid and ask in ticks, None where a side is empty."""
+        bids, asks = self._bids.prices, self._asks.prices
+        return (bids[-1] if bids else None, asks[0] if asks else None)
 
     def snapshot(self, book: Json) -> None:
         """Start over from what stands under "order_book" in a subscribed frame.
@@ -114,16 +166,31 @@ class DepthMirror:
         self._mark_ticks = ticks if ticks > 0 else None
         self._cached = None
 
+    def is_told_by(self, stats: Json) -> bool:
+        """Whether the best prices of a frame of market statistics are those of this book.
+
+        A side without a price says nothing: it may be empty, or the field not be there.
+        """
+        for field, own in zip(("best_bid_price", "best_ask_price"), self.best, strict=True):
+            text = stats.get(field)
+            try:
+                told = to_steps(text, self._spec.price_decimals) if text else None
+            except InexactAmountError:
+                continue
+            if told is not None and told != own:
+                return False
+        return True
+
     def drop(self) -> None:
         """Forget the book, keep the mark price."""
         self._bids, self._asks = _Side(), _Side()
         self._nonce = None
         self._cached = None
 
-    def forget(self) -> None:
-        """Forget everything: the link is lost."""
+    def forget_mark(self) -> None:
+        """Forget the mark price: nothing has told it for too long."""
         self._mark_ticks = None
-        self.drop()
+        self._cached = None
 
     def _levels(self, book: Json, field: str) -> list[tuple[int, int]]:
         rows = book.get(field)
