@@ -157,11 +157,11 @@ class AdminApi:
         """
         market = known_market(self._exchange, Params(request.match_info).integer("market"))
         body = Body(await read_json(request))
-        goes_to = ticks = rate = None
-        if body.get("price") is not None:
-            goes_to = _scaled(body, "price", market.price_decimals)
-        if body.get("mark_price") is not None:
-            ticks = _scaled(body, "mark_price", market.price_decimals)
+        goes_to, ticks = (
+            None if body.get(name) is None else _scaled(body, name, market.price_decimals)
+            for name in ("price", "mark_price")
+        )
+        rate = None
         if body.get("funding_rate") is not None:
             rate = _whole(body.decimal("funding_rate"), RATE_DECIMALS, "funding_rate")
             if abs(rate) > MAX_RATE:

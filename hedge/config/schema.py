@@ -272,7 +272,7 @@ class StrategyConfig:
         "price level of A's orders, 1 = best",
         "level",
         1,
-        check=between(1, 20, "so many levels of the book are kept"),
+        check=between(1, 50, "so many levels of the book are kept"),
     )
     requote_ticks: int = setting(
         "A replaces an order further off its level than this, at most max_slippage_bps of it",

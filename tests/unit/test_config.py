@@ -411,7 +411,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("lighter.ws_url", "ws://192.168.0.1/stream", "wss:// for anything but this machine"),
         ("lighter.base_url", "https://example.org/api/v1", "without a path"),
         ("lighter.base_url", "https://example.org?x=1", "without a path"),
-        ("strategy.depth", 21, "1 to 20: so many levels"),
+        ("strategy.depth", 51, "1 to 50: so many levels"),
         ("lighter.base_url", "mainnet", "https://"),
         ("lighter.ws_url", "https://x", "wss://"),
         ("lighter.ws_url", "wss://host:99999/stream", "1 to 65535"),
@@ -428,7 +428,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("strategy.quantity", "1e3", "decimal number"),
         ("strategy.quantity", float("nan"), "plain decimal digits"),
         ("strategy.quantity", "1" * 40, "decimal number"),
-        ("strategy.depth", 0, "1 to 20"),
+        ("strategy.depth", 0, "1 to 50"),
         ("strategy.on_partial_fill", "drop", "cancel or keep"),
         ("strategy.max_slippage_bps", 0, "1 to 5000"),
         ("strategy.requote_bps", 1001, "0 to 1000"),
@@ -719,7 +719,7 @@ def test_every_key_has_a_row_with_a_meaning() -> None:
     assert len({row.key for row in rows}) == len(rows) > 60
     assert all(row.type and row.meaning for row in rows)
     table = markdown_table()
-    assert "| `strategy.depth` | integer | level | 1 | 1 to 20 | price level" in table
+    assert "| `strategy.depth` | integer | level | 1 | 1 to 50 | price level" in table
     assert "| `accounts.account_a.account_index` | integer |  | required | 0 to " in table
     assert table.count("\n") == len(rows) + 2
 

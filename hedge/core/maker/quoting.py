@@ -147,13 +147,18 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
         return Wanted(Side.SELL, net, bid, closing=True)
     if not opens or quantity > most:
         return _above_limit(state, spec, bid, most) if opens else _below_minimum(state, spec, bid)
+    return _opening(state, facts, quantity, bid)
+
+
+def _opening(state: MakerState, facts: Facts, lots: int, bid: int) -> Wanted | Hold:
+    """Return the order that adds to the position, or what speaks against that alone."""
     if facts.unkept:  # an order without a record could rest unknown to the next start
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
     if facts.low_quota:
         return Hold("quota_low", facts.low_quota)
-    held = _why_not_open(state, net + quantity)
-    held = held or why_not_at(state.config, facts, Side.BUY, quantity, bid, is_new=True)
-    return held or Wanted(Side.BUY, quantity, bid)
+    held = _why_not_open(state, (state.net_lots or 0) + lots)
+    held = held or why_not_at(state.config, facts, Side.BUY, lots, bid, is_new=True)
+    return held or Wanted(Side.BUY, lots, bid)
 
 
 def why_not_at(

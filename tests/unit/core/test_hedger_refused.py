@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from hedge.core.hedger.departure import MakerSeen, MakerStated
-from hedge.core.hedger.rules import gives_lots, hold_of, is_covered, sendable_lots
+from hedge.core.hedger.rules import (
+    gives_lots,
+    hedge_cap_ticks,
+    hold_of,
+    is_covered,
+    sendable_lots,
+)
 from hedge.core.hedger.state import (
     CloseRequested,
     Fence,
@@ -18,6 +24,7 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.holds import Hold
 from hedge.core.records import OrderStatus
+from hedge.core.transitions import NO_BOOK
 from tests.unit.core.kit import SPEC, Hedger, kinds, only, refused
 
 NO_MARGIN = refused(21739, "not enough margin to create the order")
@@ -200,24 +207,26 @@ LIMITED = replace(SPEC, order_quote_limit_micros=30_020_000)
 
 
 def test_a_debt_above_the_quote_limit_goes_in_parts() -> None:
-    """Each part is settled before the next, and at the widest cap none is worth too much (48)."""
+    """Each part is settled before the next, and at its cap none is worth too much (48)."""
     driver = Hedger().idle()
     driver.facts(spec=LIMITED)
     sent, done = [], driver(driver.says(250))
     while driver.state.inflight is not None:
         order = only(done, SendHedge).order
         sent.append(order.lots)
-        assert LIMITED.quote_micros(order.lots, 303_000) <= LIMITED.order_quote_limit_micros
+        cap = hedge_cap_ticks(driver.state, order.side, driver.now)
+        assert cap is not None
+        assert LIMITED.quote_micros(order.lots, cap) <= LIMITED.order_quote_limit_micros
         driver(driver.answer())
         done = driver.execute()
-    assert sent == [99, 99, 52]
+    assert sent == [100, 100, 50]
     assert is_covered(driver.state)
 
 
 def test_a_limit_below_one_lot_lets_the_exchange_refuse() -> None:
-    """Nothing smaller can be sent; without a price the mark, and without that nothing, bounds."""
+    """Nothing smaller can be sent; without any price nothing bounds."""
     driver = Hedger().idle()
     driver.facts(spec=replace(SPEC, order_quote_limit_micros=1))
     assert only(driver(driver.says(100)), SendHedge).order.lots == 1
-    driver.facts(mark_ticks=None)
+    driver.facts(book=NO_BOOK)
     assert sendable_lots(driver.state, driver.now) == 100

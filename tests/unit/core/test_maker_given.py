@@ -115,4 +115,4 @@ def test_what_is_given_is_reduced_in_parts() -> None:
     """A reduction is bound by the limit of one order too."""
     driver = filled()
     driver.facts(spec=LIMITED)
-    assert only(driver.cover(-100, gives=True), Place).order.lots == 33
+    assert only(driver.cover(-100, gives=True), Place).order.lots == 95
