@@ -49,7 +49,7 @@ def _ask(
     client = sync_client(settings, timing.redis_timeout_s, timing.redis_connect_s)
     try:
         with parsed():
-            missing = list(_missing(client, commands, heard))
+            missing = _asked_twice(client, commands, heard)
     except REDIS_PROBLEMS as error:
         raise trouble_at_start(settings, error, timing.redis_timeout_s) from error
     finally:
@@ -61,6 +61,16 @@ def _ask(
             "extend its ACL, `./hedgectl acl` prints one.",
             where(settings),
         )
+
+
+def _asked_twice(client: redis.Redis, commands: Sequence[tuple[str, ...]], heard: str) -> list[str]:
+    """Return what is refused; a connection that was lost meanwhile says nothing of rights."""
+    try:
+        return list(_missing(client, commands, heard))
+    except redis.AuthenticationError:
+        raise
+    except redis.ConnectionError:
+        return list(_missing(client, commands, heard))
 
 
 def _missing(client: redis.Redis, commands: Sequence[tuple[str, ...]], heard: str) -> Iterator[str]:

@@ -61,6 +61,15 @@ class Options:
     run: str | None = None
     arguments: tuple[str, ...] = ()
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """What replaces keys of the configuration, by dotted key."""
+        return {
+            "market": self.market,
+            "strategy.quantity": self.quantity,
+            "strategy.depth": self.depth,
+        }
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one sentence, raised instead of printed."""

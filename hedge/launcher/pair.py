@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from hedge.bus.diagnosis import where
+from hedge.config.load import load_config
 from hedge.config.schema import LONGEST_STOP_S, Config
 from hedge.daemon import host_os
 from hedge.daemon.host_os import commands_for
@@ -115,6 +116,7 @@ class Pair:
 
         Raises:
             RedisUnreachableError: Redis did not answer before anything was started.
+            ConfigError: a daemon would refuse the configuration.
             StoppedEarlyError: a stop was asked for before anything was started.
             AlreadyRunningError: daemons of other accounts run under the names of this pair.
             StopNow: the user asked twice.
@@ -125,6 +127,8 @@ class Pair:
         found = self.report()
         if found is not None and found.other_pair:
             raise AlreadyRunningError(f"Not started: {found.other_pair}")
+        for side in "ba":  # what a daemon would refuse is refused before one has started
+            load_config(self._config_path, side, options.settings)
         self._arguments = {
             decisions.A: self._maker_arguments(options),
             decisions.B: self._hedger_arguments(),

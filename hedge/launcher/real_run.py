@@ -33,8 +33,6 @@ def run_real(options: Options, supervisor: Supervisor) -> int:
     Detached, a launcher in the background does that: return its exit code, 0 once A lives.
     """
     config, path = _load(options)
-    for side in "ba":  # what a daemon would refuse is refused before one has started
-        load_config(path, side, _asked(options))
     desk = Desk(config, host_os.began_s())
     if (refusal := desk.refusal(in_background=options.run is not None)) is not None:
         raise AlreadyRunningError(refusal)
@@ -133,16 +131,7 @@ def _load(options: Options) -> tuple[Config, Path]:
         )
         raise ConfigError(msg)
     path = options.config.resolve()
-    return load_config(path, "", _asked(options)), path
-
-
-def _asked(options: Options) -> dict[str, object]:
-    """Return what the command line replaces in the configuration."""
-    return {
-        "market": options.market,
-        "strategy.quantity": options.quantity,
-        "strategy.depth": options.depth,
-    }
+    return load_config(path, "", options.settings), path
 
 
 # --- the launcher in the background
