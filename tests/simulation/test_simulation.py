@@ -108,7 +108,7 @@ LOSES = {
     "no-name-is-no-order": 1000047,
     "polls-again-later": 1000010,
     "our-market-only": 1000006,
-    "own-is-the-market": 1000015,
+    "own-is-the-market": 1000040,
     "owed-is-all": 1000024,
     "release-in-force": 1000033,
     "silence-is-no-news": 1000054,
