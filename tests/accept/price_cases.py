@@ -356,7 +356,7 @@ SCENES: dict[str, Scene] = {
 """They leave the pair as they found it."""
 LIED_TO: dict[str, tuple[Callable[..., Awaitable[str]], dict[str, Any]]] = {
     "frames-stop": (frames_stop, {}),
-    "frames-stop-and-a-is-alone": (
+    "frames-stop-a-alone": (
         frames_stop_and_a_is_alone,
         {"strategy.force_close_timeout": 6.0, "strategy.hedge_confirm_timeout_s": 2.0},
     ),
