@@ -49,6 +49,7 @@ from hedge.core.maker.state import (
     Work,
 )
 from hedge.core.records import Depth, Trade
+from hedge.core.refusal import reason_of
 from hedge.core.transitions import Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
@@ -62,6 +63,7 @@ from hedge.daemon.public_watch import seen_once
 from hedge.daemon.refusals import BY_HAND
 from hedge.daemon.send_outcome import not_sent, outcome_of
 from hedge.errors import ExchangeUnreachableError
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
 from hedge.exchange.outcome import Outcome
 from hedge.exchange.port import (
@@ -403,7 +405,8 @@ class AccountAManager(Shell):
 
     def on_key_refused(self, error: KeyRefusedError) -> None:
         """Say it; the fence is tried again with back-off."""
-        self.voice.say("key_refused", "api_key_refused", f"{error.code} {error.message}")
+        reason = reason_of(refusal_of(error.code), error.code, error.message)
+        self.voice.say("key_refused", reason, f"{error.code} {error.message}")
 
     def on_halt(self, halt: Halt) -> None:
         """The pair is halted."""

@@ -68,7 +68,7 @@ class AnswerFaults:
             await handler(request)
         if fault.name in LOST:
             return await _lost(request, options["how"])
-        return _replacement(fault.name)
+        return _replacement(fault)
 
     async def upgrade(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Open a socket, or refuse it as the switches say."""
@@ -134,8 +134,15 @@ def _ws_fault(
     if fault.name == "answer_html":
         session.send_frame(Frame(_HTML.encode()))
         return
+    if fault.name == "tx_refused":
+        session.send({"error": _refusal(fault), **_identity(message)})
+        return
     body = _INTERNAL if fault.name == "answer_500" else _TOO_MANY
     session.send({"error": body, **_identity(message)})
+
+
+def _refusal(fault: Fault) -> dict[str, Any]:
+    return {"code": fault.options["code"], "message": fault.options["message"]}
 
 
 def _identity(message: WSMessage) -> dict[str, Any]:
@@ -197,8 +204,10 @@ async def _lost(request: web.Request, how: str) -> web.StreamResponse:
     return web.Response(status=500)
 
 
-def _replacement(name: str) -> web.Response:
-    match name:
+def _replacement(fault: Fault) -> web.Response:
+    match fault.name:
+        case "tx_refused":
+            return answer(_refusal(fault), 400)
         case "answer_405":
             return web.Response(text=_HTML, status=405, content_type="text/html")
         case "answer_429":

@@ -94,6 +94,14 @@ SWITCHES: Final[dict[str, Switch]] = {
     "answer_429": _REPLACED,
     "answer_500": _REPLACED,
     "answer_html": _REPLACED,
+    "tx_refused": Switch(
+        "answer",
+        _ANSWERED,
+        {
+            "code": Option(21136, integer=True, low=20_000, high=70_000),
+            "message": Option("please update the sdk"),
+        },
+    ),
     "upgrade_refused": Switch(
         "upgrade",
         {},

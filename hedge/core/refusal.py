@@ -8,6 +8,10 @@ class Refusal(enum.Enum):
 
     MARGIN = "not_enough_margin"
     KEY = "api_key_refused"
+    SOFTWARE = "sdk_outdated"
+    """The exchange wants a newer SDK than the one that signs."""
+    ROLE = "key_not_allowed"
+    """The key may not send this: a maker-only key, a tier or an integrator without leave."""
     TOO_SMALL = "too_small"
     GONE = "order_gone"
     """The order to cancel has ended: the fill was faster, which is normal."""
@@ -33,7 +37,12 @@ class Refusal(enum.Enum):
     @property
     def is_final(self) -> bool:
         """Whether the same order would be refused again, however often it is tried."""
-        return self in {Refusal.MARGIN, Refusal.KEY}
+        return self is Refusal.MARGIN or self.is_of_key
+
+    @property
+    def is_of_key(self) -> bool:
+        """Whether the exchange takes nothing of this sort from our key, whatever it is for."""
+        return self in {Refusal.KEY, Refusal.SOFTWARE, Refusal.ROLE}
 
 
 def reason_of(refusal: Refusal, code: int, message: str) -> str:

@@ -14,6 +14,8 @@ _ADVICE: Mapping[str, str] = {
     "force_close_timeout": "Find in main_B.log why B did not hedge, and check both positions",
     "foreign_trade_on_a": "Find out who else trades account A, and stop that",
     "foreign_trade_on_b": "Find out who else trades account B, and check both positions",
+    "key_not_allowed": "Use an API key that may send market orders: on Lighter this one is"
+    " maker-only, or its tier or integrator is not allowed",
     "liquidation_on_a": "Check account A's margin and position: Lighter liquidated it",
     "liquidation_on_b": "Check account B's margin and position: Lighter liquidated it",
     "max_retries_exceeded": "Check the market and account B's positions on Lighter",
@@ -23,6 +25,7 @@ _ADVICE: Mapping[str, str] = {
     "position_limit": "Wait until A has reduced itself (after `strategy.force_close_timeout`), or"
     " raise `safety.max_position_base_amount` and start again",
     "restart_loop": "Find in the log why the daemon ends, and cure that",
+    "sdk_outdated": "Update this program: Lighter asks for a newer SDK than its own",
     "state_not_writable": "Make room on the disk of `state.dir`, or correct the directory's owner",
     "trades_missing": "Lighter does not list trades that are known: compare both positions there"
     " with `status`",

@@ -29,6 +29,14 @@ _MEANINGS: Mapping[Refusal, frozenset[int]] = {
             21120,  # signature, also one for another chain
         }
     ),
+    Refusal.SOFTWARE: frozenset({21136}),  # update the SDK
+    Refusal.ROLE: frozenset(
+        {
+            21149,  # integrator not approved
+            21511,  # not allowed for this account
+            *range(62001, 62008),  # tier; 62007: a key that may only post
+        }
+    ),
     Refusal.NO_SUCH_KEY: frozenset({21101}),  # nonce of a key that is not known, or not yet
     Refusal.TOO_SMALL: frozenset({21706}),  # base or quote amount
     Refusal.GONE: frozenset({21600, 21709, 21715}),  # not active, inactive

@@ -127,7 +127,7 @@ class Fence:
                 _log.warning("fence not passed reason=%s again_in_s=%.2f", error, pause_s)
             except VenueRefusedError as error:
                 keyless = keyless + 1 if refusal_of(error.code) is Refusal.NO_SUCH_KEY else 0
-                if refusal_of(error.code) is Refusal.KEY or keyless == KEYLESS_ROUNDS:
+                if refusal_of(error.code).is_of_key or keyless == KEYLESS_ROUNDS:
                     raise KeyRefusedError(error.code, error.message) from error
                 _log.warning("fence refused reason=%s again_in_s=%.2f", error, pause_s)
             except VenueError as error:
@@ -312,5 +312,5 @@ def _raise_if_not_taken(outcome: Outcome, what: str) -> None:
 
 
 def _raise_if_key(code: int, message: str) -> None:
-    if refusal_of(code) is Refusal.KEY:
+    if refusal_of(code).is_of_key:
         raise KeyRefusedError(code, message)

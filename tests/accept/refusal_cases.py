@@ -114,3 +114,27 @@ async def in_parts(run: Run) -> list[Figure]:
         assert await pair.halt() is None
         await pair.check()
     return [Figure("hedged after", hedged_s, "s", 10.0)]
+
+
+@case("maker-only-key", "B's key may only post (62007): what it sends is refused for good")
+async def maker_only(run: Run) -> list[Figure]:
+    """A takes its fill back within seconds, B names the reason, and hammers on nothing."""
+    pauses = {"timing.retry_min_s": 1.0, "timing.retry_max_s": 30.0}
+    async with Pair(run.folder, settings={**PARTS, **pauses}) as pair:
+        await pair.start()
+        await flat(pair)
+        only = {"account_index": ACCOUNT_B, "tx_type": 14, "code": 62007, "count": 0}
+        refused = await pair.paper.fault("tx_refused", message="maker only api key", **only)
+        began = time.monotonic()
+        await pair.fill_a("0.0500")
+        await pair.until_halted("key_not_allowed")
+
+        async def flat_again() -> bool:
+            return await pair.positions() == (0, 0)
+
+        await pair.until(flat_again, "A's own reduction", 30.0)
+        naked_s = time.monotonic() - began
+        before = await pair.paper.fired(refused)
+        await asyncio.sleep(LOAD_S)
+        tries = await pair.paper.fired(refused) - before
+    return [Figure("naked", naked_s, "s", 10.0), Figure("tries in 10 s", tries, limit=6)]

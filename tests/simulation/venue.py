@@ -84,7 +84,7 @@ class SimVenue(Socket):
     the public one can be lost alone.
     """
 
-    last_account = None
+    last_account: AccountView | None = None
     quota_left = None
     refused_because = ""
     """What is refused here is refused for the load, and is over with it."""
@@ -668,11 +668,19 @@ class SimVenue(Socket):
             self.reach(self.exchange.lags["position"].kind or "position listed late")
         exchange, account = self.exchange, self.account_index
         first_lots = exchange.first_lots[account] if self.market.index == ETH.market_id else 0
-        return AccountView(
+        record, index = exchange.engine.account(account), self.market.index
+        position, fraction = record.positions.get(index), 0
+        if position is not None:
+            fraction = position.imf
+        elif any(order.market_id == index for order in exchange.engine.active_orders(account)):
+            fraction = exchange.config(index).default_imf  # a row with an order and no position
+        self.last_account = AccountView(
             exchange.available_micros(account),
-            exchange.engine.account(account).collateral,
+            record.collateral,
             first_lots + self.history.position_at(at_ms),
+            fraction,
         )
+        return self.last_account
 
     async def check_key(self) -> None:
         """The key is right."""

@@ -37,6 +37,8 @@ from hedge.core.transitions import Facts, look_up
 
 Step = tuple[HedgerState, tuple[HedgerEffect, ...]]
 
+_OF_THE_KEY = frozenset(one.value for one in Refusal if one.is_of_key)
+
 PART_PERCENT = 98
 """So much of the margin's room is used where an order for all of the debt was refused."""
 DRY_MS = 10_000
@@ -236,7 +238,7 @@ def _rest(state: HedgerState, owed: int, facts: Facts) -> Step:
         return halt(
             state, "flatten_alone", "a person closed B alone; B trades nothing until resumed"
         )
-    if state.failure is not None and state.failure.reason == Refusal.KEY.value:
+    if state.failure is not None and state.failure.reason in _OF_THE_KEY:
         # Nothing is owed, but the next debt would be refused as well: only a fence disproves that.
         if facts.now_ms < (state.retry_at_ms or 0):
             return state, ()

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from hedge.core.refusal import Refusal
 from hedge.errors import AccountKeyError, ConfigError
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter import sdk
@@ -161,7 +160,7 @@ class Signer:
             return
         told = _CODE.search(error)
         code = int(told.group(1)) if told else LOCAL_REFUSAL
-        if refusal_of(code) is Refusal.KEY or _MISMATCH.search(error):
+        if refusal_of(code).is_of_key or _MISMATCH.search(error):
             raise KeyRefusedError(code, error.partition(" ownPubKey")[0])
         raise VenueUnavailableError(error)
 

@@ -192,6 +192,17 @@ async def test_an_answer_replaced_by_html(trader: Trader) -> None:
     await trader.place()
 
 
+@pytest.mark.parametrize("code", [21136, 21511, 62007])
+async def test_a_transaction_is_refused_for_good(trader: Trader, code: int) -> None:
+    """The code is the one that was asked for, and the nonce stays free."""
+    async with fault(trader, "tx_refused", code=code, message="not you", tx_type=14):
+        with pytest.raises(ApiException) as caught:
+            await trader.place()
+    assert caught.value.status == 400
+    assert json.loads(caught.value.body) == {"code": code, "message": "not you"}
+    assert await trader.nonce() == 0
+
+
 @pytest.mark.parametrize("status", [403, 429, 451])
 async def test_an_upgrade_is_refused(trader: Trader, paper: PaperProcess, status: int) -> None:
     """A socket is refused with the status, as in a restricted region, while REST answers."""

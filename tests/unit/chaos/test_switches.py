@@ -6,9 +6,9 @@ from paper.fault_catalogue import COMMON, SWITCHES
 from tests.chaos.kinds import Kind
 from tests.chaos.switches import PARAMETERS, SWITCH_KINDS, request_of
 
-NOT_PLAYED = {"liquidation", "upgrade_refused"}
-"""The one takes the account's collateral: a pair that cannot trade again shows nothing more. The
-other bars both sides for as long as it lasts, which `make accept` plays.
+NOT_PLAYED = {"liquidation", "tx_refused", "upgrade_refused"}
+"""The first takes the account's collateral: a pair that cannot trade again shows nothing more. The
+others refuse for good, which ends in a halt; `make accept` plays them.
 """
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hedge.core.refusal import Refusal
+from hedge.core.refusal import Refusal, reason_of
+from hedge.daemon.advice import advice_for
 from hedge.exchange import error_codes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -17,7 +18,7 @@ def test_each_code_has_one_meaning() -> None:
     assert sum(map(len, classes)) == len(error_codes._BY_CODE)
 
 
-@pytest.mark.parametrize("code", [None, 0, 200, 21136, 99999])
+@pytest.mark.parametrize("code", [None, 0, 200, 62008, 99999])
 def test_a_code_that_is_not_listed_is_any_refusal(code: int | None) -> None:
     """What the table does not know is neither final nor no answer."""
     refusal = error_codes.refusal_of(code)
@@ -48,3 +49,23 @@ def test_a_quota_that_is_used_up_is_no_load() -> None:
     assert quota is Refusal.QUOTA
     assert not quota.says_nothing
     assert error_codes.refusal_of(200, "didn't use volume quota") is Refusal.OTHER
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (21109, "api_key_refused"),
+        (21136, "sdk_outdated"),
+        (21149, "key_not_allowed"),
+        (21511, "key_not_allowed"),
+        (62001, "key_not_allowed"),
+        (62007, "key_not_allowed"),
+    ],
+)
+def test_what_no_retry_cures_is_final_and_has_a_word(code: int, word: str) -> None:
+    """None of these gets better by trying again, and each asks a person for something else."""
+    refusal = error_codes.refusal_of(code)
+    assert refusal.is_final
+    assert refusal.is_of_key
+    assert reason_of(refusal, code, "no") == word
+    assert advice_for(word) != advice_for("")
