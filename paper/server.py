@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from email.utils import formatdate
 from functools import partial
 from typing import Final, Self
 
@@ -115,6 +116,7 @@ class PaperServer:
             middlewares=[errors_as_json, throttle.middleware, switches.middleware],
             client_max_size=MAX_BODY_BYTES,
         )
+        app.on_response_prepare.append(partial(_dated, exchange))
         app.add_routes(routes(exchange))
         app.add_routes(AdminApi(exchange, hub, self.settings).routes())
         app.add_routes(switches.routes())
@@ -134,6 +136,11 @@ class PaperServer:
         publisher.start()
         stack.callback(publisher.stop)
         stack.callback(exchange.stop)
+
+
+async def _dated(exchange: Exchange, _: web.Request, response: web.StreamResponse) -> None:
+    """Date every answer by the exchange's clock, as its own hosts do."""
+    response.headers["Date"] = formatdate(exchange.now_ms() / 1000, usegmt=True)
 
 
 def rest_routes(exchange: Exchange, access: Access, throttle: Throttle) -> list[web.RouteDef]:

@@ -20,6 +20,8 @@ class Refusal(enum.Enum):
     NOT_FOUND = "not_found"
     BUSY = "too_many_requests"
     """Too many requests, messages or transactions in flight: no word on the transaction."""
+    CLOCK = "clock"
+    """What was signed has run out by the exchange's clock: this host's is behind."""
     QUOTA = "volume_quota"
     """The volume quota is used up: a definite word on the transaction, whose nonce is not spent."""
     TROUBLE = "exchange_trouble"
@@ -47,6 +49,6 @@ class Refusal(enum.Enum):
 
 def reason_of(refusal: Refusal, code: int, message: str) -> str:
     """Name a refusal the way failure messages and the status do."""
-    if refusal.is_final or refusal is Refusal.QUOTA:
+    if refusal.is_final or refusal in {Refusal.QUOTA, Refusal.CLOCK}:
         return refusal.value
     return message.strip().replace(" ", "_") or f"code_{code}"

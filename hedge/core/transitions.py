@@ -30,6 +30,11 @@ ACTIVE = "active"
 """The exchange's word for a market that takes orders."""
 
 
+CLOCK_APART_MS = 60_000
+"""With clocks further apart than this nothing is opened."""
+UNSIGNABLE_MS = 500_000
+"""What a host so far behind signs has run out: the signer gives it 599 s by the host's clock."""
+
 QUOTA_RESERVE = 20
 """So many transactions of the volume quota are kept: nothing is opened below it."""
 NO_BOOK = Depth()
@@ -50,7 +55,8 @@ class Facts:
     program signs with our API key, "" where none does. `room_lots` is how much exposure our free
     margin could still take on, None while that is not known. `stream_why` is what the exchange
     refuses our own stream for, "" where it does not. `quota_left` is what was last told of our
-    volume quota, None while that is unknown.
+    volume quota, None while that is unknown. `clock_ahead_ms` is how far the exchange's clock is
+    ahead of this host's, 0 while that is unknown.
     """
 
     now_ms: int
@@ -68,6 +74,23 @@ class Facts:
     room_lots: int | None = None
     stream_why: str = ""
     quota_left: int | None = None
+    clock_ahead_ms: int = 0
+
+    @property
+    def clock_off(self) -> str:
+        """Say that this host's clock is not Lighter's, by more than is safe; "" if it is."""
+        if abs(self.clock_ahead_ms) <= CLOCK_APART_MS:
+            return ""
+        word = "behind" if self.clock_ahead_ms > 0 else "ahead of"
+        apart_s = abs(self.clock_ahead_ms) // 1000
+        return f"this host's clock is {apart_s} s {word} Lighter's: set it right (NTP)"
+
+    @property
+    def cannot_sign(self) -> str:
+        """Say that nothing can be signed by this host's clock; "" if it can."""
+        if self.clock_ahead_ms < UNSIGNABLE_MS:
+            return ""
+        return f"{self.clock_off}; what it signs has run out before it arrives"
 
     @property
     def low_quota(self) -> str:

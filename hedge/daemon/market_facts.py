@@ -31,6 +31,7 @@ def facts_of(parts: Parts, book: Depth | None = None) -> Facts:
         spec=market.spec,
         unkept=parts.host.problem,
         exchange_ms=parts.exchange_clock.at(now_ms),
+        clock_ahead_ms=parts.venue.clock_ahead_ms or 0,
         quota_left=parts.venue.quota_left,
         stream_why=parts.venue.refused_because,
         shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",

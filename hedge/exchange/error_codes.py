@@ -47,6 +47,7 @@ _MEANINGS: Mapping[Refusal, frozenset[int]] = {
     Refusal.TOKEN: frozenset({20013}),  # a token that ran out
     Refusal.MARKET: frozenset({21605}),  # market status
 }
+_TX_INFO, _EXPIRED_WORD = 21501, "expired"
 _QUOTA_WORDS = "volume quota"
 _BY_CODE = {code: refusal for refusal, codes in _MEANINGS.items() for code in codes}
 
@@ -58,6 +59,8 @@ def refusal_of(code: int | None, message: str = "") -> Refusal:
     exchange's own words, tells them apart (apidocs.lighter.xyz, "Volume quota program").
     """
     refusal = Refusal.OTHER if code is None else _BY_CODE.get(code, Refusal.OTHER)
+    if code == _TX_INFO and _EXPIRED_WORD in message.lower():
+        return Refusal.CLOCK
     if refusal is Refusal.BUSY and _QUOTA_WORDS in message.lower():
         return Refusal.QUOTA
     return refusal

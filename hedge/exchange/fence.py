@@ -16,6 +16,7 @@ from hedge.core.amounts import Side
 from hedge.core.ids import marker_id
 from hedge.core.records import OrderRow
 from hedge.core.refusal import Refusal
+from hedge.core.transitions import UNSIGNABLE_MS
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.outcome import (
     Accepted,
@@ -142,6 +143,8 @@ class Fence:
 
     async def _round(self) -> Fenced:
         nonce = begins_at = await self._venue.next_nonce()
+        if (self._venue.clock_ahead_ms or 0) >= UNSIGNABLE_MS:
+            raise _RoundFailedError("this host's clock is so far behind that nothing can be signed")
         first: SignedTx | None = None
         if self._cancel_all_first:
             first = await self._cancel_all(nonce)

@@ -308,6 +308,10 @@ class Venue(Protocol):
         """Our account as the newest answer stated it; None before the first."""
 
     @property
+    def clock_ahead_ms(self) -> int | None:
+        """How far the exchange's clock is ahead of this host's; None while that is not known."""
+
+    @property
     def quota_left(self) -> int | None:
         """What was last told to be left of the volume quota; None where nothing is known."""
 

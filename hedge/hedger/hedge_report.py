@@ -179,9 +179,8 @@ class Answering:
             self._parts.venue.market_now.status,
             self._parts.clock.now_ms(),
             is_answering=self._now.is_answering(),
-            stream_why=self._parts.venue.refused_because,
-            quota_left=self._parts.venue.quota_left,
             margin_why=self._margin_why(),
+            facts=facts_of(self._parts),
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons

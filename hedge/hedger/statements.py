@@ -35,18 +35,17 @@ def why_unready(
     now_ms: int = 0,
     *,
     is_answering: bool = True,
-    stream_why: str = "",
-    quota_left: int | None = None,
     margin_why: str = "",
+    facts: Facts | None = None,
 ) -> tuple[str, ...]:
     """Return what keeps B from hedging; never A's state, a debt or an order in flight.
 
     Nor the margin: reducing needs none, and `can_hedge` tells A how much more it may open. An A
     that is silent while the exchange does not show its position either (at `now_ms`, monotonic) is
     one that B cannot hedge. `is_answering`: no ping to the exchange is open for seconds.
-    `stream_why` is what the exchange refuses our stream for, "" where it does not. With less than
-    the reserve of the volume quota (`quota_left`) B hedges on, but A is not to open; nor where
-    `margin_why` says that our room is not known.
+    With less than the reserve of the volume quota B hedges on, but A is not to open; nor where
+    `margin_why` says that our room is not known. `facts` are those of now, made of the other
+    arguments where they are left out.
     """
     reasons = []
     if state.halt_reason:
@@ -55,13 +54,8 @@ def why_unready(
         reasons.append("stopping")
     elif state.phase not in PROVEN_PHASES:
         reasons.append("own book not proven yet")
-    facts = Facts(
-        now_ms=0,
-        mark_ticks=mark_ticks,
-        market_status=market_status,
-        stream_why=stream_why,
-        quota_left=quota_left,
-    )
+    if facts is None:
+        facts = Facts(now_ms=0, mark_ticks=mark_ticks, market_status=market_status)
     reasons += [hold.detail for hold in obstacles(state, facts)]
     reasons += [why for why in (facts.low_quota, margin_why) if why]
     reasons += _by_the_link(state, is_answering=is_answering)

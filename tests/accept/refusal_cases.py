@@ -138,3 +138,24 @@ async def maker_only(run: Run) -> list[Figure]:
         await asyncio.sleep(LOAD_S)
         tries = await pair.paper.fired(refused) - before
     return [Figure("naked", naked_s, "s", 10.0), Figure("tries in 10 s", tries, limit=6)]
+
+
+@case("clock-jump", "the host's clock falls 15 min behind while the pair runs")
+async def clock_jump(run: Run) -> list[Figure]:
+    """A's order has run out meanwhile: its next one is refused, the clock named, nothing loops."""
+    async with Pair(run.folder, settings=PARTS) as pair:
+        await pair.start()
+        await flat(pair)
+        await pair.paper.move_clock(900_000)
+        rejected = (await pair.paper.state())["counters"]["rejected"]
+        began = time.monotonic()
+
+        async def named() -> bool:
+            _, text = await pair.command("status", "--json")
+            return "s behind Lighter's" in text
+
+        await pair.until(named, "the clock in status", 60.0)
+        named_s = time.monotonic() - began
+        await asyncio.sleep(LOAD_S)
+        tries = (await pair.paper.state())["counters"]["rejected"] - rejected
+    return [Figure("named after", named_s, "s", 10.0), Figure("refused", tries, limit=10)]

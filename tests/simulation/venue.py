@@ -86,6 +86,7 @@ class SimVenue(Socket):
 
     last_account: AccountView | None = None
     quota_left = None
+    clock_ahead_ms = None
     refused_because = ""
     """What is refused here is refused for the load, and is over with it."""
 

@@ -428,6 +428,8 @@ def limit_lots(state: HedgerState) -> int | None:
 
 def obstacles(state: HedgerState, facts: Facts) -> Iterator[Hold]:
     """Yield what keeps B, with its book proven, from hedging anything."""
+    if facts.cannot_sign:
+        yield Hold("clock", facts.cannot_sign)
     if not state.streams_up:
         yield Hold("streams_down", facts.streams_down)
     if not facts.is_market_open:  # each attempt would be refused, and counted

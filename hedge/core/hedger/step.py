@@ -108,8 +108,9 @@ __all__ = [
     "watch_due_ms",
 ]
 
+_NO_ATTEMPT = {Refusal.QUOTA: "quota_used_up", Refusal.CLOCK: "clock_off"}
 QUOTA_PAUSE_MS = 2500
-"""Between two tries for the free transaction of a quota that is used up."""
+"""Between two tries for the free transaction of a quota that is used up, or by a wrong clock."""
 
 _DRY_STATUSES = frozenset({OrderStatus.CANCELED_LIQUIDITY, OrderStatus.CANCELED_SLIPPAGE})
 _FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
@@ -450,11 +451,14 @@ def _refused(state: HedgerState, order: InFlight, outcome: Outcome, facts: Facts
         return move(state, Trigger.REFUSED), (Note("dust", detail),)
     reason = reason_of(outcome.refusal, outcome.code, outcome.reason)
     failure = Failure(reason, f"{outcome.code} {outcome.reason}")
-    if outcome.refusal is Refusal.QUOTA:
-        # No attempt at the market: the next free transaction comes within 15 s, at the same cap.
+    if outcome.refusal in {Refusal.QUOTA, Refusal.CLOCK}:
+        # No attempt at the market: the next free transaction comes within 15 s, and a clock is set
+        # right, at the same cap.
         said = state.failure is not None and state.failure.reason == failure.reason
         state = replace(state, failure=failure, retry_at_ms=facts.now_ms + QUOTA_PAUSE_MS)
-        return move(state, Trigger.REFUSED), (Note("quota_used_up", failure.detail, loud=not said),)
+        return move(state, Trigger.REFUSED), (
+            Note(_NO_ATTEMPT[outcome.refusal], failure.detail, loud=not said),
+        )
     return attempt_failed(state, failure, outcome.refusal.is_final, facts)
 
 

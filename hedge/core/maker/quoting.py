@@ -11,7 +11,7 @@ from hedge.core.maker.repeats import SAID_AT, ended_words
 from hedge.core.maker.state import MakerConfig, MakerState, Pending, Phase, Repeats
 from hedge.core.transitions import Facts
 
-BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum", "above_quote_limit"})
+BROUGHT_BY_THE_MARKET = frozenset({"market_closed", "below_minimum", "above_quote_limit", "clock"})
 """Holds that may last for days and that nothing of the pair ends: said at once."""
 
 ASKED_FOR = frozenset({"halted", "stopping", "leaving", "position_limit"})
@@ -57,6 +57,8 @@ def why_not_now(state: MakerState, facts: Facts) -> Hold | None:
 def obstacles(state: MakerState, facts: Facts) -> Iterator[Hold]:
     """Yield everything that keeps A from placing whatever its position calls for."""
     yield from _by_order(state)
+    if facts.cannot_sign:
+        yield Hold("clock", facts.cannot_sign)
     yield from _by_own_side(state, facts)
     yield from _by_b(state)
     if state.retry_at_ms is not None and facts.now_ms < state.retry_at_ms:
@@ -154,9 +156,7 @@ def _opening(state: MakerState, facts: Facts, lots: int, bid: int) -> Wanted | H
     """Return the order that adds to the position, or what speaks against that alone."""
     if facts.unkept:  # an order without a record could rest unknown to the next start
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
-    if facts.low_quota:
-        return Hold("quota_low", facts.low_quota)
-    held = _why_not_open(state, (state.net_lots or 0) + lots)
+    held = _why_not_open(state, (state.net_lots or 0) + lots, facts)
     held = held or why_not_at(state.config, facts, Side.BUY, lots, bid, is_new=True)
     return held or Wanted(Side.BUY, lots, bid)
 
@@ -242,8 +242,12 @@ def _usdc(micros: int) -> str:
     return f"{quote_text(micros).rstrip('0').rstrip('.')} USDC"
 
 
-def _why_not_open(state: MakerState, position_lots: int) -> Hold | None:
+def _why_not_open(state: MakerState, position_lots: int, facts: Facts) -> Hold | None:
     """Return why A may not open up to this position, None where it may."""
+    if facts.clock_off:
+        return Hold("clock", facts.clock_off)
+    if facts.low_quota:
+        return Hold("quota_low", facts.low_quota)
     spec, quantity, room = state.config.spec, state.config.quantity_lots, state.peer.can_hedge_lots
     if room is not None and room < quantity:
         detail = f"B has margin for {spec.base(room)}, an order is {spec.base(quantity)}"

@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -37,6 +38,9 @@ _BAD_REQUEST = 400
 _REDIRECTS = range(300, 400)
 _RATE_STATUSES = (405, 429)
 _SERVER_ERROR = 500
+
+_HALF_MS = 500
+"""A date is written in whole seconds."""
 
 MAX_BODY_MB = 32
 _CHUNK_BYTES = 2**16
@@ -204,7 +208,18 @@ class RestClient:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: an address, a proxy or the target of a redirect that cannot be used.
             raise VenueUnavailableError(named(error)) from error
+        self._note_date(response.headers)
         return self._judge(response.status, raw)
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
+        """Follow the exchange's clock by the date of an answer; a stored copy's is of the past."""
+        try:
+            dated = parsedate_to_datetime(headers.get("Date", ""))
+        except ValueError:
+            return
+        if "Age" not in headers:
+            now_ms = self._signer.clock.epoch_ms()
+            self._signer.ahead_ms = round(dated.timestamp() * 1000) + _HALF_MS - now_ms
 
     def _judge(self, status: int, raw: bytes) -> _Reply:
         if status in _RATE_STATUSES and not _names_quota(raw):

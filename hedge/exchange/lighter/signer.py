@@ -54,6 +54,10 @@ class Credentials:
     private_key: str = field(repr=False)
 
 
+NEAR_MS = 2000
+"""Clocks that are apart by no more than this count as one."""
+
+
 class Signer:
     """Signs for one account and key; use `open_signer`."""
 
@@ -63,7 +67,9 @@ class Signer:
         """Take a constructed SDK client; one thread is started at the first signature."""
         self.client = client
         self._key_index = credentials.api_key_index
-        self._clock = clock
+        self.clock = clock
+        self.ahead_ms: int | None = None
+        """The exchange's clock before this host's, None while it is not known."""
         self._token_life_s = min(token_life_s, MAX_TOKEN_LIFE_S)
         self._token: tuple[str, int] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="signer")
@@ -77,7 +83,7 @@ class Signer:
             what = f"an order over {order.lots} lots is never signed"
             raise VenueRefusedError(LOCAL_REFUSAL, what)
         life_ms = (order.life_s or ORDER_LIFE_S) * 1000
-        expiry_ms = _EXPIRY_IOC if order.ends_at_once else self._clock.epoch_ms() + life_ms
+        expiry_ms = _EXPIRY_IOC if order.ends_at_once else self._exchange_ms() + life_ms
 
         def sign() -> sdk.SIGNATURE:
             return self.client.sign_create_order(
@@ -121,12 +127,17 @@ class Signer:
 
         return _signed(await self._on_thread(sign), nonce)
 
+    def _exchange_ms(self) -> int:
+        """Return the exchange's epoch ms; a difference of less than 2 s is left alone."""
+        ahead_ms = self.ahead_ms or 0
+        return self.clock.epoch_ms() + (ahead_ms if abs(ahead_ms) > NEAR_MS else 0)
+
     async def token(self) -> str:
         """Return an auth token with at least an hour (or half its life) left.
 
         Raises VenueRefusedError where the signer makes none.
         """
-        now_s = self._clock.epoch_ms() // 1000
+        now_s = self._exchange_ms() // 1000
         margin_s = min(TOKEN_MARGIN_S, self._token_life_s // 2)
         if self._token is None or now_s >= self._token[1] - margin_s:
             self._token = (await self.fresh_token(), now_s + self._token_life_s)
@@ -134,7 +145,7 @@ class Signer:
 
     async def fresh_token(self) -> str:
         """Return a new token, valid for the whole token life."""
-        now_s = self._clock.epoch_ms() // 1000
+        now_s = self._exchange_ms() // 1000
 
         def make() -> tuple[str | None, str | None]:
             return self.client.create_auth_token_with_expiry(

@@ -292,7 +292,7 @@ class LighterVenue:
                 raise
         refusal = refusal_of(answer.code, answer.message)
         self._note_quota(0 if refusal is Refusal.QUOTA else answer.quota_left)
-        if refusal in (Refusal.MARKET, Refusal.TOO_SMALL):
+        if refusal in (Refusal.MARKET, Refusal.TOO_SMALL, Refusal.CLOCK):
             self._market_doubted.set()
         if refusal.says_nothing:
             if refusal is Refusal.BUSY:
@@ -307,6 +307,11 @@ class LighterVenue:
     def _note_quota(self, left: int | None) -> None:
         if left is not None:
             self._quota = (left, self._clock.now_ms())
+
+    @property
+    def clock_ahead_ms(self) -> int | None:
+        """How far the exchange's clock is ahead of this host's; None while that is not known."""
+        return self._signer.ahead_ms
 
     @property
     def quota_left(self) -> int | None:

@@ -314,3 +314,26 @@ async def test_the_leverage_that_a_person_has_set(paper: PaperProcess) -> None:
         view = await rig.venue.account()
     assert (view.margin_fraction, view.is_isolated) == (10_000, False)
     assert rig.venue.last_account == view
+
+
+async def test_the_exchange_s_clock_is_known_and_followed() -> None:
+    """Its answers are dated: before the first signature we know how far our clock is behind."""
+    with PaperProcess() as own:
+        await own.move_clock(480_000)
+        async with running(settings_of(own), await new_account(own)) as rig:
+            ahead_ms = rig.venue.clock_ahead_ms
+            assert ahead_ms is not None
+            assert abs(ahead_ms - 480_000) < 2_000
+            await rig.up()
+            nonce = await rig.venue.next_nonce()
+            order = post_only(nonce, Side.BUY, 100, 290_000)
+            assert isinstance(await rig.sender.order(order, nonce), Accepted)
+            await own.move_clock(420_000)
+            late = await rig.sender.order(post_only(nonce + 1, Side.BUY, 100, 290_000), nonce + 1)
+            assert isinstance(late, Rejected)
+
+            def known() -> bool:
+                found = rig.venue.clock_ahead_ms
+                return found is not None and abs(found - 900_000) < 2_000
+
+            await eventually(known, 10.0, "the jump")

@@ -31,6 +31,7 @@ EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("stopping", {"phase": Phase.STOPPING}, {}),
     ("a_unknown", {"a_fresh": False}, {}),
     ("streams_down", {"streams_up": False}, {}),
+    ("clock", {}, {"clock_ahead_ms": 900_000}),
     ("no_market_data", {}, {"mark_ticks": None}),
     ("mismatch", {"mismatch": "offset in lots: side b has 1, side a has 0"}, {}),
     ("market_closed", {}, {"market_status": "inactive"}),

@@ -185,10 +185,20 @@ def test_what_the_exchange_refuses_our_stream_for_is_said() -> None:
     assert hold_of(driver.state, driver.now) == Hold("streams_down", said)
 
 
-def test_a_used_up_quota_is_no_attempt() -> None:
-    """One transaction in 15 s is free: B asks for it at the same cap, and nothing halts."""
+@pytest.mark.parametrize(
+    ("code", "text", "word"),
+    [
+        (23000, "Too Many Requests! volume quota is used up", "quota_used_up"),
+        (21501, "invalid tx info: expired", "clock_off"),
+    ],
+)
+def test_a_used_up_quota_is_no_attempt(code: int, text: str, word: str) -> None:
+    """One transaction in 15 s is free: B asks for it at the same cap, and nothing halts.
+
+    Nor by a clock that is behind, until it is known to be.
+    """
     driver = Hedger().sending()
-    used_up = refused(23000, "Too Many Requests! volume quota is used up")
+    used_up = refused(code, text)
     for _ in range(6):
         assert driver(driver.answer(used_up)) == []
         assert driver.state.failure is not None
@@ -196,7 +206,7 @@ def test_a_used_up_quota_is_no_attempt() -> None:
         assert driver(Tick()) == []
         driver.later(1)
         assert only(driver(Tick()), SendHedge).order.attempt == 1
-    assert driver.notes(loud=True).count("quota_used_up") == 1
+    assert driver.notes(loud=True).count(word) == 1
     driver(driver.answer())
     driver.execute()
     assert driver.state.failure is None
@@ -231,3 +241,18 @@ def test_a_limit_below_one_lot_lets_the_exchange_refuse() -> None:
     assert only(driver(driver.says(100)), SendHedge).order.lots == 1
     driver.facts(book=NO_BOOK)
     assert sendable_lots(driver.state, driver.now) == 100
+
+
+@pytest.mark.parametrize(("ahead_s", "holds"), [(-900, False), (480, False), (500, True)])
+def test_a_clock_by_which_nothing_can_be_signed(ahead_s: int, holds: bool) -> None:
+    """Eight minutes behind B hedges; beyond that it says why it cannot, and sends nothing."""
+    driver = Hedger().idle()
+    driver.facts(clock_ahead_ms=ahead_s * 1000)
+    assert (kinds(driver(driver.says(100))) == []) is holds
+    hold = hold_of(driver.state, driver.now)
+    if holds:
+        assert hold is not None
+        assert hold.reason == "clock"
+        assert "500 s behind Lighter's" in hold.detail
+        driver.facts(clock_ahead_ms=0)
+        assert kinds(driver(Tick())) == [SendHedge]

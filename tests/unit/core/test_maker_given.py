@@ -116,3 +116,34 @@ def test_what_is_given_is_reduced_in_parts() -> None:
     driver = filled()
     driver.facts(spec=LIMITED)
     assert only(driver.cover(-100, gives=True), Place).order.lots == 95
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "net", "word"),
+    [
+        (60, 0, ""),
+        (61, 0, "61 s behind Lighter's"),
+        (-900, 0, "900 s ahead of Lighter's"),
+        (480, 100, ""),
+        (500, 100, "has run out before it arrives"),
+    ],
+)
+def test_a_clock_that_is_off_is_named(ahead_s: int, net: int, word: str) -> None:
+    """Beyond a minute A opens nothing and says so at once; what can be signed is closed."""
+    driver = Maker().ready(net)
+    driver.facts(room=True, clock_ahead_ms=ahead_s * 1000)
+    hold = hold_of(driver.state, driver.now)
+    assert (hold.reason if hold is not None else "") == ("clock" if word else "")
+    if hold is not None:
+        assert word in hold.detail
+        driver(Tick())
+        assert "holding" in driver.notes(loud=True)
+
+
+def test_the_clock_is_named_before_the_book_is_proven() -> None:
+    """A fence that can sign nothing is no book that is being proven."""
+    driver = Maker().started()
+    driver.facts(clock_ahead_ms=900_000)
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.reason == "clock"

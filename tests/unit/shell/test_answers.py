@@ -17,6 +17,7 @@ from hedge.core.hedger.state import (
     Phase,
     PublishFailure,
 )
+from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.exchange.port import AccountView
 from hedge.hedger import statements as answers
@@ -162,7 +163,9 @@ def test_an_exchange_that_does_not_answer_is_a_reason() -> None:
     [reason] = answers.why_unready(state_of(streams_up=False), MARK, is_answering=False)
     assert reason == "own streams are down"
     why = "Lighter refuses the WebSocket with HTTP 451"
-    [reason] = answers.why_unready(state_of(streams_up=False), MARK, stream_why=why)
+    [reason] = answers.why_unready(
+        state_of(streams_up=False), MARK, facts=Facts(0, mark_ticks=MARK, stream_why=why)
+    )
     assert reason == f"own streams are down: {why}"
 
 

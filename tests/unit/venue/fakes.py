@@ -73,6 +73,7 @@ class ScriptVenue:
     """Answers each send from `sends`; look-ups come from attributes that a test sets."""
 
     refused_because = ""
+    clock_ahead_ms: int | None = None
     last_account: AccountView | None = None
     quota_left: int | None = None
 

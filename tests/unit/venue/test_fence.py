@@ -1,5 +1,7 @@
 """The fence, against a scripted venue: what counts as proof, and what does not."""
 
+from unittest.mock import AsyncMock
+
 import pytest
 
 from hedge.core.ids import instance_of, is_marker
@@ -351,3 +353,20 @@ async def test_a_used_up_quota_lets_the_marker_wait() -> None:
     assert fenced.marker is not None
     assert [kind for kind, _ in venue.signed] == ["order"] * 3
     assert len(venue.sent) == 3, "a definite refusal needs no second copy"
+
+
+async def test_a_clock_far_behind_signs_nothing_until_it_is_right() -> None:
+    """The round asks for the nonce, whose answer is dated, and sends nothing that has run out."""
+    sender, venue = _pair()
+    venue.clock_ahead_ms = 900_000
+
+    def nonce_read() -> int:
+        venue.clock_ahead_ms = 900_000 if reads.call_count < 6 else 0
+        return 5
+
+    reads = AsyncMock(side_effect=nonce_read)
+    venue.next_nonce = reads  # type: ignore[method-assign]
+    fenced = await sender.fence()
+    assert fenced.marker is not None
+    assert len(venue.signed) == 1
+    assert venue.clock.slept_s[:5] == [0.35, 0.7, 1.4, 2.8, 5.0]
