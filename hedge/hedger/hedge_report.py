@@ -180,7 +180,7 @@ class Answering:
             self._parts.clock.now_ms(),
             is_answering=self._now.is_answering(),
             margin_why=self._margin_why(),
-            facts=facts_of(self._parts),
+            facts=self._now.facts(),
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons
