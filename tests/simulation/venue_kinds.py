@@ -303,7 +303,7 @@ def _minimums(stage: "Stage", dice: Random) -> dict[str, int]:
 def _quote_limit(stage: "Stage", dice: Random) -> dict[str, int]:
     """Allow barely what one fill is worth, for good: a wider cap is above the limit."""
     worth = ETH.quote(stage.world.settings.quantity_lots, ETH.start_price_ticks)
-    return {"order_quote_limit_micros": worth * dice.choice((1000, 1001, 1005, 1010)) // 1000}
+    return {"order_quote_limit_micros": worth * dice.choice((1001, 1002, 1005, 1010)) // 1000}
 
 
 def _fraction(stage: "Stage", dice: Random) -> dict[str, int]:
