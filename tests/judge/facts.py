@@ -241,9 +241,13 @@ class Bounds:
     lost_s: float = 30.0
     """13.19: what a live private socket lost shows by its next snapshot."""
     blind_s: float = 40.0
-    """What a live socket lost (13.19), stated by a beat that counts for 8 s (13.6)."""
+    """What a live socket lost (13.19), stated by a beat that counts for 8 s (13.6); B believes in
+    no debt that was gone before, where nothing says for how long it could hear of nothing."""
     told_s: float = float("inf")
     """A decides on no state of B that is older (a heartbeat's life, one lost round trip)."""
+    turn_s: float = 1.0
+    """13.6: freshness is checked at every use: a process that goes on after a freeze may finish the
+    turn in which it was, and not more."""
     deaf_b_s: float = float("inf")
     """13.19: a B that has heard nothing of the exchange for longer says that it is not ready."""
     dead_b_s: float = float("inf")

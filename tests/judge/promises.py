@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from tests.judge.claims import CLAIMS, Rule
 from tests.judge.facts import (
+    Bounds,
     Decision,
     FalseRow,
     HandPublished,
@@ -88,14 +89,17 @@ class _Account:
     """What A and B have bought and sold since the last neutral moment."""
 
     def __init__(self, positions: Positions) -> None:
+        self.since_s = float("-inf")
+        """When the last neutral moment was."""
         self.sell_room = max(0, -positions.owed[0])
         self.buy_room = max(0, positions.owed[0])
         self.a_bought = self.a_sold = self.b_bought = self.b_sold = 0
         self.worst = 0
         """The largest excess that has been told since."""
 
-    def restart(self, least_owed: int, most_owed: int) -> None:
+    def restart(self, at_s: float, least_owed: int, most_owed: int) -> None:
         """Begin at a neutral moment with the debt of then (between two bounds)."""
+        self.since_s = at_s
         self.sell_room, self.buy_room = max(0, -least_owed), max(0, most_owed)
         self.a_bought = self.a_sold = self.b_bought = self.b_sold = self.worst = 0
 
@@ -131,15 +135,15 @@ def never_twice(positions: Positions) -> tuple[list[Violation], int]:
     hands.reverse()
     for number, leg in enumerate(record.legs):
         while marks and marks[-1][0] <= number:
-            _, least, most = marks.pop()
-            account.restart(least, most)
+            _, at_s, least, most = marks.pop()
+            account.restart(at_s, least, most)
             moments += 1
         while hands and hands[-1][0] <= number:
             account.trade_a(hands.pop()[1])
         account.trade_a(leg.a_lots)
         if not leg.foreign_b:
             account.trade_b(leg.b_lots)
-        excess = account.excess - _excused(positions, number + 1, leg, account.excess)
+        excess = account.excess - _excused(positions, number + 1, leg, account)
         if excess > account.worst:
             account.worst = excess
             found.append(_twice(positions, number, leg, account, excess))
@@ -151,33 +155,39 @@ def bisect_left_time(positions: Positions, at_s: float) -> int:
     return positions.during(at_s, at_s)[0]
 
 
-def _neutral_marks(positions: Positions) -> list[tuple[int, int, int]]:
-    """Return (state, least owed, most owed) of each neutral moment, the last one first."""
+def _neutral_marks(positions: Positions) -> list[tuple[int, float, int, int]]:
+    """Return (state, when, least owed, most owed) of each neutral moment, the last one first."""
     record = positions.record
     hedges = hedges_of_b(record)
     in_flight, marks = InFlight(hedges), []
     for life in resting_of_a(record):
         number = positions.before_mono(life.received_ns)
         if positions.is_even(number) and not in_flight.at(life.received_ns):
-            marks.append((number, positions.owed[number], positions.owed[number]))
+            owed_lots = positions.owed[number]
+            marks.append((number, life.received_s, owed_lots, owed_lots))
     for adopted in record.adopted:
         first, last = positions.during(adopted.at_s - record.bounds.news_s, adopted.at_s)
         if not any(life.received_s <= adopted.at_s < _end(life.ended_s) for life in hedges):
             owed = positions.owed[first : last + 1]
-            marks.append((last, min(owed), max(owed)))
+            marks.append((last, adopted.at_s, min(owed), max(owed)))
     return sorted(marks, key=lambda mark: mark[0], reverse=True)
 
 
-def _excused(positions: Positions, number: int, leg: Leg, excess: int) -> int:
-    """Return how much of an excess false rows of the exchange account for."""
-    if excess <= 0 or not positions.record.false_rows:
+def _excused(positions: Positions, number: int, leg: Leg, account: _Account) -> int:
+    """Return how much of an excess false rows of the exchange account for.
+
+    One that REST never shows has no end of its own: a neutral moment after it ends it.
+    """
+    if account.excess <= 0 or not positions.record.false_rows:
         return 0
     even = positions.next_even(number)
     undone_s = positions.since_s(even) if even is not None else None
     return sum(
         row.lots
         for row in positions.record.false_rows
-        if row.at_s <= leg.at_s and _is_undone(positions.record, row, undone_s)
+        if row.at_s <= leg.at_s
+        and (row.shown_s is not None or row.at_s >= account.since_s)
+        and _is_undone(positions.record, row, undone_s)
     )
 
 
@@ -312,7 +322,7 @@ def _wrong_with(decision: Decision, record: Record) -> Iterator[tuple[str, str]]
         yield "B not ready", "A placed an order while B was not ready"
     age_s = decision.at_s - decision.told_s
     bound_s = record.bounds.told_s
-    if age_s > bound_s and decision.at_s - decision.thawed_s > bound_s:
+    if age_s > bound_s and decision.at_s - decision.thawed_s > record.bounds.turn_s:
         yield "stale", f"A placed an order on a state of B {age_s:.1f} s old"
 
 
@@ -352,7 +362,8 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
     A opens only where the exchange has it flat and closes no more than it holds; B sends no more
     than is owed, and in the right direction. News takes time: what B owed at any moment since its
     own newest trade counts as owed, for a person may trade A's account while an order is on its way
-    (A's own too); and what it owed without A's trades of the last `Bounds.hears_s`, or those of
+    (A's own too), but no debt that was gone before the last moment of which B could not but know;
+    and what it owed without A's trades of the last `Bounds.hears_s`, or those of
     which nothing had told: B goes on by what it knows of A where a person publishes fills. A row
     that the exchange itself sent falsely may be believed, within its false part, as in I2.
     """
@@ -387,7 +398,9 @@ def beliefs(positions: Positions) -> Iterator[Violation]:
                 for at_s in times
                 for kept in (False, True)
             ]
-            why = _belief_of_b(life, positions, range(last_b[number], number + 1), by_hand)
+            first, _ = positions.during(_believes_s(life, record.bounds), life.received_s)
+            states = range(min(number, max(last_b[number], first)), number + 1)
+            why = _belief_of_b(life, positions, states, by_hand)
         if why:
             seq = record.legs[number - 1].seq if number else 0
             facts = {"order": life.client_order_index, "seq": seq}
@@ -436,6 +449,13 @@ def _false_lots(record: Record, at_s: float) -> int:
     """Return what false rows of the exchange may have made a process believe at a moment."""
     until_s = record.bounds.undone_s
     return sum(row.lots for row in record.false_rows if row.at_s <= at_s <= row.at_s + until_s)
+
+
+def _believes_s(life: OrderLife, bounds: Bounds) -> float:
+    """Return the last moment of whose trades of A a B that signed this order must have known."""
+    signed_s = _began_s(life)
+    told_s = signed_s - bounds.blind_s if life.told_s is None else life.told_s
+    return min(signed_s - bounds.hears_s, told_s)
 
 
 def _unheard_of_a(life: OrderLife, positions: Positions, states: range) -> set[int]:
@@ -505,13 +525,13 @@ class Words:
         # What false rows told counts until answers show the truth (13.7): unasked words rest on it.
         slack_lots = _false_lots(self._record, said.at_s) if rule.is_unasked else 0
         yield from self._misnamed(said, first, last, slack_lots)
-        if self._is_flat_by_order(known_s, said.at_s, last):
-            return
-        is_even = self._was_even(first, last) or self._unheard(said.at_s, last)
+        is_by_order = self._is_flat_by_order(known_s, said.at_s, last)
+        is_even = is_by_order or self._was_even(first, last) or self._unheard(said.at_s, last)
         if not is_even and abs(positions.owed[last]) > self._record.bounds.dust_lots + slack_lots:
             since_s = positions.since_s(positions.last_even_before(last) + 1)
             yield "open", f"{positions.words(last)}, not neutral since {since_s:.3f} s"
-        if rule.nothing_by_hand and (lots := self._by_hand(known_s, said.at_s)):
+        lots = 0 if is_by_order else self._by_hand(known_s, said.at_s)
+        if rule.nothing_by_hand and lots:
             yield "by hand", f"{lots:+d} lots that were published by hand are open"
         if rule.nothing_rests and (life := self._resting.during(known_s, said.at_s)):
             yield "resting", f"order {life.client_order_index} of A rests; {positions.words(last)}"
@@ -520,9 +540,14 @@ class Words:
             yield "in flight", f"{what}; {positions.words(last)}"
 
     def _in_flight(self, rule: Rule, known_s: float, at_s: float) -> OrderLife | None:
-        """Return an order that is in flight; B says unasked words, and hears of A's by its beat."""
-        told_s = known_s - (self._record.bounds.beat_s if rule.is_unasked else 0.0)
-        return self._of_b.during(known_s, at_s) or self._of_a.during(told_s, at_s)
+        """Return an order that is in flight; B says unasked words, and hears of A's by its beat.
+
+        What a side has signed itself it knows, however blind it is.
+        """
+        bounds = self._record.bounds
+        own_s = rule.known_s(at_s, None, bounds)
+        of_a_s = known_s - bounds.beat_s if rule.is_unasked else own_s
+        return self._of_b.during(own_s, at_s) or self._of_a.during(of_a_s, at_s)
 
     def _is_flat_by_order(self, known_s: float, at_s: float, last: int) -> bool:
         """Whether a person ordered both to be closed, the offset included, and both are."""
@@ -661,24 +686,31 @@ def unsaid(positions: Positions) -> Iterator[Violation]:
     """Find each time that B ran beside an open fill for longer than the bound, and showed nothing.
 
     It need not know what is open: only that it cannot see it. A line of its log, its heartbeat's
-    reason or what `status` says is something.
+    reason or what `status` says is something; a line is no older than `quiet_s`, as for A's holds.
     """
     record, bound_s = positions.record, positions.record.bounds.unsaid_s
-    shown = [(one.start_s, _end(one.end_s)) for one in record.shown if one.side == "b"]
+    quiet_s = record.bounds.quiet_s
+    said = [(one.start_s, _end(one.end_s)) for one in record.shown if one.side == "b"]
     for naked in positions.naked():
         for life in (one for one in record.lives if one.side == "b"):
             start_s = max(naked.start_s, life.start_s)
-            until_s = start_s + bound_s
-            if until_s > min(naked.start_s + naked.seconds, _end(life.end_s)):
+            end_s = min(naked.start_s + naked.seconds, _end(life.end_s))
+            if end_s - start_s < bound_s:
                 continue
-            if any(began <= until_s and end >= start_s for began, end in shown):
-                continue
-            text = (
-                f"{life.who} ran beside an open fill for {bound_s:g} s from {start_s:.3f} s on, and"
-                f" showed nothing: {positions.words(positions.at(until_s))}"
+            shown = _Cover(
+                [(began, max(end, began + quiet_s)) for began, end in said if end >= start_s]
             )
-            facts = {"who": life.who, "start_s": start_s, "seconds": bound_s}
-            yield Violation("hold", "unsaid", until_s, text, facts)
+            for from_s, until_s in shown.gaps(start_s, end_s):
+                if until_s - from_s < bound_s:
+                    continue
+                number = positions.at(from_s + bound_s)
+                text = (
+                    f"{life.who} ran beside an open fill for {bound_s:g} s from {from_s:.3f} s on,"
+                    f" and showed nothing: {positions.words(number)}"
+                )
+                facts = {"who": life.who, "start_s": from_s, "seconds": bound_s}
+                yield Violation("hold", "unsaid", from_s + bound_s, text, facts)
+                break
 
 
 def _end(end_s: float | None) -> float:

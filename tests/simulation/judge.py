@@ -212,7 +212,8 @@ class Judge:
                 self._notes.adopted.append(Adopted(self._now, event))
             elif event == "waiting":
                 self._notes.shows(self._now, daemon.name, "a", "log", str(fields["reason"]))
-            if level != "info":
+            # That another one leads says nothing of what is open.
+            if level != "info" and event != "standby":
                 where = "log" if daemon.side == "a" else WARNING_OF_B
                 self._notes.showed(self._now, daemon.side, where, event)
 

@@ -512,7 +512,7 @@ class Stage:
         """Return by how much A + B is off in each market.
 
         By a person's order to close B holds no offset either, until the pair is resumed. One that
-        a person has taken to another market may be held in either.
+        a person has taken to another market may be held in either, and in no two.
         """
         exchange, offset = self.world.exchange, self.world.settings.offset_lots
         hedgers = [one for one in (self.b, self.standby) if one.is_running]
@@ -520,7 +520,9 @@ class Stage:
             offset = 0
         held = [exchange.lots(A, market) + exchange.lots(B, market) for market in exchange.markets]
         if self.world.tally.injected["market changed"]:
-            return [0 if lots == offset else lots for lots in held]
+            is_held = offset in held
+            place = held.index(offset) if is_held else 0
+            return [lots - offset * (is_held and at == place) for at, lots in enumerate(held)]
         return [held[0] - offset, *held[1:]]
 
     def _is_working(self) -> bool:

@@ -1,0 +1,174 @@
+"""What excuses an honest pair excuses no loss: each history beside an excuse, and its honest twin.
+
+In each a trader is naked, hedged twice or told what is not so, by as little as can be.
+"""
+
+import pytest
+
+from tests.judge.claims import CLAIMS
+from tests.judge.facts import Adopted, Claim, FalseRow, HandPublished
+from tests.judge.promises import WARNING_OF_B
+from tests.unit.judge.tape import IOC, A, B, Tape
+
+TWICE = ("I2", "twice")
+BELIEF = ("I4", "belief")
+UNSAID = ("hold", "unsaid")
+ENDS = [claim for claim, rule in CLAIMS.items() if rule.nothing_rests]
+ALONE = [claim for claim, rule in CLAIMS.items() if rule.nothing_in_flight and rule.excuse]
+
+
+def said(tape: Tape) -> list[str]:
+    """Return what was said and was not so."""
+    return [kind for promise, kind in tape.broken() if promise == "said"]
+
+
+def closed_by_a(seconds: float) -> Tape:
+    """A's fill of 500 was never hedged; A closed it itself, and halted; so much time passes."""
+    tape = Tape()
+    tape.fill(1, 500)
+    tape.order(A, 2, -500, time_in_force=IOC, reduce_only=True)
+    tape.trade(a_lots=-500)
+    tape.end(2, 500)
+    tape.pass_s(seconds)
+    return tape
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told_s", "good"),
+    [
+        (600.0, None, False),  # a B that woke up sells 500 for a debt that was gone long ago
+        (600.0, 600.0, False),
+        (600.0, 3.5, True),  # nothing could tell it of the closing
+        (30.0, None, True),  # its live socket may have lost it
+        (30.0, 30.0, False),
+    ],
+)
+def test_a_debt_that_was_gone_long_ago_is_owed_no_more(
+    seconds: float, told_s: float | None, good: bool
+) -> None:
+    """No order of A came since, so no neutral moment says so: B is naked until it is undone."""
+    tape = closed_by_a(seconds)
+    tape.order(B, 3, -500, told_s=told_s)
+    tape.trade(b_lots=-500)
+    tape.end(3, 500)
+    tape.pass_s(600)
+    tape.hedge(4, 500)
+    assert (BELIEF not in tape.broken()) is good
+
+
+@pytest.mark.parametrize(("lots", "good"), [(400, True), (401, False)])
+def test_a_debt_that_lasts_may_be_hedged_however_old_it_is(lots: int, good: bool) -> None:
+    """B was cut off for an hour; what it owes then is what it owed all the time."""
+    tape = Tape()
+    tape.fill(1, 400)
+    tape.pass_s(3600)
+    tape.hedge(2, -lots)
+    assert (BELIEF not in tape.broken()) is good
+
+
+@pytest.mark.parametrize("claim", ENDS)
+@pytest.mark.parametrize(("account", "kind"), [(A, "resting"), (B, "in flight")])
+def test_both_flat_by_order_is_no_end_while_an_order_can_trade(
+    claim: Claim, account: int, kind: str
+) -> None:
+    """A person ordered both to be closed; what rests or is on its way opens them again."""
+    tape = Tape(offset_lots=30)
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), 30, "closes"))
+    tape.hedge(1, -30)
+    tape.order(account, 2, 100)
+    tape.pass_s(60)
+    tape.say(claim)
+    assert said(tape) == [f"{claim.name.lower()}: {kind}"]
+
+
+@pytest.mark.parametrize("claim", ENDS)
+def test_both_flat_by_order_is_an_end_once_nothing_can_trade(claim: Claim) -> None:
+    """The order has ended, and nothing was filled."""
+    tape = Tape(offset_lots=30)
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), 30, "closes"))
+    tape.hedge(1, -30)
+    tape.order(A, 2, 100)
+    tape.end(2)
+    tape.pass_s(60)
+    tape.say(claim)
+    assert said(tape) == []
+
+
+@pytest.mark.parametrize("claim", ALONE)
+@pytest.mark.parametrize("seconds", [6.0, 30.0])
+def test_no_blindness_hides_an_order_of_ones_own(claim: Claim, seconds: float) -> None:
+    """B signed it half a minute ago, and its answer is lost: it may execute."""
+    tape = Tape()
+    tape.cycle(1)
+    known_s = tape.now_s
+    tape.order(B, 11, 100, signed_s=tape.pass_s())
+    tape.pass_s(seconds)
+    tape.say(claim, known_s=known_s)
+    assert said(tape) == [f"{claim.name.lower()}: in flight"]
+    tape.end(11)
+    tape.notes.said.clear()
+    tape.say(claim, known_s=known_s)
+    assert said(tape) == []
+
+
+@pytest.mark.parametrize("is_neutral_since", [True, False])
+def test_what_rest_never_shows_excuses_no_later_round(*, is_neutral_since: bool) -> None:
+    """The exchange read one order of B as larger; a double hedge of a later round is ours."""
+    tape = Tape()
+    tape.fill(1, 100)
+    tape.notes.false_rows.append(FalseRow(tape.now_s, 300))
+    if is_neutral_since:
+        tape.hedge(2, -100)
+        tape.fill(3, 100)
+    tape.pass_s(3600)
+    tape.order(B, 4, -100)
+    tape.trade(b_lots=-400)
+    tape.end(4, 400)
+    assert (TWICE in tape.broken()) is is_neutral_since
+
+
+def test_what_a_person_adopts_ends_what_rest_never_shows() -> None:
+    """A resumption by force takes what stands there for right: no debt and no excuse is left."""
+    tape = Tape()
+    tape.notes.false_rows.append(FalseRow(tape.now_s, 300))
+    tape.hedge(1, -300)
+    assert TWICE not in tape.broken()
+    tape.notes.adopted.append(Adopted(tape.pass_s()))
+    tape.hedge(2, 300)
+    assert TWICE not in tape.broken()
+    tape.hedge(3, -300)
+    assert TWICE in tape.broken()
+
+
+@pytest.mark.parametrize(
+    ("where", "until_s", "good"),
+    [
+        (WARNING_OF_B, None, False),  # one line, and then an hour of silence
+        ("heartbeat", 90.0, False),
+        ("heartbeat", 3600.0, True),
+    ],
+)
+def test_one_line_is_no_word_for_an_hour(where: str, until_s: float | None, good: bool) -> None:
+    """B runs beside an open fill; what it showed at its beginning can be seen no more."""
+    tape = Tape(unsaid_s=20.0, quiet_s=60.0)
+    tape.notes.runs(0.0, "B", "b")
+    tape.fill(1, 100)
+    if until_s is None:
+        tape.notes.showed(tape.now_s, "b", where, "watch_down")
+    else:
+        tape.notes.shows(tape.now_s, "B", "b", where, "no market data")
+        tape.pass_s(until_s)
+        tape.notes.shows(tape.now_s, "B", "b", where, "")
+        tape.now_s -= until_s
+    tape.pass_s(3600)
+    tape.hedge(2, -100)
+    assert tape.broken() == ([] if good else [UNSAID])
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(0.5, True), (3.0, False)])
+def test_a_freeze_excuses_the_turn_that_it_fell_into(seconds: float, good: bool) -> None:
+    """What A was told an hour ago is checked again before the next order."""
+    tape = Tape(told_s=4.0)
+    tape.pass_s(3600)
+    tape.decide(told_s=1.0, thawed_s=tape.now_s + 1.0 - seconds)
+    assert tape.broken() == ([] if good else [("I3", "stale")])
