@@ -63,7 +63,7 @@ def cases_of(
             )
         )
         expected, new = known.sort(verdict.findings, own)
-        cases.append(Case(name, verdict, told, wanted, verdict.known + expected, new))
+        cases.append(Case(name, verdict, told, wanted, expected, new))
     return cases
 
 

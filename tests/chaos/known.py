@@ -1,5 +1,6 @@
-"""Findings that today's rules are known for, beside those of `tests/judge/known.py`.
+"""Findings that today's rules are known for.
 
+Never a word that something is neutral, an end that says so, or what was lost: those are always new.
 Each is a counterexample by its number, with the rule of design.md that ends it and a predicate on
 the finding and on what befell the pair. They are expected and counted; a row goes when its rule
 stands.
@@ -25,7 +26,6 @@ class Known:
 
 BEFORE_S = 120.0
 """What befell a pair so long before a finding may have led to it."""
-DEATHS = ("kill", "kill-resting", "host-lost", "term-all", "restart", "stop-script", "hold")
 
 
 def _before(finding: Finding, entries: Sequence[Entry], kinds: Collection[str]) -> bool:
@@ -50,22 +50,8 @@ def _second_signal(finding: Finding, entries: Sequence[Entry]) -> bool:
     )
 
 
-def _launcher_is_done(finding: Finding, entries: Sequence[Entry]) -> bool:
-    """The launcher or the stop script ended well, or called neutral, what it could not know."""
-    return finding.kind.startswith(("launcher_code_0:", "launcher_neutral:")) and _before(
-        finding, entries, DEATHS
-    )
-
-
-def _status_of_the_dead(finding: Finding, entries: Sequence[Entry]) -> bool:
-    """`status` called neutral what the books said that were written before a fill."""
-    return finding.kind.startswith("status_neutral:") and _before(finding, entries, DEATHS)
-
-
 KNOWN: dict[int, Known] = {
-    24: Known("13.2", _status_of_the_dead),
     27: Known("13.3", _second_signal),
-    28: Known("13.4", _launcher_is_done),
 }
 """By the number of the counterexample."""
 

@@ -10,7 +10,6 @@ from tests.chaos.halts import allows
 from tests.chaos.logscan import Line, Told
 from tests.chaos.record import Kept, record_of
 from tests.chaos.schedule import Needed
-from tests.judge import known
 from tests.judge.audit import Audit
 from tests.judge.audit import judge as judge_record
 from tests.judge.facts import Violation
@@ -76,8 +75,6 @@ class Verdict:
     missed: int
     halts: tuple[tuple[str, bool, int], ...]
     resumed: Counter[str]
-    known: Counter[int]
-    """Violations that today's rules are known for, by counterexample."""
     findings: tuple[Finding, ...] = field(default=())
 
 
@@ -85,13 +82,11 @@ def judge(records: Records) -> Verdict:
     """Judge a run."""
     record = record_of(records.kept, records.account_a, records.account_b)
     found = judge_record(record)
-    numbers = [known.counterexample_of(one) for one in found.violations]
-    new = [one for one, number in zip(found.violations, numbers, strict=True) if number is None]
     faults = [entry for entry in records.entries if entry.what == "fault"]
     halts = _halts(records.entries, faults)
     kills = Counter(str(f.fields["target"]) for f in faults if f.fields["kind"] == "kill")
     findings = (
-        *_promises(new),
+        *_promises(found.violations),
         *(Finding("halt", f"{reason}, {count} times") for reason, ok, count in halts if not ok),
         *_ends(records.entries),
         *(Finding("bug", text) for text in records.told.bugs),
@@ -108,7 +103,6 @@ def judge(records: Records) -> Verdict:
         missed=len(_of(records.entries, "missed")),
         halts=halts,
         resumed=_resumed(records.entries),
-        known=Counter(number for number in numbers if number is not None),
         findings=findings,
     )
 

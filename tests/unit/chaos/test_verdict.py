@@ -245,6 +245,25 @@ def test_a_halt_long_after_its_cause_is_not_allowed() -> None:
     assert rules(judged(good(), fault, halt)) == {"halt"}
 
 
+@pytest.mark.parametrize("is_hedged_before", [True, False])
+def test_an_end_that_is_called_neutral_beside_an_open_fill_fails_the_run(
+    *, is_hedged_before: bool
+) -> None:
+    """Whoever says it, and whatever was known of such ends once; a later hedge heals no word."""
+    tape = good()
+    tape.order(A, 5, "0.0500", is_ask=False)
+    tape.trade(A, STRANGER, "0.0500")
+    if not is_hedged_before:
+        tape.seq += 60
+    ended_s = float(tape.seq - 10)
+    tape.order(B, 5, "0.0500", is_ask=True)
+    tape.trade(STRANGER, B, "0.0500")
+    if is_hedged_before:
+        ended_s = float(tape.seq + 10)
+    ended = Entry(ended_s, "ended", {"process": "b1", "code": 0, "lived_s": 3.0}, ended_s)
+    assert rules(judged(tape, ended)) == (set() if is_hedged_before else {"said"})
+
+
 @pytest.mark.parametrize(
     ("process", "code", "wrong"),
     [("b1", 1, True), ("a", 4, True), ("a", 3, False), ("b2", -9, False), ("exchange", 1, True)],
