@@ -25,6 +25,8 @@ class Rule:
     nothing_by_hand: bool = False
     evidence: str = ""
     excuse: str = ""
+    by_heartbeats: bool = False
+    """Whether each position is taken from the heartbeat of its own process."""
     is_unasked: bool = False
     """Whether a running process says it by itself, at each change; it rests on frames then."""
 
@@ -49,6 +51,7 @@ _STATUS = Rule(
     nothing_by_hand=True,
     evidence="answer_s",
     excuse="lost_s",
+    by_heartbeats=True,
 )
 _RUNNING = Rule(
     "design.md 13.1 for what B answers and A says while both run; the ledger counts where it "

@@ -235,6 +235,8 @@ class Bounds:
     """13.6: what only the other side's heartbeat tells is read once a second."""
     answer_s: float = 4.5
     """13.1: `status` counts a heartbeat that acknowledged its question within this."""
+    shown_s: float = 10.0
+    """13.1: a side shows its position only where something came from the exchange within this."""
     stranger_s: float = 25.0
     """13.1: how long the exchange's own statement counts, which alone tells of strangers' trades
     on an account whose process has ended."""

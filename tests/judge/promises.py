@@ -524,9 +524,10 @@ class Words:
         first, last = positions.during(known_s, said.at_s)
         # What false rows told counts until answers show the truth (13.7): unasked words rest on it.
         slack_lots = _false_lots(self._record, said.at_s) if rule.is_unasked else 0
-        yield from self._misnamed(said, first, last, slack_lots)
+        strangers = self._strangers_since_s(rule, said.at_s)
+        yield from self._misnamed(said, first, last, slack_lots, strangers)
         is_by_order = self._is_flat_by_order(known_s, said.at_s, last)
-        is_even = is_by_order or self._was_even(first, last) or self._unheard(said.at_s, last)
+        is_even = is_by_order or self._was_even(first, last) or self._unheard(last, strangers)
         if not is_even and abs(positions.owed[last]) > self._record.bounds.dust_lots + slack_lots:
             since_s = positions.since_s(positions.last_even_before(last) + 1)
             yield "open", f"{positions.words(last)}, not neutral since {since_s:.3f} s"
@@ -573,32 +574,56 @@ class Words:
                 return True
         return False
 
-    def _unheard(self, at_s: float, last: int) -> bool:
+    def _strangers_since_s(self, rule: Rule, at_s: float) -> dict[str, float]:
+        """Return since when strangers' trades on each account need not be known.
+
+        A process that runs shows its own account's by its private streams, and says otherwise that
+        it hears nothing; of one that has ended the exchange's statement alone tells.
+        """
+        bounds = self._record.bounds
+        longest_s = bounds.news_s + bounds.stranger_s
+        own_s = bounds.news_s + bounds.own_s + bounds.shown_s + bounds.answer_s
+        since_s = {}
+        for side in "ab":
+            near = [
+                life
+                for life in self._record.lives
+                if life.side == side
+                and life.start_s <= at_s
+                and _end(life.end_s) >= at_s - longest_s
+            ]
+            is_alone = len(near) == 1 and near[0].start_s <= at_s - longest_s
+            lives_on = is_alone and _end(near[0].end_s) > at_s
+            late_s = min(own_s, longest_s) if rule.by_heartbeats and lives_on else longest_s
+            since_s[side] = at_s - late_s
+        return since_s
+
+    def _unheard(self, last: int, since_s: dict[str, float]) -> bool:
         """Whether only strangers' newest trades, which nothing need have shown yet, are open."""
         bounds, owed = self._record.bounds, self._positions.owed[last]
-        since_s = at_s - bounds.news_s - bounds.stranger_s
         for leg in reversed(self._record.legs[:last]):
-            if leg.at_s <= since_s or abs(owed) <= bounds.dust_lots:
+            if leg.at_s <= min(since_s.values()) or abs(owed) <= bounds.dust_lots:
                 break
-            owed += leg.a_lots * leg.foreign_a + leg.b_lots * leg.foreign_b
+            owed += leg.a_lots * (leg.foreign_a and leg.at_s > since_s["a"])
+            owed += leg.b_lots * (leg.foreign_b and leg.at_s > since_s["b"])
         return abs(owed) <= bounds.dust_lots
 
     def _misnamed(
-        self, said: Said, first: int, last: int, slack_lots: int
+        self, said: Said, first: int, last: int, slack_lots: int, since_s: dict[str, float]
     ) -> Iterator[tuple[str, str]]:
         """Find positions that were named and did not hold at any moment that counts."""
         positions = self._positions
         for name, named, held in (("A", said.a_lots, positions.a), ("B", said.b_lots, positions.b)):
-            moments = {*held[first : last + 1], *self._without_strangers(name, said.at_s, last)}
+            moments = {*held[first : last + 1], *self._without_strangers(name, last, since_s)}
             if named is not None and all(abs(lots - named) > slack_lots for lots in moments):
                 yield "positions", f"{name} was named as {named:+d}; {positions.words(last)}"
 
-    def _without_strangers(self, name: str, at_s: float, last: int) -> Iterator[int]:
+    def _without_strangers(self, name: str, last: int, since_s: dict[str, float]) -> Iterator[int]:
         """Yield what one side held without strangers' newest trades that need not be known."""
-        bounds, positions = self._record.bounds, self._positions
+        positions = self._positions
         lots = (positions.a if name == "A" else positions.b)[last]
         for leg in reversed(self._record.legs[:last]):
-            if leg.at_s <= at_s - bounds.news_s - bounds.stranger_s:
+            if leg.at_s <= since_s[name.lower()]:
                 return
             own = leg.a_lots if name == "A" else leg.b_lots
             if own and not (leg.foreign_a if name == "A" else leg.foreign_b):

@@ -13,6 +13,7 @@ from tests.unit.judge.tape import IOC, A, B, Tape
 TWICE = ("I2", "twice")
 BELIEF = ("I4", "belief")
 UNSAID = ("hold", "unsaid")
+STATUS = [claim for claim, rule in CLAIMS.items() if rule.by_heartbeats]
 ENDS = [claim for claim, rule in CLAIMS.items() if rule.nothing_rests]
 ALONE = [claim for claim, rule in CLAIMS.items() if rule.nothing_in_flight and rule.excuse]
 
@@ -172,3 +173,27 @@ def test_a_freeze_excuses_the_turn_that_it_fell_into(seconds: float, good: bool)
     tape.pass_s(3600)
     tape.decide(told_s=1.0, thawed_s=tape.now_s + 1.0 - seconds)
     assert tape.broken() == ([] if good else [("I3", "stale")])
+
+
+@pytest.mark.parametrize("claim", STATUS)
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize(
+    ("seconds", "is_alive", "good"),
+    [(9.0, True, True), (16.0, True, False), (16.0, False, True), (26.0, False, False)],
+)
+def test_a_living_process_shows_what_a_person_trades_on_its_account(
+    claim: Claim, side: str, seconds: float, is_alive: bool, good: bool
+) -> None:
+    """Its heartbeat tells the position; only an ended one leaves it to the exchange to tell."""
+    tape = Tape(stranger_s=25.0, answer_s=4.5)
+    tape.notes.runs(0.0, "A", "a")
+    tape.notes.runs(0.0, "B", "b")
+    tape.cycle(1)
+    tape.pass_s(60)
+    if not is_alive:
+        tape.notes.rests(tape.now_s, side.upper())
+    tape.trade(**{f"{side}_lots": 50, f"foreign_{side}": True})
+    tape.pass_s(seconds - 1)
+    tape.say(claim, "hedgectl", a_lots=0, b_lots=0)
+    name = claim.name.lower()
+    assert said(tape) == ([] if good else [f"{name}: open", f"{name}: positions"])
