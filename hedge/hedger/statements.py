@@ -366,7 +366,7 @@ class NeutralKeeper:
         scope = self._parts.scope
         limits = scope.limits_a(self._parts.names.neutral)
         try:
-            return Neutral.from_json(str(kept["neutral"]), scope.spec, limits)
+            return Neutral.from_host_file(str(kept["neutral"]), scope.spec, limits)
         except (KeyError, MessageRefusedError):
             self._parts.log.warning("neutral_file_ignored", reason="not readable")
             return None

@@ -23,6 +23,8 @@ from hedge.core.freshness import BeatId
 T = TypeVar("T")
 
 VERSION = 2
+"""Of every message and stored value. Version 1 is that of the program up to November 2026."""
+
 MAX_INTEGER = 2**63 - 1
 MAX_TEXT = 65_536
 """Longest message read, in characters; ours are below 2,000."""
@@ -199,6 +201,15 @@ def parse_object(text: str) -> dict[str, object]:
     return values
 
 
+def other_version_text(name: str, version: int) -> str:
+    """Say that side `name` ("A", "B") writes messages of another version than this program."""
+    return (
+        f"{name} runs another version of this program: it writes messages of version {version},"
+        f" this one reads version {VERSION}; neither trades on the other's word. Run the same"
+        " version on both hosts: stop A, upgrade B, upgrade A (README, Upgrading)"
+    )
+
+
 class Fields:
     """The fields of one message, read by name; every reader raises MessageRefusedError."""
 
@@ -217,6 +228,11 @@ class Fields:
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         return self._values.get(name) is not None
+
+    @property
+    def is_version_1(self) -> bool:
+        """Whether the program of version 1 wrote it."""
+        return self.hint("v", int) == 1
 
     def check_version(self) -> None:
         """Refuse any version but ours."""

@@ -20,7 +20,6 @@ UNREADABLE = "unreadable"
 UNREADABLE_HALT = "unreadable_halt"
 """The reason of such a halt."""
 
-_VERSION_OF_ONE_HALT = 1
 _NEWEST_RELEASED = 64
 
 
@@ -98,7 +97,7 @@ def parse_halts(text: str, limits: WireLimits = NO_LIMITS) -> Halts:
     Raises MessageRefusedError.
     """
     fields = Fields.parse(text, NO_MARKET)
-    if fields.hint("v", int) != _VERSION_OF_ONE_HALT:
+    if not fields.is_version_1:
         return Halts.from_fields(fields, limits)
     fields.check_signature(limits.seal and limits.seal.as_version_1)
     halt = Halt.from_fields(fields, limits)

@@ -376,6 +376,17 @@ class Record:
         return cls(**found, envelope=origin)
 
     @classmethod
+    def of_version_1(cls, fields: Fields, limits: WireLimits) -> Self:
+        """Judge and read what version 1 wrote: without an envelope, signed for no place.
+
+        Raises MessageRefusedError.
+        """
+        fields.check_signature(limits.seal and limits.seal.as_version_1)
+        due = [one for one in declared_fields(cls) if one.is_due(fields)]
+        found = {one.attribute: one.default for one in declared_fields(cls)}
+        return cls(**found | {one.attribute: one.sort.read(fields, one.name, limits) for one in due})
+
+    @classmethod
     def _sealed(cls, seal: Seal | None) -> Seal | None:
         """Return the seal of this kind, of one for its place."""
         if seal is None or not cls.SIGNED:

@@ -7,10 +7,11 @@ The same rules as for messages: frozen, `to_json` writes, `from_json` judges and
 # ruff: noqa: RUF009 (wire() returns dataclasses.field)
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from hedge.core.amounts import Side
+from hedge.core.amounts import MarketSpec, Side
 from hedge.wire import record
+from hedge.wire.codec import Fields, WireLimits
 from hedge.wire.control import Halt, Halts
 from hedge.wire.record import Absent, Record, wire
 
@@ -112,6 +113,17 @@ class Neutral(Record):
     a_trade_id: int = wire(record.TRADE_ID, "newest trade in A's position")
     b_trade_id: int = wire(record.TRADE_ID, "newest trade in B's position")
     timestamp: int = wire(record.EPOCH_S, "when it was so")
+
+    @classmethod
+    def from_host_file(cls, text: str, spec: MarketSpec, limits: WireLimits) -> Self:
+        """Judge and read what this host keeps, also as version 1 kept it.
+
+        Raises MessageRefusedError.
+        """
+        fields = Fields.parse(text, spec)
+        if fields.is_version_1:
+            return cls.of_version_1(fields, limits)
+        return cls.from_fields(fields, limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

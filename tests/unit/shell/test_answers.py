@@ -1,5 +1,6 @@
 """What B says of itself: answers only where A is known, reasons, margin, neutral moments."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.exchange.port import AccountView
 from hedge.hedger import statements as answers
+from hedge.wire.codec import Seal
 from hedge.wire.state import Neutral
 from tests.unit.shell.fakes import A_INSTANCE, ACCOUNT_A, ACCOUNT_B, CHAIN, Bench, trade
 from tests.unit.venue.fakes import ETH
@@ -320,6 +322,53 @@ def test_a_neutral_file_with_a_secret_is_read_back(bench: Bench) -> None:
     keeper.note(neutral_at(100, -100))
     keeper.save()
     assert answers.NeutralKeeper(bench.restart()).explains(None, 0)
+
+
+OF_VERSION_1 = {
+    "v": 1,
+    "chain_id": CHAIN,
+    "a_account_index": ACCOUNT_A,
+    "b_account_index": ACCOUNT_B,
+    "market_index": 0,
+    "a_position_base_amount": "0.0100",
+    "b_position_base_amount": "-0.0100",
+    "a_trade_id": 44,
+    "b_trade_id": 45,
+    "timestamp": 1,
+}
+
+
+@pytest.mark.parametrize("secret", [None, b"a secret"])
+def test_a_neutral_file_of_version_1_is_read(bench: Bench, secret: bytes | None) -> None:
+    """After an upgrade too a debt comes from trades since then, however large it is."""
+    bench.secret = secret
+    kept = dict(OF_VERSION_1)
+    if secret:
+        kept["sig"] = Seal(secret, {}).sign(kept)  # as version 1 signed it
+    (bench.host.path / "neutral-0.json").write_text(json.dumps({"neutral": json.dumps(kept)}))
+    keeper = answers.NeutralKeeper(bench.restart())
+    assert keeper.explains(None, 0)
+    assert [(one.position_lots, one.last_trade_id) for one in keeper.stands(None)] == [(100, 44)]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"v": 3}, {"a_account_index": 7}, {"chain_id": CHAIN + 1}, {"market_index": 1}]
+)
+def test_a_neutral_file_of_version_1_that_is_not_ours_is_none(
+    bench: Bench, changes: dict[str, int]
+) -> None:
+    """Another version, accounts, chain or market."""
+    text = json.dumps({**OF_VERSION_1, **changes})
+    (bench.host.path / "neutral-0.json").write_text(json.dumps({"neutral": text}))
+    assert not answers.NeutralKeeper(bench.restart()).explains(None, 0)
+
+
+def test_an_unsigned_neutral_file_of_version_1_is_none_with_a_secret(bench: Bench) -> None:
+    """Anybody could have written it."""
+    bench.secret = b"a secret"
+    text = json.dumps(OF_VERSION_1)
+    (bench.host.path / "neutral-0.json").write_text(json.dumps({"neutral": text}))
+    assert not answers.NeutralKeeper(bench.restart()).explains(None, 0)
 
 
 @pytest.mark.parametrize("content", ["{}", '{"neutral":"x"}', '{"neutral":5}', "["])
