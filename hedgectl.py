@@ -108,6 +108,8 @@ def _running(_report: Report, view: SideView) -> str:
     if view.other_beat is not None:
         other = view.other_beat
         return f"not ours: of accounts {other.a_account_index} and {other.b_account_index}"
+    if view.other_version is not None:
+        return f"another version, of messages of version {view.other_version}"
     return "no heartbeat" if view.beat is None else f"running, {view.beat.version}"
 
 

@@ -127,8 +127,9 @@ class StateSnapshot:
     `problems` names each value that was refused, once per value and cause; `refused` has the cause
     of every value that is refused now, by its key; `newly_refused` has each once per text.
     `other_a` and `other_b` are heartbeats under our names of other accounts, or of another chain:
-    to be named, never to be acted on. `a_elsewhere` and `b_elsewhere` are what the stored positions
-    state of another market, in words.
+    to be named, never to be acted on; `version_a` and `version_b` are the versions of heartbeats
+    under our names that another version of this program has written. `a_elsewhere` and
+    `b_elsewhere` are what the stored positions state of another market, in words.
     """
 
     position_a: PositionState | None = None
@@ -146,6 +147,8 @@ class StateSnapshot:
     newly_refused: tuple[RefusedValue, ...] = ()
     other_a: Ready | None = None
     other_b: Ready | None = None
+    version_a: int | None = None
+    version_b: int | None = None
     a_elsewhere: str = ""
     b_elsewhere: str = ""
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from hedge.bus.port import PairScope, RefusedValue, StateSnapshot
 from hedge.bus.remnants import elsewhere_of
-from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits
+from hedge.wire.codec import MessageRefusedError, RefusalCause, WireLimits, version_of
 from hedge.wire.control import NO_HALTS, Command, Lease, parse_halts, unreadable
 from hedge.wire.names import LeaseKey, Names
 from hedge.wire.record import Record
@@ -76,10 +76,6 @@ class SnapshotReader:
         def read_beat(key: str) -> Ready | None:
             return take(key, lambda text, limits: self._judge_beat(key, text, limits))
 
-        def other(key: str) -> Ready | None:
-            text, beat = self._others.get(key, ("", None))
-            return beat if text == by_key[key] else None
-
         lease_a, lease_b = (
             None if lease is None else read(lease.name, Lease) for lease in self._leases
         )
@@ -101,11 +97,23 @@ class SnapshotReader:
             problems=tuple(problems),
             refused=self._refused,
             newly_refused=tuple(self._new),
-            other_a=other(ready_a),
-            other_b=other(ready_b),
+            other_a=self._other(ready_a, by_key[ready_a]),
+            other_b=self._other(ready_b, by_key[ready_b]),
+            version_a=self._version(ready_a),
+            version_b=self._version(ready_b),
             a_elsewhere=self._elsewhere("A", position_a),
             b_elsewhere=self._elsewhere("B", position_b),
         )
+
+    def _other(self, key: str, text: str | None) -> Ready | None:
+        known, beat = self._others.get(key, ("", None))
+        return beat if known == text else None
+
+    def _version(self, key: str) -> int | None:
+        """Return of which other version of the program the value is, None where of none."""
+        if self._refused.get(key) is not RefusalCause.UNKNOWN_VERSION:
+            return None
+        return version_of(self._texts[key])
 
     def _elsewhere(self, side: str, key: str) -> str:
         if self._refused.get(key) is not RefusalCause.OTHER_MARKET:

@@ -27,6 +27,7 @@ from hedge.daemon.health import HealthReport
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
 from hedge.daemon.market_facts import facts_of, mark_ticks_of
 from hedge.daemon.origin import OriginKeeper
+from hedge.daemon.other_version import OtherVersion
 from hedge.daemon.outbox import Outbox
 from hedge.daemon.position_check import DriftHandlers, DriftKeeper
 from hedge.daemon.proof import Proven
@@ -82,6 +83,7 @@ class Shell(ABC):
         )
         self.refusals = Refusals(parts, self.voice.say)
         self.health = HealthReport(parts.health, partial(self.voice.note, loud=True))
+        self.other_version = OtherVersion(parts, self.side, partial(self.voice.note, loud=True))
         self.sending = Sending()
         self.lease = LeaseKeeper(
             parts,
@@ -641,6 +643,7 @@ class Shell(ABC):
             self._speak = True  # the other side can act on what echoes its new epoch only
         self._mind_master(snapshot)
         self._mind_refused(snapshot)
+        self.other_version.look(snapshot)
         self._mind_stale(snapshot)
         self.halts.hear(snapshot)
         command = snapshot.command
@@ -692,7 +695,8 @@ class Shell(ABC):
 
     def _complete(self, ready: Ready) -> Ready:
         """Add to a heartbeat what both sides say: the halts, the releases, the acknowledgements."""
-        notices = dict((*ready.notices, *self.redis_watch.notices, *self.health.notices))
+        found = (ready, self.redis_watch, self.health, self.other_version)
+        notices = dict(notice for one in found for notice in one.notices)
         return replace(
             ready,
             halts=self.halts.in_force,

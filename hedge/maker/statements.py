@@ -13,6 +13,7 @@ from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.daemon.market_facts import facts_of
 from hedge.daemon.order_requests import order_life_s
+from hedge.wire.codec import VERSION
 from hedge.wire.messages import AFilled
 from hedge.wire.names import Names
 from hedge.wire.record import Record
@@ -198,7 +199,11 @@ def peer_of(
     beat_until_ms = fresh_until(names.ready_b, beat)
     ledger_until_ms = fresh_until(names.ledger, ledger)
     if beat is None:
-        reasons: tuple[str, ...] = differs or ("no heartbeat of B",)
+        version = snapshot.version_b
+        why = "no heartbeat of B"
+        if version is not None:
+            why = f"B writes messages of version {version}, not {VERSION}"
+        reasons: tuple[str, ...] = differs or (why,)
     else:
         reasons = differs or (() if beat.ready else beat.reasons)
         if not reasons and beat_until_ms is None:

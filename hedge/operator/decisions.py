@@ -284,7 +284,7 @@ def _outcomes(report: Report, command_id: str, sides: tuple[str, ...]) -> dict[s
 
 
 def _of_another_pair(report: Report) -> End:
-    """Refuse where the heartbeats are another pair's: what is written there would reach that."""
+    """Refuse where a heartbeat is another pair's, or of another version: who would obey it?"""
     return End(REFUSED, f"Nothing was sent. {report.headline}")
 
 
@@ -351,7 +351,7 @@ class Resumption:
     def begin(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
         """Say what stands in the way, or go on: nothing does, or the person forces it."""
         state = replace(self, before=report, shown=report.halts)
-        if report.other_pair:
+        if report.is_foreign:
             return state, (_of_another_pair(report),)
         if not _addressed(report):
             return replace(state, on_host=True), (LookAtHost(),)
@@ -384,7 +384,7 @@ class Resumption:
     def send(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
         """Address the daemons that live now; what arose after the person looked stays."""
         to, force = _addressed(report), self.force
-        if report.other_pair:
+        if report.is_foreign:
             return self, (_of_another_pair(report),)
         if not to:
             said = f"Not resumed: both have fallen silent; {_status_first(report)}."
@@ -676,7 +676,7 @@ class Flattening:
                 return self, ()
 
     def _first_look(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
-        if report.other_pair:
+        if report.is_foreign:
             return self, (_of_another_pair(report),)
         what = _closable(report, force=self.force)
         if isinstance(what, str):
@@ -708,7 +708,7 @@ class Flattening:
 
     def send(self, report: Report) -> tuple["Flattening", tuple[Effect, ...]]:
         """Look again, now that the person has agreed, and address those who live."""
-        if report.other_pair:
+        if report.is_foreign:
             return self, (_of_another_pair(report),)
         if self.what is None or _closable(report, force=self.force) is not self.what:
             msg = f"Nothing was sent: the pair has changed meanwhile; {_status_first(report)}."

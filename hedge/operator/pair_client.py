@@ -88,11 +88,7 @@ class PairState:
             ping_id=ping_id,
             commands=self._commands or commands_for(self.config.file, self._other_market(scope)),
         )
-        deaf = {
-            view.side
-            for view in (found.a, found.b)
-            if (view.beat is None and view.other_beat is None) or view.has_answered is False
-        }
+        deaf = {view.side for view in (found.a, found.b) if view.is_silent}
         processes, astray = self._processes(deaf) if deaf else ((), ())
         accounts = self.config.accounts
         return replace(

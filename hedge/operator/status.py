@@ -25,6 +25,7 @@ from hedge.core.evidence import (
 from hedge.core.freshness import BeatId
 from hedge.daemon.advice import advice_for
 from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
+from hedge.wire.codec import SAME_VERSION, VERSION, other_version_text
 from hedge.wire.control import NO_HALTS, Halt, Lease
 from hedge.wire.halt_reasons import CLOSED_FIRST, FORCED, stops_b
 from hedge.wire.state import Ledger, PositionState, Ready, Standby
@@ -62,7 +63,8 @@ class SideView:
 
     `now_s` (epoch s) is when that was read. `has_answered`: it acknowledged the ping of this look;
     None where none was sent. `other_beat`: the heartbeat under its name that other accounts, or
-    those of another chain, have written; nothing in it is of this pair.
+    those of another chain, have written; nothing in it is of this pair. `other_version`: of which
+    version a heartbeat is that another version of this program has written, None for none.
     """
 
     side: str
@@ -73,6 +75,7 @@ class SideView:
     now_s: float = 0.0
     has_answered: bool | None = None
     other_beat: Ready | None = None
+    other_version: int | None = None
     account_name: str = ""
 
     @property
@@ -106,6 +109,13 @@ class SideView:
         return position.position_lots if position is not None and is_its else None
 
     @property
+    def is_silent(self) -> bool:
+        """Whether there is no heartbeat of it, not even another's, or it does not answer."""
+        if self.beat is None:
+            return self.other_beat is None and self.other_version is None
+        return self.has_answered is False
+
+    @property
     def known(self) -> SideShown:
         """What is known of its position, and whether that is evidence."""
         beat = self.beat
@@ -133,8 +143,7 @@ class SideView:
     def _shown(self, beat: Ready | None) -> tuple[Evidence | None, str]:
         """Return its position as evidence, or what is missing to that."""
         if beat is None:
-            is_other = self.other_beat is not None
-            return None, "its heartbeat is of other accounts" if is_other else "no heartbeat"
+            return None, self._no_beat
         if self.has_answered is False and not beat.left:
             return None, f"did not answer within {PING_WAIT_S:g} s"
         if beat.position_lots is None:
@@ -149,6 +158,14 @@ class SideView:
         if not beat.shown:
             return None, "it does not hear the exchange"
         return Evidence(beat.position_lots, Source.HEARTBEAT, age_s), ""
+
+    @property
+    def _no_beat(self) -> str:
+        if self.other_beat is not None:
+            return "its heartbeat is of other accounts"
+        if self.other_version is not None:
+            return f"its heartbeat is of version {self.other_version}"
+        return "no heartbeat"
 
     @property
     def _last_known(self) -> Evidence | None:
@@ -198,6 +215,8 @@ class SideView:
         """Why it is not ready, in words; empty if it is."""
         if self.other_beat is not None:
             return f"the heartbeat of {self.name} is that of {_accounts_text(self.other_beat)}"
+        if self.other_version is not None:
+            return other_version_text(self.name, self.other_version)
         if self.beat is None:
             return f"{self.name} has no heartbeat (not running, or cut off from Redis)"
         if self.beat.ready:
@@ -401,6 +420,21 @@ class Report:
         return f"{self._situation} {self.way_out}" if self.way_out else self._situation
 
     @property
+    def other_versions(self) -> str:
+        """Which side runs another version of this program, in sentences; "" for none."""
+        return " ".join(
+            f"{view.name} runs another version of this program, which writes messages of version"
+            f" {view.other_version}; this one reads version {VERSION}."
+            for view in (self.a, self.b)
+            if view.other_version is not None
+        )
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether a heartbeat is of another pair, or of another version of this program."""
+        return bool(self.other_pair or self.other_versions)
+
+    @property
     def _situation(self) -> str:
         if self.other_pair:
             return f"UNKNOWN: {self.other_pair}"
@@ -409,7 +443,7 @@ class Report:
             return f"HALTED{told}. {self.positions_text}."
         if self.redis_why:
             return _sentence(f"UNKNOWN: {self.positions_text}; {self.redis_why}")
-        if self.a.beat is None and self.b.beat is None:
+        if self.a.beat is None and self.b.beat is None and not self.other_versions:
             return f"Not running: no heartbeat of either side; {self.positions_text}."
         waiting = [
             view.why_not_ready
@@ -447,8 +481,8 @@ class Report:
     def way_out(self) -> str:
         """What leads out of this state, with the command to type; "" where nothing need be done."""
         views, commands = (self.a, self.b), self.commands
-        if self.other_pair:
-            return ""  # it is told with the situation
+        if self.is_foreign:  # another pair is told with the situation
+            return f"{self.other_versions} {SAME_VERSION}" if self.other_versions else ""
         if self.halts:
             advice = dict.fromkeys(advice_for(halt.reason) for halt in self.halts)
             first = f" If {self._silent} stays silent, first: {commands.start_again(self.frozen)}."
@@ -709,7 +743,17 @@ def report(
         )
         answered = (beat is not None and ping_id in dict(beat.acks)) if ping_id else None
         other = others[side]
-        return SideView(side, account, beat, position, lease, now_s, answered, other_beat=other)
+        return SideView(
+            side,
+            account,
+            beat,
+            position,
+            lease,
+            now_s,
+            answered,
+            other_beat=other,
+            other_version=snapshot.version_a if side == "a" else snapshot.version_b,
+        )
 
     return Report(
         spec=spec,

@@ -201,12 +201,24 @@ def parse_object(text: str) -> dict[str, object]:
     return values
 
 
+SAME_VERSION = (
+    "Run the same version on both hosts: stop A, upgrade B, upgrade A (README, Upgrading)."
+)
+
+
+def version_of(text: str) -> int | None:
+    """Return the version that a message states, None where it states none, or not as a number."""
+    try:
+        return Fields(parse_object(text), NO_MARKET).hint("v", int)
+    except MessageRefusedError:
+        return None
+
+
 def other_version_text(name: str, version: int) -> str:
     """Say that side `name` ("A", "B") writes messages of another version than this program."""
     return (
         f"{name} runs another version of this program: it writes messages of version {version},"
-        f" this one reads version {VERSION}; neither trades on the other's word. Run the same"
-        " version on both hosts: stop A, upgrade B, upgrade A (README, Upgrading)"
+        f" this one reads version {VERSION}, and neither trades on the other's word. {SAME_VERSION}"
     )
 
 

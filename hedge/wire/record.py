@@ -383,8 +383,9 @@ class Record:
         """
         fields.check_signature(limits.seal and limits.seal.as_version_1)
         due = [one for one in declared_fields(cls) if one.is_due(fields)]
-        found = {one.attribute: one.default for one in declared_fields(cls)}
-        return cls(**found | {one.attribute: one.sort.read(fields, one.name, limits) for one in due})
+        found = {one.attribute: one.sort.read(fields, one.name, limits) for one in due}
+        defaults = {one.attribute: one.default for one in declared_fields(cls)}
+        return cls(**defaults | found)
 
     @classmethod
     def _sealed(cls, seal: Seal | None) -> Seal | None:

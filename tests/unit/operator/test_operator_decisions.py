@@ -415,6 +415,38 @@ def beside(**changes: Any) -> Report:
     return told(**{**found, **changes})
 
 
+def of_version_1(**changes: Any) -> Report:
+    """Either side of the version before, but for what is named."""
+    return told(**{"ready_a": None, "ready_b": None, "version_a": 1, "version_b": 1, **changes})
+
+
+OLDER = {
+    "both": of_version_1(),
+    "A": of_version_1(ready_b=READY_B, version_b=None),
+    "B": of_version_1(ready_a=READY_A, version_a=None),
+    "halted": of_version_1(halt=HALT),
+}
+
+
+@pytest.mark.parametrize("report", OLDER.values(), ids=OLDER)
+@pytest.mark.parametrize("name", ["resume", "resume --force", "flatten", "--force"])
+def test_a_side_of_another_version_ends_a_command_unsent(name: str, report: Report) -> None:
+    """It would not obey it, and the other one alone is not the pair."""
+    command = resume(force="force" in name) if "resume" in name else flatten(force="force" in name)
+    command.look(report)
+    assert command.new == (End(5, f"Nothing was sent. {report.headline}"),)
+
+
+@pytest.mark.parametrize("report", OLDER.values(), ids=OLDER)
+def test_a_side_of_another_version_is_named_with_the_way_out(report: Report) -> None:
+    """Never as one that does not run, or that is frozen and could be killed."""
+    assert "which writes messages of version 1; this one reads version 2." in report.headline
+    assert report.headline.endswith("stop A, upgrade B, upgrade A (README, Upgrading).")
+    assert "Not running" not in report.headline
+    assert not any(view.is_silent for view in (report.a, report.b))
+    assert report.judgement.is_neutral is None
+
+
 BESIDE = {
     "both": beside(),
     "A": beside(ready_b=READY_B, other_b=None),

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from hedge.bus.port import StateSnapshot
 from hedge.bus.snapshot import SnapshotReader
 from hedge.core.freshness import Stale
+from hedge.daemon.other_version import OtherVersion
 from hedge.daemon.refusals import BY_HAND, Refusals
 from hedge.wire.codec import RefusalCause
 from hedge.wire.control import FLATTEN, NO_HALTS, Command, Halt
@@ -146,6 +148,45 @@ def test_what_other_accounts_state_or_are_asked_is_not_ours(
     assert [len(one.newly_refused) for one in (first, second)] == [3, 0]
     gone = reader.read(values_of(reader))
     assert (gone.other_a, gone.other_b) == (None, None)
+
+
+@pytest.mark.parametrize(("v", "version"), [("1", 1), ("3", 3), ('"1"', None), ("true", None)])
+def test_a_heartbeat_of_another_version_is_kept_apart_by_its_version(
+    bench: Bench, v: str, version: int | None
+) -> None:
+    """It counts for nothing, but that the other program is of another version is told."""
+    reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
+    ours = {"chain_id": CHAIN, "a_account_index": ACCOUNT_A, "b_account_index": ACCOUNT_B}
+    beat = replace(READY_A, **ours).to_json(bench.parts.spec)
+    other = beat.replace('"v":2', f'"v":{v}')
+    found = reader.read(values_of(reader, ready_a=other, ready_b=beat))
+    assert found.ready_b is not None
+    assert (found.ready_a, found.version_a, found.version_b) == (None, version, None)
+    found = reader.read(values_of(reader, ready_b=other))
+    assert (found.ready_b, found.version_a, found.version_b) == (None, None, version)
+
+
+def test_a_side_of_another_version_is_told_at_once_and_once_a_minute(bench: Bench) -> None:
+    """In an event, and in the heartbeat as long as it lasts; to each side about the other."""
+    for side, name, field in (("a", "B", "version_b"), ("b", "A", "version_a")):
+        said = Calls()
+        told = OtherVersion(bench.parts, side, said)
+        seen = StateSnapshot(**{field: 1})
+        told.look(StateSnapshot())
+        assert (said, told.notices) == ([], ())
+        told.look(seen)
+        told.look(seen)
+        assert len(said) == 1
+        assert tuple(said) == told.notices
+        [(word, text)] = said
+        assert word == "other_version"
+        assert text.startswith(f"{name} runs another version")
+        assert "version 1, this one reads version 2" in text
+        bench.clock.advance_ms(MINUTE_MS)
+        told.look(seen)
+        assert len(said) == 2
+        told.look(StateSnapshot())
+        assert told.notices == ()
 
 
 def test_a_command_of_the_version_before_names_no_accounts(bench: Bench) -> None:

@@ -112,6 +112,14 @@ def test_the_b_of_another_account_is_named_and_counts_for_nothing(
     assert "account_b" in peer.reasons[0]
 
 
+def test_a_b_of_another_version_is_no_silent_one(sides: tuple[Bench, Bench]) -> None:
+    """It counts for nothing, and the reason says why."""
+    own = statements.beat_of(sides[0].parts, Maker().ready().state)
+    peer = statements.peer_of(StateSnapshot(version_b=1), own, NAMES, always_fresh)
+    assert (peer.ready, peer.alive, peer.ledger) == (False, False, None)
+    assert peer.reasons == ("B writes messages of version 1, not 2",)
+
+
 def test_a_mismatch_stands_while_a_says_nothing(sides: tuple[Bench, Bench]) -> None:
     """A missing heartbeat is no agreement."""
     bench_a, bench_b = sides
