@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, ClassVar, TextIO
 
 from hedge.daemon import host_os, stop_request
-from hedge.daemon.file_lock import holder_of, is_held
+from hedge.daemon.file_lock import holder_of, is_held, note_of
 from hedge.daemon.host_store import LOCK_FILE
 from hedge.daemon.line_writer import LineWriter
 from hedge.daemon.log_file import LogFile
@@ -148,9 +148,35 @@ class Running:
         return None if is_held(self._directory / LOCK_FILE) else 0
 
     def ask_to_stop(self) -> None:
-        """Ask it to finish and leave."""
-        if self.poll() is None:
-            stop_request.ask(self._directory)
+        """Ask it to finish and leave; one of version 1, which knows no such file, by one signal."""
+        if self.poll() is not None:
+            return
+        pid = self.pid
+        if pid is not None and self._is_of_version_1(pid) and not self._was_asked():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
+        stop_request.ask(self._directory)
+
+    def _is_of_version_1(self, pid: int) -> bool:
+        """Whether its lock says no more than a number, and that number is this daemon's."""
+        return not note_of(self._directory / LOCK_FILE) and _runs(pid, f"{self.name}.py")
+
+    def _was_asked(self) -> bool:
+        """Whether it was asked since it began: a second signal would end version 1 at once."""
+        request, lock = self._directory / stop_request.STOP_FILE, self._directory / LOCK_FILE
+        try:
+            return request.stat().st_mtime >= lock.stat().st_mtime
+        except OSError:
+            return False
+
+
+def _runs(pid: int, script: str) -> bool:
+    """Whether process `pid` runs that script; False where the system does not tell."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return script.encode() in command
 
 
 def _spawn(

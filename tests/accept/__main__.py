@@ -16,6 +16,7 @@ MODULES = (
     "tests.accept.frame_cases",
     "tests.accept.refusal_cases",
     "tests.accept.price_cases",
+    "tests.accept.upgrade_cases",
     "tests.accept.machines",
 )
 """Where the cases are; they are played in this order."""

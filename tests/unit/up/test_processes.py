@@ -16,11 +16,13 @@ from hedge.launcher.processes import (
     Child,
     ChildDiedError,
     Follower,
+    Running,
     StopNow,
     StopSignals,
     Supervisor,
     Terminal,
 )
+from tests.waiting import eventually_sync
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 DEAF_TEXT = """
@@ -239,3 +241,46 @@ def test_a_log_that_two_children_write_is_shown_once(
     log.write_text("2026-11-30 10:00:00.000+0000 [INFO] start\n")
     supervisor.pump()
     assert sum("[INFO] start" in line for line in ears.lines) == 1
+
+
+VERSION_1 = """
+import fcntl, os, pathlib, signal, sys, time
+heard = []
+def on_signal(*_):
+    heard.append(1)
+    pathlib.Path(sys.argv[1], "heard").write_text(str(len(heard)))
+signal.signal(signal.SIGTERM, on_signal)
+lock = open(pathlib.Path(sys.argv[1], "lock"), "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+lock.write(f"pid {os.getpid()}\\n" + sys.argv[2])
+lock.flush()
+while not os.path.exists(pathlib.Path(sys.argv[1], "end")):
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "note", "signals"),
+    [("main_A.py", "", "1"), ("main_A.py", "of today\n", ""), ("tool.py", "", "")],
+)
+def test_a_daemon_of_version_1_is_asked_by_one_signal(
+    tmp_path: Path, script: str, note: str, signals: str
+) -> None:
+    """It knows no file `stop`, and a second signal would end it with its order resting."""
+    (tmp_path / script).write_text(VERSION_1)
+    heard = tmp_path / "heard"
+    command = [sys.executable, str(tmp_path / script), str(tmp_path), note]
+    with subprocess.Popen(command) as process:
+        try:
+            daemon = Running("main_A", tmp_path)
+            eventually_sync(lambda: daemon.pid == process.pid, 20, "its lock")
+            for _ in range(2):
+                daemon.ask_to_stop()
+                assert (tmp_path / "stop").exists()
+                if signals:
+                    eventually_sync(heard.exists, 20, "the signal")
+            (tmp_path / "end").touch()
+            process.wait()
+        finally:
+            process.kill()
+    assert (heard.read_text() if heard.exists() else "") == signals
