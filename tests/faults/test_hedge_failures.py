@@ -150,3 +150,40 @@ async def test_a_places_nothing_that_b_could_not_hedge(pair: Pair) -> None:
     assert await pair.halt() is None
     assert await pair.paper.trades(before, ACCOUNT_A) == []
     await pair.check()
+
+
+async def test_a_key_that_may_only_post_is_named(pair: Pair) -> None:
+    """What 62007 refuses is refused for good: A takes its fill back, and B says what it needs."""
+    await pair.until_neutral()
+    while (await pair.positions())[0]:
+        await pair.fill_a()
+        await pair.until_neutral()
+    await pair.until_resting()
+    only = {"account_index": ACCOUNT_B, "tx_type": 14, "count": 0}
+    refused = await pair.paper.fault("tx_refused", code=62007, message="maker only key", **only)
+    await pair.fill_a("0.5000")
+    assert await failed(pair, "key_not_allowed", "-0.5000") == Decimal("-0.5")
+    await pair.until(lambda: _is_net_zero(pair), "A's own reduction", 20.0)
+    assert await pair.positions() == (0, 0)
+    await pair.paper.clear(refused)
+    await resumed(pair)
+
+
+async def test_a_refused_socket_of_b_is_named(pair: Pair) -> None:
+    """A restricted region: B says so, and goes on once the exchange takes its socket."""
+    await pair.until_neutral()
+    await pair.until_resting()
+    barred = await pair.paper.fault("upgrade_refused", status=451)
+    await pair.paper.fault("socket_cut", account_index=ACCOUNT_B)
+    beat = await pair.until_ready_b(ready=False)
+
+    async def said() -> bool:
+        _, text = await pair.command("status", "--json")
+        return "refuses the WebSocket with HTTP 451" in text
+
+    await pair.until(said, "the reason in status")
+    assert not beat["ready"]
+    await pair.paper.clear(barred)
+    await pair.until_ready_b()
+    await pair.until_resting()
+    assert await pair.halt() is None
