@@ -53,7 +53,11 @@ ROWS: Final[tuple[Row, ...]] = (
             "test_minimums_bind_resting_orders",
             "test_minimums_do_not_bind_takers",
         ),
-        ("order_quote_limit caps all orders", "test_order_quote_limit_caps_all"),
+        (
+            "order_quote_limit caps all orders",
+            "test_order_quote_limit_caps_all",
+            "test_rules_that_change_while_it_runs",
+        ),
         ("Fat-finger check of limit prices", "test_fat_finger"),
         ("Maximum of active orders per market", "test_max_orders"),
         ("Maximum of pending orders", _NO_TRIGGERS),
@@ -320,7 +324,11 @@ ROWS: Final[tuple[Row, ...]] = (
         ),
         ("200 client messages a minute on a socket: 30009", "test_messages_of_a_socket"),
         ("40 a minute of a transaction type outside the volume quota", "test_forty_of_a_type"),
-        ("Volume quota", "not modelled: answers say that it was not used"),
+        (
+            "Volume quota: 1,000, +1 per 7 USD, a free slot every 15 s",
+            "test_the_volume_quota",
+            "test_a_used_up_quota_answers_a_frame_with_its_id",
+        ),
     ),
     *section(
         "7",
