@@ -158,7 +158,7 @@ def bisect_left_time(positions: Positions, at_s: float) -> int:
 def _neutral_marks(positions: Positions) -> list[tuple[int, float, int, int]]:
     """Return (state, when, least owed, most owed) of each neutral moment, the last one first."""
     record = positions.record
-    hedges = hedges_of_b(record)
+    hedges, hands = hedges_of_b(record), once_each(record)
     in_flight, marks = InFlight(hedges), []
     for life in resting_of_a(record):
         number = positions.before_mono(life.received_ns)
@@ -168,8 +168,13 @@ def _neutral_marks(positions: Positions) -> list[tuple[int, float, int, int]]:
     for adopted in record.adopted:
         first, last = positions.during(adopted.at_s - record.bounds.news_s, adopted.at_s)
         if not any(life.received_s <= adopted.at_s < _end(life.ended_s) for life in hedges):
+            # What is open by hand stays so: B may go on owing it, or have forgotten it.
+            open_lots = sum(hand.lots for hand in hands if hand.at_s <= adopted.at_s)
             owed = positions.owed[first : last + 1]
-            marks.append((last, adopted.at_s, min(owed), max(owed)))
+            least, most = min(owed), max(owed)
+            marks.append(
+                (last, adopted.at_s, min(least, least - open_lots), max(most, most - open_lots))
+            )
     return sorted(marks, key=lambda mark: mark[0], reverse=True)
 
 

@@ -172,6 +172,19 @@ def test_what_a_person_adopts_may_be_countered_once() -> None:
     assert TWICE in tape.broken()
 
 
+def test_what_is_open_by_hand_stays_open_beside_an_adoption() -> None:
+    """B followed a sell of 10 by hand before; after `resume --force` it still stands beside it."""
+    tape = Tape()
+    tape.cycle(1)
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), -10, "x"))
+    tape.trade(b_lots=-500, foreign_b=True)
+    tape.notes.adopted.append(Adopted(tape.pass_s()))
+    tape.hedge(12, 510)
+    assert TWICE not in tape.broken()
+    tape.hedge(13, 1)
+    assert TWICE in tape.broken()
+
+
 def test_dust_at_a_neutral_moment_is_owed_from_there_on() -> None:
     """B trades it with the next hedge, where it adds to more than dust."""
     tape = Tape(dust_lots=33)
