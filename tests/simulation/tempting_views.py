@@ -266,4 +266,6 @@ def write_on_change(manager: Any) -> None:
 
 def four_bits_are_ours(manager: Any) -> None:
     """An id with a tag of the pair is the pair's."""
-    manager.lease.has_signed = lambda client_order_index, _at_ms: ids.is_ours(client_order_index)
+    manager.lease.signers.is_ours = lambda client_order_index, _at_ms, **_: ids.is_ours(
+        client_order_index
+    )
