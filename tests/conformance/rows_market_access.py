@@ -196,7 +196,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ("30000, 30001, 30002", "test_invalid_json", "test_invalid_type", "test_not_subscribed"),
         ("Silent clients are closed; any frame counts", "test_silent_client_is_closed"),
         ("ping is answered with pong", "test_application_ping", "test_protocol_ping"),
-        ("Server ping, 1008 no pong; shutdown", "test_server_ping_and_shutdown"),
+        ("Server ping, 1008 no pong; shutdown", "test_server_ping", "test_a_stop_is_announced"),
         ("permessage-deflate", "test_permessage_deflate"),
         ("?readonly=true: market data, no transactions", "test_readonly_socket"),
         ("The official WsClient works", "test_official_ws_client"),

@@ -171,32 +171,52 @@ async def test_silent_client_is_closed() -> None:
             assert await protocol.ask({"type": "ping"}) == {"type": "pong"}
 
 
-async def test_server_ping_and_shutdown() -> None:
-    """The server's ping unanswered closes with 1008 "no pong"; a stop is announced.
+def follower(own: PaperProcess, seen: list[Any]) -> asyncio.Task[None]:
+    """The SDK's client at work: what it was called with goes into `seen`."""
+    official = lighter.WsClient(
+        order_book_ids=[ETH],
+        ws_url=own.ws_url,
+        on_order_book_update=lambda market, state: seen.append(market),
+        on_shutdown=lambda close_in_ms: seen.append(("shutdown", close_in_ms)),
+    )
+    return asyncio.create_task(official.run_async())
+
+
+async def test_server_ping() -> None:
+    """The server's ping unanswered closes with 1008 "no pong"; the SDK's client answers.
 
     The server's own pings were seen in 2025 and not in 2026 (a conflict of the sources): a switch.
     """
-    with PaperProcess(extra=("--server-ping-s", "2")) as own:
+    with PaperProcess(extra=("--server-ping-s", "1")) as own:
         seen: list[Any] = []
-        official = lighter.WsClient(
-            order_book_ids=[ETH],
-            ws_url=own.ws_url,
-            on_order_book_update=lambda market, state: seen.append(market),
-            on_shutdown=lambda close_in_ms: seen.append(("shutdown", close_in_ms)),
-        )
-        answering = asyncio.create_task(official.run_async())
+        answering = follower(own, seen)
+        await eventually(lambda: seen)
         async with Socket(own.ws_url) as mute:
             assert await mute.receive() == {"type": "ping"}
             await asyncio.wait_for(mute.ws.wait_closed(), DEADLINE_S)
             assert (mute.ws.close_code, mute.ws.close_reason) == (1008, "no pong")
         assert not answering.done(), "the client that answers stays"
         assert seen == ["0"]
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+
+
+async def test_a_stop_is_announced() -> None:
+    """Every client hears of it before its socket closes, the SDK's too.
+
+    Without pings of the server: one of the same moment makes that client write to a socket that
+    closes, and it never reads on.
+    """
+    with PaperProcess() as own:
+        seen: list[Any] = []
+        following = follower(own, seen)
+        await eventually(lambda: seen)
         async with Socket(own.ws_url) as last:
             stopping = asyncio.create_task(asyncio.to_thread(own.stop))
             frame = await last.until("shutdown")
             await stopping
         Shape("shutdown", {"type": exactly("shutdown"), "close_in_ms": integer})(frame)
-        await asyncio.wait_for(asyncio.gather(answering, return_exceptions=True), DEADLINE_S)
+        await asyncio.wait_for(asyncio.gather(following, return_exceptions=True), DEADLINE_S)
         assert seen[1:] == [("shutdown", frame["close_in_ms"])]
 
 
