@@ -451,9 +451,14 @@ def _belief_of_b(life: OrderLife, positions: Positions, states: range, by_hand: 
 
 
 def _false_lots(record: Record, at_s: float) -> int:
-    """Return what false rows of the exchange may have made a process believe at a moment."""
+    """Return what false rows of the exchange may have made a process believe at a moment.
+
+    Each was bent within the bounds of 13.7, which hold for all that is believed at a time: many
+    small ones make no large belief.
+    """
     until_s = record.bounds.undone_s
-    return sum(row.lots for row in record.false_rows if row.at_s <= at_s <= row.at_s + until_s)
+    young = (row.lots for row in record.false_rows if row.at_s <= at_s <= row.at_s + until_s)
+    return max(young, default=0)
 
 
 def _believes_s(life: OrderLife, bounds: Bounds) -> float:

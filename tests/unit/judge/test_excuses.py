@@ -197,3 +197,27 @@ def test_a_living_process_shows_what_a_person_trades_on_its_account(
     tape.say(claim, "hedgectl", a_lots=0, b_lots=0)
     name = claim.name.lower()
     assert said(tape) == ([] if good else [f"{name}: open", f"{name}: positions"])
+
+
+@pytest.mark.parametrize(("lots", "good"), [(100, True), (101, False), (1000, False)])
+def test_many_false_rows_make_no_large_belief(lots: int, good: bool) -> None:
+    """Ten rows within a minute, each false by 100: what is more than one of them is ours."""
+    tape = Tape()
+    for number in range(10):
+        tape.notes.false_rows.append(FalseRow(tape.now_s + number / 10, 100, tape.now_s))
+    tape.pass_s()
+    tape.hedge(1, -lots)
+    tape.hedge(2, lots)
+    assert (BELIEF not in tape.broken()) is good
+
+
+@pytest.mark.parametrize(("lots", "good"), [(100, True), (101, False)])
+def test_many_false_rows_excuse_no_large_gap_in_a_ledger(lots: int, good: bool) -> None:
+    """B says that nothing is owed, and A is naked by more than one row was false."""
+    tape = Tape()
+    tape.fill(1, lots)
+    for number in range(10):
+        tape.notes.false_rows.append(FalseRow(tape.now_s + number / 10, 100, tape.now_s))
+    tape.pass_s(5)
+    tape.say(Claim.LEDGER)
+    assert said(tape) == ([] if good else ["ledger: open"])
