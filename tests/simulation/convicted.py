@@ -6,7 +6,4 @@ A test plays each again. Where one is not found any more the kinds or the mix ha
 seeds anew), or its rule stands: then its row goes, or becomes a weakened rule.
 """
 
-CONVICTED: dict[int, int] = {
-    25: 1000393,
-    31: 1000194,
-}
+CONVICTED: dict[int, int] = {}

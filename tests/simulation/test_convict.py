@@ -89,8 +89,14 @@ def test_b_that_leaves_while_as_order_rests_is_on_no_list() -> None:
     assert number_of(case_of(STOPPED, *both, Turn(5.0, "A", "killed"), told)) is None
 
 
-def test_a_row_needs_one_of_its_kinds_before_the_violation() -> None:
+ROW = convict.Row(31, "a rule", "another", ("value replayed",), lambda case: case.at_s > 0)
+
+
+def test_a_row_needs_one_of_its_kinds_before_the_violation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A kind that comes later explains nothing."""
+    monkeypatch.setattr(convict, "ROWS", (ROW,))
     stuck = Violation("live", "healed", 9.0, "", {})
     before, after = (Moment(at_s, "value replayed", met=True) for at_s in (8.0, 10.0))
     assert number_of(case_of(stuck, moments=(before,))) == 31
@@ -108,8 +114,11 @@ def result_of(seed: int, *numbers: int | None) -> Result:
     return Result(seed, findings=found)
 
 
-def test_a_confirmed_conviction_takes_the_place_of_an_open_one() -> None:
+def test_a_confirmed_conviction_takes_the_place_of_an_open_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The first schedule that is clean with the culprits muted convicts."""
+    monkeypatch.setattr(search, "ROWS", (ROW,))
     told: list[search.Conviction] = []
 
     def again(seed: int, muted: frozenset[str]) -> Result:
