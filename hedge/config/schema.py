@@ -112,6 +112,10 @@ def at_least(low: float) -> Check:
     return Check(f"at least {low:g}", lambda value: bool(value >= low))
 
 
+FAT_FINGER = "Lighter refuses a price further than 5 % from mark and the best one (21733)"
+"""apidocs.lighter.xyz, trading: a bid is at most 1.05 times, an ask at least 0.95 times."""
+
+
 def between(low: float, high: float, why: str = "", *, real_low: float | None = None) -> Check:
     """Allow `low` .. `high`."""
     return Check(f"{low:g} to {high:.15g}", lambda value: bool(low <= value <= high), why, real_low)
@@ -298,7 +302,7 @@ class StrategyConfig:
         "how far from the book B's last attempt may pay, and what a hedge of A's order may cost",
         "bps",
         100,
-        check=between(1, 5000),
+        check=between(1, 500, FAT_FINGER),
     )
     hedge_confirm_timeout_s: float = setting(
         "an uncovered fill older than this is an alert",
@@ -339,7 +343,7 @@ class SafetyConfig:
         "no hedge pays a price further from the mark price than this",
         "bps",
         300,
-        check=between(1, 5000),
+        check=between(1, 500, FAT_FINGER),
     )
     max_drift_usd: Decimal = setting(
         "an unexplained difference up to this is hedged at start, beyond it the pair halts",
