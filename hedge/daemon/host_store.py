@@ -75,6 +75,8 @@ class HostState:
         self._former = Path(former_root) / name if former_root else None
         self.host_id = ""
         self.instance = ""
+        self.former_instance = ""
+        """The process of this directory before this one, "" where none is known."""
         self.unwritable = ""
         """Why nothing could be stored here when it was opened, "" where it could."""
         self._lock: FileLock | None = None
@@ -294,6 +296,7 @@ class HostState:
         # A directory that was copied to another host must not speak for this one.
         is_ours = known.get("place") == place
         self.host_id = host_id if is_ours and _is_hex(host_id) else secrets.token_hex(_ID_BYTES)
+        self.former_instance = last if _is_hex(last) else ""
         self.instance = secrets.token_hex(_ID_BYTES)
         while _is_hex(last) and instance_bits(self.instance) == instance_bits(last):
             self.instance = secrets.token_hex(_ID_BYTES)

@@ -40,11 +40,17 @@ class Signers:
     """The list as one process knows it; times are epoch ms of the exchange."""
 
     def __init__(self, parts: Parts) -> None:
-        """Add this process to what the host's file lists."""
+        """Add this process to what the host's file lists.
+
+        Version 1 kept no list: the first one names the process before, which may have traded. Else
+        the next start would find a list without it, and take its trades for a stranger's.
+        """
         self._host = parts.host
         self._own = parts.instance
         kept = kept_instances(parts.host)
         self._is_at_hand = bool(kept)
+        if not kept and parts.host.former_instance:
+            kept = (parts.host.former_instance,)
         self._began_ms = parts.clock.epoch_ms()
         self._nonces = parts.sender.nonces
         self._undecided: tuple[Trade, ...] = ()

@@ -82,6 +82,18 @@ def test_with_neither_list_at_hand_the_tag_counts_for_what_is_older(bench: Bench
     assert not told(signers, order, at_ms=now_ms - 1)  # now there is a list
 
 
+def test_the_process_of_version_1_stays_listed_when_the_first_start_dies(bench: Bench) -> None:
+    """It kept no list; what it traded is the pair's at every start after it."""
+    former = bench.parts.instance
+    for _ in range(2):
+        bench.restart()
+        bench.parts.sender.nonces.sent(NONCE)
+        signers = Signers(bench.parts)
+        assert former in kept_instances(bench.host)
+        assert signers.is_ours(ids.order_id(former, 5), 0, leads=True, is_sure=True)
+        assert not told(signers, ids.order_id(OTHER, 5))
+
+
 def test_both_lists_are_joined_and_kept(bench: Bench, signers: Signers) -> None:
     """What only one of them knows is lost by neither: a wiped Redis, a host without its disk."""
     own = bench.parts.instance
