@@ -118,6 +118,19 @@ async def test_an_exchange_back_with_older_positions_is_adopted_by_force_alone(
         await pair.fill_a("0.2000")
         await pair.until_neutral()
         held = await pair.positions()
+
+        def listed() -> tuple[int, int]:
+            text = pair.logs(lines=10_000)
+            return text.count("book_proven"), text.count("caught_up")
+
+        proven, caught_up = listed()
+        await asyncio.to_thread(pair.paper.kill)
+        await asyncio.to_thread(pair.paper.start)
+        # What only frames have told of the second fill could be dropped; now answers list it.
+        await pair.until(
+            lambda: listed()[0] > proven and listed()[1] > caught_up, "both books read anew"
+        )
+        await pair.until_neutral()
         await asyncio.to_thread(pair.paper.kill)
         shutil.rmtree(journal)
         shutil.copytree(older, journal)
