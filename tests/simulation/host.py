@@ -101,6 +101,8 @@ class SimHostState:
 
     unwritable = ""
     problem = ""
+    former_instance = ""
+    """Every process here is of this version, and lists itself."""
 
     def __init__(self, host: Host, side: str, process: Process, instance: str) -> None:
         self._host, self._side, self._process = host, side, process
