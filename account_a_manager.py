@@ -534,7 +534,7 @@ class AccountAManager(Shell):
 
     async def _write_position(self) -> None:
         state = self.state
-        if state.seq and state.net_lots is not None:
+        if state.seq and state.net_lots is not None and not state.implausible:
             position = self._position(state.seq, state.net_lots)
             position = self.origin.stamped(self.parts.names.position_a, position, state.seq)
             self._judge(await self.parts.messenger.write_position(position))

@@ -119,7 +119,7 @@ def beat_of(
         market=parts.spec.symbol,
         offset_lots=parts.spec.lots(parts.config.strategy.offset_base_amount),
         timestamp=parts.epoch_s,
-        position_lots=state.net_lots,
+        position_lots=None if state.implausible else state.net_lots,
         seq=state.seq if state.net_lots is not None else None,
         proven=is_proven,
         shown=is_proven and is_current(state),

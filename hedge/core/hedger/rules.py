@@ -542,7 +542,7 @@ def _given_up(state: HedgerState, facts: Facts) -> HedgerState:
 def _rest_of(state: HedgerState, facts: Facts) -> int | None:
     """Return what of the debt stays naked after a final refusal; None where none was."""
     owed, debt = owed_lots(state), state.debt
-    if owed is None or debt is None or not debt.final:
+    if not owed or debt is None or not debt.final:
         return None
     part = sendable_lots(state, facts) if debt.parts else 0
     return (abs(owed) - part) * (1 if owed > 0 else -1)

@@ -300,8 +300,10 @@ def _on_baseline(state: HedgerState, event: BaselineRead, facts: Facts) -> Step:
     state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0))
     if seen is None or not event.named:
         return state, ()
-    if known is not None and known.instance == seen.instance and seen.seq < known.seq:
-        return state, ()
+    if known is not None and known.instance == seen.instance:
+        is_other = seen.seq == known.seq and seen.position_lots != known.position_lots
+        if seen.seq < known.seq or is_other:  # one state has one position
+            return state, ()
     if is_left(state, seen):
         return state, ()
     return _take(state, seen, fresh=event.fresh and _is_confirmed(state, seen, facts))

@@ -223,8 +223,9 @@ def denies(answer: Recent, base: Stand) -> bool:
     says = _says(legs)
     if says is None or not answer.lowest_id <= base.last_trade_id <= answer.highest_id:
         return False
-    # 0 may be a field that the venue leaves empty: alone it denies nothing
-    return says != base.position_lots and legs[-1].position_before_lots != 0
+    # 0 may be a field that the venue leaves empty: without the legs before it denies nothing.
+    is_stated = legs[-1].position_before_lots != 0 or _says(legs[:-1]) == 0
+    return says != base.position_lots and is_stated
 
 
 def _says(legs: Iterable[Trade]) -> int | None:

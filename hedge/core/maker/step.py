@@ -110,6 +110,7 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
         retry_at_ms=None,
         contradiction_ms=None,
         claimed_lots=None,
+        implausible=False,
         settled_ms=facts.now_ms,
     )
     state, said = say(move(state, Trigger.PROVEN))
@@ -307,7 +308,6 @@ def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
     state = replace(
         move(state, Trigger.RESUME),
         halt_reason="",
-        implausible=False,
         closing=None,
         looked=None,
         uncovered_ms=None,

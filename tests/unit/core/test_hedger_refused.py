@@ -59,6 +59,16 @@ def test_b_hedges_what_its_margin_allows_and_says_the_rest_at_once() -> None:
     assert driver(MakerSeen(beat, beat.epoch), Tick()) == []
 
 
+def test_a_refusal_for_good_of_what_is_owed_no_more_leaves_nothing_naked() -> None:
+    """A took its fill back while the order was out: the failure names no rest."""
+    driver = drained(room=None)
+    driver(driver.answer())
+    driver(driver.row(OrderStatus.CANCELED_MARGIN), driver.says(0))
+    driver.facts(room_lots=53)
+    said = only(driver.fence(), PublishFailure)
+    assert (said.owed_lots, said.rest_lots) == (0, None)
+
+
 def test_a_cancel_for_margin_is_the_same() -> None:
     """The sequencer cancelled it: the fence proves that nothing executed, then the part goes."""
     driver = drained(room=None)

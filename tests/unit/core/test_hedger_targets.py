@@ -137,6 +137,15 @@ def test_an_earlier_a_is_no_baseline_either() -> None:
     assert driver.state.a == newer
 
 
+def test_a_baseline_that_gives_a_known_state_another_position_is_none() -> None:
+    """A wrote its position again after a frame had lied to it; the state is still the same one."""
+    driver = Hedger().idle()
+    driver(driver.says(0, seq=5))
+    known = driver.state.a
+    driver(BaselineRead(key(5, 2000), named=True, fresh=True))
+    assert driver.state.a == known
+
+
 def test_a_missing_key_is_unknown_not_flat() -> None:
     """Reading a wiped Redis as flat un-hedges everything."""
     driver = restarted(-100, None)

@@ -99,7 +99,9 @@ def test_a_says_nothing_of_it_before_a_person_has_looked() -> None:
     assert not [kind for kind in kinds(again) if kind in said]
     assert not halted_by(again)
     driver(maker_state.Resumed(force=True))
+    assert driver.state.implausible, "what it holds is known no sooner than by the proof"
     effects = driver(maker_state.Reconciled(20, driver.view(), explained=True))
+    assert not driver.state.implausible
     assert only(effects, maker_state.PublishPosition).position_lots == 1010
 
 

@@ -147,6 +147,7 @@ def test_what_one_answer_proves(answer: Recent, own_trade_id: int, expected: Sta
         pytest.param(recent(history([100], before=20), 5, 20), True, id="its leg says 120"),
         pytest.param(recent(history([100], before=-67), 5, 20), False, id="its leg says the same"),
         pytest.param(recent(history([100]), 5, 20), False, id="0 may be an empty field"),
+        pytest.param(recent(history([50, -50, 100], 10), 5, 20), True, id="0 by the legs before"),
         pytest.param(recent(history([100], 16, before=20), 5, 20), False, id="a newer leg"),
         pytest.param(recent(history([100], before=20), 13, 20), False, id="it ends before it"),
         pytest.param(recent(history([100], before=20), 5, 11), False, id="it lags behind it"),

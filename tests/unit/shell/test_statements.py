@@ -110,6 +110,12 @@ def test_an_a_that_may_have_missed_something_is_not_current(
     assert not statements.is_current(state_of(parts, **changes))
 
 
+def test_a_position_that_no_order_can_have_brought_about_is_not_stated(parts: Parts) -> None:
+    """B would trade on it: in the heartbeat it is unknown."""
+    beat = statements.beat_of(parts, state_of(parts, implausible=True, net_lots=2000))
+    assert beat.position_lots is None
+
+
 def test_a_fill_carries_its_trade_and_the_position_after_it(parts: Parts) -> None:
     """Size, price and ids are the trade's own; the position is the state's."""
     done = trade(45, -10, 100, order=7, cid=9, time_ms=123_456)
