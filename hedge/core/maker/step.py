@@ -84,7 +84,10 @@ def _on_redis(state: MakerState, event: RedisChanged, facts: Facts) -> Step:
     return state, ()
 
 
-def _on_fence_needed(state: MakerState, event: FenceNeeded, _facts: Facts) -> Step:
+def _on_fence_needed(state: MakerState, event: FenceNeeded, facts: Facts) -> Step:
+    if not state.leading and state.uncovered_ms is not None:
+        # B could not be told meanwhile: that time is none of its turn.
+        state = replace(raised(state, facts.now_ms), uncovered_ms=facts.now_ms, alerted=False)
     return fence(replace(state, leading=True), event.why)
 
 

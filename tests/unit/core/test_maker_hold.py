@@ -363,6 +363,20 @@ def test_a_deposed_a_does_not_blame_b_for_a_fill_that_it_cannot_state(later_ms: 
     assert not [one for one in said if "B has not covered" in one]
 
 
+def test_the_time_without_the_lease_is_none_of_b_s_turn() -> None:
+    """Back in the lead a moment before the time-out, A gives B all of it again."""
+    driver = filled()
+    driver(LeaseLost())
+    driver.later(59_000)
+    driver(FenceNeeded("the lease was taken back"))
+    driver.later(29_999)
+    driver(Tick())
+    assert not [one for one in driver.effects if isinstance(one, HaltPair)]
+    driver.later(30_001)
+    driver(Tick(), Tick())  # the alert, then the halt
+    assert driver.state.halt_reason == "force_close_timeout"
+
+
 def test_the_clock_is_that_of_the_oldest_fill() -> None:
     """A second fill does not restart B's patience account."""
     driver = Maker().working()
