@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.pair_audit import lives_of
 from tests.public import seen
 from tests.public.programs import Programs, ended, name_of
 from tests.public.shapes import Entries, fields_of, joined, type_of
@@ -131,9 +132,11 @@ class OtherPair:
     def _fail(self, config: Path) -> Entries:
         """Delete both keys, wait for a fill, and look at the halted pair.
 
-        Without its key A cannot take back what B cannot hedge, so B goes on owing.
+        Without its key A cannot take back what B cannot hedge, so B goes on owing. An order of A
+        must rest by then, for A places none any more; and B's key goes first.
         """
-        for account in ACCOUNTS.values():
+        until(self._rests, "an order of A")
+        for account in reversed(ACCOUNTS.values()):
             path = f"/paper/keys/{account}/{self._place.key_index}"
             self._place.exchange.call(path, method="DELETE")
         self._until(seen.OTHER_LEDGER, seen.failed)
@@ -147,6 +150,11 @@ class OtherPair:
             name_of("hedgectl.py status", "of a halted pair"): status.code,
             name_of("hedgectl.py resume", "while B owes"): refused.code,
         }
+
+    def _rests(self) -> bool:
+        query = f"after_seq=0&account_index={ACCOUNTS['account_a']}"
+        rows = self._place.exchange.call(f"/paper/orders?{query}")["orders"]
+        return any(life.status == "open" for life in lives_of(rows))
 
     def _until(self, key: str, wanted: Callable[[Any], bool]) -> None:
         until(lambda: self._watch.value(key, wanted), key)

@@ -98,7 +98,7 @@ LOSES = {
     "acts-alone": 21000230,
     "everything-is-fresh": 1000060,
     "four-bits-are-ours": 1000003,
-    "frames-stay": 1000009,
+    "frames-stay": 1000002,
     "highest-is-newest": 1000003,
     "last-words-show-it": 1000214,
     "left-in-file": 1000100,

@@ -67,6 +67,8 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
 def _not_covered(state: MakerState, waited_ms: int) -> str:
     """Return what is not so for so long; B is not to blame for what it could not be told."""
     seconds = f"{waited_ms / 1000:g} s"
+    if state.implausible:
+        return f"a fill is not covered for {seconds}: what A holds is in doubt, so A states nothing"
     if state.leading:
         return f"B has not covered a fill for {seconds}"
     return (

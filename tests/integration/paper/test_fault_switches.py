@@ -350,11 +350,11 @@ async def test_a_held_transaction_executes_just_before_it_expires() -> None:
     with PaperProcess() as paper:
         async with paper.signer(ACCOUNT_A, KEY) as client:
             trader = Trader(paper, ACCOUNT_A, client)
-            await paper.fault("held", before_expiry_ms=500)
+            await paper.fault("held", before_expiry_ms=8_000)  # of the 599 s that it is valid
             await sell(trader)
-            await paper.move_clock(590_000)
+            await paper.move_clock(585_000)
             assert await trader.position() == "0"
-            await paper.move_clock(8_600)
+            await paper.move_clock(6_600)
             await eventually(lambda: sold(trader), what="the late execution")
 
 

@@ -363,6 +363,17 @@ def test_a_deposed_a_does_not_blame_b_for_a_fill_that_it_cannot_state(later_ms: 
     assert not [one for one in said if "B has not covered" in one]
 
 
+def test_an_a_whose_position_is_in_doubt_does_not_blame_b_either() -> None:
+    """It has stated nothing since a frame told what no order can have done."""
+    driver = Maker().working()
+    driver(driver.fill(1000))
+    assert driver.state.implausible
+    driver.later(30_000)
+    driver(Tick(), Tick())
+    said = [one.detail for one in driver.effects if isinstance(one, Note)]
+    assert any("is in doubt, so A states nothing" in one for one in said)
+
+
 def test_the_time_without_the_lease_is_none_of_b_s_turn() -> None:
     """Back in the lead a moment before the time-out, A gives B all of it again."""
     driver = filled()
