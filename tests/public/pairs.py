@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.judge.facts import OrderLife
 from tests.pair_audit import lives_of
 from tests.public import seen
 from tests.public.programs import Programs, ended, name_of
@@ -19,6 +20,8 @@ from tests.public.world import Place, Script, Watch, own_files, until, write_con
 from tests.world.warm import Command
 
 REASON = "looked at both"
+LOTS = 10_000
+"""So many lots are one ETH."""
 NAME, SECRET = "other", "a-shared-secret"
 ACCOUNTS = {"account_a": 7001, "account_b": 7002}
 SHORT = {"stop_timeout_s": 5.0}
@@ -130,15 +133,20 @@ class OtherPair:
         return command
 
     def _fail(self, config: Path) -> Entries:
-        """Delete both keys, wait for a fill, and look at the halted pair.
+        """Delete both keys, let a stranger fill A at once, and look at the halted pair.
 
-        Without its key A cannot take back what B cannot hedge, so B goes on owing. An order of A
-        must rest by then, for A places none any more; and B's key goes first.
+        Without its key A cannot take back what B cannot hedge, so B goes on owing; and it states
+        nothing more after the first transaction that is refused, so the fill comes before that.
         """
-        until(self._rests, "an order of A")
+        exchange = self._place.exchange
+        until(self._resting, "an order of A")
         for account in reversed(ACCOUNTS.values()):
-            path = f"/paper/keys/{account}/{self._place.key_index}"
-            self._place.exchange.call(path, method="DELETE")
+            exchange.call(f"/paper/keys/{account}/{self._place.key_index}", method="DELETE")
+        taken = {"until_account": ACCOUNTS["account_a"], "market_index": 0}
+        for order in self._resting():
+            amount = f"{order.size_lots / LOTS:.4f}"
+            side = "buy" if order.is_ask else "sell"
+            exchange.call("/paper/take", {**taken, "side": side, "base_amount": amount})
         self._until(seen.OTHER_LEDGER, seen.failed)
         newest = self._watch.newest
         until(lambda: newest(seen.OTHER_READY_A)["state"] == "halted", "a halted A")
@@ -151,10 +159,10 @@ class OtherPair:
             name_of("hedgectl.py resume", "while B owes"): refused.code,
         }
 
-    def _rests(self) -> bool:
+    def _resting(self) -> list[OrderLife]:
         query = f"after_seq=0&account_index={ACCOUNTS['account_a']}"
         rows = self._place.exchange.call(f"/paper/orders?{query}")["orders"]
-        return any(life.status == "open" for life in lives_of(rows))
+        return [life for life in lives_of(rows) if life.status == "open"]
 
     def _until(self, key: str, wanted: Callable[[Any], bool]) -> None:
         until(lambda: self._watch.value(key, wanted), key)
