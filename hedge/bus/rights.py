@@ -21,6 +21,10 @@ _NO_SCRIPT = "0" * 40
 _UNKNOWN = "unknown command"
 
 
+_TRIES = 5
+"""The imitation of `--paper` now and then closes a connection in the middle of a question."""
+
+
 def check_rights(settings: RedisConfig, timing: TimingConfig, names: Names, instance: str) -> None:
     """Ask for everything that a daemon needs, blocking.
 
@@ -49,7 +53,7 @@ def _ask(
     client = sync_client(settings, timing.redis_timeout_s, timing.redis_connect_s)
     try:
         with parsed():
-            missing = _asked_twice(client, commands, heard)
+            missing = _asked_again(client, commands, heard)
     except REDIS_PROBLEMS as error:
         raise trouble_at_start(settings, error, timing.redis_timeout_s) from error
     finally:
@@ -63,14 +67,16 @@ def _ask(
         )
 
 
-def _asked_twice(client: redis.Redis, commands: Sequence[tuple[str, ...]], heard: str) -> list[str]:
+def _asked_again(client: redis.Redis, commands: Sequence[tuple[str, ...]], heard: str) -> list[str]:
     """Return what is refused; a connection that was lost meanwhile says nothing of rights."""
-    try:
-        return list(_missing(client, commands, heard))
-    except redis.AuthenticationError:
-        raise
-    except redis.ConnectionError:
-        return list(_missing(client, commands, heard))
+    for _ in range(_TRIES - 1):
+        try:
+            return list(_missing(client, commands, heard))
+        except redis.AuthenticationError:
+            raise
+        except redis.ConnectionError:
+            continue
+    return list(_missing(client, commands, heard))
 
 
 def _missing(client: redis.Redis, commands: Sequence[tuple[str, ...]], heard: str) -> Iterator[str]:
