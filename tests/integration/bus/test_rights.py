@@ -136,7 +136,8 @@ def test_nothing_is_left_behind(make: Make, server: EmbeddedRedis, look: redis.R
 def test_the_imitation_may_do_all(make: Make, tmp_path: Path) -> None:
     """`--paper` runs on it where there is no redis-server.
 
-    It closes connections now and then; a start asks again then, as here.
+    It closes connections now and then: a check asks up to five times, and the test goes on
+    longer, so that only a refusal, never a lost connection, can turn it red.
     """
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(EmbeddedRedis(tmp_path, found=Found(Source.FAKE)))
