@@ -32,7 +32,7 @@ from hedge.bus.port import (
     StateSnapshot,
     TextHandler,
 )
-from hedge.bus.remnants import business_of, elsewhere_of
+from hedge.bus.remnants import Elsewhere, business_of, elsewhere_of, named_by
 from hedge.bus.replies import fitting, is_number, is_ok, parsed
 from hedge.bus.rights import check_rights
 from hedge.bus.scripts import LeaseMode
@@ -404,9 +404,7 @@ class RedisMessenger:
         held, a, b, ledger = await self._reads.values(keys)
         return business_of(held, {"A": a, "B": b}, ledger, self.host_id)
 
-    async def business_elsewhere(
-        self, side: str, market_index: int, left_by: str
-    ) -> dict[int, str]:
+    async def business_elsewhere(self, side: str, market_index: int, left_by: str) -> Elsewhere:
         """Return what Redis shows of other markets that a side must answer for, by market.
 
         `left_by` is the instance of this side's last run where that has left its market, else "".
@@ -414,9 +412,10 @@ class RedisMessenger:
         names = self.names
         keys = [names.position_a, names.position_b, names.ledger]
         a, b, ledger = await self._reads.values(keys)
+        named = named_by((a, b, ledger), market_index)
         if side == "a":
-            return elsewhere_of({"A": a}, None, market_index)
-        return elsewhere_of({"A": a, "B": b}, ledger, market_index, left_by)
+            return Elsewhere(elsewhere_of({"A": a}, None, market_index), named)
+        return Elsewhere(elsewhere_of({"A": a, "B": b}, ledger, market_index, left_by), named)
 
     # --- people
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hedge.bus.remnants import Elsewhere
 from hedge.core.amounts import MarketSpec
 from hedge.wire.codec import MessageRefusedError, RefusalCause, Seal, WireLimits
 from hedge.wire.control import NO_HALTS, Command, Halts, Instances, Lease
@@ -242,9 +243,7 @@ class Messenger(Protocol):
     async def business(self, lease: LeaseKey) -> str:
         """Return in words what Redis shows that a side must answer for; "" for nothing."""
 
-    async def business_elsewhere(
-        self, side: str, market_index: int, left_by: str
-    ) -> dict[int, str]:
+    async def business_elsewhere(self, side: str, market_index: int, left_by: str) -> Elsewhere:
         """Return what Redis shows of other markets that a side must answer for, by market."""
 
     async def write_halts(self, halts: Halts) -> Halts:

@@ -5,10 +5,24 @@ read counts as business: unknown is not zero.
 """
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from hedge.wire.codec import NO_MARKET, MessageRefusedError, WireLimits
 from hedge.wire.control import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What Redis says of other markets than ours.
+
+    `stated`: what a side must answer for there, by market, in words. `named`: every market that a
+    record of the pair is of, whatever it states.
+    """
+
+    stated: dict[int, str] = field(default_factory=dict)
+    named: frozenset[int] = frozenset()
 
 
 def business_of(
@@ -41,16 +55,34 @@ def elsewhere_of(
     named = [
         (text, "position_base_amount", f"position of {side}") for side, text in positions.items()
     ]
-    for text, field, what in (*named, (ledger, "owed_base_amount", "debt of B")):
-        market = _amount(text, "market_index")
-        if text is None or market is None or market == market_index:
+    for text, key, what in (*named, (ledger, "owed_base_amount", "debt of B")):
+        if text is None:
             continue
-        amount = _amount(text, field)
+        market = _market(text)
+        if market is None or market == market_index:
+            continue
+        amount = _amount(text, key)
         if amount is None and text is ledger and left_by and _instance(text) == left_by:
             continue
         if amount != 0:
-            found[int(market)] = f"Redis shows a {what}: {_shown(amount)}"
+            found[market] = f"Redis shows a {what}: {_shown(amount)}"
     return found
+
+
+def named_by(records: Iterable[str | None], market_index: int) -> frozenset[int]:
+    """Return the other markets than this one of which stored records of the pair are.
+
+    There the pair ran last, for all that Redis tells: what the record states may be older than
+    what came of an order, as where Redis was away when it filled.
+    """
+    markets = {_market(text) for text in records if text is not None}
+    return frozenset(one for one in markets if one is not None and one != market_index)
+
+
+def _market(text: str) -> int | None:
+    """Return the market that a stored value names, None where it names none."""
+    found = _amount(text, "market_index")
+    return int(found) if found is not None and found.is_finite() else None
 
 
 def _instance(text: str) -> str | None:

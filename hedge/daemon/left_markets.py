@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from hedge.bus.remnants import Elsewhere
 from hedge.core import ids
 from hedge.core.amounts import MarketSpec
 from hedge.daemon.commands import Commands
@@ -109,16 +110,18 @@ def remains_of(
     parts: Parts,
     orders: tuple[OrderElsewhere, ...],
     positions: tuple[PositionElsewhere, ...],
-    stated: Mapping[int, str],
+    told: Elsewhere,
     signers: Collection[str] = (),
 ) -> tuple[Remains, ...]:
     """Return what is left in other markets, by market; name in the log what is none of ours.
 
     An order is the pair's where one of `signers`, the other processes that may have signed with our
     key, has given its id; where none is known the tag of the id counts. A position is the pair's
-    where this host, Redis or an order of the pair speaks of that market.
+    where this host, Redis or an order of the pair speaks of that market; a record in Redis that
+    states nothing open there speaks of it too, unless this host has left it: what filled while
+    Redis was away, and was lost with the disk of the host, shows nowhere but at the exchange.
     """
-    found: dict[int, list[str]] = {index: [text] for index, text in stated.items()}
+    found: dict[int, list[str]] = {index: [text] for index, text in told.stated.items()}
     for index, text in _of_host(parts.host, parts.spec.market_index, parts.clock.epoch_ms()):
         found.setdefault(index, []).append(text)
     for order in orders:
@@ -129,10 +132,13 @@ def remains_of(
             found.setdefault(order.market_index, []).append(text)
         else:
             parts.log.warning("other_order", detail=f"{text}; no process of the pair signed it")
-    last = _last_unleft(parts.host)
+    last, left = _last_unleft(parts.host), _last_left(parts.host)
     for position in positions:
         text = f"the account holds {position.base_amount:+f} {position.symbol}"
         if position.market_index in found or position.market_index == last:
+            found.setdefault(position.market_index, []).append(text)
+        elif position.market_index in told.named - left:
+            text = f"{text}, where Redis has the pair's last records"
             found.setdefault(position.market_index, []).append(text)
         else:
             parts.log.warning("other_position", detail=f"{text}; it shares the margin")
@@ -162,6 +168,13 @@ def _last_unleft(host: HostState) -> int | None:
     kept = host.read(_MARKET) or {}
     index = kept.get("market_index")
     return index if type(index) is int and kept.get("left") is not True else None
+
+
+def _last_left(host: HostState) -> frozenset[int]:
+    """Return the market of the last run where that left it neutral; nothing without one."""
+    kept = host.read(_MARKET) or {}
+    index = kept.get("market_index")
+    return frozenset({index} if type(index) is int and kept.get("left") is True else ())
 
 
 def _resting(host: HostState, now_ms: int) -> dict[str, Any] | None:

@@ -360,11 +360,11 @@ async def _elsewhere(parts: Parts) -> tuple[left_markets.Remains, ...]:
             f"the exchange at {parts.config.lighter.base_url} does not list what account "
             f"{parts.config.own.account_index} has in other markets: {error}"
         ) from error
-    stated = await parts.messenger.business_elsewhere(
+    told = await parts.messenger.business_elsewhere(
         side, parts.spec.market_index, left_markets.left_by(parts.host)
     )
     signers = await _signers(parts) if orders else ()
-    return left_markets.remains_of(parts, orders, positions, stated, signers)
+    return left_markets.remains_of(parts, orders, positions, told, signers)
 
 
 async def _signers(parts: Parts) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import main_A
 import main_B
 from hedge.bus.port import PairScope
-from hedge.bus.remnants import elsewhere_of
+from hedge.bus.remnants import Elsewhere, elsewhere_of, named_by
 from hedge.config.schema import (
     AccountConfig,
     AccountsConfig,
@@ -381,6 +381,7 @@ class Daemon:
         state = SimHostState(host, self.side, self.process, "")
         held = map(world.redis.master.held, (NAMES.position_b, NAMES.position_a, NAMES.ledger))
         own, a, ledger = (None if text is None else str(text) for text in held)
+        named = named_by((own, a, ledger), spec.market_index)
         stated = (
             elsewhere_of({"A": a}, None, spec.market_index)
             if self.side == "a"
@@ -391,7 +392,8 @@ class Daemon:
         seen = SimpleNamespace(
             host=state, spec=spec, clock=SimClock(world.loop, host), log=SilentLog()
         )
-        return left_markets.remains_of(cast("Parts", seen), orders, positions, stated)
+        told = Elsewhere(stated, named)
+        return left_markets.remains_of(cast("Parts", seen), orders, positions, told)
 
     def _parts(self, process: Process, settings: Settings) -> Parts:
         world, host = self.world, self.host

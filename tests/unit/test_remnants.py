@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hedge.bus.remnants import business_of, elsewhere_of
+from hedge.bus.remnants import business_of, elsewhere_of, named_by
 
 OURS, OTHER = "aa", "bb"
 
@@ -83,3 +83,11 @@ def test_a_debt_that_a_run_did_not_know_when_it_left_is_none(
     """That of another run, and an amount, are to be answered for."""
     stored = json.dumps({**json.loads(in_market(ledger(owed), 0)), "instance": "b0"})
     assert bool(elsewhere_of({}, stored, 1, left_by)) is counts
+
+
+def test_each_record_of_another_market_names_it() -> None:
+    """Also one that states nothing open; what names no market, or ours, names none."""
+    flat, own = in_market(position("0"), 0), in_market(ledger("1"), 1)
+    unread = (position("1"), "garbage", None, in_market(ledger("0"), "NaN"))
+    assert named_by((flat, own, *unread), 1) == {0}
+    assert elsewhere_of({"A": in_market(position("1"), "NaN")}, None, 1) == {}

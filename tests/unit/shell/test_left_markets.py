@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hedge.bus.remnants import Elsewhere
 from hedge.core.amounts import Side
 from hedge.core.ids import marker_id, order_id
 from hedge.daemon import left_markets
@@ -54,8 +55,10 @@ def found(
     orders: tuple[OrderElsewhere, ...] = (),
     positions: tuple[PositionElsewhere, ...] = (),
     stated: dict[int, str] | None = None,
+    named: frozenset[int] = frozenset(),
 ) -> tuple[Remains, ...]:
-    return left_markets.remains_of(in_btc(parts), orders, positions, stated or {})
+    told = Elsewhere(stated or {}, named)
+    return left_markets.remains_of(in_btc(parts), orders, positions, told)
 
 
 def test_an_order_that_no_process_of_the_pair_signed_is_not_left(
@@ -65,7 +68,7 @@ def test_an_order_that_no_process_of_the_pair_signed_is_not_left(
     order = (OrderElsewhere(BTC.market_index, OURS),)
 
     def remains(*signers: str) -> tuple[Remains, ...]:
-        return left_markets.remains_of(bench.parts, order, (), {}, signers)
+        return left_markets.remains_of(bench.parts, order, (), Elsewhere(), signers)
 
     assert len(remains()) == len(remains("abc123")) == 1
     assert remains("abc124") == ()
@@ -81,7 +84,7 @@ async def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Ben
     left_markets.end(bench.parts)
     assert left_markets.left_by(bench.host) == bench.parts.instance
     assert found(bench.parts) == ()
-    assert left_markets.remains_of(bench.parts, (), (), {}) == ()
+    assert left_markets.remains_of(bench.parts, (), (), Elsewhere()) == ()
 
 
 def test_a_position_in_the_host_s_book_is_left(bench: Bench) -> None:
@@ -149,6 +152,29 @@ def test_a_position_counts_where_the_pair_is_known_to_have_been(
     left_markets.end(bench.parts)
     assert found(bench.parts, positions=(ETH_LONG,)) == ()
     assert found(bench.parts, positions=(ETH_LONG,), stated={0: "Redis shows a debt of B: 1"})
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_position_counts_where_redis_has_the_pair_s_last_records(
+    tmp_path: Path, side: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A host that lost its disk knows of no market; the record may be older than a fill.
+
+    One that has left the market knows better: what is held there since then is a person's.
+    """
+    bench, redis = Bench(tmp_path, side), frozenset({ETH.market_index})
+    try:
+        (one,) = found(bench.parts, positions=(ETH_LONG,), named=redis)
+        assert "+0.0100 ETH, where Redis has the pair's last records" in one.text
+        assert found(bench.parts, named=redis) == ()
+        assert found(bench.parts, positions=(ETH_LONG,), named=frozenset({7})) == ()
+        left_markets.end(bench.parts)
+        assert found(bench.parts, positions=(ETH_LONG,), named=redis) == ()
+        assert "other_position" in caplog.text
+        left_markets.end(in_btc(bench.parts))
+        assert found(bench.parts, positions=(ETH_LONG,), named=redis)
+    finally:
+        bench.close()
 
 
 def test_b_looks_again_at_a_market_that_it_did_not_leave(tmp_path: Path) -> None:
