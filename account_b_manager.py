@@ -514,11 +514,14 @@ class AccountBManager(Shell):
     def is_covered_here(self) -> bool:
         """Whether B knows A's position and covers it.
 
-        An A that beats in another market holds nothing in this one: its start has looked.
+        An A that beats in another market holds nothing in this one, as far as its start knew. Where
+        B may ask the exchange, that has the word: what filled while Redis was away shows nowhere
+        else once the disk of A's host is lost.
         """
-        if self._a_is_elsewhere and hedger.a_view(self.state) is None:
-            return self.state.net_lots == self.state.config.offset_lots
-        return hedger.target_known(self.state) and hedger.is_covered(self.state)
+        state = self.state
+        if self._a_is_elsewhere and hedger.a_view(state) is None and not state.config.peer_watch:
+            return state.net_lots == state.config.offset_lots
+        return hedger.target_known(state) and hedger.is_covered(state)
 
     @property
     def may_leave_here(self) -> bool:

@@ -411,14 +411,16 @@ async def end_old_market(
 ) -> bool:
     """Run a side that only ends what was left in its market; return whether it has left that.
 
-    A side has left it by its own end, or where it was covered and the other side is past there.
+    A side has left it by its own end, or where it was covered and the other side is past there,
+    unless it has learned of a debt since.
     """
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_stop_when_done(parts, manager), name="leaving")
         ending = await run()
         watch.cancel()
     was_covered = watch.done() and not watch.cancelled() and watch.result()
-    has_left = ending is Ending.NEUTRAL or (was_covered and manager.is_other_past_here)
+    is_past = was_covered and manager.is_other_past_here and not manager.owes()
+    has_left = ending is Ending.NEUTRAL or is_past
     if has_left:
         left_markets.end(parts)
     return has_left
