@@ -35,7 +35,7 @@ def _share(bps: Decimal | None) -> int | None:
 def build(parts: Parts) -> AccountAManager:
     """Build A's manager from the configuration."""
     strategy = parts.config.strategy
-    quantity = 1 if parts.leaves else lots_of(parts.spec, parts.config, "strategy", "quantity")
+    quantity = 0 if parts.leaves else lots_of(parts.spec, parts.config, "strategy", "quantity")
     if quantity is None:
         raise ConfigError("no quantity: give --quantity or set strategy.quantity.")
     if quantity > MAX_LOTS:

@@ -9,14 +9,18 @@ from typing import Any, cast
 
 import pytest
 
+import main_A
 import main_B
 from account_b_manager import AccountBManager
 from hedge.bus.port import StateSnapshot
-from hedge.core.hedger.departure import MakerStated
+from hedge.config.schema import LighterConfig
+from hedge.core.hedger.departure import MakerSeen, MakerStated
+from hedge.core.hedger.state import SendHedge
 from hedge.daemon import left_markets, startup
 from hedge.daemon.context import Ending
+from hedge.maker import statements
 from hedge.wire.codec import RefusalCause
-from tests.unit.core.kit import Hedger
+from tests.unit.core.kit import A_EPOCH, Hedger, kinds
 from tests.unit.shell.fakes import NAMES, Bench
 
 SECOND = 1000
@@ -81,3 +85,19 @@ def test_a_b_that_learned_of_a_debt_while_it_stopped_has_not_left(
     done = asyncio.run(startup.end_old_market(bench.parts, cast("Any", side), run))
     assert done is not owes
     assert (left_markets.left_by(bench.host) == "") is owes
+
+
+@pytest.mark.parametrize("build", [main_A.build, main_A.build_leaving])
+def test_an_a_that_places_nothing_bounds_nothing_that_b_hedges(tmp_path: Path, build: Any) -> None:
+    """It has no quantity in a market that it only leaves; B's limit would be ten times that."""
+    bench = Bench(tmp_path, "a")
+    bench.bus.subscribe = lambda *_: None  # type: ignore[attr-defined]
+    try:
+        config = replace(bench.parts.config, lighter=LighterConfig(requests_per_minute=20))
+        parts = replace(bench.parts, config=config, leaves=True)
+        stated = statements.beat_of(parts, build(parts).state).quantity_lots
+    finally:
+        bench.close()
+    b = Hedger().idle()
+    b(MakerSeen(b.beat(quantity_lots=stated), A_EPOCH))
+    assert kinds(b(b.trade(-50))) == [SendHedge]  # a person's
