@@ -6,7 +6,7 @@ covered; every hold without a reason. All are linear in the record but for look-
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from tests.judge.claims import CLAIMS, Rule
 from tests.judge.facts import (
@@ -722,9 +722,11 @@ def unsaid(positions: Positions) -> Iterator[Violation]:
 
     It need not know what is open: only that it cannot see it. A line of its log, its heartbeat's
     reason or what `status` says is something; a line is no older than `quiet_s`, as for A's holds.
+    What is open by a person's own word, and no more than that, is no open fill: B has followed it.
     """
     record, bound_s = positions.record, positions.record.bounds.unsaid_s
     quiet_s = record.bounds.quiet_s
+    ordered = list(_only_by_hand(positions))
     said = [(one.start_s, _end(one.end_s)) for one in record.shown if one.side == "b"]
     for naked in positions.naked():
         for life in (one for one in record.lives if one.side == "b"):
@@ -732,9 +734,8 @@ def unsaid(positions: Positions) -> Iterator[Violation]:
             end_s = min(naked.start_s + naked.seconds, _end(life.end_s))
             if end_s - start_s < bound_s:
                 continue
-            shown = _Cover(
-                [(began, max(end, began + quiet_s)) for began, end in said if end >= start_s]
-            )
+            words = [(began, max(end, began + quiet_s)) for began, end in said if end >= start_s]
+            shown = _Cover([*words, *ordered])
             for from_s, until_s in shown.gaps(start_s, end_s):
                 if until_s - from_s < bound_s:
                     continue
@@ -746,6 +747,16 @@ def unsaid(positions: Positions) -> Iterator[Violation]:
                 facts = {"who": life.who, "start_s": from_s, "seconds": bound_s}
                 yield Violation("hold", "unsaid", from_s + bound_s, text, facts)
                 break
+
+
+def _only_by_hand(positions: Positions) -> Iterator[tuple[float, float]]:
+    """Yield the spans in which what is owed is what a person has published, to the lot."""
+    hands = once_each(positions.record)
+    moments = sorted({*positions.times, *(hand.at_s for hand in hands)}) if hands else []
+    for start_s, end_s in pairwise((*moments, _end(None))):
+        lots = sum(hand.lots for hand in hands if hand.at_s <= start_s)
+        if lots and positions.owed[positions.at(start_s)] == lots:
+            yield start_s, end_s
 
 
 def _end(end_s: float | None) -> float:

@@ -166,6 +166,35 @@ def test_one_line_is_no_word_for_an_hour(where: str, until_s: float | None, good
     assert tape.broken() == ([] if good else [UNSAID])
 
 
+@pytest.mark.parametrize(
+    ("hedged", "closes_s", "good"),
+    [
+        (100, None, True),
+        (100, 3600.0, True),
+        (100, 1800.0, False),  # what it left is drift from then on
+        (130, None, False),  # a fill of A's is open beside it
+        (0, None, False),  # B has not followed
+    ],
+)
+def test_what_a_person_published_is_no_open_fill(
+    hedged: int, closes_s: float | None, *, good: bool
+) -> None:
+    """B follows it and says so once; a Redis that takes nothing shows nothing of it after that."""
+    tape = Tape(unsaid_s=20.0, quiet_s=60.0)
+    tape.notes.runs(0.0, "B", "b")
+    tape.cycle(1)
+    tape.notes.by_hand.append(HandPublished(tape.pass_s(), 100, "by hand"))
+    if hedged:
+        tape.hedge(5, -hedged)
+    else:
+        tape.fill(5, -50)
+    if closes_s is not None:
+        closed = HandPublished(tape.now_s + closes_s, -100, "forgotten", forgets=True)
+        tape.notes.by_hand.append(closed)
+    tape.pass_s(3600)
+    assert (UNSAID not in tape.broken()) is good
+
+
 @pytest.mark.parametrize(("seconds", "good"), [(0.5, True), (3.0, False)])
 def test_a_freeze_excuses_the_turn_that_it_fell_into(seconds: float, good: bool) -> None:
     """What A was told an hour ago is checked again before the next order."""
