@@ -76,6 +76,8 @@ UNSAID_S = TOLD_S + 2 * TIMING.beat_s
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
 UNSAID_S = 20.0
 """A B that hears no more of A says so after 10 s, and at once where nothing else shows A either."""
+BLIND_TO_A = frozenset({"a_away", "a_unknown"})
+"""Notices of B's heartbeat that say of what A holds that B does not see it."""
 ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 
 
@@ -328,6 +330,8 @@ class Judge:
             # that it is halted, with both positions.
             said = "" if ready.shown else "its position is not shown"
             said = "halted" if ready.halts else said
+            # And in a row of its own that B sees nothing of A, as long as that lasts.
+            said = said or next((word for word, _ in ready.notices if word in BLIND_TO_A), "")
             self._notes.shows(self._now, daemon.name, "b", WARNING_OF_B, said)
 
         return beat

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from tests.judge.facts import Claim
+from tests.judge.promises import WARNING_OF_B
 from tests.simulation import judge as judging
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import A, B
@@ -63,6 +65,23 @@ def test_a_persons_trade_is_foreign() -> None:
     (leg,) = judging._legs(log, strangers)
     assert (leg.b_lots, leg.foreign_b, leg.foreign_a) == (5, True, False)
     assert any(life.foreign for life in judging._lives(log, {}, strangers))
+
+
+def test_what_b_s_heartbeat_notices_is_shown_as_long_as_it_lasts() -> None:
+    """The log says it at growing distances: what `status` shows all the time is no silence of B."""
+
+    async def work(stage: Stage) -> None:
+        stage.world.exchange.take(100, A)
+        await asyncio.sleep(2)
+        stage.a.kill()
+        await asyncio.sleep(300)
+
+    stage = played(work, replace(CALM, peer_watch=0.0))
+    assert stage.judge.audit().violations == ()
+    assert stage.judge.record is not None
+    away = [one for one in stage.judge.record.shown if one.reason in judging.BLIND_TO_A]
+    at_s = stage.loop.time() - 200
+    assert [one.where for one in away if one.covers(at_s) and one.side == "b"] == [WARNING_OF_B]
 
 
 def test_what_nothing_shows_excuses_no_longer_than_evidence_counts() -> None:
