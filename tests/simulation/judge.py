@@ -42,6 +42,7 @@ from tests.judge.facts import (
 from tests.judge.notes import Notes
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import prices
+from tests.simulation.aside import trades_aside
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
 from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
@@ -470,6 +471,15 @@ class Judge:
             return LOST_S
         return LATE_S if reached["frame late"] else 0.0
 
+    def aside(self) -> frozenset[int]:
+        """Return the strangers' trades that are none of the pair's business, by their seq."""
+        world = self._world
+        if not world.tally.injected["market changed"]:
+            return frozenset()
+        strangers = _strangers(world.exchange.log, world.exchange.foreign.keys())
+        goes_to, first = world.settings.market, world.exchange.first_lots[B]
+        return trades_aside(world.exchange.log, strangers, world.turns, goes_to, first, _moment_s)
+
     def audit(self) -> Audit:
         """Judge the whole run."""
         world = self._world
@@ -477,7 +487,7 @@ class Judge:
         strangers = _strangers(log, world.exchange.foreign.keys())
         record = self._notes.record(
             accounts=(A, B),
-            legs=_legs(log, strangers),
+            legs=_legs(log, strangers, self.aside()),
             orders=_lives(log, self._notes.signed, strangers, self._told),
             end_s=self._now,
             offset_lots=world.settings.offset_lots,
@@ -657,9 +667,11 @@ def _strangers(log: Logged, by_hand: Container[int] = ()) -> frozenset[int]:
     )
 
 
-def _legs(log: Logged, strangers: frozenset[int]) -> list[Leg]:
+def _legs(log: Logged, strangers: frozenset[int], aside: Container[int] = frozenset()) -> list[Leg]:
     legs = []
     for seq, mono, trade in log.trades:
+        if seq in aside:
+            continue
         a, b = (
             trade.lots * ((trade.bid_account_index == who) - (trade.ask_account_index == who))
             for who in (A, B)

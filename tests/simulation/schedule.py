@@ -18,6 +18,7 @@ from paper.records import Tier
 from tests.judge.facts import Violation
 from tests.judge.positions import Positions
 from tests.simulation import bus_kinds, convict, faults
+from tests.simulation.aside import lots_aside
 from tests.simulation.bus import NAMES, SimRedis
 from tests.simulation.convict import Finding
 from tests.simulation.daemon import Daemon, Settings, Tools, World
@@ -520,6 +521,11 @@ class Stage:
             offset = 0
         held = [exchange.lots(A, market) + exchange.lots(B, market) for market in exchange.markets]
         if self.world.tally.injected["market changed"]:
+            aside = self.judge.aside()
+            held = [
+                lots - lots_aside(exchange.log, aside, market)
+                for market, lots in zip(exchange.markets, held, strict=True)
+            ]
             is_held = offset in held
             place = held.index(offset) if is_held else 0
             return [lots - offset * (is_held and at == place) for at, lots in enumerate(held)]
