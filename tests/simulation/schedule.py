@@ -55,6 +55,8 @@ FORCED = frozenset(
     }
 )
 """Halts for which a person looks at both positions, and adopts them."""
+CLOSED_FIRST = "unexpected_short"
+"""A halt that stands for as long as A holds what it is about: a person closes that first."""
 OF_YESTERDAY = ("op-0", "op-1")
 """Halts of an earlier life, which a person released then."""
 
@@ -385,6 +387,8 @@ class Stage:
             if halt is None:
                 break
             self.result.halts[halt.reason] += 1
+            if halt.reason == CLOSED_FIRST:
+                await self._close()
             self.say(f"a person resumes {halt.reason}")
             await self.resume(halt)
             await bus_kinds.clear_hand(self)  # a halted B takes nothing by hand
@@ -396,6 +400,13 @@ class Stage:
             await asyncio.sleep(1)
             if not await self._until(self._is_whole, self._heal_s):
                 self._break("live", "last fill", "the last fill")
+
+    async def _close(self) -> None:
+        """Close what A is short by: a halt that `docs/states.md` has end by `flatten`, `resume`."""
+        self.say("a person closes A's position")
+        self.desk.person.flatten()
+        market = self.world.settings.spec.market_index
+        await self._until(lambda: not self.world.exchange.lots(A, market), self._heal_s)
 
     async def resume(self, halt: Halt) -> None:
         """Release what stands in Redis: by a command to who lives, and in Redis for who does not.

@@ -105,3 +105,19 @@ def test_what_nothing_shows_excuses_no_longer_than_evidence_counts() -> None:
     assert now == 0.0
     assert 4.0 <= soon <= 5.0 + judging.LOOKS_S
     assert late == judging.FRESH_S + judging.SETTLE_S
+
+
+def test_a_person_closes_a_s_short_before_it_is_resumed() -> None:
+    """`resume` alone halts it again: what leads out of this halt is `flatten`, then `resume`."""
+
+    async def work(stage: Stage) -> None:
+        stage.world.exchange.meddle(A, -150)
+        await asyncio.sleep(2)
+        stage.world.exchange.by_hand.clear()  # who has traded does not trade it back
+        stage.heal()
+        await stage._recover()
+
+    stage = played(work)
+    assert [str(one) for one in stage.broken] == []
+    assert stage.result.halts["unexpected_short"] == 1
+    assert stage.judge.audit().violations == ()
