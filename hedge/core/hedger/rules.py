@@ -41,6 +41,8 @@ _OF_THE_KEY = frozenset(one.value for one in Refusal if one.is_of_key)
 
 PART_PERCENT = 98
 """So much of the margin's room is used where an order for all of the debt was refused."""
+WORTH_PERCENT = 90
+"""What was too small is tried again where it is worth the least amount at this much of mark."""
 DRY_MS = 10_000
 """So long without a price inside the bounds is a failure; B goes on trying."""
 AGAIN_MS = 100
@@ -213,7 +215,7 @@ def _decide(state: HedgerState, facts: Facts) -> Step:
     owed = owed_lots(state)
     if owed is None:
         return state, ()
-    if owed != state.dust_lots:
+    if owed != state.dust_lots or _is_tradable(state, owed, facts):
         state = replace(state, dust_lots=0)
     if owed in (0, state.dust_lots):
         return _rest(state, owed, facts)
@@ -223,6 +225,15 @@ def _decide(state: HedgerState, facts: Facts) -> Step:
             return state, effects
         return _after(effects, _send(state, owed, facts))
     return _send(state, owed, facts)
+
+
+def _is_tradable(state: HedgerState, owed: int, facts: Facts) -> bool:
+    """Whether a debt is known to be above the minimums by now: what was dust need not stay so.
+
+    Clearly above: the exchange values an order by its price, which is a cap away from mark.
+    """
+    spec, mark = facts.spec or state.config.spec, facts.mark_ticks
+    return mark is not None and spec.can_rest(abs(owed), mark * WORTH_PERCENT // 100)
 
 
 def _after(effects: tuple[HedgerEffect, ...], then: Step) -> Step:

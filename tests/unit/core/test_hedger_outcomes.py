@@ -1,11 +1,12 @@
 """What became of B's order: accepted, refused, in doubt, settled; failures, dust and stopping."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hedge.core import ids
-from hedge.core.amounts import Side
+from hedge.core.amounts import MICROS, Side
 from hedge.core.hedger.departure import LeaderSeen, MakerSeen
 from hedge.core.hedger.state import (
     Failure,
@@ -30,7 +31,17 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.hedger.step import Phase, is_covered, owed_lots, target_known
 from hedge.core.records import OrderStatus
-from tests.unit.core.kit import ACCEPTED, B_INSTANCE, UNKNOWN, Hedger, kinds, only, refused, row
+from tests.unit.core.kit import (
+    ACCEPTED,
+    B_INSTANCE,
+    SPEC,
+    UNKNOWN,
+    Hedger,
+    kinds,
+    only,
+    refused,
+    row,
+)
 
 NO_LIQUIDITY, FILLED = OrderStatus.CANCELED_LIQUIDITY, OrderStatus.FILLED
 
@@ -383,6 +394,36 @@ def test_dust_is_covered_and_tried_again_when_the_debt_changes() -> None:
     assert driver(Tick()) == []
     assert only(driver(driver.says(103)), SendHedge).order.lots == 103
     assert driver.state.dust_lots == 0
+
+
+def at_price(ticks: int) -> dict[str, Any]:
+    """Return the facts of a market at this price."""
+    return {"bid_ticks": ticks - 10, "ask_ticks": ticks + 10, "mark_ticks": ticks}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sent"),
+    [
+        (at_price(340_000), False),  # by mark, and not by any price that B may sell at
+        (at_price(380_000), True),  # worth more than the least that is taken
+        ({"spec": replace(SPEC, min_base_lots=20)}, False),  # read anew, and still worth less
+        ({"spec": replace(SPEC, min_base_lots=20, min_quote_micros=8 * MICROS)}, True),
+        ({"mark_ticks": None}, False),  # nobody can value it now
+        (at_price(260_000), False),
+    ],
+)
+def test_dust_that_the_market_would_take_by_now_is_hedged(
+    changes: dict[str, Any], *, is_sent: bool
+) -> None:
+    """A price that rose, or smaller minimums of the market: what is left is no dust any more."""
+    spec = replace(SPEC, min_base_lots=1)
+    driver = Hedger(spec=spec).sending(30)
+    driver(driver.answer(TOO_SMALL))
+    assert driver.state.dust_lots == -30
+    driver.facts(**changes)
+    driver.later(60_000)
+    assert kinds(driver(Tick())) == ([SendHedge] if is_sent else [])
+    assert (driver.state.dust_lots == -30) is not is_sent
 
 
 def test_the_same_dust_is_forgotten_once_nothing_is_owed() -> None:
