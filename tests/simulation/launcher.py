@@ -13,13 +13,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from hedge.core.amounts import MarketSpec
 from hedge.errors import RedisUnreachableError
 from hedge.exchange.port import ORDER_LIFE_S
 from hedge.launcher import decisions
 from hedge.operator.status import Report, SideView, report
 from hedge.wire.control import Halt, Halts
 from tests.judge.facts import Claim, Said
-from tests.simulation.bus import NAMES, SimMessenger
+from tests.simulation.bus import NAMES, SimMessenger, SimRedis
 from tests.simulation.daemon import KILLED, TIMING, Daemon, World, bind, connect
 from tests.simulation.exchange import SPEC, SPECS, A, B
 from tests.simulation.host import Host
@@ -46,8 +47,15 @@ async def look(
 def _learn_market(messenger: SimMessenger) -> None:
     """Read what stands there of the market that it names, as `PairState` learns it each time."""
     scope = messenger.scope
+    spec = market_told(messenger.redis) or scope.spec
+    if spec is not scope.spec:
+        bind(messenger, replace(scope, spec=spec))
+
+
+def market_told(redis: SimRedis) -> MarketSpec | None:
+    """Return the market that the pair's values name, None where none names one."""
     for name in (NAMES.ready_b, NAMES.ready_a, NAMES.ledger, NAMES.position_b, NAMES.position_a):
-        held = messenger.redis.master.held(name)
+        held = redis.master.held(name)
         if held is None:
             continue
         if isinstance(held, Unwritten):
@@ -57,10 +65,8 @@ def _learn_market(messenger: SimMessenger) -> None:
                 index = json.loads(held)["market_index"]
             except (ValueError, LookupError, TypeError):
                 continue
-        spec = next((one for one in SPECS.values() if one.market_index == index), None)
-        if spec is not None and spec is not scope.spec:
-            bind(messenger, replace(scope, spec=spec))
-        return
+        return next((one for one in SPECS.values() if one.market_index == index), None)
+    return None
 
 
 def lots_told(view: SideView) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from hedge.bus.port import PairScope
 from hedge.core.freshness import BeatId
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
@@ -25,6 +26,7 @@ from tests.simulation.daemon import Daemon, Settings, Tools, World
 from tests.simulation.exchange import START_MS, A, B, SimExchange
 from tests.simulation.host import Host
 from tests.simulation.judge import Judge
+from tests.simulation.launcher import market_told
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.loop import run as run_loop
 from tests.simulation.people import Desk
@@ -413,7 +415,7 @@ class Stage:
 
         `halt` is the one that the person speaks of.
         """
-        scope = self.world.settings.scope
+        scope = self._scope()
         forced, halts = self._is_forced(), self.world.redis.halts_of(scope)
         ids = tuple(one.id for one in halts.in_force)
         for one in ids:
@@ -431,11 +433,16 @@ class Stage:
         self.world.redis.set(NAMES.command, text, 60)
         released = halts.union(Halts(released=ids))
         self.world.redis.set(NAMES.halt, released.to_json(seal=scope.seal(NAMES.halt)))
+    def _scope(self) -> PairScope:
+        """Return the pair in the market that its values name: a tool learns it each time."""
+        scope = self.world.settings.scope
+        return replace(scope, spec=market_told(self.world.redis) or scope.spec)
+
         await asyncio.sleep(4)
 
     def newest_beats(self) -> tuple[tuple[str, BeatId], ...]:
         """Return the heartbeats that a command of now answers."""
-        scope, found = self.world.settings.scope, []
+        scope, found = self._scope(), []
         for side in "ab":
             name = NAMES.ready(side)
             text = self.world.redis.get(name)

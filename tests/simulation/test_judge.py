@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import pytest
+
 from tests.judge.facts import Claim
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import judge as judging
 from tests.simulation.daemon import Tools
-from tests.simulation.exchange import A, B
+from tests.simulation.exchange import BTC, A, B
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.schedule import Profile, Stage
 
@@ -121,3 +123,22 @@ def test_a_person_closes_a_s_short_before_it_is_resumed() -> None:
     assert [str(one) for one in stage.broken] == []
     assert stage.result.halts["unexpected_short"] == 1
     assert stage.judge.audit().violations == ()
+
+
+@pytest.mark.parametrize("secret", [0.0, 1.0])
+def test_a_person_s_command_is_for_the_market_in_which_the_pair_is(secret: float) -> None:
+    """Not for that of the next start: a pair that only ends what was left in one would not hear."""
+    done = list[str]()
+
+    async def work(stage: Stage) -> None:
+        stage.desk.person.halt()
+        await asyncio.sleep(3)
+        halt = stage.halt()
+        assert halt is not None
+        stage.world.settings = replace(stage.world.settings, market=BTC.symbol)
+        await stage.resume(halt)
+        for daemon in (stage.a, stage.b):
+            done.extend(outcome for _, outcome in daemon.manager.commands.acks)
+
+    played(work, replace(CALM, secret=secret))
+    assert done == ["released", "released"]
