@@ -180,8 +180,10 @@ class SimExchange:
         self.say: Callable[[str, str], None] | None = None
         self.on_lie: Callable[[int], None] | None = None
         """What hears of a frame that was false by so many lots."""
-        self.on_enlarged: Callable[[int, int], None] | None = None
-        """What hears of an order of an account that is read as larger by so many lots."""
+        self.on_enlarged: Callable[[int, float, int], None] | None = None
+        """Hears account, begin of the process, and by how much an order is read as larger."""
+        self.on_small: Callable[[int, int], None] | None = None
+        """Hears account and lots of an order below the minimums that is refused for its size."""
         self.states_position = True
         self.first_lots = {A: 0, B: 0}
         """Positions older than every trade that is told."""

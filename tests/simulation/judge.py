@@ -112,8 +112,9 @@ class Judge:
         world.on_place = self.on_place
         world.exchange.on_lie = self._on_lie
         world.exchange.on_enlarged = self._on_enlarged
-        self._enlarged: set[int] = set()
-        """Accounts of which the exchange has read an order as larger than it was signed."""
+        world.exchange.on_small = self._on_small
+        self._enlarged: set[tuple[int, float]] = set()
+        """Processes (account, begin) of which it has read an order as larger than it was signed."""
 
     @property
     def _now(self) -> float:
@@ -125,10 +126,18 @@ class Judge:
 
     # --- listening ------------------------------------------------------------------------------
 
-    def _on_enlarged(self, account: int, lots: int) -> None:
-        """Note what the exchange makes of an order: nobody can foresee that of the first one."""
-        if account not in self._enlarged:
-            self._enlarged.add(account)
+    def _on_small(self, account: int, lots: int) -> None:
+        """Note that B may leave so little unhedged: the exchange refuses to trade it (13.1)."""
+        if account == B:
+            self.dust_lots = max(self.dust_lots, lots)
+
+    def _on_enlarged(self, account: int, began_s: float, lots: int) -> None:
+        """Note what the exchange makes of an order: nobody can foresee that of the first one.
+
+        Nor can a process that has read the market anew, where that changes again after its start.
+        """
+        if (account, began_s) not in self._enlarged:
+            self._enlarged.add((account, began_s))
             at_s = math.floor(self._now * 1000) / 1000  # as exact as the exchange dates its trades
             self._notes.false_rows.append(FalseRow(at_s, lots))
 

@@ -181,8 +181,6 @@ class Stage:
         self.desk.person.on_resume = self._on_resume
         self.has_standby = False
         self.faulty = False
-        self.dust_lots = 0
-        """What may stay unhedged, for the venue refuses so little."""
         self._goes_back = False
         self._down_until = 0.0
         self._day_ends = 0.0
@@ -343,7 +341,7 @@ class Stage:
                         if name not in self.muted:
                             setattr(getattr(host, kind), attribute, strength)
         if "small refused" in chosen:
-            self.dust_lots = self.judge.dust_lots = DUST_LOTS - 1
+            self.judge.dust_lots = DUST_LOTS - 1
         late = self.plan.random() < 0.3
         for host in self.hosts:
             host.redis.late_write = 0.5 if late else 0.0
@@ -433,12 +431,12 @@ class Stage:
         self.world.redis.set(NAMES.command, text, 60)
         released = halts.union(Halts(released=ids))
         self.world.redis.set(NAMES.halt, released.to_json(seal=scope.seal(NAMES.halt)))
+        await asyncio.sleep(4)
+
     def _scope(self) -> PairScope:
         """Return the pair in the market that its values name: a tool learns it each time."""
         scope = self.world.settings.scope
         return replace(scope, spec=market_told(self.world.redis) or scope.spec)
-
-        await asyncio.sleep(4)
 
     def newest_beats(self) -> tuple[tuple[str, BeatId], ...]:
         """Return the heartbeats that a command of now answers."""
@@ -558,7 +556,7 @@ class Stage:
         exchange = self.world.exchange
         if not exchange.is_idle:
             return False
-        if any(abs(net) > self.dust_lots for net in self._nets()):
+        if any(abs(net) > self.judge.dust_lots for net in self._nets()):
             return False
         if self.halt() is not None:
             return self.a.is_running and self.a.manager.state.phase is maker.Phase.HALTED

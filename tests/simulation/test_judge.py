@@ -142,3 +142,22 @@ def test_a_person_s_command_is_for_the_market_in_which_the_pair_is(secret: float
 
     played(work, replace(CALM, secret=secret))
     assert done == ["released", "released"]
+
+
+def test_each_process_may_be_surprised_once_by_how_its_order_is_read() -> None:
+    """One that starts after a change knows it, and not the next one; and small orders are dust."""
+
+    async def work(stage: Stage) -> None:
+        exchange = stage.world.exchange
+        for account, began_s, lots in ((B, 0.0, 900), (B, 0.0, 9000), (B, 5.0, 900), (A, 0.0, 90)):
+            assert exchange.on_enlarged is not None
+            exchange.on_enlarged(account, began_s, lots)
+        assert exchange.on_small is not None
+        exchange.on_small(A, 49)
+        assert stage.judge.dust_lots == 0  # what A cannot close B covers
+        exchange.on_small(B, 26)
+        exchange.on_small(B, 9)
+        assert stage.judge.dust_lots == 26
+
+    stage = played(work)
+    assert [one.lots for one in stage.world.notes.false_rows] == [900, 900, 90]

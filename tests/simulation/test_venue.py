@@ -513,9 +513,12 @@ def test_rules_of_the_market_bind_at_once_and_at_the_next_start() -> None:
     async def main(scene: Scene) -> None:
         exchange, bid = scene.exchange, scene.exchange.markets[0].bid
         await scene.trade(1)
+        small = list[tuple[int, int]]()
+        exchange.on_small = lambda *told: small.append(told)
         exchange.change_rules(min_base_lots=200, order_quote_limit_micros=90 * USD)
         assert (await scene.order(scene.a, 100, bid)).code == 21706
         assert (await scene.order(scene.a, 400, bid)).code == 21706
+        assert small == [(A, 100)]  # the other one is worth too much
         assert (scene.a.spec.min_base_lots, scene.venue(A).spec.min_base_lots) == (50, 200)
         exchange.heal()
         assert exchange.config(ETH.market_id) == replace(ETH, order_quote_limit_micros=90 * USD)

@@ -556,6 +556,7 @@ class SimVenue(Socket):
             answer = self._taken(tx)
         except TxRejected as error:
             self._note_refusal(error)
+            self._note_small(tx, error)
             answer = Answer(error.code, error.message, None, None)
         if future is not None:
             back = self._loop.time() + self.host.venue.latency_s
@@ -585,7 +586,8 @@ class SimVenue(Socket):
         if not ids.is_marker(info["ClientOrderIndex"]):
             self.reach("decimals changed")
             if self.exchange.on_enlarged is not None:
-                self.exchange.on_enlarged(self.account_index, info["BaseAmount"] * (factor - 1))
+                larger = info["BaseAmount"] * (factor - 1)
+                self.exchange.on_enlarged(self.account_index, self._began_s, larger)
         return json.dumps(info | {"BaseAmount": info["BaseAmount"] * factor})
 
     def _note_refusal(self, error: TxRejected) -> None:
@@ -601,6 +603,20 @@ class SimVenue(Socket):
         }
         if kind := kinds.get(error.code):
             self.reach(kind)
+
+    def _note_small(self, tx: SignedTx, error: TxRejected) -> None:
+        """Tell of an order that is refused for its size, and is below what a market takes.
+
+        Its sender cannot know that the exchange minds something else in it.
+        """
+        if error.code != 21706 or tx.tx_type != CREATE or self.exchange.on_small is None:
+            return
+        info = json.loads(tx.tx_info)
+        rules, lots = self.exchange.config(info["MarketIndex"]), info["BaseAmount"]
+        mark = self.exchange.engine.mark_price(info["MarketIndex"])
+        is_small = lots < rules.min_base_lots or rules.quote(lots, mark) < rules.min_quote_micros
+        if is_small and not ids.is_marker(info["ClientOrderIndex"]):
+            self.exchange.on_small(self.account_index, lots)
 
     @property
     def _margin_kind(self) -> str:
