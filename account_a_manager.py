@@ -32,6 +32,7 @@ from hedge.core.maker.state import (
     Order,
     OwnBook,
     OwnOrder,
+    Peer,
     PeerSeen,
     Pending,
     Phase,
@@ -433,11 +434,12 @@ class AccountAManager(Shell):
         self.post(FlattenRequested(alone=True))
         return "closing"
 
-    def _follow_flatten(self, ready_b: Ready | None) -> None:
+    def _follow_flatten(self, ready_b: Ready | None, peer: Peer) -> None:
         """Close once B shows that it has the same command; drop it where B does not in time.
 
         A heartbeat that is still fresh may be the last word of a dead B: A alone would make a
-        hedged pair naked.
+        hedged pair naked. So would one that acknowledges the command and leaves: `peer` is B by
+        that very heartbeat.
         """
         if self._flatten is None:
             return
@@ -448,7 +450,7 @@ class AccountAManager(Shell):
             return
         self._flatten = None
         if outcome is not None and not outcome.startswith("refused"):
-            self.post(FlattenRequested(alone=False))
+            self.post(FlattenRequested(peer=peer))
         else:
             self.voice.note("flatten_dropped", outcome or "B has not acknowledged it", loud=True)
 
@@ -459,7 +461,6 @@ class AccountAManager(Shell):
         if snapshot is None:
             return
         self._see_holder(snapshot.ready_a)
-        self._follow_flatten(snapshot.ready_b)
         own = statements.beat_of(self.parts, self.state, self.facts())
         peer = statements.peer_of(snapshot, own, self.parts.names, self.origin.fresh_until)
         if self.redis_watch.why:
@@ -468,6 +469,7 @@ class AccountAManager(Shell):
             self._shown = peer.reasons
             word = "b_ready" if peer.ready else "b_not_ready"
             self.log.info(word, reasons=", ".join(peer.reasons))
+        self._follow_flatten(snapshot.ready_b, peer)
         self.post(PeerSeen(peer))
         self._maybe_leave()
         self._maybe_start()

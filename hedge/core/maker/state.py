@@ -382,9 +382,13 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class FlattenRequested:
-    """A person wants A closed and the pair halted; `alone`: whether B follows or not."""
+    """A person wants A closed and the pair halted; `alone`: whether B follows or not.
+
+    `peer`: B as it is shown with its acknowledgement; no older word of it counts beside it.
+    """
 
     alone: bool = False
+    peer: Peer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,7 +321,9 @@ def _on_resumed(state: MakerState, event: Resumed, _facts: Facts) -> Step:
     return fence(state, "resumed")
 
 
-def _on_flatten(state: MakerState, event: FlattenRequested, _facts: Facts) -> Step:
+def _on_flatten(state: MakerState, event: FlattenRequested, facts: Facts) -> Step:
+    if event.peer is not None:
+        state, _ = _on_peer(state, PeerSeen(event.peer), facts)
     state, effects = halt(state, "flatten", "a person asked to close A's position")
     return replace(state, closing=Closing.ALONE if event.alone else Closing.ALL), effects
 

@@ -615,6 +615,14 @@ def test_flatten_goes_on_only_while_b_can_follow() -> None:
     assert kinds(driver(FlattenRequested(alone=True))) == [HaltPair, Place]
 
 
+def test_flatten_begins_with_b_as_it_is_shown_with_its_acknowledgement() -> None:
+    """A B that leaves in that very heartbeat would not follow, whatever an older one said."""
+    driver = Maker().ready(100)
+    leaves = driver.peer(driver.ledger(), ready=False, leaving=True, reasons=("stopping",)).peer
+    assert kinds(driver(FlattenRequested(peer=leaves))) == [HaltPair]
+    assert kinds(driver.cover()) == [Place]
+
+
 def test_flatten_waits_until_b_has_followed_each_step() -> None:
     """Part of A is closed: the rest waits for B, and only what is naked is reduced in the end."""
     driver = Maker().ready(100)
