@@ -345,18 +345,22 @@ def _lives_of_b(record: Record) -> "_Cover | None":
 
 
 def made_naked(positions: Positions) -> Iterator[Violation]:
-    """I1: A closes nothing that is covered while it is told that no B can follow (13.15)."""
+    """I1: A closes nothing that is covered while it is told that no B can follow (13.15).
+
+    What it may reduce then is what stands open in that direction (13.26), dust as well: the judge's
+    bound for dust says what may stay open, not that A closes something covered by closing it.
+    """
     record = positions.record
     lives = {life.client_order_index: life for life in record.orders}
     for decision in record.decisions:
         life = lives.get(decision.client_order_index)
         if not decision.closes or decision.b_ready or life is None or not life.filled_lots:
             continue
-        if positions.is_even(positions.before_mono(life.received_ns)):
+        owed = positions.owed[positions.before_mono(life.received_ns)]
+        covered = life.filled_lots - max(0, -owed if life.is_ask else owed)
+        if covered > 0:
             told = "not ready" if decision.b_ready is False else "unknown"
-            text = (
-                f"{decision.who} closed {life.filled_lots} of what was covered while B was {told}"
-            )
+            text = f"{decision.who} closed {covered} of what was covered while B was {told}"
             facts = {"order": life.client_order_index, "who": decision.who}
             yield Violation("I1", "made naked", life.received_s, text, facts)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.judge.claims import CLAIMS
 from tests.judge.facts import Adopted, Claim, FalseRow, HandPublished
 from tests.judge.promises import WARNING_OF_B
-from tests.unit.judge.tape import IOC, A, B, Tape
+from tests.unit.judge.tape import IOC, A, B, Tape, cid
 
 TWICE = ("I2", "twice")
 BELIEF = ("I4", "belief")
@@ -250,3 +250,29 @@ def test_many_false_rows_excuse_no_large_gap_in_a_ledger(lots: int, good: bool) 
     tape.pass_s(5)
     tape.say(Claim.LEDGER)
     assert said(tape) == ([] if good else ["ledger: open"])
+
+
+@pytest.mark.parametrize(
+    ("open_lots", "closed_lots", "good"),
+    [
+        (0, 1, False),  # hedged, and then naked by one
+        (2, 2, True),  # within the judge's dust, and open all the same: A + B is 0 after it
+        (2, 3, False),
+        (-2, 2, False),  # B sold too much already: that makes it more
+        (40, 40, True),
+        (40, 41, False),  # what is open beside it is no leave to close what is covered
+    ],
+)
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_closes_what_is_open_and_nothing_that_is_covered_beside_a_b_that_cannot_follow(
+    open_lots: int, closed_lots: int, way: int, *, good: bool
+) -> None:
+    """A holds 100 (or is short of them), of which B has hedged all but so much."""
+    tape = Tape(dust_lots=9)
+    tape.fill(1, way * 100)
+    tape.hedge(2, -way * (100 - open_lots))
+    tape.decide(client_order_index=cid(3), b_ready=False, closes=True)
+    tape.order(A, 3, -way * closed_lots, time_in_force=IOC, reduce_only=True)
+    tape.trade(a_lots=-way * closed_lots)
+    tape.end(3, closed_lots)
+    assert (("I1", "made naked") not in tape.broken()) is good
