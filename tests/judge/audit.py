@@ -45,6 +45,7 @@ def judge(record: Record) -> Audit:
     violations = [
         *promises.complete(positions),
         *twice,
+        *promises.adoptions(positions),
         *promises.hold(positions),
         *promises.beside(positions),
         *promises.decided(positions),

@@ -208,14 +208,20 @@ class HandPublished:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A moment at which the pair was allowed to take the exchange's positions for its own.
+    """A moment at which the pair takes the exchange's positions for its own.
 
-    A person's `resume --force`, or drift within `safety.max_drift_usd` that was said aloud. What is
-    owed then is the debt that remains.
+    A person's `resume --force` allows it whatever they are. Unasked (`side` "a", "b") only so much
+    drift may be taken over as `safety.max_drift_usd` is at the price of that moment (`limit_lots`,
+    None: not known): A its position, B the debt, which remains. `lots` is what was named, None
+    where nothing was; `known_s` the last moment of which the speaker could not but know.
     """
 
     at_s: float
     why: str = ""
+    side: str = ""
+    lots: int | None = None
+    limit_lots: int | None = None
+    known_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 
 from tests.judge.claims import CLAIMS, Rule
 from tests.judge.facts import (
+    Adopted,
     Bounds,
     Decision,
     FalseRow,
@@ -167,6 +168,8 @@ def _neutral_marks(positions: Positions) -> list[tuple[int, float, int, int]]:
             marks.append((number, life.received_s, owed_lots, owed_lots))
     for adopted in record.adopted:
         first, last = positions.during(adopted.at_s - record.bounds.news_s, adopted.at_s)
+        if adopted.side and _beyond(positions, adopted) is not None:
+            continue  # nobody allowed it
         if not any(life.received_s <= adopted.at_s < _end(life.ended_s) for life in hedges):
             # What is open by hand stays so: B may go on owing it, or have forgotten it.
             open_lots = sum(hand.lots for hand in hands if hand.at_s <= adopted.at_s)
@@ -176,6 +179,60 @@ def _neutral_marks(positions: Positions) -> list[tuple[int, float, int, int]]:
                 (last, adopted.at_s, min(least, least - open_lots), max(most, most - open_lots))
             )
     return sorted(marks, key=lambda mark: mark[0], reverse=True)
+
+
+def adoptions(positions: Positions) -> Iterator[Violation]:
+    """Find drift that was taken over unasked and was too much, or was not there (section 3.6).
+
+    By the exchange's own positions, whatever was named: beyond the bound the pair halts.
+    """
+    for adopted in positions.record.adopted:
+        if not adopted.side:
+            continue
+        number = positions.at(adopted.at_s)
+        facts = {"side": adopted.side, "lots": adopted.lots, "limit": adopted.limit_lots}
+        if (lots := _beyond(positions, adopted)) is not None:
+            text = (
+                f"{adopted.side} took over {lots:+d} lots unasked ({adopted.why}), its bound is"
+                f" {adopted.limit_lots}: {positions.words(number)}"
+            )
+            yield Violation("I2", "drift beyond its bound", adopted.at_s, text, facts)
+        slack_lots = _false_lots(positions.record, adopted.at_s)
+        named, held = adopted.lots, _drifts(positions, adopted)
+        if named is not None and all(abs(lots - named) > slack_lots for lots in held):
+            text = (
+                f"{adopted.side} took over {named:+d} lots ({adopted.why}) that were not there:"
+                f" {positions.words(number)}"
+            )
+            yield Violation("I4", "drift that is not there", adopted.at_s, text, facts)
+
+
+def _beyond(positions: Positions, adopted: Adopted) -> int | None:
+    """Return the drift that was taken over beyond its bound, None where it is within it."""
+    if adopted.limit_lots is None:
+        return None
+    least = min(_drifts(positions, adopted), key=abs)
+    slack_lots = _false_lots(positions.record, adopted.at_s)
+    return least if abs(least) > adopted.limit_lots + slack_lots else None
+
+
+def _drifts(positions: Positions, adopted: Adopted) -> set[int]:
+    """Return what drift may be at a moment, for a side that knows of all up to some moment.
+
+    Of A its position; of B what is owed, where news of the two accounts travels apart, and without
+    what is open by hand.
+    """
+    record = positions.record
+    base_s = adopted.at_s - record.bounds.news_s - record.bounds.own_s - record.bounds.hears_s
+    known_s = base_s if adopted.known_s is None else min(base_s, adopted.known_s)
+    first, last = positions.during(known_s, adopted.at_s)
+    of_a = set(positions.a[first : last + 1])
+    if adopted.side == "a":
+        return of_a
+    of_b = set(positions.b[first : last + 1])
+    open_lots = sum(hand.lots for hand in once_each(record) if hand.at_s <= adopted.at_s)
+    owed = {record.offset_lots - a_lots - b_lots for a_lots in of_a for b_lots in of_b}
+    return owed | {lots - open_lots for lots in owed}
 
 
 def _excused(positions: Positions, number: int, leg: Leg, account: _Account) -> int:
@@ -801,6 +858,7 @@ class _Cover:
 
 __all__ = [
     "Words",
+    "adoptions",
     "beliefs",
     "beside",
     "complete",

@@ -221,7 +221,7 @@ class Judge:
             elif event == "by_hand":
                 self._on_hand(fields)
             elif event in ADOPTIONS:
-                self._notes.adopted.append(Adopted(self._now, event))
+                self._on_adopted(daemon, event, str(fields["detail"]))
             elif event == "waiting":
                 self._notes.shows(self._now, daemon.name, "a", "log", str(fields["reason"]))
             # That another one leads says nothing of what is open.
@@ -230,6 +230,31 @@ class Judge:
                 self._notes.showed(self._now, daemon.side, where, event)
 
         return hear
+
+    def _on_adopted(self, daemon: Daemon, event: str, detail: str) -> None:
+        """Note drift that a side takes over, with the bound that it has at the exchange's price."""
+        settings, lots, limit_lots = self._world.settings, None, None
+        spec = settings.spec
+        if not daemon.old_market and spec.market_index == ETH.market_id:
+            named = next(word for word in detail.split() if word[-1].isdigit())
+            lots = round(Decimal(named) * 10**spec.size_decimals)
+            limit_lots = self._drift_limit_lots()
+        known_s = self._sight.known_s(self.daemons)
+        self._notes.adopted.append(
+            Adopted(self._now, event, daemon.side, lots, limit_lots, known_s)
+        )
+
+    def _drift_limit_lots(self) -> int | None:
+        """Return how many lots `safety.max_drift_usd` buys, at the lowest price of late."""
+        settings = self._world.settings
+        moments = self._world.exchange.markets[ETH.market_id].moments
+        books = prices.since(moments, self._now, prices.OLD_S)
+        marks = [book.mark_ticks for book in books if book.mark_ticks is not None]
+        if not marks:
+            return None
+        spec = settings.spec
+        lot_usd = Decimal(min(marks)) / 10 ** (spec.price_decimals + spec.size_decimals)
+        return int(settings.max_drift_usd / lot_usd)
 
     def _mind_closing(self, daemon: Daemon) -> None:
         """Note what a person orders B to close of its own, until the pair is resumed."""

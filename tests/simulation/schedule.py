@@ -92,9 +92,19 @@ class Profile:
     """Chance that both positions shall sum up to something, which B holds from before."""
     secret: float = 0.5
     """Chance that everything in Redis is signed."""
+    drift_usd: tuple[int, ...] = (1_000_000,)
+    """What `safety.max_drift_usd` may be: an order is worth 30 USD."""
 
 
-GENERAL = Profile(mix=True, skew_ms=1900, keep=0.25, offset=0.25, scripts=0.4, opens=0.3)
+GENERAL = Profile(
+    mix=True,
+    skew_ms=1900,
+    keep=0.25,
+    offset=0.25,
+    scripts=0.4,
+    opens=0.3,
+    drift_usd=(1_000_000, 1_000_000, 40, 10),
+)
 """Everything."""
 QUIET = Profile(skew_ms=1900, keep=0.25, offset=0.25)
 """A quiet exchange, an honest Redis, and processes that come back: every promise is kept."""
@@ -160,6 +170,7 @@ class Stage:
             else 0,
             opens=bool(profile.opens) and dice.random() < profile.opens,
             secret=dice.choice(SECRETS) if dice.random() < profile.secret else None,
+            max_drift_usd=Random(f"{seed} drift").choice(profile.drift_usd),
         )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)
         self.world.tally.clock = loop.time

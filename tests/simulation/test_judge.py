@@ -86,6 +86,28 @@ def test_what_b_s_heartbeat_notices_is_shown_as_long_as_it_lasts() -> None:
     assert [one.where for one in away if one.covers(at_s) and one.side == "b"] == [WARNING_OF_B]
 
 
+@pytest.mark.parametrize("whatever", [False, True])
+def test_drift_of_any_size_is_not_believed(*, whatever: bool) -> None:
+    """A holds 30 USD that nothing explains, 10 may be taken over; else the pair halts."""
+
+    async def main(loop: VirtualLoop) -> Stage:
+        stage = Stage(loop, 7, replace(CALM, drift_usd=(10,)), Tools(), None)
+        await stage.world.exchange.give(A, 100)
+        stage.b.start()
+        stage.a.start()
+        for daemon in (stage.a, stage.b) if whatever else ():
+            state = daemon.manager.state
+            config = replace(state.config, max_drift_micros=10**12)
+            daemon.manager.state = replace(state, config=config)
+        await asyncio.sleep(5)
+        return stage
+
+    stage: Stage = run(main)
+    found = {(one.kind, one.facts["side"]) for one in stage.judge.audit().of("I2")}
+    assert found == ({("drift beyond its bound", side) for side in "ab"} if whatever else set())
+    assert (stage.halt() is None) is whatever
+
+
 def test_what_nothing_shows_excuses_no_longer_than_evidence_counts() -> None:
     """Both streams of B and A's are dead: from then on B cannot know, for a while."""
     found: list[float] = []

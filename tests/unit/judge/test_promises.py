@@ -185,6 +185,46 @@ def test_what_is_open_by_hand_stays_open_beside_an_adoption() -> None:
     assert TWICE in tape.broken()
 
 
+@pytest.mark.parametrize(
+    ("side", "limit_lots", "named", "wrong"),
+    [
+        ("b", 500, 500, []),
+        ("b", 499, 500, [("I2", "drift beyond its bound"), TWICE]),
+        ("b", 500, 400, [("I4", "drift that is not there")]),
+        ("b", 499, None, [("I2", "drift beyond its bound"), TWICE]),  # whatever was said
+        ("a", 400, 400, []),
+        ("a", 399, 400, [("I2", "drift beyond its bound")]),
+        ("a", 400, 0, [("I4", "drift that is not there")]),
+    ],
+)
+def test_drift_is_taken_over_unasked_up_to_its_bound_by_the_exchanges_own_positions(
+    side: str, limit_lots: int, named: int | None, wrong: list[tuple[str, str]]
+) -> None:
+    """A holds 400; a stranger sold 500 on B, which B buys back after it has said so."""
+    tape = Tape()
+    tape.fill(1, 400)
+    tape.hedge(2, -400)
+    if side == "b":
+        tape.trade(b_lots=-500, foreign_b=True)
+    tape.pass_s(60)
+    tape.notes.adopted.append(Adopted(tape.pass_s(), "drift", side, named, limit_lots, tape.now_s))
+    if side == "b":
+        tape.hedge(3, 500)
+    assert tape.broken() == wrong
+
+
+def test_drift_counts_without_what_one_could_not_know_of() -> None:
+    """A lost 600 in the last second: B knew of 100 owed, and of no more than that."""
+    tape = Tape(hears_s=3.0)
+    tape.trade(a_lots=-100)
+    tape.pass_s(60)
+    tape.trade(a_lots=-600)
+    tape.notes.adopted.append(Adopted(tape.now_s + 1, "drift", "b", 100, 100, tape.now_s + 1))
+    assert ("I2", "drift beyond its bound") not in tape.broken()
+    tape.notes.adopted[0] = Adopted(tape.now_s + 5, "drift", "b", 100, 100, tape.now_s + 5)
+    assert ("I2", "drift beyond its bound") in tape.broken()
+
+
 def test_dust_at_a_neutral_moment_is_owed_from_there_on() -> None:
     """B trades it with the next hedge, where it adds to more than dust."""
     tape = Tape(dust_lots=33)
