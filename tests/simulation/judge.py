@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from hedge.core import ids
-from hedge.core.amounts import Side
 from hedge.core.freshness import ANSWERING_MS
+from hedge.core.hedger import state as b_state
 from hedge.core.hedger.state import Closing, HandCleared, LeaseChanged
 from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
@@ -46,6 +46,7 @@ from tests.simulation.aside import trades_aside
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, World
 from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
+from tests.simulation.loop import Process
 from tests.simulation.redis_server import Unwritten
 from tests.simulation.venue import SimVenue
 from tests.simulation.weather import VenueWeather
@@ -79,6 +80,10 @@ UNSAID_S = 20.0
 """A B that hears no more of A says so after 10 s, and at once where nothing else shows A either."""
 BLIND_TO_A = frozenset({"a_away", "a_unknown"})
 """Notices of B's heartbeat that say of what A holds that B does not see it."""
+FLATTEN_COUNTS_S = 10.0
+"""A command is void 5 s after the heartbeat that it answers; a message may be late as well."""
+FLATTEN_LASTS_S = 60.0 + FLATTEN_COUNTS_S
+"""B closes its own rest within a minute, once A has taken the order and is flat."""
 ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 
 
@@ -102,11 +107,19 @@ class Judge:
         """By heartbeat: how long its writer had heard nothing of the exchange."""
         self._closing: dict[str, int] = {}
         """What each B closes of its own by a person's order, as if A had traded it."""
+        self._flattens: list[tuple[float, bool]] = []
+        """When a person has ordered to close, and whether one side alone."""
+        self._hand_texts: dict[str, int] = {}
+        """What was published by hand in this world, each text once, as A's signed lots."""
+        self._hand_taken: dict[Process, list[str]] = {}
+        """Which of these each process has taken."""
+        self._hand_open: dict[Process, int] = {}
+        """What is open of them with each process, as A's signed lots."""
         self._blames: list[Violation] = []
         """What a process says of a person, of the other side or of a halt, and is wrong."""
         self._stated_s: dict[str, float] = {}
         """When each process last had its position as A stored."""
-        world.redis.heard.append(self._on_stored)
+        world.redis.heard += [self._on_stored, self._on_published]
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
@@ -163,7 +176,7 @@ class Judge:
         elif what in ("frozen", "killed") or what.startswith("ended"):
             self._notes.rests(self._now, daemon.name)
             if what != "frozen":
-                self._on_closing(daemon, 0)
+                self._on_closing(daemon, None)
                 self._forget_by_hand(daemon)
             if what == "ended: neutral" and self._leads.get(daemon.name, True):
                 self._say(daemon, Claim.DAEMON_CODE_0, code=0)
@@ -173,9 +186,9 @@ class Judge:
 
     def _forget_by_hand(self, daemon: Daemon) -> None:
         """Note that what was published by hand ends with B's memory; what it left is drift."""
-        lots = daemon.manager.state.manual_lots if daemon.side == "b" and daemon.manager else 0
-        if lots:
-            self._by_hand(lots, forgets=True)
+        assert daemon.process is not None
+        if lots := self._hand_open.pop(daemon.process, 0):
+            self._by_hand(-lots, forgets=True)
 
     def _on_code_2(self, daemon: Daemon) -> None:
         """Note that what a person wrote is blamed, where this daemon has run with the very same."""
@@ -218,8 +231,6 @@ class Judge:
             elif event == "covered":
                 state = daemon.manager.state
                 self._say(daemon, Claim.A_COVERED, str(fields["detail"]), a_lots=state.net_lots)
-            elif event == "by_hand":
-                self._on_hand(fields)
             elif event in ADOPTIONS:
                 self._on_adopted(daemon, event, str(fields["detail"]))
             elif event == "waiting":
@@ -258,35 +269,99 @@ class Judge:
 
     def _mind_closing(self, daemon: Daemon) -> None:
         """Note what a person orders B to close of its own, until the pair is resumed."""
-        manager, real = daemon.manager, daemon.manager.step
+        manager, process, real = daemon.manager, daemon.process, daemon.manager.step
+        assert process is not None
 
         def step(event: Any) -> tuple[Any, ...]:
             before = manager.state
             effects: tuple[Any, ...] = real(event)
             after = manager.state
+            if isinstance(event, b_state.HandPublished) and after.manual_lots != before.manual_lots:
+                self._on_hand(daemon, process, event.signed_lots)
             undoes = isinstance(event, HandCleared | LeaseChanged) and not after.manual_lots
-            if undoes and before.manual_lots:
-                self._by_hand(before.manual_lots)  # B undoes what it traded for them, or forgets it
+            if undoes and (lots := self._hand_open.pop(process, 0)):
+                self._by_hand(-lots)  # B undoes what it traded for them, or forgets it
+            if after.manual_lots != -self._hand_open.get(process, 0):
+                self._blame_hand(daemon, after.manual_lots)
             if after.closing is not before.closing:
-                lots = after.config.offset_lots
-                if after.closing is Closing.ALONE:
-                    lots = after.net_lots or 0
-                self._on_closing(daemon, lots if after.closing else 0)
+                self._on_closing(daemon, self._ordered_lots(daemon, after.closing))
             return effects
 
         manager.step = step
 
-    def _on_closing(self, daemon: Daemon, lots: int) -> None:
-        change = lots - self._closing.pop(daemon.name, 0)
-        if lots:
+    def on_flatten(self, forced: bool) -> None:
+        """A person orders to close both accounts, or (`forced`) one side alone."""
+        self._flattens.append((self._now, forced))
+
+    def closes(self, daemon: Daemon) -> bool:
+        """Whether a B closes its own by a person's order; its word alone is none."""
+        return daemon.name in self._closing
+
+    def _ordered_lots(self, daemon: Daemon, closing: Closing | None) -> int | None:
+        """Return what B closes, as the exchange has it and where a person has ordered it."""
+        if closing is None:
+            return None
+        alone, settings = closing is Closing.ALONE, self._world.settings
+        lasts_s = FLATTEN_COUNTS_S if alone else FLATTEN_LASTS_S
+        ordered = any(
+            forced is alone and self._now <= at_s + lasts_s for at_s, forced in self._flattens
+        )
+        if not ordered:
+            text = f"{daemon.name} closes its position ({closing.value}); nobody has ordered that"
+            who = {"who": daemon.name}
+            self._blames.append(Violation("I4", "nobody ordered", self._now, text, who))
+            return None
+        market = settings.spec.market_index
+        return self._world.exchange.lots(B, market) if alone else settings.offset_lots
+
+    def _on_closing(self, daemon: Daemon, lots: int | None) -> None:
+        """Note what B closes by order from now on, None for nothing any more."""
+        change = (lots or 0) - self._closing.pop(daemon.name, 0)
+        if lots is not None:
             self._closing[daemon.name] = lots
         if change:
             self._by_hand(change)
 
-    def _on_hand(self, fields: Mapping[str, Any]) -> None:
-        """Note a fill that B took for one of A's because a person or a script said so."""
-        lots = round(Decimal(fields["size"]) * 10**self._world.settings.spec.size_decimals)
-        self._by_hand(lots if fields["side"] is Side.BUY else -lots)
+    def _on_published(self, name: str, text: str | Unwritten) -> None:
+        """Keep what was published by hand: what no side of the pair has written."""
+        if name != NAMES.account_a_filled or isinstance(text, Unwritten):
+            return
+        try:
+            fill = json.loads(text)
+            if fill.get("epoch") is not None:
+                return
+            size = Decimal(str(fill["filled_base_amount"]))
+            lots = round(size * 10**self._world.settings.spec.size_decimals)
+            self._hand_texts.setdefault(text.strip(), lots if fill["side"] == "buy" else -lots)
+        except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError):
+            return  # garbage, which is no fill
+
+    def _on_hand(self, daemon: Daemon, process: Process, lots: int) -> None:
+        """Note a fill that B took for one of A's, where a person or a script has said so.
+
+        Each text counts once in one process.
+        """
+        taken = self._hand_taken.setdefault(process, [])
+        found = (
+            text for text, said in self._hand_texts.items() if said == lots and text not in taken
+        )
+        if (text := next(found, None)) is None:
+            words = f"{daemon.name} took a fill of {lots:+d} lots by hand; nobody published that"
+            who = {"who": daemon.name}
+            self._blames.append(Violation("I4", "nobody published", self._now, words, who))
+            return
+        taken.append(text)
+        self._hand_open[process] = self._hand_open.get(process, 0) + lots
+        self._by_hand(lots)
+
+    def _blame_hand(self, daemon: Daemon, manual_lots: int) -> None:
+        """Note that B holds more or less open by hand than people have published."""
+        assert daemon.process is not None
+        lots = -self._hand_open.get(daemon.process, 0)
+        text = f"{daemon.name} has {manual_lots:+d} lots open by hand, of {lots:+d} published"
+        self._blames.append(
+            Violation("I4", "by hand", self._now, text, {"who": daemon.name, "lots": manual_lots})
+        )
 
     def _by_hand(self, lots: int, *, forgets: bool = False) -> None:
         """Note what B follows by a person's word; it has sorted out itself what was said twice."""

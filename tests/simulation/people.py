@@ -14,7 +14,7 @@ from hedge.errors import RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.pair_client import is_unheard
 from hedge.operator.status import Report
-from hedge.wire.control import PING, RESUME, Command, Halts
+from hedge.wire.control import FLATTEN, PING, RESUME, Command, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.daemon import Daemon, World, connect
 from tests.simulation.exchange import START_MS
@@ -58,6 +58,8 @@ class Person:
         """Those of the pair; what runs on this host has locked its files."""
         self.on_resume: Callable[[str, bool], None] = lambda halt_id, forced: None
         """Hears of each halt that a person releases, and whether by force."""
+        self.on_flatten: Callable[[bool], None] = lambda forced: None
+        """Hears of each order to close that is sent, and whether it is for one side alone."""
         self._commands = 0
 
     # --- commands
@@ -200,9 +202,7 @@ class _Tool:
                     forced=effect.forced,
                     note=effect.note,
                 )
-                if effect.command == RESUME:
-                    for halt_id in effect.halts:
-                        self.person.on_resume(halt_id, effect.forced)
+                self._tell_order(effect)
                 await self.messenger.send_command(command)
                 return decisions.Written(loop.time())
             case decisions.WriteHalt(halt):
@@ -219,6 +219,14 @@ class _Tool:
                     await self.messenger.write_halts(released)
                 return found
         return None
+
+    def _tell_order(self, effect: decisions.Send) -> None:
+        """Tell who listens what a person has ordered."""
+        if effect.command == RESUME:
+            for halt_id in effect.halts:
+                self.person.on_resume(halt_id, effect.forced)
+        if effect.command == FLATTEN:
+            self.person.on_flatten(effect.forced)
 
     async def _think(self) -> None:
         if self.thinks_s:

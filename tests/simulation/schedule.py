@@ -190,6 +190,7 @@ class Stage:
         self.second_a = Daemon(self.world, "a", self.host_c, "A2")
         self.desk = Desk(self.world, self.a, self.b, Random(f"{seed} desk"), profile.scripts)
         self.desk.person.on_resume = self._on_resume
+        self.desk.person.on_flatten = self.judge.on_flatten
         self.has_standby = False
         self.faulty = False
         self._goes_back = False
@@ -544,7 +545,7 @@ class Stage:
         """
         exchange, offset = self.world.exchange, self.world.settings.offset_lots
         hedgers = [one for one in (self.b, self.standby) if one.is_running]
-        if any(one.manager.state.closing for one in hedgers):
+        if any(self.judge.closes(one) for one in hedgers):
             offset = 0
         held = [exchange.lots(A, market) + exchange.lots(B, market) for market in exchange.markets]
         if self.world.tally.injected["market changed"]:

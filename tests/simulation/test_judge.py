@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from hedge.core.hedger import state as b_state
 from tests.judge.facts import Claim
 from tests.judge.promises import WARNING_OF_B
+from tests.simulation import bus_kinds
 from tests.simulation import judge as judging
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import BTC, A, B
@@ -183,3 +185,67 @@ def test_each_process_may_be_surprised_once_by_how_its_order_is_read() -> None:
 
     stage = played(work)
     assert [one.lots for one in stage.world.notes.false_rows] == [900, 900, 90]
+
+
+def test_b_closes_by_its_own_word_alone_and_is_no_excuse() -> None:
+    """Nobody ordered B to close: what it trades is naked, and said to be nobody's order."""
+
+    async def work(stage: Stage) -> None:
+        stage.world.exchange.take(100, A)
+        await asyncio.sleep(5)
+        stage.b.manager.post(b_state.CloseRequested(alone=True))
+        await asyncio.sleep(5)
+
+    stage = played(work)
+    assert not stage.judge.closes(stage.b)
+    found = {(one.promise, one.kind) for one in stage.judge.audit().violations}
+    assert found >= {("I1", "open at the end"), ("I2", "twice"), ("I4", "nobody ordered")}
+
+
+def test_b_closes_by_a_persons_order() -> None:
+    """The same by `flatten --force`: what stands open then is what the person ordered."""
+
+    async def work(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        exchange.take(100, A)
+        await asyncio.sleep(5)
+        stage.a.kill()
+        await asyncio.sleep(5)
+        person.flatten(force=True)
+        await asyncio.sleep(10)
+        assert (exchange.lots(A), exchange.lots(B)) == (100, 0)
+
+    assert played(work).judge.audit().violations == ()
+
+
+@pytest.mark.parametrize("lots", [0, 40])
+def test_b_takes_a_fill_by_hand_that_nobody_published(lots: int) -> None:
+    """It trades for a fill of 30 that nobody made up, also beside another one that was."""
+
+    async def work(stage: Stage) -> None:
+        stage.a.kill()
+        await asyncio.sleep(8)
+        if lots:
+            bus_kinds._publish_by_hand(stage, lots, by_script=False, twice=False)
+            await asyncio.sleep(1)
+        stage.b.manager.post(b_state.HandPublished(30))
+        await asyncio.sleep(5)
+
+    stage = played(work, replace(CALM, secret=0.0))
+    assert stage.world.exchange.lots(B) <= -30 - lots
+    found = {(one.promise, one.kind) for one in stage.judge.audit().violations}
+    assert found >= {("I4", "nobody published"), ("I4", "by hand"), ("I2", "twice")}
+
+
+def test_a_fill_by_hand_that_was_published_is_followed() -> None:
+    """And its opposite clears it."""
+
+    async def work(stage: Stage) -> None:
+        stage.a.kill()
+        await asyncio.sleep(8)
+        for lots, seconds in ((40, 1), (-40, 150)):
+            bus_kinds._publish_by_hand(stage, lots, by_script=False, twice=True)
+            await asyncio.sleep(seconds)
+            assert stage.world.exchange.lots(B) == (-40 if lots > 0 else 0)
+
+    assert played(work, replace(CALM, secret=0.0)).judge.audit().violations == ()
