@@ -19,7 +19,7 @@ from tests.simulation.launcher import Script
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.loop import run as run_loop
 from tests.simulation.people import Told
-from tests.simulation.schedule import Profile, Stage, play
+from tests.simulation.schedule import SECRETS, Profile, Stage, play
 
 BY_SCRIPT = Profile(faults=(), scripts=1.0, offset=0.0, peer_watch=1.0)
 
@@ -420,6 +420,23 @@ def test_what_is_halted_by_hand_holds_until_it_is_released() -> None:
         await until(lambda: bool(exchange.engine.active_orders(A, SPEC.market_index)))
 
     on_stage(scene, by_hand=True)
+
+
+def test_a_person_speaks_to_daemons_in_the_market_that_they_are_in() -> None:
+    """The configuration names another one by now: a command is sealed for where they work."""
+
+    async def main(loop: VirtualLoop) -> None:
+        stage = Stage(loop, SPREAD, replace(BY_SCRIPT, scripts=0.0), Tools(), None)
+        world = stage.world
+        world.settings = replace(world.settings, secret=SECRETS[0])
+        stage.desk.start()
+        await until(lambda: bool(world.exchange.engine.active_orders(A)))
+        await asyncio.sleep(2)
+        stage.a.old_market = stage.b.old_market = world.settings.market
+        world.settings = replace(world.settings, market="BTC")
+        assert [side for side, _ in stage.newest_beats()] == ["a", "b"]
+
+    run_loop(main)
 
 
 def test_flatten_without_a_is_refused() -> None:
