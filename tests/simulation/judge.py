@@ -49,7 +49,7 @@ from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.loop import Process
 from tests.simulation.redis_server import Unwritten
 from tests.simulation.venue import SimVenue
-from tests.simulation.weather import VenueWeather
+from tests.simulation.weather import RedisWeather, VenueWeather
 
 TOLD_S = TIMING.redis_down_s + 2 * TIMING.redis_timeout_s + TIMING.beat_s + TIMING.tick_s
 """A decides on nothing older; longer silence means that B is unknown."""
@@ -75,6 +75,8 @@ LOOKS_S = TIMING.beat_s
 """A blindness may have begun right after it was looked last, and so long ago at least."""
 UNSAID_S = TOLD_S + 2 * TIMING.beat_s
 """A position is stated every second: one that was not for so long was not taken."""
+PROVES_S = TIMING.lease_ttl_s + TIMING.prove_deadline_s + SETTLE_S
+"""A process that lacks nothing for so long leads and has proven its book, whatever it says."""
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
 UNSAID_S = 20.0
 """A B that hears no more of A says so after 10 s, and at once where nothing else shows A either."""
@@ -665,6 +667,8 @@ class _Sight:
         self._watch, self._key = _Path(), _Path()
         self._stated_s = 0.0
         """When a maker stated its proven book last."""
+        self._calm: dict[Process, tuple[float, float]] = {}
+        """Since when a process has lacked nothing, and when that was looked at last."""
 
     def known_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which the pair could not but know, as of now.
@@ -692,16 +696,45 @@ class _Sight:
 
     def _stating(self, daemons: list[Daemon]) -> list[Daemon]:
         """Return the makers that state a proven book in Redis: without the lease nobody does."""
-        makers = [one for one in daemons if one.side == "a" and _works(one) and one.leads]
+        makers = [one for one in daemons if one.side == "a" and _works(one)]
         if self._world.redis.master.refuses:
             return []
-        return [one for one in makers if _is_proven(one) and _reaches_redis(one)]
+        due = [one for one in makers if self._lacks_nothing(one, daemons)]
+        own = [one for one in makers if one.leads and _is_proven(one)]
+        return [one for one in makers if one in (*own, *due) and _reaches_redis(one)]
+
+    def _lacks_nothing(self, daemon: Daemon, daemons: list[Daemon]) -> bool:
+        """Whether a process must lead and have proven its book, by what the world gives it.
+
+        Its own word that it does not excuses nothing then: it alone of its side has run on good
+        links for as long as lease, fence and proof take, and the exchange has told no lie of late.
+        """
+        world, now = self._world, self._world.loop.time()
+        process = daemon.process
+        assert process is not None
+        rivals = [one for one in daemons if one.side == daemon.side and one.is_running]
+        lied_s = max((row.at_s for row in world.notes.false_rows), default=-math.inf)
+        is_well = (
+            len(rivals) == 1
+            and _hears(daemon, 0)
+            and _is_calm(daemon)
+            and not (world.redis.down or world.redis.master.refuses)
+            and world.exchange.front.limits is None
+            and now > max(lied_s + Bounds().undone_s, world.exchange.only_pings_until_s)
+            and not daemon.old_market
+        )
+        since_s, looked_s = self._calm.get(process, (now, now))
+        if not is_well or now - looked_s > 2 * LOOKS_S:
+            since_s = now
+        self._calm[process] = (since_s, now)
+        return is_well and now - since_s >= PROVES_S
 
     def _paths_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which one of the two ways must have told, as of now."""
         now = self._world.loop.time()
         working = [one for one in daemons if _works(one)]
-        hedgers = [one for one in working if one.side == "b" and one.leads]
+        hedgers = [one for one in working if one.side == "b"]
+        hedgers = [one for one in hedgers if self._lacks_nothing(one, daemons) or one.leads]
         stating = self._stating(daemons)
         sees_own = any(_hears(one, 0) for one in hedgers)
         may_watch = sees_own and self._world.settings.peer_watch
@@ -732,6 +765,14 @@ def _is_proven(maker: Daemon) -> bool:
     """Whether A has proven its book: before that it states nothing."""
     state = maker.manager.state
     return state.nonce is not None and is_current(state)
+
+
+def _is_calm(daemon: Daemon) -> bool:
+    """Whether nothing is lost, late or refused on the ways of a host."""
+    venue, redis = daemon.host.venue, daemon.host.redis
+    good = VenueWeather(latency_s=venue.latency_s, hold_s=venue.hold_s)
+    calm = RedisWeather(latency_s=redis.latency_s, late_write=redis.late_write)
+    return venue == good and redis == calm
 
 
 def _hears(daemon: Daemon, number: int) -> bool:

@@ -11,7 +11,7 @@ from tests.judge.facts import Claim
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import bus_kinds
 from tests.simulation import judge as judging
-from tests.simulation.daemon import Tools
+from tests.simulation.daemon import Daemon, Tools
 from tests.simulation.exchange import BTC, A, B
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.schedule import Profile, Stage
@@ -86,6 +86,30 @@ def test_what_b_s_heartbeat_notices_is_shown_as_long_as_it_lasts() -> None:
     away = [one for one in stage.judge.record.shown if one.reason in judging.BLIND_TO_A]
     at_s = stage.loop.time() - 200
     assert [one.where for one in away if one.covers(at_s) and one.side == "b"] == [WARNING_OF_B]
+
+
+@pytest.mark.parametrize("kept", ["proven", "lease"])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_word_that_nothing_is_proven_excuses_no_longer_than_the_world_does(
+    monkeypatch: pytest.MonkeyPatch, kept: str, *, is_cut: bool
+) -> None:
+    """A says for minutes that its book is not proven, or that it does not lead, on good links."""
+    late: list[float] = []
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(10)
+        if kept == "proven":
+            monkeypatch.setattr(judging, "_is_proven", lambda maker: False)
+        else:
+            monkeypatch.setattr(Daemon, "leads", property(lambda one: one.side == "b"))
+        stage.a.host.venue.cut = is_cut
+        for _ in range(100):
+            await asyncio.sleep(1)
+            told_s = stage.judge._sight.told_s([stage.a, stage.b])
+        late.append(stage.loop.time() - told_s)
+
+    played(work, replace(CALM, peer_watch=0.0))
+    assert (late[0] <= judging.KEY_S) is not is_cut
 
 
 @pytest.mark.parametrize("whatever", [False, True])
