@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.judge import promises
+from tests.judge import debts, promises
 from tests.judge.facts import Record, Violation
 from tests.judge.positions import Naked, Positions
 
@@ -46,6 +46,7 @@ def judge(record: Record) -> Audit:
         *promises.complete(positions),
         *twice,
         *promises.adoptions(positions),
+        *debts.acted(positions),
         *promises.hold(positions),
         *promises.beside(positions),
         *promises.decided(positions),

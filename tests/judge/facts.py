@@ -193,6 +193,31 @@ class Shown(Span):
     reason: str = ""
 
 
+class Hindrance(Enum):
+    """What keeps a side from acting, in the terms of `HINDRANCES`."""
+
+    LINK = "the exchange is not reached, or not heard"
+    REDIS = "Redis is not reached"
+    VENUE = "the exchange refuses"
+    DRY = "nobody trades inside the bounds"
+    LEAVES = "asked to leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Hindered(Span):
+    """The world kept a side ("a", "b") from acting."""
+
+    side: str = ""
+    what: Hindrance = Hindrance.LINK
+
+
+@dataclass(frozen=True, slots=True)
+class Halted(Span):
+    """A halt stood where both sides keep them: in Redis, or on a host."""
+
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class HandPublished:
     """A fill published by hand that B had to follow: `lots` as if A had traded them.
@@ -268,6 +293,12 @@ class Bounds:
     """13.20: an A that cannot quote for so long shows why."""
     unsaid_s: float = float("inf")
     """13.20: while something is open a B that runs shows within this that something is wrong."""
+    acts_s: float = 150.0
+    """13.26: a debt that B could have acted on all the while has an end within this: F is 60, a B
+    without A holds still until F + 60, and half a minute goes by for fence, proof and order."""
+    a_acts_s: float = float("inf")
+    """13.26: so long A has to reduce itself by what no B can act on, by public answers alone (F +
+    30, its order and what it repeats), where it may ask for them."""
     undone_s: float = 60.0
     """13.7: after REST has shown a row to be false its effect is undone within this."""
 
@@ -294,6 +325,10 @@ class Record:
     by_hand: tuple[HandPublished, ...] = ()
     adopted: tuple[Adopted, ...] = ()
     false_rows: tuple[FalseRow, ...] = ()
+    hindered: tuple[Hindered, ...] = ()
+    halted: tuple[Halted, ...] = ()
+    forgot_s: tuple[float, ...] = ()
+    """When what a host or Redis remembered was lost, or written over by others."""
     end_s: float = 0.0
     """Until when the run was watched."""
     bounds: Bounds = Bounds()

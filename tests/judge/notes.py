@@ -1,5 +1,6 @@
 """Where a run writes down, as it goes, what the exchange's log cannot know."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tests.judge.facts import (
@@ -7,7 +8,10 @@ from tests.judge.facts import (
     Bounds,
     Decision,
     FalseRow,
+    Halted,
     HandPublished,
+    Hindered,
+    Hindrance,
     Leg,
     Life,
     OrderLife,
@@ -28,8 +32,14 @@ class Notes:
     false_rows: list[FalseRow] = field(default_factory=list)
     released: set[str] = field(default_factory=set)
     """Ids of the halts that a person has released."""
+    forgot_s: list[float] = field(default_factory=list)
+    """When a memory was lost."""
     signed: dict[int, float] = field(default_factory=dict)
     """Client order index to the moment at which its process decided on the order."""
+    hindered: list[Hindered] = field(default_factory=list)
+    halted: list[Halted] = field(default_factory=list)
+    _hindering: dict[tuple[str, Hindrance], float] = field(default_factory=dict)
+    _halting: dict[str, float] = field(default_factory=dict)
     _lives: list[Life] = field(default_factory=list)
     _running: dict[str, tuple[float, str]] = field(default_factory=dict)
     _shown: list[Shown] = field(default_factory=list)
@@ -59,6 +69,23 @@ class Notes:
     def showed(self, at_s: float, side: str, where: str, reason: str) -> None:
         """A reason was shown at one moment, by a log line or an event."""
         self._shown.append(Shown(at_s, at_s, side, where, reason))
+
+    def hinders(self, at_s: float, side: str, found: Collection[Hindrance]) -> None:
+        """Note what keeps a side from acting from now on, until other things do."""
+        for what in Hindrance:
+            key = (side, what)
+            if what in found:
+                self._hindering.setdefault(key, at_s)
+            elif key in self._hindering:
+                self.hindered.append(Hindered(self._hindering.pop(key), at_s, side, what))
+
+    def halts(self, at_s: float, reasons: Collection[str]) -> None:
+        """Note which halts stand from now on."""
+        for reason in {*reasons, *self._halting}:
+            if reason in reasons:
+                self._halting.setdefault(reason, at_s)
+            else:
+                self.halted.append(Halted(self._halting.pop(reason), at_s, reason))
 
     def releases(self, at_s: float, halt_id: str, *, forced: bool = False) -> None:
         """A person releases a halt; by force: the exchange's positions are adopted."""
@@ -103,6 +130,15 @@ class Notes:
             by_hand=tuple(self.by_hand),
             adopted=tuple(self.adopted),
             false_rows=tuple(self.false_rows),
+            hindered=(
+                *self.hindered,
+                *(Hindered(at_s, None, *key) for key, at_s in self._hindering.items()),
+            ),
+            halted=(
+                *self.halted,
+                *(Halted(at_s, None, reason) for reason, at_s in self._halting.items()),
+            ),
+            forgot_s=tuple(self.forgot_s),
             end_s=end_s,
             bounds=bounds,
         )

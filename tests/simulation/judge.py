@@ -33,6 +33,7 @@ from tests.judge.facts import (
     Decision,
     FalseRow,
     HandPublished,
+    Hindrance,
     Leg,
     OrderLife,
     Record,
@@ -43,8 +44,9 @@ from tests.judge.notes import Notes
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import prices
 from tests.simulation.aside import trades_aside
+from tests.simulation.attacker import ATTACKS
 from tests.simulation.bus import NAMES
-from tests.simulation.daemon import TIMING, Daemon, World
+from tests.simulation.daemon import TIMING, Daemon, Settings, World
 from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.loop import Process
 from tests.simulation.redis_server import Unwritten
@@ -75,6 +77,23 @@ LOOKS_S = TIMING.beat_s
 """A blindness may have begun right after it was looked last, and so long ago at least."""
 UNSAID_S = TOLD_S + 2 * TIMING.beat_s
 """A position is stated every second: one that was not for so long was not taken."""
+F_S = Settings().force_close_s
+ACTS_S = F_S + 4 * TIMING.view_lag_s + 30.0
+"""13.26 with the times of a schedule: B without A, and half a minute for fence, proof and order."""
+A_ACTS_S = F_S + 2 * TIMING.view_lag_s + 15.0
+"""A acts by public answers until then, and its order ends, and what it repeats."""
+FORGETS = frozenset(
+    {
+        "disk lost",
+        "files restored",
+        "redis wiped",
+        "redis rolled back",
+        "old dump restored",
+        "fail-over split",
+        *ATTACKS,
+    }
+)
+"""Kinds by which a host or Redis loses what it remembered, or holds what others wrote."""
 PROVES_S = TIMING.lease_ttl_s + TIMING.prove_deadline_s + SETTLE_S
 """A process that lacks nothing for so long leads and has proven its book, whatever it says."""
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
@@ -121,6 +140,8 @@ class Judge:
         """What a process says of a person, of the other side or of a halt, and is wrong."""
         self._stated_s: dict[str, float] = {}
         """When each process last had its position as A stored."""
+        self._leaving: set[str] = set()
+        """Daemons that a person has asked to leave."""
         world.redis.heard += [self._on_stored, self._on_published]
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
@@ -169,7 +190,11 @@ class Judge:
             self._notes.false_rows.append(row)
 
     def on_change(self, daemon: Daemon, what: str) -> None:
-        """A process was started, frozen, thawed, killed, or has ended."""
+        """A process was started, frozen, thawed, killed, told to stop, or has ended."""
+        if what == "told to stop":
+            self._leaving.add(daemon.name)
+        elif what == "started" or not daemon.is_running:
+            self._leaving.discard(daemon.name)
         if what == "started":
             self._notes.runs(self._now, daemon.name, daemon.side)
             self._listen(daemon)
@@ -436,6 +461,7 @@ class Judge:
                 deaf_s = (now_ms - (heard_ms or now_ms)) / 1000
                 self._deaf_s[ready.envelope.epoch, ready.beat] = deaf_s
             await write(ready)
+            self._look()
             reason = "" if ready.ready else "; ".join(ready.reasons) or ready.state
             self._notes.shows(self._now, daemon.name, daemon.side, "heartbeat", reason)
             # `status` says then of either side that it does not hear the exchange, or of the pair
@@ -568,6 +594,41 @@ class Judge:
             return 0.0
         return self._deaf_s.get((ready.envelope.epoch, ready.beat), 0.0)
 
+    def _look(self) -> None:
+        """Note what the world keeps each side from, and which halts stand in Redis."""
+        world, now = self._world, self._now
+        for side in "ab":
+            running = [one for one in self.daemons if one.side == side and _works(one)]
+            found = self._hindrances(side, running) if running else set()
+            self._notes.hinders(now, side, found)
+        halts = world.redis.halts_of(world.settings.scope).in_force
+        self._notes.halts(now, {halt.reason for halt in halts})
+
+    def _hindrances(self, side: str, running: list[Daemon]) -> set[Hindrance]:
+        """Return what keeps a side from acting, whichever of its daemons leads."""
+        world, found = self._world, set[Hindrance]()
+        exchange, redis = world.exchange, world.redis
+        lags = any(lag.chance for lag in exchange.lags.values())
+        if lags or not any(_hears(one, 0) and _is_calm(one, venue_only=True) for one in running):
+            found.add(Hindrance.LINK)
+        watches = side == "b" and any(_hears(one, 1) for one in running)
+        mute = redis.down or redis.master.refuses or redis.deposed is not None
+        if not watches and (mute or not all(_is_calm(one) for one in self.daemons)):
+            found.add(Hindrance.REDIS)
+        front, account = exchange.front, A if side == "a" else B
+        refuses = front.is_inactive or account in front.quota or front.limits is not None
+        if refuses or account in exchange.margin_kind or exchange.rules_kind:
+            found.add(Hindrance.VENUE)
+        depth = exchange.depth
+        least_lots = world.settings.quantity_lots
+        if any(
+            sum(level.size_lots for level in one) < least_lots for one in (depth.bids, depth.asks)
+        ):
+            found.add(Hindrance.DRY)
+        if all(one.name in self._leaving for one in running):
+            found.add(Hindrance.LEAVES)
+        return found
+
     def _smallest_resting_lots(self) -> int:
         """Return what A can close by an order that rests; nothing, where the minimums rose."""
         rose = self._world.tally.injected["minimums raised"]
@@ -595,6 +656,8 @@ class Judge:
         """Judge the whole run."""
         world = self._world
         log, first = world.exchange.log, world.exchange.first_lots
+        self._look()
+        self._notes.forgot_s = [one.at_s for one in world.tally.moments if one.kind in FORGETS]
         strangers = _strangers(log, world.exchange.foreign.keys())
         record = self._notes.record(
             accounts=(A, B),
@@ -612,6 +675,8 @@ class Judge:
                 deaf_b_s=DEAF_B_S,
                 smallest_resting_lots=self._smallest_resting_lots(),
                 unsaid_s=UNSAID_S,
+                acts_s=ACTS_S,
+                a_acts_s=A_ACTS_S if world.settings.peer_watch else math.inf,
             ),
         )
         self.record = record
@@ -767,12 +832,12 @@ def _is_proven(maker: Daemon) -> bool:
     return state.nonce is not None and is_current(state)
 
 
-def _is_calm(daemon: Daemon) -> bool:
-    """Whether nothing is lost, late or refused on the ways of a host."""
+def _is_calm(daemon: Daemon, *, venue_only: bool = False) -> bool:
+    """Whether nothing is lost, late or refused on the ways of a host: to the exchange, to Redis."""
     venue, redis = daemon.host.venue, daemon.host.redis
     good = VenueWeather(latency_s=venue.latency_s, hold_s=venue.hold_s)
     calm = RedisWeather(latency_s=redis.latency_s, late_write=redis.late_write)
-    return venue == good and redis == calm
+    return venue == good and (venue_only or redis == calm)
 
 
 def _hears(daemon: Daemon, number: int) -> bool:

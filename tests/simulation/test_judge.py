@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hedge.core.hedger import state as b_state
+from hedge.core.maker import closing
 from tests.judge.facts import Claim
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import bus_kinds
@@ -273,3 +274,41 @@ def test_a_fill_by_hand_that_was_published_is_followed() -> None:
             assert stage.world.exchange.lots(B) == (-40 if lots > 0 else 0)
 
     assert played(work, replace(CALM, secret=0.0)).judge.audit().violations == ()
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_debt_beside_a_b_that_hedges_nothing_has_no_reason_to_last(*, is_cut: bool) -> None:
+    """B signs, and sends nothing: it shows a doubt for minutes. A B that is cut off is excused."""
+
+    async def work(stage: Stage) -> None:
+        real = stage.b.manager.perform
+        stage.b.manager.perform = lambda effect: (
+            None if isinstance(effect, b_state.SendHedge) else real(effect)
+        )
+        stage.world.exchange.take(100, A)
+        await asyncio.sleep(1)
+        stage.b.host.venue.cut = is_cut
+        await asyncio.sleep(2 * judging.ACTS_S)
+
+    audit = played(work, replace(CALM, peer_watch=0.0)).judge.audit()
+    assert ("nobody acted" in {one.kind for one in audit.violations}) is not is_cut
+
+
+@pytest.mark.parametrize("acts", [True, False])
+def test_an_a_beside_a_dead_b_reduces_itself(*, acts: bool) -> None:
+    """Or it has no reason for leaving its position naked."""
+
+    async def work(stage: Stage) -> None:
+        if not acts:
+            real = stage.a.manager.perform
+            stage.a.manager.perform = lambda effect: (
+                None if isinstance(effect, closing.LookAtB) else real(effect)
+            )
+        stage.b.kill()
+        stage.world.exchange.take(100, A)
+        await asyncio.sleep(2 * judging.A_ACTS_S)
+
+    stage = played(work)
+    assert (stage.world.exchange.lots(A) == 0) is acts
+    kinds = {one.kind for one in stage.judge.audit().violations}
+    assert ("A did not act" in kinds) is not acts

@@ -151,7 +151,7 @@ def test_what_a_person_adopts_ends_what_rest_never_shows() -> None:
 )
 def test_one_line_is_no_word_for_an_hour(where: str, until_s: float | None, good: bool) -> None:
     """B runs beside an open fill; what it showed at its beginning can be seen no more."""
-    tape = Tape(unsaid_s=20.0, quiet_s=60.0)
+    tape = Tape(unsaid_s=20.0, quiet_s=60.0, acts_s=float("inf"))
     tape.notes.runs(0.0, "B", "b")
     tape.fill(1, 100)
     if until_s is None:

@@ -301,7 +301,7 @@ def test_an_open_fill_and_a_dead_b_explain_a_hold() -> None:
     """The exchange's log tells the one, the lives of the processes the other."""
     tape = idle(1)
     tape.fill(1, 100)
-    tape.pass_s(300)
+    tape.pass_s(140)
     tape.hedge(2, -100)
     tape.notes.rests(tape.pass_s(), "B")
     tape.pass_s(300)
@@ -379,7 +379,7 @@ def test_a_b_that_did_not_run_for_so_long_was_not_silent() -> None:
 
 def test_without_a_bound_nothing_is_said_of_it() -> None:
     """Where the record has no lines of B nobody can tell."""
-    tape = beside_a_fill(500, unsaid_s=float("inf"))
+    tape = beside_a_fill(140, unsaid_s=float("inf"))
     tape.hedge(2, -100)
     assert tape.broken() == []
 

@@ -1,0 +1,79 @@
+"""What may keep a pair naked for long: the one table, each row with the rule that says so.
+
+Beside each stands what the judge itself sees of it: a fact of the world (`Hindered`, a life, a leg,
+a false row), never the word of the pair alone. A halt excuses B only where something came before it
+that called for it; which, its reason says.
+"""
+
+from collections.abc import Callable, Mapping
+
+from tests.judge.facts import Hindrance, Record
+
+HINDRANCES: Mapping[Hindrance, str] = {
+    Hindrance.LINK: "section 8: a side that does not reach the exchange cannot act, and one that "
+    "does not hear it does not know what became of its orders (13.19)",
+    Hindrance.REDIS: "section 8: without Redis A cancels and waits; B goes on by its watch, and "
+    "cannot where it may not watch (13.2)",
+    Hindrance.VENUE: "13.9 to 13.11: the exchange refuses what would close it: margin, quota, "
+    "market state, rate",
+    Hindrance.DRY: "13.13: nobody trades inside the bounds of a price",
+    Hindrance.LEAVES: "13.3: a person has asked this side to leave; it ends with 5 where it must",
+}
+"""Kinds of hindrance, which the world states for as long as they last."""
+
+Evidence = Callable[[Record, float], bool]
+
+
+def _stranger_on_b(record: Record, at_s: float) -> bool:
+    return any(leg.foreign_b and leg.at_s <= at_s for leg in record.legs)
+
+
+def _stranger(record: Record, at_s: float) -> bool:
+    return any((leg.foreign_a or leg.foreign_b) and leg.at_s <= at_s for leg in record.legs)
+
+
+def _false_row(record: Record, at_s: float) -> bool:
+    return any(row.at_s <= at_s for row in record.false_rows)
+
+
+def _first(record: Record, _at_s: float) -> bool:
+    return bool(record.first_a_lots or record.first_b_lots)
+
+
+def _forgot(record: Record, at_s: float) -> bool:
+    """Whether a memory was lost: a host's disk, or what Redis held."""
+    return any(lost_s <= at_s for lost_s in record.forgot_s)
+
+
+def _hindered(record: Record, at_s: float) -> bool:
+    """Whether a link or the exchange was bad not long before."""
+    return any(
+        one.start_s <= at_s and (one.end_s is None or at_s <= one.end_s + record.bounds.acts_s)
+        for one in record.hindered
+    )
+
+
+def _ordered(record: Record, at_s: float) -> bool:
+    return any(hand.at_s <= at_s for hand in record.by_hand)
+
+
+STOPS_B: Mapping[str, tuple[Evidence, ...]] = {
+    "foreign_trade_on_b": (_stranger_on_b,),
+    "liquidation_on_b": (_stranger_on_b,),
+    "unexplained_position": (_stranger, _first, _forgot, _false_row, _ordered),
+    "drift": (_stranger, _false_row, _hindered),
+    "implausible_fill": (_stranger, _false_row),
+    "position_limit": (_stranger, _false_row, _first),
+    "views_differ": (_false_row, _hindered, _stranger),
+    "book_not_proven": (_hindered, _false_row),
+    "trades_missing": (_hindered, _false_row),
+    "flatten_alone": (_ordered,),
+    "unreadable_halt": (_forgot,),
+}
+"""Halts after which B trades nothing until a person resumes (sections 3.6 and 6, 13.7), and what of
+the world may call for each. After any other halt B follows its target, so none of them excuses."""
+
+
+def excuses(record: Record, reason: str, since_s: float) -> bool:
+    """Whether a halt that stood since a moment may keep B from trading."""
+    return any(seen(record, since_s) for seen in STOPS_B.get(reason, ()))
