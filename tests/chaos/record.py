@@ -9,8 +9,20 @@ from dataclasses import dataclass, field
 
 from tests.chaos.diary import Entry
 from tests.chaos.logscan import Line
-from tests.judge.facts import Adopted, Bounds, Claim, Record, Said
+from tests.judge.facts import (
+    NONCE_MASK,
+    Adopted,
+    Bounds,
+    Claim,
+    Decision,
+    Halted,
+    Hindered,
+    OrderLife,
+    Record,
+    Said,
+)
 from tests.judge.notes import Notes
+from tests.judge.promises import WARNING_OF_B
 from tests.pair_audit import Json, legs_of, lives_of, lots
 
 NEWS_S = 1.5
@@ -19,6 +31,12 @@ SETTLE_S = 5.0
 """After a fault a process catches up before what it says counts as known."""
 ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 HALT_RESUMED = "resume"
+TURN_S = 0.05
+"""What A's log tells within this before an order is of the very turn that decided on it."""
+DEAD_B_S = 15.0
+"""13.6: a beat that answers one of A's counts for 8 s and is believed for 4 s; a busy host."""
+UNSAID_S = 30.0
+"""13.20: B says after 10 s that A is away, and at once what it does not see itself; a busy host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +63,20 @@ def record_of(kept: Kept, account_a: int, account_b: int) -> Record:
     _note_people(notes, kept.entries)
     blind = _Blind(kept.entries)
     led = _note_lines(notes, kept, told, blind)
+    legs, orders = legs_of(kept.trades, account_a, account_b), lives_of(kept.orders)
+    _note_decisions(notes, kept, told, [life for life in orders if life.account == account_a])
+    _note_debts(notes, kept.entries)
     for entry in ends:
         name = str(entry.fields["process"])
         if entry.fields["code"] == 0 and led.at(name, entry.mono_s):
             notes.said.append(Said(entry.mono_s, name, Claim.DAEMON_CODE_0, code=0))
-    legs, orders = legs_of(kept.trades, account_a, account_b), lives_of(kept.orders)
     moments = [leg.at_s for leg in legs] + [entry.mono_s for entry in kept.entries]
     return notes.record(
         accounts=(account_a, account_b),
         legs=legs,
         orders=orders,
         end_s=max(moments, default=0.0),
-        bounds=Bounds(news_s=NEWS_S),
+        bounds=Bounds(news_s=NEWS_S, dead_b_s=DEAD_B_S, unsaid_s=UNSAID_S),
     )
 
 
@@ -115,9 +135,71 @@ def _note_lines(notes: Notes, kept: Kept, told: Iterable[Line], blind: "_Blind")
             notes.shows(at_s, line.daemon, side, "log", reason)
         elif line.event in ("place", "ready"):
             notes.shows(at_s, line.daemon, side, "log", "")
-        if side == "a" and line.level in ("WARNING", "ERROR"):
-            notes.showed(at_s, side, "log", line.event)
+        if line.level in ("WARNING", "ERROR"):
+            notes.showed(at_s, side, "log" if side == "a" else WARNING_OF_B, line.event)
     return led
+
+
+def _note_decisions(
+    notes: Notes, kept: Kept, told: Iterable[Line], of_a: Sequence[OrderLife]
+) -> None:
+    """Note what A had been told when it decided on each order that its log names."""
+    by_nonce = {life.client_order_index & NONCE_MASK: life for life in of_a if life.has_tag}
+    starts = [
+        one.mono_s
+        for one in kept.entries
+        if one.what == "started" and one.fields.get("process") == "a"
+    ]
+    ready: list[tuple[float, bool]] = []
+    halted: dict[str, float] = {}
+    began_s = float("-inf")
+    for line in (one for one in told if one.daemon == "a"):
+        at_s, fields = kept.moment_s(line), line.fields
+        started_s = max((one for one in starts if one <= at_s), default=float("-inf"))
+        if started_s > began_s:
+            began_s, ready, halted = started_s, [], {}
+        if line.event in ("b_ready", "b_not_ready"):
+            ready.append((at_s, line.event == "b_ready"))
+        elif line.event in ("HALT", "halted"):
+            halted.setdefault(fields["reason"], at_s)
+        elif line.event == "released":
+            halted.pop(fields["reason"], None)
+        elif line.event == "place" and "nonce" in fields:
+            life = by_nonce.get(int(fields["nonce"]))
+            before = [one for when_s, one in ready if when_s <= at_s - TURN_S]
+            last = [*before[-1:], *(one for when_s, one in ready if when_s > at_s - TURN_S)]
+            known = [reason for reason, since_s in halted.items() if since_s <= at_s - TURN_S]
+            notes.decisions.append(
+                Decision(
+                    at_s=at_s,
+                    client_order_index=life.client_order_index if life is not None else 0,
+                    who="a",
+                    b_ready=any(last) if last else None,
+                    halted=known[0] if known else None,
+                    told_s=ready[-1][0] if ready else None,
+                    closes=fields["closing"] == "true",
+                )
+            )
+
+
+def _note_debts(notes: Notes, entries: Sequence[Entry]) -> None:
+    """Note what kept both sides from acting on a debt: the faults of the run, and each halt."""
+    open_halts: dict[str, tuple[float, str]] = {}
+    for entry in entries:
+        if entry.what == "fault":
+            start_s = entry.mono_s - float(entry.fields["lasts_s"])
+            notes.hindered += [Hindered(start_s, entry.mono_s + SETTLE_S, side) for side in "ab"]
+            notes.forgot_s.append(start_s)
+        elif entry.what == "lied":
+            notes.forgot_s.append(entry.mono_s)
+        elif entry.what == "halt":
+            halt_id = str(entry.fields.get("id"))
+            open_halts.setdefault(halt_id, (entry.mono_s, str(entry.fields.get("reason"))))
+        elif entry.what == HALT_RESUMED and entry.fields.get("code") == 0:
+            since_s, reason = open_halts.pop(str(entry.fields["id"]), (0.0, ""))
+            if reason:
+                notes.halted.append(Halted(since_s, entry.mono_s, reason))
+    notes.halted += [Halted(since_s, None, reason) for since_s, reason in open_halts.values()]
 
 
 class _Led:

@@ -13,6 +13,7 @@ from enum import Enum
 ORDER_TAG, MARKER_TAG = 0xA, 0xB
 TAG_SHIFT = 44
 """A client order index of the pair: 4 bits of tag, 12 of the process, 32 of its nonce."""
+NONCE_MASK = (1 << 32) - 1
 
 
 # --- the exchange's log ---------------------------------------------------------------------
