@@ -5,7 +5,8 @@ from dataclasses import replace
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger.departure import is_heard
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerEffect, HedgerState, Note
-from hedge.core.hedger.view import a_view
+from hedge.core.hedger.view import a_view, is_watch_open
+from hedge.core.hedger.watch import Gap
 from hedge.core.holds import Lasting
 from hedge.core.transitions import Facts
 
@@ -30,16 +31,31 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     A heartbeat counts while it is fresh, and says that A's book is evidence: proven, and heard on.
 
     Without one of them nothing is said of A + B: an A that died a moment ago may have been filled.
-    Of that an answer which came before A fell silent says nothing.
+    Of that an answer which came before A fell silent says nothing. Nor does a word of A about a
+    public trade of it that does not add up, where it was written before that was heard.
     """
     maker, now_ms = state.maker, facts.now_ms
+    state = _with_gap(state, now_ms)
+    heard_ms = None if state.gap is None else state.gap.heard_ms
     heard = maker.beat is not None and maker.beat.shown and is_heard(maker, now_ms)
     shown = heard or maker.left_lots is not None
-    if not shown:
+    if shown and heard_ms is not None:
+        shown = maker.beat is not None and maker.beat.fresh_until_ms >= heard_ms + FRESH_MS
+    if not shown and heard_ms is None:
         since_ms = state.shown_ms
         is_later = since_ms > maker.spoke_ms
         shown = state.differs is None and is_later and now_ms <= since_ms + SHOWN_MS
     return (state if shown is state.a_shown else replace(state, a_shown=shown)), ()
+
+
+def _with_gap(state: HedgerState, now_ms: int) -> HedgerState:
+    """Note since when the newest of A's public trades has not added up; None where all do."""
+    if not is_watch_open(state):
+        return state if state.gap is None else replace(state, gap=None)
+    newest = state.watched[-1].trade_id
+    if state.gap is not None and state.gap.trade_id == newest:
+        return state
+    return replace(state, gap=Gap(newest, now_ms))
 
 
 def mind_a(state: HedgerState, facts: Facts) -> Step:

@@ -70,18 +70,6 @@ def owed_lots(state: HedgerState) -> int | None:
     return None
 
 
-def is_watch_open(state: HedgerState, *, but_unlisted: bool = False) -> bool:
-    """Whether A has public trades that do not add up with what is known: one is missing.
-
-    `but_unlisted` leaves out those that the venue's answers lack.
-    """
-    watched = without(state.watched, state.unlisted) if but_unlisted else state.watched
-    if not watched:
-        return False
-    view = a_view(state)
-    return view is None or watched[-1].trade_id > view.last_trade_id
-
-
 def is_heard_now(state: HedgerState, now_ms: int) -> bool:
     """Whether A's own newest heartbeat is fresh."""
     return is_heard(state.maker, now_ms)

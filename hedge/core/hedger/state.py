@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
-from hedge.core.hedger.watch import Denied, PeerAnswered, PeerTraded, Stand, Unlisted
+from hedge.core.hedger.watch import (
+    Denied,
+    Gap,
+    PeerAnswered,
+    PeerTraded,
+    Stand,
+    Unlisted,
+)
 from hedge.core.holds import Lasting
 from hedge.core.records import Level, OrderRow, Trade
 from hedge.core.refusal import Refusal
@@ -245,6 +252,7 @@ class HedgerState:
     own_traded_ms: int = 0  # when our newest trade was heard, or our book proven
     own_shown: bool = True  # our private stream was heard within the last seconds
     a_shown: bool = True  # something shows at this moment what A holds
+    gap: Gap | None = None  # a public trade of A that does not add up with what is known
     stop_by_ms: int | None = None
     said_open: bool = False  # what a stop waits for has been said
     leader: LeaderSeen | None = None  # the newest heartbeat of the B that leads

@@ -23,7 +23,6 @@ from hedge.core.hedger.rules import (
     is_covered,
     is_flat_by_order,
     is_view_confirmed,
-    is_watch_open,
     missed,
     move,
     owed_lots,
@@ -80,7 +79,7 @@ from hedge.core.hedger.target import (
     on_peer_traded,
     on_stated,
 )
-from hedge.core.hedger.view import a_view
+from hedge.core.hedger.view import a_view, is_watch_open
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
 from hedge.core.plausible import why_implausible
 from hedge.core.records import OrderStatus, Trade

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger.departure import Differs, Maker, MakerStated
-from hedge.core.hedger.rules import Step, halt, is_heard_now, is_watch_open
+from hedge.core.hedger.rules import Step, halt, is_heard_now
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
-from hedge.core.hedger.view import a_view
+from hedge.core.hedger.view import a_view, is_watch_open
 from hedge.core.hedger.watch import (
     Denied,
     PeerAnswered,

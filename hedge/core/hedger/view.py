@@ -25,3 +25,15 @@ def a_view(state: HedgerState) -> ATarget | None:
     return replace(
         known, position_lots=stand.position_lots, last_trade_id=stand.last_trade_id, stamp_s=0
     )
+
+
+def is_watch_open(state: HedgerState, *, but_unlisted: bool = False) -> bool:
+    """Whether A has public trades that do not add up with what is known: one is missing.
+
+    `but_unlisted` leaves out those that the venue's answers lack.
+    """
+    watched = without(state.watched, state.unlisted) if but_unlisted else state.watched
+    if not watched:
+        return False
+    view = a_view(state)
+    return view is None or watched[-1].trade_id > view.last_trade_id

@@ -91,6 +91,14 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """The newest public trade of A that does not add up, and when it was heard (monotonic ms)."""
+
+    trade_id: int
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Denied:
     """A position of A on record that a public answer denies; when the first such one was asked."""
 

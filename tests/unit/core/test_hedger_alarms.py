@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hedge.core.freshness import HEARD_MS
+from hedge.core.freshness import FRESH_MS, HEARD_MS
 from hedge.core.hedger import rules
 from hedge.core.hedger.alarms import AWAY_MS, away_text, unseen_text
 from hedge.core.hedger.departure import MakerSeen, MakerStated
@@ -22,7 +22,7 @@ from hedge.core.hedger.state import (
     Tick,
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Recent
-from tests.unit.core.kit import Hedger, kinds, trade
+from tests.unit.core.kit import A_EPOCH, Hedger, kinds, trade
 
 EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("no_lease", {"phase": Phase.STANDBY}, {}),
@@ -340,3 +340,50 @@ def test_what_the_exchange_said_before_a_fell_silent_shows_nothing_of_it() -> No
     assert not driver.state.a_shown
     driver(MakerStated(driver.a_lots, 0, driver.now.now_ms))
     assert driver.state.a_shown
+
+
+def gapped(**beat: Any) -> Hedger:
+    """A was heard a moment ago; then a public frame tells of a trade that does not add up."""
+    driver = Hedger(peer_watch=True)
+    driver.reconciling().proven()
+    driver(BaselineRead(driver.target(), named=True))
+    driver.a_stamp += 1
+    driver(driver.says(0, seq=driver.a_seq), page(driver, reaches=True))
+    driver(MakerSeen(driver.beat(fresh_until_ms=driver.now.now_ms + FRESH_MS, **beat), A_EPOCH))
+    assert answerable(driver.state) is not None
+    driver.later(500)
+    driver(PeerTraded((trade(driver.a_seq + 9, -100, 107),)))
+    return driver
+
+
+@pytest.mark.parametrize("beat", [{}, {"left": True}], ids=["lives", "left"])
+def test_a_public_trade_that_does_not_add_up_is_no_zero(beat: dict[str, Any]) -> None:
+    """What A said before it was heard covers nothing: A may have traded it, and not be heard since.
+
+    A's own word stands again once it was written after that.
+    """
+    driver = gapped(**beat)
+    assert answerable(driver.state) is None
+    driver(MakerSeen(driver.beat(fresh_until_ms=driver.now.now_ms + FRESH_MS - 1, **beat), A_EPOCH))
+    assert answerable(driver.state) is None
+    driver(MakerSeen(driver.beat(fresh_until_ms=driver.now.now_ms + FRESH_MS, **beat), A_EPOCH))
+    assert answerable(driver.state) is not None
+    driver(PeerTraded((trade(driver.a_seq + 10, 50, 107),)))
+    assert answerable(driver.state) is not None, "the very same moment"
+    driver.later(1)
+    driver(PeerTraded((trade(driver.a_seq + 11, 50, 107),)))
+    assert answerable(driver.state) is None, "another trade, and nothing of A since"
+
+
+def test_a_page_that_does_not_explain_the_trade_shows_nothing_of_a() -> None:
+    """It may just be late. What explains the trade, or denies it twice, ends the doubt."""
+    driver = gapped()
+    driver(MakerSeen(None, A_EPOCH))
+    driver.later(10_000)
+    driver(page(driver, reaches=True))
+    assert answerable(driver.state) is None
+    assert not driver.state.a_shown
+    driver(driver.says(-100, last_trade_id=driver.a_seq + 9))
+    driver(MakerSeen(driver.beat(fresh_until_ms=driver.now.now_ms + FRESH_MS), A_EPOCH))
+    assert driver.state.a_shown
+    assert driver.state.gap is None
