@@ -31,8 +31,9 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     A heartbeat counts while it is fresh, and says that A's book is evidence: proven, and heard on.
 
     Without one of them nothing is said of A + B: an A that died a moment ago may have been filled.
-    Of that an answer which came before A fell silent says nothing. Nor does a word of A about a
-    public trade of it that does not add up, where it was written before that was heard.
+    Of that an answer says nothing which may be older than A's last word: it may lag `view_lag_s`.
+    Nor does a word of A about a public trade of it that does not add up, where it was written
+    before that was heard.
     """
     maker, now_ms = state.maker, facts.now_ms
     state = _with_gap(state, now_ms)
@@ -42,8 +43,8 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     if shown and heard_ms is not None:
         shown = maker.beat is not None and maker.beat.fresh_until_ms >= heard_ms + FRESH_MS
     if not shown and heard_ms is None:
-        since_ms = state.shown_ms
-        is_later = since_ms > maker.spoke_ms
+        since_ms, spoke_ms = state.shown_ms, maker.spoke_ms
+        is_later = since_ms > (spoke_ms + state.config.view_lag_ms if spoke_ms else 0)
         shown = state.differs is None and is_later and now_ms <= since_ms + SHOWN_MS
     return (state if shown is state.a_shown else replace(state, a_shown=shown)), ()
 

@@ -72,7 +72,8 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> S
     state, effects = _watch(state, event.answer.legs, listed=True)
     effects = (*dropped, *effects)
     reaches = before is None or event.answer.lowest_id <= before.last_trade_id
-    shown_ms = facts.now_ms if reaches and not is_watch_open(state) else state.shown_ms
+    shows = reaches and not is_watch_open(state)
+    shown_ms = max(state.shown_ms, event.asked_ms) if shows else state.shown_ms
     state = replace(state, reaches_back=reaches, shown_ms=shown_ms)
     if event.answer.highest_id >= state.last_trade_id and state.phase in PROVEN_PHASES:
         state = replace(state, looked=True)

@@ -365,7 +365,7 @@ def test_an_adopted_position_is_not_taken_back_by_a_deaf_a() -> None:
 def test_a_live_a_is_answered_though_others_traded_after_its_last_trade() -> None:
     """B took A's position from a public answer, which bears the newest id of the whole market."""
     driver = restarted()
-    driver(PeerAnswered(Recent((), 1, 90), (Stand(0, 50),)))
+    driver(PeerAnswered(Recent((), 1, 90), (Stand(0, 50),), driver.now.now_ms))
     assert hedger.owed_lots(driver.state) == 0
     driver(driver.says(0, last_trade_id=7))
     assert hedger.answerable(driver.state) is not None

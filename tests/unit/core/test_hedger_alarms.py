@@ -205,7 +205,8 @@ def watching(net: int = -100) -> Hedger:
 def page(driver: Hedger, *, reaches: bool) -> PeerAnswered:
     """Return a page of the market's newest trades without a leg of A."""
     newest = max(driver.last_id, 10**6)
-    return PeerAnswered(Recent((), 1 if reaches else newest - 99, newest))
+    answer = Recent((), 1 if reaches else newest - 99, newest)
+    return PeerAnswered(answer, asked_ms=driver.now.now_ms)
 
 
 def stated(driver: Hedger, lots: int) -> MakerStated:
@@ -328,7 +329,7 @@ def test_a_s_last_word_and_the_exchange_show_it_too() -> None:
 
 
 def test_what_the_exchange_said_before_a_fell_silent_shows_nothing_of_it() -> None:
-    """A fill of the moment in which it died is in no answer of before."""
+    """A fill of the moment in which it died is in no answer of before, nor in a late one after."""
     driver = Hedger().idle()
     driver.later(60_000)
     driver(MakerStated(driver.a_lots, 0, driver.now.now_ms))
@@ -338,8 +339,23 @@ def test_what_the_exchange_said_before_a_fell_silent_shows_nothing_of_it() -> No
     driver.later(HEARD_MS + 1)
     driver(MakerSeen(None, "epoch"), Tick())
     assert not driver.state.a_shown
-    driver(MakerStated(driver.a_lots, 0, driver.now.now_ms))
+    driver.later(driver.state.config.view_lag_ms - HEARD_MS - 1)
+    driver(MakerStated(driver.a_lots, 0, driver.now.now_ms), page(driver, reaches=True))
+    assert not driver.state.a_shown, "it may lag so long"
+    driver.later(1)
+    driver(page(driver, reaches=True))
     assert driver.state.a_shown
+
+
+def test_an_answer_that_came_late_shows_what_was_when_it_was_asked_for() -> None:
+    """The page hung on its way: it is as old as its question."""
+    driver = Hedger().idle()
+    driver(MakerSeen(driver.beat(fresh_until_ms=driver.now.now_ms + FRESH_MS), "epoch"))
+    driver.later(driver.state.config.view_lag_ms)
+    late = page(driver, reaches=True)
+    driver.later(5000)
+    driver(late)
+    assert not driver.state.a_shown
 
 
 def gapped(**beat: Any) -> Hedger:
