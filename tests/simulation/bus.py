@@ -232,7 +232,7 @@ class SimCommands(CommandLink):
     def __init__(self, messenger: "SimMessenger", host: str, timeout_s: float) -> None:
         self._messenger = messenger
         self._redis = messenger.redis
-        self._host = host
+        self.host = host
         self._timeout_s = timeout_s
         self._last_exec = -math.inf
         self._open: list[asyncio.Future[Any]] = []
@@ -285,6 +285,7 @@ class SimCommands(CommandLink):
     def _operate(self, command: tuple[str | int, ...], future: asyncio.Future[Any] | None) -> None:
         place = self._redis
         if not self._messenger.reachable:
+            self._messenger.missed_s = place.loop.time()
             if future is not None and not future.done():
                 self._messenger.meet("redis down" if place.down else "cut from redis")
                 refused = place.dice.random() < 0.5
@@ -293,7 +294,7 @@ class SimCommands(CommandLink):
             return
         self._messenger.misses = ""
         if self.server is None:
-            self.server = place.route(self._host)
+            self.server = place.route(self.host)
         waits = future is not None and not future.done() and not self._messenger.process.dead
         if waits:
             place.met(self.server, command)
@@ -568,6 +569,8 @@ class SimMessenger(RedisMessenger):
         """Until when an ACL forbids it to subscribe."""
         self.misses = ""
         """Why it cannot reach Redis now, as far as it has noticed."""
+        self.missed_s = -math.inf
+        """When a call of it last met nothing."""
         self.met_slow = False
         self.unheard = ""
         """What its next message will have been lost to."""
@@ -657,6 +660,11 @@ class SimMessenger(RedisMessenger):
     def hears(self) -> bool:
         """Whether anything comes through on its subscription."""
         return self.reachable and self.redis.loop.time() >= self.deaf_until
+
+    @property
+    def server(self) -> Server:
+        """What its calls come to."""
+        return self._commands.server or self.redis.route(self._commands.host)
 
     @property
     def is_denied(self) -> bool:

@@ -49,7 +49,7 @@ from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, Settings, World
 from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.loop import Process
-from tests.simulation.redis_server import Unwritten
+from tests.simulation.redis_server import Server, Unwritten
 from tests.simulation.venue import SimVenue
 from tests.simulation.weather import RedisWeather, VenueWeather
 
@@ -694,10 +694,13 @@ class _Path:
         self._seen_open_s = 0.0
         self._settle_s = SETTLE_S
 
-    def known_s(self, now: float, slack_s: float | None, *, lossy: bool) -> float:
+    def known_s(
+        self, now: float, slack_s: float | None, *, lossy: bool, broke_s: float = -math.inf
+    ) -> float:
         """Return the last moment that it must have told of; `slack_s` None: it is broken now.
 
-        What a `lossy` link has lost is not made up for by what comes later.
+        What a `lossy` link has lost is not made up for by what comes later. `broke_s` is when it
+        was broken last, whether anybody looked then or not.
         """
         if slack_s is None:
             if self._is_settled(now):
@@ -707,7 +710,8 @@ class _Path:
             self._open_s = None
             self._settle_s = LOST_S if lossy else self._settle_s
             return self._known_s
-        if self._open_s is not None and now - self._seen_open_s > 2 * LOOKS_S:
+        is_unsure = now - self._seen_open_s > 2 * LOOKS_S or broke_s > self._seen_open_s
+        if self._open_s is not None and is_unsure:
             if self._seen_open_s - self._open_s >= self._settle_s:
                 self._known_s = max(self._known_s, self._seen_open_s - LOOKS_S)
             self._open_s = None  # it may have been broken meanwhile
@@ -744,7 +748,7 @@ class _Sight:
         (13.1).
         """
         now = self._world.loop.time()
-        if self._stating(daemons):
+        if _read_by(self._stating(daemons), self._hedging(daemons)):
             self._stated_s = now
         counts = now - self._stated_s <= FRESH_S + SETTLE_S
         return max(self._paths_s(daemons), now - (BLIND_S if counts else FRESH_S + SETTLE_S))
@@ -767,6 +771,11 @@ class _Sight:
         due = [one for one in makers if self._lacks_nothing(one, daemons)]
         own = [one for one in makers if one.leads and _is_proven(one)]
         return [one for one in makers if one in (*own, *due) and _reaches_redis(one)]
+
+    def _hedging(self, daemons: list[Daemon]) -> list[Daemon]:
+        """Return the hedgers that work and have the lease, or have lacked nothing for so long."""
+        working = [one for one in daemons if one.side == "b" and _works(one)]
+        return [one for one in working if self._lacks_nothing(one, daemons) or one.leads]
 
     def _lacks_nothing(self, daemon: Daemon, daemons: list[Daemon]) -> bool:
         """Whether a process must lead and have proven its book, by what the world gives it.
@@ -797,28 +806,41 @@ class _Sight:
     def _paths_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of which one of the two ways must have told, as of now."""
         now = self._world.loop.time()
-        working = [one for one in daemons if _works(one)]
-        hedgers = [one for one in working if one.side == "b"]
-        hedgers = [one for one in hedgers if self._lacks_nothing(one, daemons) or one.leads]
+        hedgers = self._hedging(daemons)
         stating = self._stating(daemons)
         sees_own = any(_hears(one, 0) for one in hedgers)
         may_watch = sees_own and self._world.settings.peer_watch
         watches = may_watch and any(_hears(one, 1) for one in hedgers)
         told = sees_own and self._is_told(hedgers, stating)
+        missed = (one.messenger.missed_s for one in (*hedgers, *stating) if one.messenger)
         own = any(_loses(one, 0) for one in daemons)
         public = own or any(_loses(one, 1) for one in hedgers)
         return max(
             self._watch.known_s(now, 0.0 if watches else None, lossy=public),
-            self._key.known_s(now, KEY_S if told else None, lossy=own),
+            self._key.known_s(
+                now, KEY_S if told else None, lossy=own, broke_s=max(missed, default=-math.inf)
+            ),
         )
 
     def _is_told(self, hedgers: list[Daemon], stating: list[Daemon]) -> bool:
         """Whether what A states of its book reaches B by Redis."""
         redis = self._world.redis
         is_mute = redis.down or redis.master.refuses
-        if is_mute or not any(_reaches_redis(one) for one in hedgers):
+        if is_mute:
             return False
-        return any(_hears(one, 0) for one in stating)
+        readers = [one for one in hedgers if _reaches_redis(one)]
+        return any(_hears(one, 0) for one in _read_by(stating, readers))
+
+
+def _read_by(makers: list[Daemon], hedgers: list[Daemon]) -> list[Daemon]:
+    """Return the makers whose Redis a hedger reads: after a fail-over there may be two of them."""
+    servers = {id(_server(one)) for one in hedgers}
+    return [one for one in makers if id(_server(one)) in servers]
+
+
+def _server(daemon: Daemon) -> Server:
+    assert daemon.messenger is not None
+    return daemon.messenger.server
 
 
 def _works(daemon: Daemon) -> bool:

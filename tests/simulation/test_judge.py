@@ -312,3 +312,66 @@ def test_an_a_beside_a_dead_b_reduces_itself(*, acts: bool) -> None:
     assert (stage.world.exchange.lots(A) == 0) is acts
     kinds = {one.kind for one in stage.judge.audit().violations}
     assert ("A did not act" in kinds) is not acts
+
+
+def test_a_way_that_was_broken_between_two_looks_was_broken() -> None:
+    """A call that met nothing shows it; without one the way counts as open all along."""
+    path = judging._Path()
+    path.known_s(0.0, 0.0, lossy=False)
+    path.known_s(9.0, 0.0, lossy=False, broke_s=0.0)  # looked at too seldom: it begins anew
+    for now in (10.0, 11.0, 12.0, 13.0, 14.0):
+        path.known_s(now, 0.0, lossy=False)
+    assert path.known_s(16.0, 0.0, lossy=False, broke_s=13.9) == 16.0
+    assert path.known_s(18.0, 0.0, lossy=False, broke_s=16.5) == 15.0
+    assert path.known_s(20.0, 0.0, lossy=False, broke_s=16.5) == 15.0
+    for now in (21.0, 22.0):
+        path.known_s(now, 0.0, lossy=False, broke_s=16.5)
+    assert path.known_s(23.0, 0.0, lossy=False, broke_s=16.5) == 23.0
+
+
+def test_what_a_states_in_another_redis_than_b_reads_tells_nothing() -> None:
+    """A fail-over left two masters: B goes on by what it read last, while that counts."""
+    found: list[float] = []
+    profile = Profile(faults=(), peer_watch=0.0, same_host=0.0)
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(judging.SETTLE_S + 2)
+        sight, daemons = stage.judge._sight, [stage.a, stage.b]
+        found.append(stage.loop.time() - sight.known_s(daemons))
+        stage.world.redis.split(0.0, frozenset({stage.b.host.name}), "")
+        for client in stage.world.redis.clients:
+            client.lose_commands()
+        for _ in range(2):
+            await asyncio.sleep(4)
+            found.append(stage.loop.time() - sight.known_s(daemons))
+        await asyncio.sleep(judging.FRESH_S + judging.SETTLE_S)
+        found.append(stage.loop.time() - sight.known_s(daemons))
+
+    played(work, profile)
+    now, soon, later, late = found
+    assert now == judging.KEY_S
+    assert soon >= 4.0
+    assert later == pytest.approx(soon + 4.0)
+    assert late == judging.FRESH_S + judging.SETTLE_S
+
+
+def test_a_call_that_met_no_redis_breaks_the_way() -> None:
+    """B was cut off for a moment, and nobody looked meanwhile."""
+    found: list[float] = []
+    profile = Profile(faults=(), peer_watch=0.0, same_host=0.0)
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(judging.SETTLE_S + 2)
+        sight, daemons = stage.judge._sight, [stage.a, stage.b]
+        looks, sight.known_s = sight.known_s, lambda _: 0.0  # type: ignore[method-assign]
+        found.append(stage.loop.time() - looks(daemons))
+        stage.b.host.redis.cut = True
+        await asyncio.sleep(1.5)
+        stage.b.host.redis.cut = False
+        await asyncio.sleep(0.4)
+        found.append(stage.loop.time() - looks(daemons))
+
+    played(work, profile)
+    now, then = found
+    assert now == judging.KEY_S
+    assert then >= 1.9
