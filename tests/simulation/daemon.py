@@ -238,6 +238,8 @@ class World:
     """Hears of each order of A that shall rest, or that closes."""
     on_change: Callable[["Daemon", str], None] = lambda daemon, what: None
     """Hears of each start, freeze and end of a process."""
+    known_s: Callable[[], float | None] = lambda: None
+    """Tells of which moment the two heartbeats that a person reads now must know at least."""
     notes: Notes = field(default_factory=Notes)
     """What the judge is told beside the exchange's log."""
     bugs: list[str] = field(default_factory=list)

@@ -146,6 +146,7 @@ class Judge:
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
+        world.known_s = self._known_by_heartbeats_s
         world.exchange.on_lie = self._on_lie
         world.exchange.on_enlarged = self._on_enlarged
         world.exchange.on_small = self._on_small
@@ -534,6 +535,15 @@ class Judge:
         known_s = self._sight.known_s(self.daemons)
         said = Said(self._now, daemon.name, claim, text, known_s=known_s, **named)
         self._notes.said.append(said)
+
+    def _known_by_heartbeats_s(self) -> float:
+        """Return the last moment of which two heartbeats must know that a command reads now.
+
+        A side whose way to the exchange is dead shows what it heard for `shown_s` more (13.1).
+        """
+        bounds = Bounds()
+        shown_s = self._now - NEWS_S - bounds.answer_s - bounds.shown_s
+        return max(self._sight.known_s(self.daemons), shown_s)
 
     def _mind_price(self, daemon: Daemon, order: OrderRequest) -> None:
         """Note a price that the book, as the exchange has it, did not call for."""

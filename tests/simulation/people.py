@@ -274,6 +274,7 @@ class _Tool:
                 a_lots=lots_told(found.a),
                 b_lots=lots_told(found.b),
                 dust_lots=found.judgement.dust_lots,
+                known_s=self.world.known_s(),
             )
         )
 

@@ -375,3 +375,25 @@ def test_a_call_that_met_no_redis_breaks_the_way() -> None:
     now, then = found
     assert now == judging.KEY_S
     assert then >= 1.9
+
+
+def test_what_a_command_reads_is_no_older_than_what_a_deaf_side_may_show() -> None:
+    """13.1: 10 s after the exchange was heard last no heartbeat shows a position."""
+    found: list[float] = []
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(judging.SETTLE_S + 2)
+        for seconds in (0, 6, 10):
+            for daemon in (stage.a, stage.b):
+                daemon.host.venue.cut = seconds > 0
+            await asyncio.sleep(seconds)
+            known_s = stage.world.known_s()
+            assert known_s is not None
+            found.append(stage.loop.time() - known_s)
+
+    played(work)
+    bounds = judging.Bounds()
+    now, soon, late = found
+    assert now == 0.0
+    assert soon >= 6.0
+    assert late == pytest.approx(judging.NEWS_S + bounds.answer_s + bounds.shown_s)
