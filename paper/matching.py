@@ -146,9 +146,9 @@ def _refusal(store: Store, order: Incoming, position: Position) -> OrderStatus |
     crosses = order.market.book.would_cross(order.price, is_ask=order.is_ask)
     if order.time_in_force is TimeInForce.POST_ONLY and crosses:
         return OrderStatus.CANCELED_POST_ONLY
-    if order.market.force_reduce_only and increases(
-        position.lots, order.remaining, is_ask=order.is_ask
-    ):
+    if not order.market.force_reduce_only or order.state.house:
+        return None  # the house stands for all others: some of them reduce
+    if increases(position.lots, order.remaining, is_ask=order.is_ask):
         return OrderStatus.CANCELED_POSITION_NOT_ALLOWED
     return None
 

@@ -29,6 +29,8 @@ class Refusal(enum.Enum):
     TOKEN = "token_expired"  # noqa: S105  a word, no secret
     MARKET = "market_closed"
     """The market's state lets no order pass; it may open again."""
+    REDUCE_ONLY = "market_reduce_only"
+    """The market takes only what reduces a position."""
     OTHER = "refused"
 
     @property
@@ -39,7 +41,12 @@ class Refusal(enum.Enum):
     @property
     def is_final(self) -> bool:
         """Whether the same order would be refused again, however often it is tried."""
-        return self is Refusal.MARGIN or self.is_of_key
+        return self in {Refusal.MARGIN, Refusal.REDUCE_ONLY} or self.is_of_key
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is over by itself: no price and no person cures it, and all meet it alike."""
+        return self in {Refusal.QUOTA, Refusal.CLOCK, Refusal.MARKET}
 
     @property
     def is_of_key(self) -> bool:
@@ -49,6 +56,6 @@ class Refusal(enum.Enum):
 
 def reason_of(refusal: Refusal, code: int, message: str) -> str:
     """Name a refusal the way failure messages and the status do."""
-    if refusal.is_final or refusal in {Refusal.QUOTA, Refusal.CLOCK}:
+    if refusal.is_final or refusal.waits:
         return refusal.value
     return message.strip().replace(" ", "_") or f"code_{code}"

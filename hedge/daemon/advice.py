@@ -18,6 +18,8 @@ _ADVICE: Mapping[str, str] = {
     " maker-only, or its tier or integrator is not allowed",
     "liquidation_on_a": "Check account A's margin and position: Lighter liquidated it",
     "liquidation_on_b": "Check account B's margin and position: Lighter liquidated it",
+    "market_reduce_only": "Wait until the market takes opening orders again: Lighter lets it only"
+    " reduce positions",
     "max_retries_exceeded": "Check the market and account B's positions on Lighter",
     "not_enough_margin": "Add collateral to account B, or lower `strategy.quantity`",
     "operator": "Ask the person who halted the pair",

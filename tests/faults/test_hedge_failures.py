@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 import pytest_asyncio
 
-from tests.world.pair import KEY_INDEX, NAMES, Pair
+from tests.world.pair import ETH, KEY_INDEX, NAMES, Pair
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
@@ -166,6 +166,23 @@ async def test_a_key_that_may_only_post_is_named(pair: Pair) -> None:
     await pair.until(lambda: _is_net_zero(pair), "A's own reduction", 20.0)
     assert await pair.positions() == (0, 0)
     await pair.paper.clear(refused)
+    await resumed(pair)
+
+
+async def test_a_market_that_takes_no_opening_order_of_b_is_named(pair: Pair) -> None:
+    """`force_reduce_only` beside A's resting order: one try of B, and A takes its fill back."""
+    await pair.until_neutral()
+    while (await pair.positions())[0]:
+        await pair.fill_a()
+        await pair.until_neutral()
+    await pair.until_resting()
+    await pair.paper.set_market(ETH, force_reduce_only=True)
+    await pair.fill_a("0.5000")
+    assert await failed(pair, "market_reduce_only", "-0.5000") == Decimal("-0.5")
+    assert pair.told_on(NAMES.account_b_hedge_failed)[-1]["attempts"] == 1
+    await pair.until(lambda: _is_net_zero(pair), "A's own reduction", 20.0)
+    assert await pair.positions() == (0, 0)
+    await pair.paper.set_market(ETH, force_reduce_only=False)
     await resumed(pair)
 
 

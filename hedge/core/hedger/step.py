@@ -107,12 +107,22 @@ __all__ = [
     "watch_due_ms",
 ]
 
-_NO_ATTEMPT = {Refusal.QUOTA: "quota_used_up", Refusal.CLOCK: "clock_off"}
+_NO_ATTEMPT = {
+    Refusal.QUOTA: "quota_used_up",
+    Refusal.CLOCK: "clock_off",
+    Refusal.MARKET: "market_refused",
+}
 QUOTA_PAUSE_MS = 2500
-"""Between two tries for the free transaction of a quota that is used up, or by a wrong clock."""
+"""Between two tries for the free transaction of a quota that is used up, by a wrong clock, or in a
+market that is closed."""
 
 _DRY_STATUSES = frozenset({OrderStatus.CANCELED_LIQUIDITY, OrderStatus.CANCELED_SLIPPAGE})
-_FATAL_STATUSES = frozenset({OrderStatus.CANCELED_MARGIN, OrderStatus.CANCELED_BALANCE})
+_FATAL_STATUSES = {
+    OrderStatus.CANCELED_MARGIN: Refusal.MARGIN,
+    OrderStatus.CANCELED_BALANCE: Refusal.MARGIN,
+    OrderStatus.CANCELED_POSITION: Refusal.REDUCE_ONLY,
+}
+"""Ends for which the same order would end again, at any price."""
 
 
 def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
@@ -234,13 +244,13 @@ def _resolve(state: HedgerState, facts: Facts) -> Step:
         return move(state, Trigger.SETTLED), ()
     if order.filled_lots:
         return settled(state, order)
-    fatal = order.row is not None and order.row.status in _FATAL_STATUSES
-    reason = "not_enough_margin" if fatal else order.doubt or "outcome_unknown"
+    fatal = None if order.row is None else _FATAL_STATUSES.get(order.row.status)
+    reason = fatal.value if fatal else order.doubt or "outcome_unknown"
     detail = f"attempt {order.attempt} executed nothing ({order.doubt or 'no answer'})"
     failure, left = Failure(reason, detail), replace(state, inflight=None)
     if order.row is not None and order.row.status in _DRY_STATUSES:
         return missed(left, order, failure, facts)
-    return attempt_failed(left, failure, fatal, facts)
+    return attempt_failed(left, failure, fatal is not None, facts)
 
 
 def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) -> Step:
@@ -452,9 +462,9 @@ def _refused(state: HedgerState, order: InFlight, outcome: Outcome, facts: Facts
         return move(state, Trigger.REFUSED), (Note("dust", detail),)
     reason = reason_of(outcome.refusal, outcome.code, outcome.reason)
     failure = Failure(reason, f"{outcome.code} {outcome.reason}")
-    if outcome.refusal in {Refusal.QUOTA, Refusal.CLOCK}:
-        # No attempt at the market: the next free transaction comes within 15 s, and a clock is set
-        # right, at the same cap.
+    if outcome.refusal.waits:
+        # No attempt at the market: the next free transaction comes within 15 s, a clock is set
+        # right, a market opens again, at the same cap.
         said = state.failure is not None and state.failure.reason == failure.reason
         state = replace(state, failure=failure, retry_at_ms=facts.now_ms + QUOTA_PAUSE_MS)
         return move(state, Trigger.REFUSED), (

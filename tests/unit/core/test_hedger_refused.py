@@ -79,6 +79,31 @@ def test_a_cancel_for_margin_is_the_same() -> None:
     assert driver.order.lots == 51
 
 
+def test_a_market_that_only_reduces_is_final_at_once() -> None:
+    """No wider cap opens it: the first refusal is the message, all of it is A's, and once."""
+    driver = drained()
+    driver(driver.answer())
+    assert kinds(driver(driver.row(OrderStatus.CANCELED_POSITION))) == [Fence]
+    done = driver.fence()
+    said = only(done, PublishFailure)
+    assert (said.failure.reason, said.rest_lots) == ("market_reduce_only", -100)
+    assert "canceled_position_not_allowed" in said.failure.detail
+    assert kinds(done) == [PublishFailure], "room is no help"
+    assert gives_lots(driver.state) == -100
+    driver.later(20_000)
+    beat = driver.beat(raised_ms=1000)
+    assert driver(MakerSeen(beat, beat.epoch), Tick()) == []
+
+
+def test_a_market_that_only_reduces_takes_the_rest_of_a_part() -> None:
+    """It was closed to openings while the order executed: what is left is final too."""
+    driver = drained()
+    driver(driver.answer(), driver.trade(-40))
+    assert kinds(driver(driver.row(OrderStatus.CANCELED_POSITION, 40))) == [Report, SendHedge]
+    driver(driver.answer(), driver.row(OrderStatus.CANCELED_POSITION))
+    assert only(driver.fence(60), PublishFailure).rest_lots == -60
+
+
 def test_a_part_that_is_refused_too_is_halved_and_then_left() -> None:
     """The exchange counts otherwise than we do: half, and half again, as often as is configured."""
     driver, sent = drained(), [100]
@@ -200,12 +225,13 @@ def test_what_the_exchange_refuses_our_stream_for_is_said() -> None:
     [
         (23000, "Too Many Requests! volume quota is used up", "quota_used_up"),
         (21501, "invalid tx info: expired", "clock_off"),
+        (21605, "market is not active", "market_refused"),
     ],
 )
-def test_a_used_up_quota_is_no_attempt(code: int, text: str, word: str) -> None:
+def test_what_no_price_cures_is_no_attempt(code: int, text: str, word: str) -> None:
     """One transaction in 15 s is free: B asks for it at the same cap, and nothing halts.
 
-    Nor by a clock that is behind, until it is known to be.
+    Nor by a clock that is behind, or a market that is closed, until it is known to be.
     """
     driver = Hedger().sending()
     used_up = refused(code, text)

@@ -175,6 +175,14 @@ def test_canceled_position_not_allowed(bench: Bench) -> None:
     assert bench.market(ALICE, 100, is_ask=True).status is OrderStatus.FILLED
 
 
+def test_the_others_go_on_in_a_market_that_only_reduces(bench: Bench) -> None:
+    """The house accounts stand for everybody else, who may hold what they reduce."""
+    bench.engine.set_force_reduce_only(0, on=True)
+    bench.ladder((True, 300_100, 1_000), (False, 299_900, 1_000))
+    assert bench.market(ALICE, 1, is_ask=False).status is OrderStatus.CANCELED_POSITION_NOT_ALLOWED
+    assert bench.engine.best_price(0, is_ask=True) == 300_100
+
+
 def test_canceled_margin_not_allowed_taker(bench: Bench) -> None:
     """A taker without margin is accepted, ends in execution, and its nonce is spent."""
     bench.ladder((True, 300_100, 10_000), (True, 300_200, 10_000_000))
