@@ -21,7 +21,7 @@ from paper.commands import (
 from paper.errors import TxRejected
 from paper.margin import can_lever, can_rest
 from paper.positions import reducible
-from paper.records import ORDER_INDEX_BASE, Health, Order, OrderType
+from paper.records import ORDER_INDEX_BASE, Health, Order, OrderType, TimeInForce
 from paper.store import AccountState, MarketState, Store
 
 MINUTE_MS = 60_000
@@ -58,6 +58,8 @@ class Ahead:
 def check(store: Store, command: Command, now_ms: int, ahead: Ahead | None = None) -> AccountState:
     """Return the account that a transaction concerns, or raise TxRejected."""
     state = _check_head(store, command.head, now_ms, ahead)
+    if state.account.api_keys[command.head.api_key_index].maker_only:
+        _check_posts(store, state, command, ahead)
     if isinstance(command, CreateOrder):
         _check_create(store, state, command, now_ms)
     elif isinstance(command, CancelOrder):
@@ -114,6 +116,19 @@ def _check_head(store: Store, head: TxHead, now_ms: int, ahead: Ahead | None) ->
     if state.pending + (ahead.count if ahead else 0) >= MAX_PENDING:
         raise TxRejected(21506, "too many pending txs. Please try again later")
     return state
+
+
+def _check_posts(store: Store, state: AccountState, command: Command, ahead: Ahead | None) -> None:
+    """Refuse what a maker-only key may not send: it posts, changes what is posted, and cancels."""
+    if isinstance(command, CancelOrder | CancelAll):
+        return
+    if isinstance(command, CreateOrder) and command.time_in_force is TimeInForce.POST_ONLY:
+        return
+    if isinstance(command, ModifyOrder):
+        order = _find(store, state, command, ahead)
+        if order is not None and order.time_in_force is TimeInForce.POST_ONLY:
+            return
+    raise TxRejected(62007, "maker-only api key can send only post-only orders and cancels")
 
 
 def _market(store: Store, market_id: int) -> MarketState:

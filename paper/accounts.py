@@ -37,6 +37,8 @@ class ApiKey:
     """Hex without 0x."""
     next_nonce: int = 0
     updated_ms: int = 0
+    maker_only: bool = False
+    """Whether it may only post: post-only orders, changes of such, and cancels."""
 
 
 @dataclass(slots=True)

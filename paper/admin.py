@@ -51,6 +51,7 @@ class AdminApi:
         """Return the routes."""
         return [
             web.post("/paper/keys", self.add_key),
+            web.post("/paper/keys/{account}/{key}", self.set_key),
             web.delete("/paper/keys/{account}/{key}", self.delete_key),
             web.post("/paper/accounts", self.add_account),
             web.post("/paper/accounts/{account}/collateral", self.add_collateral),
@@ -80,13 +81,33 @@ class AdminApi:
         nonce = self._engine.next_nonce(account, key_index)
         return answer({"code": 200, "account_index": account, "nonce": nonce})
 
-    async def delete_key(self, request: web.Request) -> web.Response:
-        """Delete an API key."""
+    def _known_key(self, request: web.Request) -> tuple[int, int]:
+        """Return account and key index of the path."""
         path = Params(request.match_info)
         account = self._known_account(path.integer("account"))
         key_index = path.integer("key", high=ALL_KEYS - 1)
         if not self._exchange.has_key(account, key_index):
             raise invalid_param(f"account {account} has no API key {key_index}")
+        return account, key_index
+
+    async def set_key(self, request: web.Request) -> web.Response:
+        """Let an API key only post (`maker_only`), or send everything again."""
+        account, key_index = self._known_key(request)
+        maker_only = Body(await read_json(request)).flag("maker_only")
+        if maker_only is None:
+            detail = "maker_only must be true or false"
+            raise invalid_param(detail)
+        indexes = {*self._engine.maker_only_keys(account)} - {key_index}
+        self._engine.set_maker_only(
+            account, sorted(indexes | {key_index} if maker_only else indexes)
+        )
+        self._exchange.pump()
+        found = self._engine.maker_only_keys(account)
+        return answer({"code": 200, "account_index": account, "maker_only_api_key_indexes": found})
+
+    async def delete_key(self, request: web.Request) -> web.Response:
+        """Delete an API key."""
+        account, key_index = self._known_key(request)
         self._engine.delete_key(account, key_index)
         self._exchange.pump()
         return answer({"code": 200, "account_index": account, "api_key_index": key_index})

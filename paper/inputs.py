@@ -77,7 +77,8 @@ class Inputs(Queries):
         old = state.account.api_keys.get(key_index)
         nonce = old.next_nonce if old else state.spent_nonces.get(key_index, 0)
         text = public_key.removeprefix("0x").lower()
-        state.account.api_keys[key_index] = ApiKey(text, nonce, self._store.now_ms)
+        maker_only = old is not None and old.maker_only
+        state.account.api_keys[key_index] = ApiKey(text, nonce, self._store.now_ms, maker_only)
 
     def delete_key(self, account: int, key_index: int) -> None:
         """Remove an API key; queued transactions of it fail at execution."""
@@ -86,6 +87,19 @@ class Inputs(Queries):
             raise AdminError(f"account {account} has no api key {key_index}")
         self._commit("delete_key", self._stamp(), account, key_index)
         state.spent_nonces[key_index] = state.account.api_keys.pop(key_index).next_nonce
+
+    def set_maker_only(self, account: int, key_indexes: Sequence[int]) -> None:
+        """Let these keys of an account only post, and no other one; AdminError for a missing key.
+
+        A key that is replaced under its index stays what it is.
+        """
+        keys = self._user(account).account.api_keys
+        for index in key_indexes:
+            if index not in keys:
+                raise AdminError(f"account {account} has no api key {index}")
+        self._commit("set_maker_only", self._stamp(), account, sorted(key_indexes))
+        for index, key in keys.items():
+            key.maker_only = index in key_indexes
 
     def set_mark_price(self, market_id: int, price_ticks: int) -> None:
         """Set mark and index price."""

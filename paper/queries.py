@@ -192,6 +192,11 @@ class Queries:
         key = found.api_keys.get(key_index) if found else None
         return None if key is None else key.next_nonce
 
+    def maker_only_keys(self, account: int) -> list[int]:
+        """Return the indexes of an account's keys that may only post, ascending."""
+        keys = self._state(account).account.api_keys
+        return sorted(index for index, key in keys.items() if key.maker_only)
+
     def account_tier(self, account: int) -> AccountTier:
         """Return the tier of an account's owner."""
         return self._store.tier_of(self._state(account).account.master)

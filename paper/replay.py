@@ -27,6 +27,10 @@ class Replayable(Protocol):
         """Remove a key."""
         ...
 
+    def set_maker_only(self, account: int, key_indexes: Sequence[int]) -> None:
+        """Let keys only post."""
+        ...
+
     def set_mark_price(self, market_id: int, price_ticks: int) -> None:
         """Set the mark price."""
         ...
@@ -94,6 +98,7 @@ _CALLS: dict[str, Callable[[Replayable, list[Any]], object]] = {
     "add_collateral": lambda engine, args: engine.add_collateral(*args),
     "add_key": lambda engine, args: engine.add_key(*args),
     "delete_key": lambda engine, args: engine.delete_key(*args),
+    "set_maker_only": lambda engine, args: engine.set_maker_only(*args),
     "set_mark_price": lambda engine, args: engine.set_mark_price(*args),
     "set_rules": lambda engine, args: engine.set_rules(*args),
     "set_force_reduce_only": lambda engine, args: engine.set_force_reduce_only(args[0], on=args[1]),

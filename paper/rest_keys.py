@@ -1,4 +1,4 @@
-"""The REST calls that change an account: its tier, and its read-only tokens."""
+"""The REST calls that change an account: its tier, its maker-only keys, its read-only tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from paper.access import Access
 from paper.answers import answer, read_form
 from paper.apierror import ApiError
 from paper.exchange import Exchange
-from paper.lookups import known_account
-from paper.params import Params
+from paper.lookups import ALL_KEYS, known_account
+from paper.params import Params, parse_integers
 from paper.tokens import NOT_MASTER, READ_SCOPE
 
 Json = dict[str, Any]
@@ -30,6 +30,8 @@ class KeysApi:
         api = "/api/v1"
         return [
             web.post(f"{api}/changeAccountTier", self.change_tier),
+            web.get(f"{api}/getMakerOnlyApiKeys", self.maker_only),
+            web.post(f"{api}/setMakerOnlyApiKeys", self.set_maker_only),
             web.get(f"{api}/tokens", self.tokens),
             web.post(f"{api}/tokens/create", self.create_token),
             web.post(f"{api}/tokens/revoke", self.revoke_token),
@@ -47,6 +49,23 @@ class KeysApi:
         """Change the tier of an account's L1 address; 62002-62006 say why not."""
         params, account = await self._form(request)
         self._exchange.change_tier(account, params.text("new_tier").lower())
+        return answer({"code": 200})
+
+    async def maker_only(self, request: web.Request) -> web.Response:
+        """Answer the indexes of the keys that may only post."""
+        account = self._access.account(request, Params(request.query))
+        indexes = self._exchange.engine.maker_only_keys(account)
+        return answer({"code": 200, "api_key_indexes": indexes})
+
+    async def set_maker_only(self, request: web.Request) -> web.Response:
+        """Let the keys of a JSON list only post, and no other one; [] frees all."""
+        params, account = await self._form(request)
+        indexes = _key_indexes(params.text("api_key_indexes"))
+        for index in indexes:
+            if not self._exchange.has_key(account, index):
+                raise ApiError(21109, f"api key not found: {index}")
+        self._exchange.engine.set_maker_only(account, indexes)
+        self._exchange.pump()
         return answer({"code": 200})
 
     async def tokens(self, request: web.Request) -> web.Response:
@@ -83,3 +102,9 @@ class KeysApi:
         owner = known_account(self._exchange, account).master.lower()
         owned = [a for a in self._exchange.engine.accounts() if a.master.lower() == owner]
         return min(owned, key=lambda a: (a.created_ms, a.index)).index
+
+
+def _key_indexes(text: str) -> list[int]:
+    """Return the indexes of a JSON list, such as "[4,5]" or "[]"."""
+    inside = text.strip().removeprefix("[").removesuffix("]").strip()
+    return sorted(set(parse_integers(inside, ALL_KEYS))) if inside else []

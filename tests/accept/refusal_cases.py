@@ -6,7 +6,7 @@ import time
 from tests.accept.cases import Figure, Run, case
 from tests.accept.chaos_cases import PARTS
 from tests.fault_helpers import flat, goes_on
-from tests.world.pair import Pair
+from tests.world.pair import KEY_INDEX, Pair
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 LOAD_S = 10.0
@@ -123,8 +123,7 @@ async def maker_only(run: Run) -> list[Figure]:
     async with Pair(run.folder, settings={**PARTS, **pauses}) as pair:
         await pair.start()
         await flat(pair)
-        only = {"account_index": ACCOUNT_B, "tx_type": 14, "code": 62007, "count": 0}
-        refused = await pair.paper.fault("tx_refused", message="maker only api key", **only)
+        await pair.paper.maker_only(ACCOUNT_B, KEY_INDEX)
         began = time.monotonic()
         await pair.fill_a("0.0500")
         await pair.until_halted("key_not_allowed")
@@ -134,9 +133,9 @@ async def maker_only(run: Run) -> list[Figure]:
 
         await pair.until(flat_again, "A's own reduction", 30.0)
         naked_s = time.monotonic() - began
-        before = await pair.paper.fired(refused)
+        before = (await pair.paper.state())["counters"]["rejected"]
         await asyncio.sleep(LOAD_S)
-        tries = await pair.paper.fired(refused) - before
+        tries = (await pair.paper.state())["counters"]["rejected"] - before
     return [Figure("naked", naked_s, "s", 10.0), Figure("tries in 10 s", tries, limit=6)]
 
 

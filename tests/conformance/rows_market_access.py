@@ -174,7 +174,8 @@ ROWS: Final[tuple[Row, ...]] = (
         ),
         (
             "Maker-only keys (setMakerOnlyApiKeys)",
-            "not modelled: every key has the same rights here",
+            "test_a_maker_only_key",
+            "test_maker_only_keys_need_a_token_of_the_account",
         ),
     ),
     *section(

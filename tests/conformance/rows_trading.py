@@ -311,6 +311,7 @@ ROWS: Final[tuple[Row, ...]] = (
         (
             "62001 to 62007 tier and maker-only keys",
             "test_1_1_funding_and_liquidation::test_tier_change_needs_a_flat_account",
+            "test_2_auth::test_a_maker_only_key",
         ),
         ("The words of an error", "test_the_words_of_an_error"),
     ),

@@ -3,10 +3,11 @@
 import json
 import time
 
+import lighter
 import pytest
 
 from tests.conformance.conftest import ClientFactory
-from tests.conformance.kit import API, KEY, Client, raw, refusal
+from tests.conformance.kit import API, BID, KEY, POST_ONLY, Client, raw, refusal
 from tests.world.paper import PaperError, new_key
 
 pytestmark = pytest.mark.integration
@@ -121,3 +122,51 @@ async def test_creating_needs_a_token(client: Client) -> None:
     """A read-only token is made with a token of the account."""
     with pytest.raises(PaperError):
         await client.paper.call("POST", f"{API}/tokens/create", {"name": "x"})
+
+
+async def set_maker_only(client: Client, indexes: str) -> list[int]:
+    """Let exactly these keys of the account only post; return what the exchange then names."""
+    api = lighter.AccountApi(client.client.api_client)
+    answer = await api.set_maker_only_api_keys(client.token, client.account, indexes)
+    assert answer.code == 200
+    told = await api.get_maker_only_api_keys(client.token, client.account)
+    return list(told.api_key_indexes)
+
+
+async def test_a_maker_only_key(client: Client) -> None:
+    """A property of the key: it may post, change what is posted, and cancel; all else is 62007."""
+    await client.place(price=BID - 100)
+    before = client.client_index
+    assert await set_maker_only(client, f"[{KEY}]") == [KEY]
+    nonce = await client.nonce()
+    for call in (
+        client.market(is_ask=True, base_amount=50, price=1),
+        client.place(price=BID - 100),
+        client.buy(),
+        client.modify(before, 100, BID - 200),
+        client.leverage(1000),
+    ):
+        refused = await refusal(call)
+        assert (refused.code, "maker-only" in refused.message) == (62007, True)
+    assert await client.nonce() == nonce, "a refusal spends no nonce"
+    await client.place(price=BID - 100, time_in_force=POST_ONLY)
+    await client.modify(client.client_index, 100, BID - 200)
+    await client.cancel(before)
+    await client.cancel_all()
+    assert await set_maker_only(client, "[]") == []
+    await client.place(price=BID - 100)
+    await client.cancel_all()
+
+
+async def test_maker_only_keys_need_a_token_of_the_account(client: Client) -> None:
+    """Neither reading nor setting goes without one; a key that is not there is refused by name."""
+    body = {"account_index": str(client.account), "api_key_indexes": f"[{KEY}]"}
+    for method, call in (("GET", "getMakerOnlyApiKeys"), ("POST", "setMakerOnlyApiKeys")):
+        with pytest.raises(PaperError):
+            await client.paper.call(method, f"{API}/{call}", body)
+    api = lighter.AccountApi(client.client.api_client)
+    for wrong, code in (("[200]", 21109), ("4,x", 20001)):
+        refused = await refusal(api.set_maker_only_api_keys(client.token, client.account, wrong))
+        assert refused.code == code
+    told = await api.get_maker_only_api_keys(client.token, client.account)
+    assert told.api_key_indexes == []

@@ -159,12 +159,30 @@ async def test_a_key_that_may_only_post_is_named(pair: Pair) -> None:
         await pair.fill_a()
         await pair.until_neutral()
     await pair.until_resting()
-    only = {"account_index": ACCOUNT_B, "tx_type": 14, "count": 0}
-    refused = await pair.paper.fault("tx_refused", code=62007, message="maker only key", **only)
+    await pair.paper.maker_only(ACCOUNT_B, KEY_INDEX)
     await pair.fill_a("0.5000")
     assert await failed(pair, "key_not_allowed", "-0.5000") == Decimal("-0.5")
     await pair.until(lambda: _is_net_zero(pair), "A's own reduction", 20.0)
     assert await pair.positions() == (0, 0)
+    await pair.until(lambda: _is_unready(pair), "B not ready with a key that may only post")
+    await pair.paper.maker_only(ACCOUNT_B, KEY_INDEX, on=False)
+    await resumed(pair)
+
+
+async def test_an_outdated_sdk_is_named(pair: Pair) -> None:
+    """21136 to all that B signs: A takes its fill back, and B is not ready until it is over."""
+    await pair.until_neutral()
+    while (await pair.positions())[0]:
+        await pair.fill_a()
+        await pair.until_neutral()
+    await pair.until_resting()
+    every = {"account_index": ACCOUNT_B, "count": 0}
+    refused = await pair.paper.fault("tx_refused", code=21136, message="update the SDK", **every)
+    await pair.fill_a("0.5000")
+    assert await failed(pair, "sdk_outdated", "-0.5000") == Decimal("-0.5")
+    await pair.until(lambda: _is_net_zero(pair), "A's own reduction", 20.0)
+    assert await pair.positions() == (0, 0)
+    await pair.until(lambda: _is_unready(pair), "B not ready with an outdated SDK")
     await pair.paper.clear(refused)
     await resumed(pair)
 

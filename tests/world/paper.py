@@ -136,6 +136,10 @@ class PaperProcess(PaperExchange):
         """Delete an API key."""
         return await self.call("DELETE", f"/paper/keys/{account}/{key_index}")
 
+    async def maker_only(self, account: int, key_index: int, *, on: bool = True) -> Json:
+        """Let a key only post, or send everything again."""
+        return await self.call("POST", f"/paper/keys/{account}/{key_index}", {"maker_only": on})
+
     async def add_account(self, account: int, master: str, collateral: str = "100000") -> Json:
         """Add an account under the L1 address `master` with USDC `collateral`."""
         body = {"account_index": account, "master": master, "collateral": collateral}

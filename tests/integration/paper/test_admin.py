@@ -100,6 +100,8 @@ TAKE = {"market_index": 0, "side": "buy", "base_amount": "0.0100"}
         ("keys", {**KEY_BODY, "api_key_index": 255}),
         ("keys", {**KEY_BODY, "public_key": "zz" * 40}),
         ("keys", {**KEY_BODY, "public_key": "ab"}),
+        (f"keys/{ACCOUNT_A}/77", {"maker_only": True}),
+        (f"keys/{ACCOUNT_A}/4", {"maker_only": 1}),
         ("accounts", {"account_index": ACCOUNT_A, "master": "0x1", "collateral": "1"}),
         ("accounts", {"account_index": 0, "master": "0x1", "collateral": "1"}),
         ("accounts", {"account_index": NEW, "master": "", "collateral": "1"}),

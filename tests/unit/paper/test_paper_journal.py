@@ -40,6 +40,8 @@ def busy(bench: Bench) -> None:
     bench.engine.set_mark_price(0, 300_500)
     bench.engine.set_force_reduce_only(1, on=True)
     bench.engine.add_key(ALICE, 6, "ff")
+    bench.engine.add_key(ALICE, 7, "fe")
+    bench.engine.set_maker_only(ALICE, [6, 7])
     bench.engine.delete_key(ALICE, 6)
     bench.engine.set_tier(BOB, Tier.PREMIUM, 1_000)
     bench.engine.set_funding(0, 12)
