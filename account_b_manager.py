@@ -70,7 +70,7 @@ from hedge.daemon.send_outcome import outcome_of
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
 from hedge.exchange.outcome import Outcome as SendOutcome
-from hedge.exchange.port import KeyRefusedError, OrderRequest, OrdersSeen
+from hedge.exchange.port import KeyRefusedError, OrderRequest, OrdersSeen, VenueError
 from hedge.hedger import statements as answers
 from hedge.hedger.catch_up import Catcher
 from hedge.hedger.fill_inbox import Ear, EarHandlers, baseline_of, target_of_key
@@ -191,9 +191,21 @@ class AccountBManager(Shell):
     def _free_micros(self) -> int | None:
         """Return our free margin: by the stream, else by the newest answer of the account."""
         account = self.parts.venue.last_account
-        if self.available_micros is not None or account is None:
-            return self.available_micros
+        micros = self.margin.micros(self.parts.clock.now_ms())
+        if micros is not None or account is None or self.margin.is_open:
+            return micros
         return account.available_micros
+
+    async def _ask_margin(self) -> None:
+        """Ask REST for our free margin, where the stream does not say it."""
+        asked_ms = self.parts.clock.now_ms()
+        try:
+            account = await self.parts.venue.account()
+        except VenueError as error:
+            self.log.info("margin_unknown", reason=error)
+            return
+        self.margin.answered(account.available_micros, asked_ms)
+        self.look_now(speak=True)
 
     def after_step(self) -> None:
         """Write the ledger when what it says has changed, with the results that came.
@@ -253,6 +265,8 @@ class AccountBManager(Shell):
         if self.state.stop_by_ms is not None or is_answering is not self._was_answering:
             self.look_now(speak=True)
         self._was_answering = is_answering
+        if self.margin.asks(self.parts.clock.now_ms()):
+            self.spawn("margin", self._ask_margin())
         return Tick(own_shown=self.is_own_shown())
 
     def stop_event(self) -> StopRequested:
@@ -439,6 +453,7 @@ class AccountBManager(Shell):
         twin = self.state.phase in PROVEN_PHASES and self._standing.is_twin(new)
         if new:
             self._answers.traded()
+            self.margin.traded()
         order = self.state.inflight
         view = book.view(order.client_order_index if order else 0)
         forced = any(trade.is_forced for trade in new)

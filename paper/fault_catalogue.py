@@ -137,6 +137,9 @@ SWITCHES: Final[dict[str, Switch]] = {
         {"how": Option("null", choices=("null", "absent")), "full": Option(default=False)},
         count=0,
     ),
+    "balance_missing": Switch(
+        "row", _OWNED, {"how": Option("null", choices=("null", "absent"))}, count=0
+    ),
     "trade_time_early": Switch("row", _TOLD, {"most_ms": _ms(20_000)}, count=0),
     "order_times_in_seconds": Switch("row", _TOLD, count=0),
     "position_before_lost": Switch(

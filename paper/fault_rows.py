@@ -93,7 +93,9 @@ class RowFaults:
         place = Place(LISTS[path], self._now_ms(), owners, path)
         body: Json | None = json.loads(response.text)
         for fault in self._faults.live("row"):
-            if body is None or not _concerns(fault, event) or not fault.draws():
+            if body is None or fault.name == "balance_missing":
+                continue
+            if not _concerns(fault, event) or not fault.draws():
                 continue
             changed = self._told(fault, body, place, event)
             if changed != body:
@@ -136,9 +138,11 @@ class RowFaults:
         """Return a frame as one socket is told it."""
         kind = str(value.get("type", ""))
         event = Event(family=kind.partition("/")[2])
+        if event.family == "user_stats":
+            return self._balances(value)
         fields = [field for field in _FRAME_LISTS if value.get(field)]
         for fault in self._faults.live("row") if fields else ():
-            if fault.name in ("list_missing", "listed_late") or not _concerns(fault, event):
+            if fault.name not in CHANGES or not _concerns(fault, event):
                 continue
             if not fault.draws():
                 continue
@@ -153,6 +157,27 @@ class RowFaults:
         if fields:
             self._refresh()
         return value
+
+    def _balances(self, value: Json) -> Json:
+        """Return a frame of an account's money, which may lack what is available."""
+        account = int(str(value["channel"]).partition(":")[2])
+        for fault in self._faults.live("row"):
+            if fault.name != "balance_missing":
+                continue
+            if fault.scope.get("account_index") not in (None, account) or not fault.draws():
+                continue
+            fault.fire()
+            value = {**value, "stats": _without_balance(value["stats"], fault.options["how"])}
+        self._refresh()
+        return value
+
+
+def _without_balance(stats: Json, how: str) -> Json:
+    """Return the numbers of an account without what is available, which is null or not there."""
+    told = {**stats, "available_balance": None}
+    if how == "absent":
+        del told["available_balance"]
+    return told
 
 
 def _concerns(fault: Fault, event: Event) -> bool:

@@ -22,6 +22,7 @@ from hedge.daemon.account import BookHandlers, Bookkeeper, NotProven
 from hedge.daemon.command_inbox import CommandInbox
 from hedge.daemon.context import Anew, Ending, Parts
 from hedge.daemon.event_log import Voice
+from hedge.daemon.free_margin import FreeMargin
 from hedge.daemon.halt import HaltKeeper, Release
 from hedge.daemon.health import HealthReport
 from hedge.daemon.lease import LeaseHandlers, LeaseKeeper
@@ -97,6 +98,7 @@ class Shell(ABC):
             self.sending,
             self._book_handlers(),
         )
+        self.margin = FreeMargin(round(parts.config.timing.view_lag_s * 1000))
         self.drift = DriftKeeper(parts, self._drift_handlers())
         self.halts = HaltKeeper(
             parts,
@@ -115,8 +117,6 @@ class Shell(ABC):
         self.has_left = False
         self._adopts = False
         self._is_ending = False
-        self.available_micros: int | None = None
-        self._margin_ms: int | None = None
         self._events: deque[Any] = deque()
         self._stepping = False
         self._reconciler: asyncio.Task[None] | None = None
@@ -145,7 +145,7 @@ class Shell(ABC):
             mark_ticks=lambda: mark_ticks_of(parts),
             limit_micros=int(parts.config.safety.max_drift_usd * MICROS),
             differs=self.on_drift,
-            margin=self._on_margin_read,
+            margin=self.margin.answered,
             say=self.voice.say,
         )
 
@@ -498,8 +498,7 @@ class Shell(ABC):
             case StreamUp() | StreamDown() | MarketUp() | MarketDown():
                 self._on_link(event)
             case MarginSeen(available_micros):
-                self.available_micros = available_micros
-                self._margin_ms = self.parts.clock.now_ms()
+                self.margin.told(available_micros, self.parts.clock.now_ms())
             case TxSeen(tx_hash, status, error):
                 self.parts.sender.on_fate(tx_hash, status)
                 self.log.debug("tx", hash=tx_hash, status=status, error=error)
@@ -521,15 +520,6 @@ class Shell(ABC):
             case MarketDown(reason):
                 self.log.warning("market_data_down", reason=reason)
                 self.post(self.tick_event())
-
-    def _on_margin_read(self, available_micros: int, asked_ms: int) -> None:
-        """Take what an answer says of our margin, unless the stream has spoken since it may be of.
-
-        A frame that was lost would else leave us with a margin of long ago.
-        """
-        lag_ms = round(self.parts.config.timing.view_lag_s * 1000)
-        if self._margin_ms is None or self._margin_ms < asked_ms - lag_ms:
-            self.available_micros = available_micros
 
     def foreign_of(self, trades: tuple[Trade, ...] = ()) -> tuple[int, ...]:
         """Return the ids of trades whose orders no process of the pair has signed.

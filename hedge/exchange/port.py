@@ -253,9 +253,9 @@ class DepthChanged:
 
 @dataclass(frozen=True, slots=True)
 class MarginSeen:
-    """Available balance of our account in micros."""
+    """Available balance of our account in micros; None: a frame came without it."""
 
-    available_micros: int
+    available_micros: int | None
 
 
 @dataclass(frozen=True, slots=True)

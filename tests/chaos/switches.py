@@ -50,6 +50,7 @@ PARAMETERS: Mapping[str, Callable[[float], Json]] = {
         "most_ms": 1000 + int(amount * LONGEST_MS),
     },
     "list_missing": lambda amount: {"how": "null" if amount < 0.5 else "absent"},
+    "balance_missing": lambda amount: {"how": "null" if amount < 0.5 else "absent"},
     "trade_time_early": lambda amount: {"most_ms": int(amount * 20_000)},
     "order_times_in_seconds": _nothing,
     "position_before_lost": lambda amount: {"how": "zero" if amount < 0.5 else "absent"},

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.fault_helpers import (
     until_fired,
 )
 from tests.world.pair import Pair
+from tests.world.paper import ACCOUNT_B
 
 pytestmark = MARKS
 
@@ -45,6 +47,32 @@ async def test_rows_are_told_in_other_words(pair: Pair) -> None:
     since = time.monotonic_ns()
     await pair.fill_a("0.0300")
     await hedged_once(pair, since, 300)
+
+
+async def test_balances_come_without_what_is_available(pair: Pair) -> None:
+    """`user_stats` lacks it from now on: B asks REST, and A opens no more than B has room for."""
+    await flat(pair)
+    await pair.paper.fault("balance_missing", **OF_B, how="absent")
+    await pair.paper.collateral(ACCOUNT_B, "-99990")
+
+    async def room() -> Decimal:
+        beat = await pair.key(pair.names.ready_b) or {}
+        return Decimal(beat.get("can_hedge_base_amount") or "-1")
+
+    async def is_drained() -> bool:
+        return 0 <= await room() < 1
+
+    async def is_off() -> bool:
+        return await pair.resting() == []
+
+    await pair.until(is_drained, "B's room by REST", 8.0)
+    await pair.until(is_off, "A's order off the book")
+    await pair.paper.collateral(ACCOUNT_B, "99990")
+    await pair.until_resting()
+    since = time.monotonic_ns()
+    await pair.fill_a("0.0300")
+    await hedged_once(pair, since, 300)
+    await pair.until_resting()
 
 
 @pytest.mark.parametrize("whats", [("rows", "trades"), ("rows", "trades", "transactions")])

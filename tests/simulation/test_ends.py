@@ -136,9 +136,9 @@ def test_a_margin_whose_frame_was_lost_is_read_again() -> None:
 
     async def scene(stage: Stage) -> None:
         manager = stage.b.manager
-        told = manager.available_micros
-        manager.available_micros = 0
-        await until(lambda: manager.available_micros == told)
+        told = manager.margin.micros(0)
+        manager.margin.told(0, manager.parts.clock.now_ms())
+        await until(lambda: manager.margin.micros(0) == told)
 
     on_stage(scene)
 

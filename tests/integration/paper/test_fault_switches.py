@@ -548,6 +548,20 @@ async def test_a_list_is_null_or_absent(trader: Trader, how: str) -> None:
         assert await call() == expected
 
 
+@pytest.mark.parametrize(("how", "told"), [("null", None), ("absent", "")])
+async def test_a_balance_is_not_told(trader: Trader, how: str, told: str | None) -> None:
+    """The account's numbers come without what is available; REST has it."""
+    async with fault(trader, "balance_missing", how=how), trader.socket() as socket:
+        frame = await socket.subscribe(f"user_stats/{trader.account}", trader.token)
+        assert frame["stats"].get("available_balance", "") == told
+        assert frame["stats"]["collateral"] == "100000.000000"
+        row = (await trader.accounts.account(by="index", value=str(trader.account))).accounts[0]
+        assert row.available_balance == "100000.000000"
+    async with trader.socket() as socket:
+        frame = await socket.subscribe(f"user_stats/{trader.account}", trader.token)
+        assert frame["stats"]["available_balance"] == "100000.000000"
+
+
 async def test_trades_are_dated_before_their_transaction(trader: Trader) -> None:
     """By REST and on the stream the same `timestamp`, up to 20 s early; other times are true."""
     async with fault(trader, "trade_time_early", seed=3), trader.socket() as socket:

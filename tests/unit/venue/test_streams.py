@@ -213,8 +213,9 @@ async def test_an_unreadable_margin_is_not_worth_a_link() -> None:
     """Streams that money does not depend on are skipped where they cannot be read."""
     private = Private()
     await private.talk.opening()
-    private.hear({"type": "update/user_stats", "stats": {"available_balance": 1.5}})
-    assert private.events == []
+    for stats in ({"available_balance": 1.5}, {"available_balance": None}, {}, None):
+        private.hear({"type": "update/user_stats", "stats": stats})
+    assert private.events == [MarginSeen(None)] * 4, "unknown, and said to be"
 
 
 async def test_the_socket_is_left_before_its_token_ends() -> None:
@@ -659,14 +660,14 @@ async def test_a_public_frame_that_no_parser_foresaw_ends_the_socket(frame: dict
         public.hear(frame)
 
 
-async def test_an_odd_margin_is_not_told_and_costs_nothing() -> None:
+async def test_an_odd_margin_is_unknown_and_costs_nothing() -> None:
     """A balance of a million digits ends neither the process nor the socket."""
     private = Private()
     await private.talk.opening()
     for balance in ("9e999999", "1e5000"):
         stats = {"available_balance": balance}
         private.hear({"type": "update/user_stats", "channel": "user_stats:280459", "stats": stats})
-    assert private.events == []
+    assert private.events == [MarginSeen(None)] * 2
 
 
 async def test_transactions_before_an_unreadable_one_are_told() -> None:

@@ -305,9 +305,10 @@ class PrivateTalk(StreamTalk):
                 return  # a bare acknowledgement, as the venue is said to send
             events.extend(map(parse.tx_seen, parse.rows_of({"txs": _content(frame, "txs")}, "txs")))
         else:
+            events.append(MarginSeen(None))  # where it is left out, or cannot be read
             available = _object(frame, "stats").get("available_balance")
-            if available is not None:  # it may be left out; the account's answers have it
-                events.append(MarginSeen(parse.floor_micros(available, "available_balance")))
+            if available is not None:
+                events[-1] = MarginSeen(parse.floor_micros(available, "available_balance"))
 
 
 class PublicTalk(StreamTalk):
