@@ -335,6 +335,8 @@ class AccountBManager(Shell):
 
     def _on_watch(self, event: PeerTraded | PeerAnswered | MakerStated, received_ns: int) -> None:
         self._courses.heard(received_ns)
+        if isinstance(event, PeerTraded):
+            self._courses.saw(event.trades)
         self.post(event)
 
     def _on_hand(self, signed_lots: int) -> HedgerState | None:
@@ -486,6 +488,7 @@ class AccountBManager(Shell):
         before = self.books.snapshot.ledger if self.books.snapshot else None
         self._hand.taken_over(before)
         self._answers.forget()
+        self._courses.forget_fills()
         self.look_now()
 
     def on_lease_lost(self, _answer: LeaseAnswer) -> None:

@@ -73,6 +73,8 @@ MEANINGS = {
     "configured sum of both positions": "配置的两侧持仓之和",
     "every trade up to it is part of the proven book": "不大于它的成交都已计入核对过的账目",
     "from A's fill to B's order": "从 A 的成交到 B 的委托",
+    "its price against that of A's fills, positive is a loss, without fees; null where a fill has"
+    " no known price": "其价格相对 A 的成交价，正数为损失，不含手续费；某笔成交价未知时为 null",
     "host of that process": "该进程所在的主机",
     "id of the command, obeyed once": "命令的编号，只执行一次",
     "id of the halt": "这次暂停交易的编号",

@@ -9,7 +9,8 @@ from hedge.core.records import Trade
 from hedge.core.transitions import Outcome
 from hedge.daemon.context import Parts
 from hedge.exchange import outcome as sent
-from hedge.wire.codec import average_price_micros
+from hedge.hedger.hedge_cost import OpenFills
+from hedge.wire.codec import average_price_micros, bps_text
 from hedge.wire.messages import AFilled, BFilled
 
 _SPANS = (
@@ -63,12 +64,24 @@ class Courses:
         self._now: Course | None = None
         self._heard: dict[str, int] = {}
         self._results: list[BFilled] = []
+        self._fills = OpenFills()
+
+    def saw(self, trades: tuple[Trade, ...]) -> None:
+        """Note trades of A that its public stream tells, with their prices."""
+        for trade in trades:
+            self._fills.filled(trade.trade_id, trade.signed_lots, trade.quote_micros)
+
+    def forget_fills(self) -> None:
+        """Forget A's fills that are open: until now another process has hedged them."""
+        self._fills.forget()
 
     def heard(self, at_ns: int, fill: AFilled | None = None) -> None:
         """Note when a fill of A was heard, by its message or otherwise; the next order answers."""
         told = (fill.frame_ns, fill.published_ns) if fill else (None, None)
         stamps = dict(zip(("frame", "published", "heard"), (*told, at_ns), strict=True))
         self._heard = {stage: ns for stage, ns in stamps.items() if ns is not None}
+        if fill is not None and fill.trade_id is not None:
+            self._fills.filled(fill.trade_id, fill.signed_lots, fill.quote_micros)
 
     def begin(self, order: InFlight) -> Course:
         """Follow a new order."""
@@ -105,9 +118,14 @@ class Courses:
             ours = [t for t in known if t.client_order_index == order.client_order_index]
             course = Course(order, ours)
         course.stamps["covered"] = self._parts.clock.mono_ns()
-        result = result_of(self._parts, state, course, order.filled_lots, owed)
+        traded = sum(trade.size_lots for trade in course.trades)
+        value = course.quote_micros if traded == order.filled_lots else 0
+        cost = self._fills.hedged(order.side.sign * order.filled_lots, value)
+        if owed == 0:
+            self._fills.forget()
+        result = result_of(self._parts, state, course, order.filled_lots, owed, cost)
         self._results.append(result)
-        log_hedged(self._parts, state, course, order.filled_lots, owed)
+        log_hedged(self._parts, state, course, order.filled_lots, owed, cost)
 
     def take(self) -> tuple[BFilled, ...]:
         """Return the results that nobody has published yet."""
@@ -136,7 +154,12 @@ def log_sent(parts: Parts, order: InFlight, cap_ticks: int, outcome: Outcome) ->
 
 
 def result_of(
-    parts: Parts, state: HedgerState, course: Course, filled_lots: int, owed: int | None
+    parts: Parts,
+    state: HedgerState,
+    course: Course,
+    filled_lots: int,
+    owed: int | None,
+    cost_centibps: int | None = None,
 ) -> BFilled:
     """Return the message that says what the order executed."""
     order, trades = course.order, sorted(course.trades, key=lambda trade: trade.trade_id)
@@ -156,13 +179,19 @@ def result_of(
         owed_lots=owed,
         attempt=order.attempt,
         latency_ms=None if latency is None else round(latency),
+        cost_centibps=cost_centibps,
         chain_id=parts.scope.chain_id,
         stamps=tuple(course.stamps.items()),
     )
 
 
 def log_hedged(
-    parts: Parts, state: HedgerState, course: Course, filled_lots: int, owed: int | None
+    parts: Parts,
+    state: HedgerState,
+    course: Course,
+    filled_lots: int,
+    owed: int | None,
+    cost_centibps: int | None = None,
 ) -> None:
     """Write the line that says what the order executed, and how fast."""
     average = pricing.average_ticks(course.quote_micros, filled_lots, parts.spec)
@@ -174,5 +203,6 @@ def log_hedged(
         position=parts.base(state.net_lots),
         owed=parts.base(owed),
         attempt=course.order.attempt,
+        cost_bps="unknown" if cost_centibps is None else bps_text(cost_centibps),
         **course.spans(),
     )

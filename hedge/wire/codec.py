@@ -447,6 +447,13 @@ class Fields:
             refuse(RefusalCause.NEGATIVE_AMOUNT, f"{name} is negative")
         return int((value * MICROS).to_integral_value(ROUND_HALF_EVEN))
 
+    def centibps(self, name: str) -> int:
+        """Read a signed number of basis points in hundredths, rounded half to even."""
+        steps = self._plain_steps(name, 2)
+        if steps is not None:
+            return steps
+        return int((self._decimal(name) * 100).to_integral_value(ROUND_HALF_EVEN))
+
     def _plain_steps(self, name: str, decimals: int) -> int | None:
         """Convert text such as "-0.0100" without a detour; None is for the thorough way."""
         value = self._values.get(name)
@@ -498,6 +505,11 @@ def price_text(micros: int, spec: MarketSpec) -> str:
     if micros % step == 0 and spec.price_decimals <= _MICRO_DECIMALS:
         return spec.price(micros // step)
     return from_steps(micros, _MICRO_DECIMALS)
+
+
+def bps_text(centibps: int) -> str:
+    """Write hundredths of a basis point as basis points."""
+    return from_steps(centibps, 2)
 
 
 _MICRO_DECIMALS = 6

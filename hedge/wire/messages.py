@@ -150,6 +150,16 @@ class BFilled(Record):
     )
     attempt: int = wire(record.COUNT, "number of the attempt")
     latency_ms: int | None = wire(record.MS, "from A's fill to B's order", absent=Absent.NULL)
+    cost_centibps: int | None = wire(
+        record.BPS,
+        "its price against that of A's fills, positive is a loss, without fees; null where a fill"
+        " has no known price",
+        name="cost_bps",
+        absent=Absent.NULL,
+        since=2,
+        lenient=True,
+        default=None,
+    )
     chain_id: int = wire(record.CHAIN, "chain of the exchange")
     stamps: tuple[tuple[str, int], ...] = wire(
         record.STAMPS,

@@ -15,7 +15,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from hedge.core.amounts import MarketSpec, quote_text
-from hedge.wire.codec import NO_MARKET, VERSION, Fields, Seal, WireLimits, dump, price_text
+from hedge.wire.codec import (
+    NO_MARKET,
+    VERSION,
+    Fields,
+    Seal,
+    WireLimits,
+    bps_text,
+    dump,
+    price_text,
+)
 from hedge.wire.envelope import Envelope
 
 _KEY = "wire"
@@ -157,6 +166,13 @@ QUOTE = Sort(
     lambda f, n, _: f.micros(n),
     lambda value, _: quote_text(value),
     wrong=(*_NOT_AMOUNT, "-1"),
+)
+BPS = Sort(
+    "decimal string",
+    "basis points",
+    lambda f, n, _: f.centibps(n),
+    lambda value, _: bps_text(value),
+    wrong=_NOT_AMOUNT,
 )
 PRICE = Sort(
     "decimal string",

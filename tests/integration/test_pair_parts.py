@@ -1,14 +1,16 @@
 """Orders of A that fill in parts, and in a flood: hedged to the lot, and A holds meanwhile."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from hedge.launcher.summary import legs_of
 from tests.fault_helpers import flat
 from tests.pair_audit import OrderLife
-from tests.world.pair import NAMES, Pair
+from tests.world.pair import NAMES, Json, Pair
 from tests.world.paper import ACCOUNT_A, ACCOUNT_B
 
 pytestmark = [
@@ -41,6 +43,30 @@ async def test_an_order_filled_in_parts_is_hedged_to_the_lot(pair: Pair) -> None
     assert [row["size"] for row in fills if row["bid_account_id"] == ACCOUNT_A] == list(parts)
     assert result.a_orders == 2
     assert result.hedges >= 1
+    await costs_agree(pair, since)
+
+
+async def costs_agree(pair: Pair, since: int) -> None:
+    """What B's confirmations say that they cost is what both accounts have lost to the market."""
+    rows = await pair.paper.trades(since)
+    a_legs, b_legs = (legs_of(rows, one, 0) for one in (ACCOUNT_A, ACCOUNT_B))
+    ids = {row["trade_id"] for row in rows}
+
+    def confirmations() -> list[Json]:
+        told = pair.told_on(NAMES.account_b_filled)
+        return [one for one in told if ids & {*one["trade_ids"]}]
+
+    wanted = sum(abs(leg.signed) for leg in b_legs)
+    await pair.until(
+        lambda: sum(Decimal(one["filled_base_amount"]) for one in confirmations()) == wanted,
+        "a confirmation of each hedge",
+    )
+    paid = sum(leg.quote if leg.signed > 0 else -leg.quote for leg in (*a_legs, *b_legs))
+    volume = sum(leg.quote for leg in a_legs)
+    costs = [
+        Decimal(one["cost_bps"]) * Decimal(one["filled_base_amount"]) for one in confirmations()
+    ]
+    assert abs(sum(costs) / wanted - paid / volume * 10_000) < Decimal("0.05")
 
 
 async def test_a_part_is_covered_while_the_rest_still_rests(pair: Pair) -> None:

@@ -71,6 +71,7 @@ VALUES: list[tuple[Sort, st.SearchStrategy[Any]]] = [
     ),
     (record.AMOUNT, LOTS),
     (record.POSITION, LOTS),
+    (record.BPS, LOTS),
     (record.FILL_AMOUNT, st.integers(1, 10**12)),
     (record.QUOTE, st.integers(0, 10**18)),
     (record.PRICE, st.integers(0, 10**18)),
