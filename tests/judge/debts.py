@@ -16,7 +16,7 @@ def acted(positions: Positions) -> Iterator[Violation]:
 
     The clock of a debt begins anew at each trade that raises it, and where what hindered B is over.
     Whatever B shows meanwhile is no reason: the table of `lasting` says which are, and the world
-    shows them. A debt that no B can act on is A's, which reduces itself.
+    shows them. A debt that no B can act on, and has not signed for, is A's, which reduces itself.
     """
     record = positions.record
     b_able, a_able = _able(record, "b"), _able(record, "a")
@@ -33,7 +33,7 @@ def acted(positions: Positions) -> Iterator[Violation]:
         alone = not list(_within(b_able, start_s, until_s))
         if alone and end_s >= until_s and _reducible(positions, number):
             whole = any(one[0] <= start_s and until_s <= one[1] for one in a_able)
-            if whole and not _b_is_alive_unhalted(record, start_s, until_s):
+            if whole and not _is_in_doubt(record, start_s, until_s):
                 yield _violation(positions, "A did not act", until_s, start_s, "A", start_s)
 
 
@@ -96,12 +96,18 @@ def _halted(record: Record) -> list[Stretch]:
     ]
 
 
-def _b_is_alive_unhalted(record: Record, start_s: float, end_s: float) -> bool:
-    """Whether a B may speak for itself in a span: its ledger says then when it is A's turn."""
+def _is_in_doubt(record: Record, start_s: float, end_s: float) -> bool:
+    """Whether a B that runs may have an order whose fate it does not know: A waits for that.
+
+    Of one that signed nothing since long before the debt nothing is in doubt.
+    """
     lives = [(one.start_s, _end(one.end_s)) for one in record.lives if one.side == "b"]
     for stretch in _halted(record):
         lives = list(_without(lives, *stretch))
-    return bool(list(_within(lives, start_s, end_s)))
+    if not list(_within(lives, start_s, end_s)):
+        return False
+    since_s = start_s - record.bounds.a_acts_s
+    return record.b_signed_s is None or any(since_s <= one <= end_s for one in record.b_signed_s)
 
 
 def _joined(spans: Iterable[Stretch]) -> list[Stretch]:

@@ -328,6 +328,8 @@ class Record:
     false_rows: tuple[FalseRow, ...] = ()
     hindered: tuple[Hindered, ...] = ()
     halted: tuple[Halted, ...] = ()
+    b_signed_s: tuple[float, ...] | None = None
+    """When a B signed an order, whatever became of it; None where that is not known."""
     forgot_s: tuple[float, ...] = ()
     """When what a host or Redis remembered was lost, or written over by others."""
     end_s: float = 0.0

@@ -32,6 +32,8 @@ class Notes:
     false_rows: list[FalseRow] = field(default_factory=list)
     released: set[str] = field(default_factory=set)
     """Ids of the halts that a person has released."""
+    b_signed_s: list[float] | None = None
+    """When a B signed an order, where that is known."""
     forgot_s: list[float] = field(default_factory=list)
     """When a memory was lost."""
     signed: dict[int, float] = field(default_factory=dict)
@@ -138,6 +140,7 @@ class Notes:
                 *self.halted,
                 *(Halted(at_s, None, reason) for reason, at_s in self._halting.items()),
             ),
+            b_signed_s=None if self.b_signed_s is None else tuple(self.b_signed_s),
             forgot_s=tuple(self.forgot_s),
             end_s=end_s,
             bounds=bounds,

@@ -140,6 +140,7 @@ class Judge:
         """What a process says of a person, of the other side or of a halt, and is wrong."""
         self._stated_s: dict[str, float] = {}
         """When each process last had its position as A stored."""
+        world.notes.b_signed_s = []
         self._leaving: set[str] = set()
         """Daemons that a person has asked to leave."""
         world.redis.heard += [self._on_stored, self._on_published]
@@ -562,6 +563,8 @@ class Judge:
     def _on_signed_by_b(self, daemon: Daemon, order: OrderRequest) -> None:
         self._on_signed(order)
         if order.kind is OrderKind.MARKET:  # a fence's marker is none
+            assert self._notes.b_signed_s is not None
+            self._notes.b_signed_s.append(self._now)
             self._mind_price(daemon, order)
 
     def _on_signed(self, order: OrderRequest) -> None:
@@ -619,11 +622,12 @@ class Judge:
         world, found = self._world, set[Hindrance]()
         exchange, redis = world.exchange, world.redis
         lags = any(lag.chance for lag in exchange.lags.values())
-        if lags or not any(_hears(one, 0) and _is_calm(one, venue_only=True) for one in running):
+        if lags or not any(_hears(one, 0) and _is_venue_calm(one) for one in running):
             found.add(Hindrance.LINK)
         watches = side == "b" and any(_hears(one, 1) for one in running)
         mute = redis.down or redis.master.refuses or redis.deposed is not None
-        if not watches and (mute or not all(_is_calm(one) for one in self.daemons)):
+        stating = running if side == "a" else self.daemons  # B needs what A says as well
+        if not watches and (mute or not all(_is_redis_calm(one) for one in stating)):
             found.add(Hindrance.REDIS)
         front, account = exchange.front, A if side == "a" else B
         refuses = front.is_inactive or account in front.quota or front.limits is not None
@@ -864,12 +868,19 @@ def _is_proven(maker: Daemon) -> bool:
     return state.nonce is not None and is_current(state)
 
 
-def _is_calm(daemon: Daemon, *, venue_only: bool = False) -> bool:
-    """Whether nothing is lost, late or refused on the ways of a host: to the exchange, to Redis."""
-    venue, redis = daemon.host.venue, daemon.host.redis
-    good = VenueWeather(latency_s=venue.latency_s, hold_s=venue.hold_s)
-    calm = RedisWeather(latency_s=redis.latency_s, late_write=redis.late_write)
-    return venue == good and (venue_only or redis == calm)
+def _is_calm(daemon: Daemon) -> bool:
+    """Whether nothing is lost, late or refused on the ways of a host."""
+    return _is_venue_calm(daemon) and _is_redis_calm(daemon)
+
+
+def _is_venue_calm(daemon: Daemon) -> bool:
+    weather = daemon.host.venue
+    return weather == VenueWeather(latency_s=weather.latency_s, hold_s=weather.hold_s)
+
+
+def _is_redis_calm(daemon: Daemon) -> bool:
+    weather = daemon.host.redis
+    return weather == RedisWeather(latency_s=weather.latency_s, late_write=weather.late_write)
 
 
 def _hears(daemon: Daemon, number: int) -> bool:

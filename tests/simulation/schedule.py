@@ -103,7 +103,7 @@ GENERAL = Profile(
     offset=0.25,
     scripts=0.4,
     opens=0.3,
-    drift_usd=(1_000_000, 1_000_000, 40, 10),
+    drift_usd=(1_000_000, 20, 10, 2),
 )
 """Everything."""
 QUIET = Profile(skew_ms=1900, keep=0.25, offset=0.25)

@@ -295,8 +295,9 @@ def test_a_debt_beside_a_b_that_hedges_nothing_has_no_reason_to_last(*, is_cut: 
 
 
 @pytest.mark.parametrize("acts", [True, False])
-def test_an_a_beside_a_dead_b_reduces_itself(*, acts: bool) -> None:
-    """Or it has no reason for leaving its position naked."""
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_an_a_beside_a_b_that_cannot_act_reduces_itself(*, is_dead: bool, acts: bool) -> None:
+    """B is dead, or cut off from the exchange; an A that does not act has no reason for it."""
 
     async def work(stage: Stage) -> None:
         if not acts:
@@ -304,7 +305,11 @@ def test_an_a_beside_a_dead_b_reduces_itself(*, acts: bool) -> None:
             stage.a.manager.perform = lambda effect: (
                 None if isinstance(effect, closing.LookAtB) else real(effect)
             )
-        stage.b.kill()
+        if is_dead:
+            stage.b.kill()
+        else:
+            stage.cut_venue(stage.b.host, 2 * judging.A_ACTS_S)
+        await asyncio.sleep(1)
         stage.world.exchange.take(100, A)
         await asyncio.sleep(2 * judging.A_ACTS_S)
 

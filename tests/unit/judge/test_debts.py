@@ -131,7 +131,9 @@ def test_a_halt_excuses_b_where_the_world_called_for_it(reason: str, *, is_seen:
         (110.0, 0, {}, False),  # no B: A reduces itself by what stands open
         (110.0, 100, {}, True),
         (110.0, 0, {"hindered": "a"}, True),
-        (110.0, 0, {"runs": "b"}, True),  # its ledger says when it is A's turn
+        (110.0, 0, {"runs": "b"}, True),  # it may have signed something whose fate is open
+        (110.0, 0, {"runs": "b", "signed_s": 50.0}, True),
+        (110.0, 0, {"runs": "b", "signed_s": 1000.0}, False),  # it has signed nothing for it
         (110.0, 0, {"a_acts_s": float("inf")}, True),  # A may not ask for B's position
     ],
 )
@@ -144,6 +146,10 @@ def test_a_reduces_itself_by_what_no_b_can_act_on(
     )
     if changes.get("runs") != "b":
         tape.notes.rests(tape.now_s - 1.5, "B")
+    else:
+        tape.notes.hinders(tape.now_s - 2, "b", [Hindrance.LINK])
+    if "signed_s" in changes:
+        tape.notes.b_signed_s = [float(str(changes["signed_s"]))]
     if side := changes.get("hindered"):
         tape.notes.hinders(tape.now_s, str(side), [Hindrance.LINK])
     tape.pass_s(50)
