@@ -29,6 +29,7 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     """Note whether anything shows what A holds: a heartbeat, its last word, the exchange.
 
     A heartbeat counts while it is fresh, and says that A's book is evidence: proven, and heard on.
+    Beside one that names a newer state than what we know of A, nothing that we know is evidence.
 
     Without one of them nothing is said of A + B: an A that died a moment ago may have been filled.
     Of that an answer says nothing which may be older than A's last word: it may lag `view_lag_s`.
@@ -39,6 +40,7 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     state = _with_gap(state, now_ms)
     heard_ms = None if state.gap is None else state.gap.heard_ms
     heard = maker.beat is not None and maker.beat.shown and is_heard(maker, now_ms)
+    heard = heard and not _is_behind(state)
     shown = heard or maker.left_lots is not None
     if shown and heard_ms is not None:
         shown = maker.beat is not None and maker.beat.fresh_until_ms >= heard_ms + FRESH_MS
@@ -57,6 +59,14 @@ def _with_gap(state: HedgerState, now_ms: int) -> HedgerState:
     if state.gap is not None and state.gap.trade_id == newest:
         return state
     return replace(state, gap=Gap(newest, now_ms))
+
+
+def _is_behind(state: HedgerState) -> bool:
+    """Whether A's heartbeat names a newer state than the one that we know of it."""
+    beat, known = state.maker.beat, state.a
+    if beat is None or beat.seq is None or known is None or not known.instance:
+        return False
+    return beat.seq > known.seq
 
 
 def mind_a(state: HedgerState, facts: Facts) -> Step:

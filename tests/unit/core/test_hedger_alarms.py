@@ -313,6 +313,23 @@ def test_nothing_is_said_of_an_a_that_nothing_shows() -> None:
     assert answerable(driver.state) is not None
 
 
+def test_a_beat_that_names_a_newer_state_shows_nothing_of_the_one_that_b_knows() -> None:
+    """A was cut off from Redis while it was filled: its first beat comes before its state."""
+    driver = Hedger().idle()
+    driver(MakerSeen(driver.beat(seq=driver.a_seq + 1, position_lots=0), "epoch"))
+    assert answerable(driver.state) is None
+    driver(driver.says(driver.a_lots, seq=driver.a_seq + 1))
+    assert answerable(driver.state) is not None
+
+
+@pytest.mark.parametrize("seq", [0, None])
+def test_a_beat_of_before_the_state_that_b_knows_shows_it(seq: int | None) -> None:
+    """A fill is heard at once, and the beats come once a second; or A states nothing."""
+    driver = Hedger().idle()
+    driver(MakerSeen(driver.beat(seq=seq), "epoch"))
+    assert answerable(driver.state) is not None
+
+
 def test_a_s_last_word_and_the_exchange_show_it_too() -> None:
     """The one stands in this run, the other for 25 s."""
     driver = Hedger().idle().a_left()
