@@ -7,11 +7,12 @@ was stated. Whatever one of them shows is left there until a run in that market 
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from hedge.bus.remnants import Elsewhere
+from hedge.config.schema import Config
 from hedge.core import ids
 from hedge.core.amounts import MarketSpec
 from hedge.daemon.commands import Commands
@@ -62,9 +63,36 @@ def _keep_market(parts: Parts, *, has_left: bool) -> None:
         "symbol": parts.spec.symbol,
         "left": has_left,
         "instance": parts.instance,
+        "offset_base_amount": str(parts.config.strategy.offset_base_amount),
     }
     if parts.host.read(_MARKET) != value:
         parts.host.write(_MARKET, value, durable=True)
+
+
+def config_there(config: Config, host: HostState, market_index: int) -> Config:
+    """Return what is written, for a run that only ends what is left in another market.
+
+    Amounts are written in the base asset of the new market: no limit of them binds there, and A + B
+    shall be what the last run there was told, as far as this host knows.
+    """
+    strategy, kept = config.strategy, host.read(_MARKET) or {}
+    if kept.get("market_index") == market_index:
+        offset = _amount(kept.get("offset_base_amount"))
+        strategy = strategy if offset is None else replace(strategy, offset_base_amount=offset)
+    return replace(
+        config,
+        market=str(market_index),
+        strategy=strategy,
+        safety=replace(config.safety, max_fill_base_amount=None, max_position_base_amount=None),
+    )
+
+
+def _amount(kept: object) -> Decimal | None:
+    try:
+        found = Decimal(str(kept))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
 
 
 def left_by(host: HostState) -> str:
@@ -223,6 +251,10 @@ def refuse_other_keys(parts: Parts) -> None:
 # --- the way out
 
 
+def _with_offset(offset: Decimal | None) -> str:
+    return "" if offset is None else f", with `strategy.offset_base_amount: {offset:f}` as before"
+
+
 def way_out(
     side: str,
     spec: MarketSpec,
@@ -230,10 +262,12 @@ def way_out(
     remains: Remains,
     lots: int | None,
     commands: Commands,
+    offset: Decimal | None = None,
 ) -> str:
     """Return what was left in a market, what became of it, and the command that leads out.
 
-    `lots` is the proven position there, None where it could not be proven.
+    `lots` is the proven position there, None where it could not be proven; `offset` (base) is what
+    A + B shall be there, None where that is what is written now.
     """
     old, name = spec.symbol, side.upper()
     begin_text = (
@@ -246,7 +280,8 @@ def way_out(
         return f"{begin_text}{did} {name} is flat in {old} now: start {new_symbol} again: {again}."
     held = "an unknown position" if lots is None else f"{Decimal(spec.base(lots)):+f} {old}"
     return (
-        f"{begin_text}{did} {name} holds {held} there. To go on, or to close it, start both there: "
+        f"{begin_text}{did} {name} holds {held} there. To go on, or to close it, start both there"
+        f"{_with_offset(offset)}: "
         f"{commands.start_in(old)}. To close it: {commands.flatten}, then {commands.stop}; "
         f"then start {new_symbol}: {commands.start_in(new_symbol)}, and release the halt that the "
         f"closing leaves: {commands.resume}."

@@ -389,19 +389,22 @@ async def _leave_market(
     config: Config, host: HostState, build: Build, remains: left_markets.Remains, symbol: str
 ) -> _Left:
     """End what is left in another market: A cancels and states its book, B covers what it owes."""
-    there = replace(
-        config,
-        market=str(remains.market_index),
-        safety=replace(config.safety, max_fill_base_amount=None, max_position_base_amount=None),
-    )
+    there = left_markets.config_there(config, host, remains.market_index)
     async with _opened(there, host) as opened:
         parts = replace(opened, leaves=True)
         parts.log.warning("leaving_market", market=parts.spec.symbol, because=remains.text)
         manager = build(parts)
         is_covered = await end_old_market(parts, manager, partial(_manage, parts, manager))
         lots = manager.books.book.net_lots if manager.books.book is not None else None
+        offset = there.strategy.offset_base_amount
         text = left_markets.way_out(
-            config.side, parts.spec, symbol, remains, lots, commands_for(config.file)
+            config.side,
+            parts.spec,
+            symbol,
+            remains,
+            lots,
+            commands_for(config.file),
+            None if offset == config.strategy.offset_base_amount else offset,
         )
         return _Left(text, is_covered)
 

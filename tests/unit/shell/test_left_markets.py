@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hedge.bus.remnants import Elsewhere
+from hedge.config.schema import Config, StrategyConfig
 from hedge.core.amounts import Side
 from hedge.core.ids import marker_id, order_id
 from hedge.daemon import left_markets
@@ -189,6 +190,35 @@ def test_b_looks_again_at_a_market_that_it_did_not_leave(tmp_path: Path) -> None
         bench.close()
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_market_that_is_left_keeps_the_offset_it_was_run_with(tmp_path: Path, side: str) -> None:
+    """What A + B shall be in the new market says nothing of the old one, where B holds something.
+
+    A host that does not know, and a record of before, leave it to what is written now.
+    """
+    bench, new = Bench(tmp_path, side), Decimal("0.0005")
+    try:
+        written = replace(bench.parts.config, market="BTC", strategy=StrategyConfig())
+        written = replace(written, strategy=replace(written.strategy, offset_base_amount=new))
+
+        def there(market_index: int) -> Config:
+            return left_markets.config_there(written, bench.host, market_index)
+
+        assert there(0).strategy.offset_base_amount == new
+        old = replace(bench.parts.config.strategy, offset_base_amount=Decimal("-0.0040"))
+        ran = replace(bench.parts, config=replace(bench.parts.config, strategy=old))
+        left_markets.begin(ran)
+        assert there(0).strategy.offset_base_amount == Decimal("-0.0040")
+        assert there(7).strategy.offset_base_amount == new
+        assert there(0).market == "0"
+        assert there(0).safety.max_position_base_amount is None
+        for garbled in ({}, {"offset_base_amount": "much"}, {"offset_base_amount": "NaN"}):
+            bench.host.write("market", {"market_index": 0, **garbled})
+            assert there(0).strategy.offset_base_amount == new
+    finally:
+        bench.close()
+
+
 # --- other keys
 
 
@@ -247,6 +277,10 @@ def test_the_way_out_names_market_amount_and_command() -> None:
     for words in ("for BTC", "in ETH", "order 5 rests", "A cancelled", "+0.0100 ETH", "flatten"):
         assert words in text
     assert "--market ETH" in text
+    assert "offset_base_amount" not in text
+    offset = Decimal("-0.0040")
+    text = left_markets.way_out("b", ETH, "BTC", remains, -40, DEFAULT_COMMANDS, offset)
+    assert "start both there, with `strategy.offset_base_amount: -0.0040` as before: " in text
     assert "flat in ETH now: start BTC again" in left_markets.way_out(
         "b", ETH, "BTC", remains, 0, DEFAULT_COMMANDS
     )
