@@ -534,11 +534,11 @@ class AccountBManager(Shell):
 
         An A that beats in another market holds nothing in this one, as far as its start knew. Where
         B may ask the exchange, that has the word: what filled while Redis was away shows nowhere
-        else once the disk of A's host is lost.
+        else once the disk of A's host is lost. With both flat nothing is left, whatever the offset.
         """
         state = self.state
         if self._a_is_elsewhere and hedger.a_view(state) is None and not state.config.peer_watch:
-            return state.net_lots == state.config.offset_lots
+            return state.net_lots in (0, state.config.offset_lots)
         return hedger.target_known(state) and hedger.is_covered(state)
 
     @property

@@ -64,6 +64,15 @@ def test_a_b_that_may_not_watch_takes_the_word_of_a_s_start(bench: Bench) -> Non
     assert not leaving(bench, Hedger(peer_watch=False).reconciling().proven(5)).may_leave_here
 
 
+@pytest.mark.parametrize(("net", "goes"), [(-250, True), (0, True), (-100, False)])
+def test_a_b_that_lost_its_offset_has_nothing_to_wait_for(
+    bench: Bench, *, net: int, goes: bool
+) -> None:
+    """Liquidated, both are flat: nothing of the pair is left there, whatever A + B was to be."""
+    b = Hedger(peer_watch=False, offset_lots=-250).reconciling().proven(net)
+    assert leaving(bench, b).may_leave_here is goes
+
+
 @pytest.mark.parametrize("owes", [False, True])
 def test_a_b_that_learned_of_a_debt_while_it_stopped_has_not_left(
     bench: Bench, *, owes: bool
