@@ -27,7 +27,7 @@ from tests.simulation.exchange import START_MS, A, B, SimExchange
 from tests.simulation.host import Host
 from tests.simulation.judge import Judge
 from tests.simulation.launcher import market_told
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.loop import run as run_loop
 from tests.simulation.people import Desk
 from tests.simulation.tally import Tally
@@ -193,7 +193,8 @@ class Stage:
         self.desk.person.on_flatten = self.judge.on_flatten
         self.has_standby = False
         self.faulty = False
-        self._goes_back = False
+        self._told = list[Process | None]()
+        """The processes that a person who goes back to another market has told to end."""
         self._down_until = 0.0
         self._day_ends = 0.0
         self.broken: list[Violation] = []
@@ -514,14 +515,14 @@ class Stage:
     def _has_gone_back(self) -> bool:
         """A person ends what runs, then starts both where something was left: it says so there."""
         running = [one for one in self.daemons if one.is_running]
-        if not self._goes_back:
-            self._goes_back = True
-            for daemon in running:
+        for daemon in running:  # also what a script has started meanwhile
+            if daemon.process not in self._told:
+                self._told.append(daemon.process)
                 daemon.stop()
         if running:
             return False
         self.world.settings = replace(self.world.settings, market=self.world.way_back)
-        self.world.way_back, self._goes_back = "", False
+        self.world.way_back = ""
         return True
 
     def restart(self) -> None:

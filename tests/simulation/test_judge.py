@@ -402,3 +402,17 @@ def test_what_a_command_reads_is_no_older_than_what_a_deaf_side_may_show() -> No
     assert now == 0.0
     assert soon >= 6.0
     assert late == pytest.approx(judging.NEWS_S + bounds.answer_s + bounds.shown_s)
+
+
+def test_a_person_who_goes_back_ends_also_what_is_started_meanwhile() -> None:
+    """A script starts a daemon again while both are ending."""
+
+    async def work(stage: Stage) -> None:
+        stage.world.way_back = stage.world.settings.market
+        stage.b.kill()
+        stage.restart()
+        assert stage.b.start()
+        assert await stage._until(lambda: not stage.world.way_back, 60)
+        assert await stage._until(stage._is_working, 30)
+
+    played(work)
