@@ -56,12 +56,14 @@ def end(parts: Parts) -> None:
 
 
 def _keep_market(parts: Parts, *, has_left: bool) -> None:
+    left, index = _left_neutral(parts.host), parts.spec.market_index
     value = {
         "side": parts.config.side,
         "pair": parts.config.pair,
-        "market_index": parts.spec.market_index,
+        "market_index": index,
         "symbol": parts.spec.symbol,
         "left": has_left,
+        "left_neutral": sorted(left | {index} if has_left else left - {index}),
         "instance": parts.instance,
         "offset_base_amount": str(parts.config.strategy.offset_base_amount),
     }
@@ -160,7 +162,7 @@ def remains_of(
             found.setdefault(order.market_index, []).append(text)
         else:
             parts.log.warning("other_order", detail=f"{text}; no process of the pair signed it")
-    last, left = _last_unleft(parts.host), _last_left(parts.host)
+    last, left = _last_unleft(parts.host), _left_neutral(parts.host)
     for position in positions:
         text = f"the account holds {position.base_amount:+f} {position.symbol}"
         if position.market_index in found or position.market_index == last:
@@ -198,11 +200,15 @@ def _last_unleft(host: HostState) -> int | None:
     return index if type(index) is int and kept.get("left") is not True else None
 
 
-def _last_left(host: HostState) -> frozenset[int]:
-    """Return the market of the last run where that left it neutral; nothing without one."""
+def _left_neutral(host: HostState) -> frozenset[int]:
+    """Return the markets that runs of this host have left neutral, and not come back to since.
+
+    A record of before this list was kept speaks of its own market alone.
+    """
     kept = host.read(_MARKET) or {}
-    index = kept.get("market_index")
-    return frozenset({index} if type(index) is int and kept.get("left") is True else ())
+    own = [kept.get("market_index")] if kept.get("left") is True else []
+    left = kept.get("left_neutral", own)
+    return frozenset(one for one in left if type(one) is int) if type(left) is list else frozenset()
 
 
 def _resting(host: HostState, now_ms: int) -> dict[str, Any] | None:

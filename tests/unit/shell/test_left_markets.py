@@ -172,7 +172,16 @@ def test_a_position_counts_where_redis_has_the_pair_s_last_records(
         left_markets.end(bench.parts)
         assert found(bench.parts, positions=(ETH_LONG,), named=redis) == ()
         assert "other_position" in caplog.text
-        left_markets.end(in_btc(bench.parts))
+        # A run elsewhere changes nothing of that, however it ends; one there does.
+        for step in (left_markets.begin, left_markets.end):
+            step(in_btc(bench.parts))
+            assert found(bench.parts, positions=(ETH_LONG,), named=redis) == ()
+        left_markets.begin(bench.parts)
+        left_markets.begin(in_btc(bench.parts))
+        assert found(bench.parts, positions=(ETH_LONG,), named=redis)
+        bench.host.write("market", {"market_index": ETH.market_index, "left": True})  # of before
+        assert found(bench.parts, positions=(ETH_LONG,), named=redis) == ()
+        bench.host.write("market", {"market_index": BTC.market_index, "left_neutral": "garbled"})
         assert found(bench.parts, positions=(ETH_LONG,), named=redis)
     finally:
         bench.close()
