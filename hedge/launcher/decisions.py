@@ -1197,12 +1197,25 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
         return NotNeutralError.exit_code, (Say(told + _proves_it(state)),)
     if report.is_halted:
         return NotNeutralError.exit_code, (Say(report.headline),)
-    if is_shown and report.is_covered:
+    is_older = _is_older(state, report)
+    if is_shown and report.is_covered and not is_older:
         return 0, (Say(report.balance),)
     if is_shown and ended and not report.is_contradicted:
         who = "Both" if has_a_left(state) else "B"
+        if is_older:
+            told = f"{who} ended neutral, as the exit code says; what Redis shows of B is older"
+            return 0, (Say(f"{told}, so no position is named."),)
         return 0, (Say(f"{who} ended neutral: {report.positions_text}."),)
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
+
+
+def _is_older(state: State, report: Report) -> bool:
+    """Whether a B of ours has ended and Redis does not show its last word, but something older.
+
+    A Redis that failed over, or went back, shows heartbeats of before the end.
+    """
+    b, is_read_after = state.b, state.phase is Phase.COVERING
+    return b is not None and b.is_ours and not b.runs and is_read_after and not report.b.has_left
 
 
 def _have_left_old_market(state: State) -> bool:

@@ -22,7 +22,7 @@ from hedge.wire.control import Halt, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.bus import NAMES, SimMessenger, SimRedis
 from tests.simulation.daemon import KILLED, TIMING, Daemon, World, bind, connect
-from tests.simulation.exchange import SPEC, SPECS, A, B
+from tests.simulation.exchange import SPEC, SPECS, START_MS, A, B
 from tests.simulation.host import Host
 from tests.simulation.loop import Process
 from tests.simulation.redis_server import Unwritten
@@ -175,10 +175,14 @@ class Script:
     async def _look(self, now_s: float) -> decisions.Looked:
         host_id = self.launcher.daemons[decisions.B].host.host_id
         try:
-            offset_lots = self.world.settings.offset_lots
-            return decisions.Looked(now_s, await look(self.messenger, offset_lots), host_id)
+            found = await look(self.messenger, self.world.settings.offset_lots, self._epoch_s())
+            return decisions.Looked(now_s, found, host_id)
         except RedisUnreachableError:
             return decisions.Looked(now_s, None, host_id)
+
+    def _epoch_s(self) -> int:
+        skew_ms = self.launcher.daemons[decisions.B].host.skew_ms
+        return (START_MS + skew_ms + self.world.loop.now_ms) // 1000
 
     async def _doze(self) -> None:
         """Sleep until something is due or happens; the real script looks every POLL_S."""
@@ -261,7 +265,9 @@ class Script:
 
     def _claim(self, claim: Claim, text: str) -> None:
         found, code = self.state.report, self.state.code
-        a_lots, b_lots = (None, None) if found is None else (lots_told(found.a), lots_told(found.b))
+        a_lots = b_lots = None
+        if found is not None and found.positions_text in self.last_words:
+            a_lots, b_lots = lots_told(found.a), lots_told(found.b)
         self.launcher.said.append(
             Said(
                 self.world.loop.time(),

@@ -25,6 +25,7 @@ from hedge.launcher.decisions import (
 )
 from hedge.operator.status import Report
 from hedge.wire.control import Halts, Lease
+from hedge.wire.state import Ready
 from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, told
 
 PLAN = Plan(patience_s=15.0, patience_b_s=400.0, order_life_s=353.0)
@@ -703,6 +704,32 @@ def test_two_clean_endings_are_neutral_whatever_redis_shows_of_them() -> None:
     script.look(told(ready_b=None))
     assert script.state.code == 0
     assert script.said.startswith("Both ended neutral")
+
+
+@pytest.mark.parametrize("a_beat", [NEUTRAL.ready_a, None], ids=["A's too", "B's alone"])
+def test_heartbeats_of_before_the_end_name_no_position(a_beat: Ready | None) -> None:
+    """A Redis that failed over shows living daemons that have ended, and where they stood then."""
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.ends(B, 0)
+    script.look(told(ready_a=a_beat))
+    assert script.state.code == 0
+    assert script.said == (
+        "Both ended neutral, as the exit code says; what Redis shows of B is older, so no position"
+        " is named."
+    )
+
+
+def test_a_last_word_of_a_b_of_ours_names_the_positions() -> None:
+    """It is read after the end of both, and is no older."""
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.ends(B, 0)
+    script.look(B_LEFT)
+    assert script.state.code == 0
+    assert script.said.startswith("Neutral: A +0.0100 ETH, B -0.0100 ETH")
 
 
 def test_without_redis_nothing_is_known_at_the_end() -> None:
