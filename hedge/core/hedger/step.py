@@ -192,7 +192,9 @@ def _on_lease(state: HedgerState, event: LeaseChanged, facts: Facts) -> Step:
     if state.phase in (Phase.STANDBY, Phase.STOPPING):
         # The fence of a leader that is ready has decided our order; its book counts what it did.
         return (replace(state, inflight=None) if event.led else state), ()
-    lost = replace(unsure(move(state, Trigger.LOST)), closing=None)
+    lost = unsure(move(state, Trigger.LOST))
+    if state.closing is not Closing.REST:  # the pair is halted by that until a person resumes it
+        lost = replace(lost, closing=None)
     if state.manual_lots or state.hand_base_lots is not None:  # another B may lead, and not know it
         lost = replace(lost, manual_lots=0, hand_base_lots=None, explained=False)
     return lost, (Note("deposed", "lease lost; fence and book before trading again", loud=True),)

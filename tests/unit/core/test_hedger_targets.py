@@ -401,6 +401,34 @@ def test_b_closes_its_own_rest_once_a_is_flat() -> None:
     assert (order.side, order.lots) == (Side.BUY, 30)
 
 
+@pytest.mark.parametrize("is_done", [True, False], ids=["closed", "on its way"])
+def test_a_b_that_lost_its_lease_for_a_moment_stays_flat_by_order(*, is_done: bool) -> None:
+    """Only a person's resumption brings the offset back, not a Redis that was wiped."""
+    driver = offset_idle()
+    driver(MakerSeen(driver.beat(), A_EPOCH), CloseRequested(), driver.says(0))
+    driver(driver.answer())
+    if is_done:
+        driver.execute()
+    driver(LeaseChanged(held=False), LeaseChanged(held=True))
+    if not is_done:
+        driver(driver.trade(70))
+    driver.fence()
+    driver(BaselineRead(driver.target(), named=True, fresh=True))
+    driver(MakerSeen(driver.beat(), A_EPOCH))
+    assert driver(driver.says(0, last_trade_id=90), Tick()) == []
+    assert (driver.net, driver.state.phase) == (0, Phase.IDLE)
+    assert answerable(driver.state) is not None
+    order = only(driver(Resumed(force=False)), SendHedge).order
+    assert (order.side, order.lots) == (Side.BUY, 30)
+
+
+def test_an_order_to_close_b_alone_ends_with_its_lease() -> None:
+    """No halt stands for it yet: another B may lead, and be the other side of A, for hours."""
+    driver = offset_idle()
+    driver(CloseRequested(alone=True), LeaseChanged(held=False))
+    assert driver.state.closing is None
+
+
 @pytest.mark.parametrize(("a_lots", "leaves"), [(0, True), (30, False)])
 def test_a_b_that_is_flat_by_order_leaves_after_a_flat_a(a_lots: int, leaves: bool) -> None:
     """It holds no offset, and waits for none."""
