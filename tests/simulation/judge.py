@@ -14,6 +14,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from hedge.bus.remnants import elsewhere_of
 from hedge.core import ids
 from hedge.core.freshness import ANSWERING_MS
 from hedge.core.hedger import state as b_state
@@ -130,8 +131,8 @@ class Judge:
         """What each B closes of its own by a person's order, as if A had traded it."""
         self._flattens: list[tuple[float, bool]] = []
         """When a person has ordered to close, and whether one side alone."""
-        self._hand_texts: dict[str, int] = {}
-        """What was published by hand in this world, each text once, as A's signed lots."""
+        self._hand_texts: dict[str, Decimal] = {}
+        """What was published by hand in this world, each text once, as A's signed base amount."""
         self._hand_taken: dict[Process, list[str]] = {}
         """Which of these each process has taken."""
         self._hand_open: dict[Process, int] = {}
@@ -360,8 +361,7 @@ class Judge:
             if fill.get("epoch") is not None:
                 return
             size = Decimal(str(fill["filled_base_amount"]))
-            lots = round(size * 10**self._world.settings.spec.size_decimals)
-            self._hand_texts.setdefault(text.strip(), lots if fill["side"] == "buy" else -lots)
+            self._hand_texts.setdefault(text.strip(), size if fill["side"] == "buy" else -size)
         except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError):
             return  # garbage, which is no fill
 
@@ -371,8 +371,9 @@ class Judge:
         Each text counts once in one process.
         """
         taken = self._hand_taken.setdefault(process, [])
+        size = Decimal(lots).scaleb(-daemon.manager.parts.spec.size_decimals)
         found = (
-            text for text, said in self._hand_texts.items() if said == lots and text not in taken
+            text for text, said in self._hand_texts.items() if said == size and text not in taken
         )
         if (text := next(found, None)) is None:
             words = f"{daemon.name} took a fill of {lots:+d} lots by hand; nobody published that"
@@ -401,9 +402,25 @@ class Judge:
         """Note what a clean stop says; a standby's end says nothing while another one leads."""
         others = [one for one in self.daemons if one.side == daemon.side and one is not daemon]
         led = any(one.is_running and not one.is_frozen for one in others)
-        self._leads[daemon.name] = daemon.manager.lease.held or not led
+        leads = daemon.manager.lease.held or not led
+        self._leads[daemon.name] = leads and not self._is_open_elsewhere(daemon)
         if neutral and self._leads[daemon.name]:
             self._say(daemon, Claim.DAEMON_STOPPED)
+
+    def _is_open_elsewhere(self, daemon: Daemon) -> bool:
+        """Whether only another market than its own is open, and Redis shows no position there.
+
+        Its word is of its own market then (13.5), and what a person published by hand or traded in
+        the other one is named by the process that left it.
+        """
+        exchange, market = self._world.exchange, daemon.manager.parts.spec.market_index
+        if not self._world.tally.injected["market changed"]:
+            return False
+        own = exchange.lots(A, market) + exchange.lots(B, market)
+        other = NAMES.position_b if daemon.side == "a" else NAMES.position_a
+        held = self._world.redis.master.held(other)
+        shown = elsewhere_of({"": None if held is None else str(held)}, None, market)
+        return own in (0, self._world.settings.offset_lots) and not shown
 
     def _hearing_ledger(self, daemon: Daemon, write: Callable[..., Any]) -> Callable[..., Any]:
         async def write_ledger(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -12,8 +14,9 @@ from tests.judge.facts import Claim
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import bus_kinds
 from tests.simulation import judge as judging
+from tests.simulation.bus import NAMES
 from tests.simulation.daemon import Daemon, Tools
-from tests.simulation.exchange import BTC, A, B
+from tests.simulation.exchange import BTC, SPECS, A, B
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.schedule import Profile, Stage
 
@@ -416,3 +419,43 @@ def test_a_person_who_goes_back_ends_also_what_is_started_meanwhile() -> None:
         assert await stage._until(stage._is_working, 30)
 
     played(work)
+
+
+def test_a_word_is_of_its_own_market_where_redis_shows_nothing_of_another() -> None:
+    """A person's trade is open in ETH: who works in BTC is told by the position in Redis alone."""
+    found: list[bool] = []
+
+    async def work(stage: Stage) -> None:
+        judge = stage.judge
+        eth, btc = (
+            cast("Daemon", SimpleNamespace(side="a", manager=SimpleNamespace(parts=parts)))
+            for parts in (SimpleNamespace(spec=SPECS[name]) for name in ("ETH", "BTC"))
+        )
+        stage.world.exchange.meddle(B, 5)
+        await asyncio.sleep(5)
+        found.append(judge._is_open_elsewhere(btc))  # nobody has changed the market
+        stage.world.tally.injected["market changed"] += 1
+        found.append(judge._is_open_elsewhere(btc))
+        stage.world.redis.wipe()
+        found.extend(judge._is_open_elsewhere(one) for one in (btc, eth))
+
+    played(work)
+    assert found == [False, False, True, False]
+
+
+def test_what_is_published_by_hand_has_the_decimals_of_its_market() -> None:
+    """A person has gone to another market meanwhile; B still works in the old one."""
+
+    async def work(stage: Stage) -> None:
+        stage.a.kill()
+        await asyncio.sleep(8)
+        market = stage.world.settings.market
+        text = bus_kinds.hand_text(stage, 100, 1, by_script=False)
+        stage.world.settings = replace(stage.world.settings, market="BTC")
+        stage.world.redis.publish(NAMES.account_a_filled, text, "fill by hand")
+        await asyncio.sleep(5)
+        stage.world.settings = replace(stage.world.settings, market=market)
+        assert stage.world.exchange.lots(B) == -100
+
+    stage = played(work, replace(CALM, secret=0.0))
+    assert [one.lots for one in stage.world.notes.by_hand] == [100]
