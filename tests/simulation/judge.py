@@ -724,6 +724,8 @@ class _Path:
         """The newest moment before which everything could be known when it broke."""
         self._seen_open_s = 0.0
         self._settle_s = SETTLE_S
+        self._slack_s = 0.0
+        """How much later it told of something while it was open."""
 
     def known_s(
         self, now: float, slack_s: float | None, *, lossy: bool, broke_s: float = -math.inf
@@ -735,7 +737,7 @@ class _Path:
         """
         if slack_s is None:
             if self._is_settled(now):
-                began_s = min(self._seen_open_s, now - LOOKS_S)
+                began_s = min(self._seen_open_s, now - LOOKS_S) - self._slack_s
                 self._known_s = max(self._known_s, began_s)
                 self._settle_s = SETTLE_S
             self._open_s = None
@@ -744,11 +746,12 @@ class _Path:
         is_unsure = now - self._seen_open_s > 2 * LOOKS_S or broke_s > self._seen_open_s
         if self._open_s is not None and is_unsure:
             if self._seen_open_s - self._open_s >= self._settle_s:
-                self._known_s = max(self._known_s, self._seen_open_s - LOOKS_S)
+                late_s = max(LOOKS_S, self._slack_s)
+                self._known_s = max(self._known_s, self._seen_open_s - late_s)
             self._open_s = None  # it may have been broken meanwhile
         if self._open_s is None:
             self._open_s = now
-        self._seen_open_s = now
+        self._seen_open_s, self._slack_s = now, slack_s
         return now - slack_s if self._is_settled(now) else self._known_s
 
     def _is_settled(self, now: float) -> bool:

@@ -337,6 +337,16 @@ def test_a_way_that_was_broken_between_two_looks_was_broken() -> None:
     assert path.known_s(23.0, 0.0, lossy=False, broke_s=16.5) == 23.0
 
 
+def test_what_was_on_its_way_when_a_way_broke_is_not_known() -> None:
+    """A key is read some time after it was written, also the last time."""
+    path = judging._Path()
+    for now in range(1, 9):
+        path.known_s(float(now), 1.5, lossy=False)
+    assert path.known_s(9.0, 1.5, lossy=False) == 7.5
+    assert path.known_s(10.0, None, lossy=False) == 7.5
+    assert path.known_s(11.0, None, lossy=False) == 7.5
+
+
 def test_what_a_states_in_another_redis_than_b_reads_tells_nothing() -> None:
     """A fail-over left two masters: B goes on by what it read last, while that counts."""
     found: list[float] = []
