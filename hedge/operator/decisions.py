@@ -836,7 +836,8 @@ def _is_over(report: Report, what: Closed) -> bool:
     match what:
         case Closed.BOTH:
             is_flat = _is_flat(report.a) and _is_flat(report.b)
-            return is_flat and report.is_halted and not _is_in_flight(report)
+            is_done = report.is_halted and not _is_in_flight(report)
+            return is_flat and is_done and _has_b_followed(report)
         case Closed.A_ALONE:
             return report.a.stated_lots == 0
         case Closed.B_ALONE:
@@ -851,6 +852,15 @@ def _is_flat(view: SideView) -> bool:
     """Whether it is shown that this side holds nothing, and has no order that may still fill."""
     shown = view.known.shown
     return shown is not None and shown.position_lots == 0 and not view.known.orders
+
+
+def _has_b_followed(report: Report) -> bool:
+    """Whether B has answered A's newest state: its heartbeat may be older than A's last trade."""
+    beat, ledger = report.a.beat, report.ledger
+    if beat is None or ledger is None:
+        return False
+    is_newest = (ledger.a_instance, ledger.a_seq) == (beat.instance, beat.seq)
+    return is_newest or report.b.has_left
 
 
 def _is_in_flight(report: Report) -> bool:

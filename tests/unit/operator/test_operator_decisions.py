@@ -24,7 +24,7 @@ from hedge.operator.decisions import (
 )
 from hedge.operator.status import Report, report
 from hedge.wire.control import Halt, Halts
-from hedge.wire.state import Ready
+from hedge.wire.state import Ledger, Ready
 from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, SPEC, told
 
 READY_B = NEUTRAL.ready_b or READY_A
@@ -547,6 +547,32 @@ def test_flatten_waits_until_both_are_flat_and_the_pair_is_halted() -> None:
     command.look(told(ready_a=a, ready_b=b, halt=HALT), 104.0)
     assert command.end.code == 0
     assert command.end.text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
+
+
+@pytest.mark.parametrize(
+    ("b", "ledger", "is_done"),
+    [
+        ({}, LEDGER, False),
+        ({}, replace(LEDGER, a_instance="of before", a_seq=8), False),
+        ({}, replace(LEDGER, a_instance=None, a_seq=None, owed_lots=None), False),
+        ({}, None, False),
+        ({}, replace(LEDGER, a_seq=8), True),
+        ({"left": True}, replace(LEDGER, a_instance=None, a_seq=None, owed_lots=None), True),
+    ],
+)
+def test_a_heartbeat_of_b_of_before_a_s_last_trade_is_not_flat(
+    b: dict[str, Any], ledger: Ledger | None, *, is_done: bool
+) -> None:
+    """B was flat, hedged A, and died; its heartbeat lives for seconds. A has closed meanwhile."""
+    command = flatten()
+    command.look(told())
+    command.post(Written(100.0))
+    a = replace(closed(READY_A, "closing"), seq=8)
+    b_beat = replace(closed(READY_B, "following"), **b)
+    command.look(told(ready_a=a, ready_b=b_beat, ledger=ledger, halt=HALT), 102.0)
+    assert (command.new != (Look(decisions.POLL_S),)) is is_done
+    if is_done:
+        assert command.end.text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
 
 
 def test_flatten_that_does_not_end_says_what_is_left() -> None:
