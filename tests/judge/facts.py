@@ -202,6 +202,7 @@ class Hindrance(Enum):
     VENUE = "the exchange refuses"
     DRY = "nobody trades inside the bounds"
     LEAVES = "asked to leave"
+    APART = "the other side is at work in another market, and it may not watch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ HINDRANCES: Mapping[Hindrance, str] = {
     Hindrance.VENUE: "13.9 to 13.11: the exchange refuses what would close it: margin, quota, "
     "market state, rate",
     Hindrance.DRY: "13.13: nobody trades inside the bounds of a price",
+    Hindrance.APART: "13.5: what A holds in a market that it has left the exchange alone "
+    "tells, which a B without `peer_watch` does not ask",
     Hindrance.LEAVES: "13.3: a person has asked this side to leave; it ends with 5 where it must",
 }
 """Kinds of hindrance, which the world states for as long as they last."""

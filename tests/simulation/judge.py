@@ -641,7 +641,11 @@ class Judge:
         lags = any(lag.chance for lag in exchange.lags.values())
         if lags or not any(_hears(one, 0) and _is_venue_calm(one) for one in running):
             found.add(Hindrance.LINK)
-        watches = side == "b" and any(_hears(one, 1) for one in running)
+        may_watch = side == "b" and world.settings.peer_watch
+        watches = may_watch and any(_hears(one, 1) for one in running)
+        makers = [one for one in self.daemons if one.side == "a" and _works(one)]
+        if side == "b" and not may_watch and makers and not _share_a_market(running, makers):
+            found.add(Hindrance.APART)
         mute = redis.down or redis.master.refuses or redis.deposed is not None
         stating = running if side == "a" else self.daemons  # B needs what A says as well
         if not watches and (mute or not all(_is_redis_calm(one) for one in stating)):
@@ -864,6 +868,15 @@ class _Sight:
             return False
         readers = [one for one in hedgers if _reaches_redis(one)]
         return any(_hears(one, 0) for one in _read_by(stating, readers))
+
+
+def _share_a_market(hedgers: list[Daemon], makers: list[Daemon]) -> bool:
+    """Whether a hedger is at work in the market of a maker."""
+    markets = [
+        {one.manager.parts.spec.market_index for one in some if one.manager}
+        for some in (hedgers, makers)
+    ]
+    return not markets[0].isdisjoint(markets[1])
 
 
 def _read_by(makers: list[Daemon], hedgers: list[Daemon]) -> list[Daemon]:

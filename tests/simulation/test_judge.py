@@ -10,7 +10,7 @@ import pytest
 
 from hedge.core.hedger import state as b_state
 from hedge.core.maker import closing
-from tests.judge.facts import Claim
+from tests.judge.facts import Claim, Hindrance
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import bus_kinds
 from tests.simulation import judge as judging
@@ -295,6 +295,27 @@ def test_a_debt_beside_a_b_that_hedges_nothing_has_no_reason_to_last(*, is_cut: 
 
     audit = played(work, replace(CALM, peer_watch=0.0)).judge.audit()
     assert ("nobody acted" in {one.kind for one in audit.violations}) is not is_cut
+
+
+@pytest.mark.parametrize("watches", [0.0, 1.0])
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_a_b_that_may_not_watch_knows_nothing_of_an_a_in_another_market(
+    monkeypatch: pytest.MonkeyPatch, watches: float, *, is_apart: bool
+) -> None:
+    """Only a B without `peer_watch` is kept from acting by that, for as long as it lasts."""
+    found: list[set[Hindrance]] = []
+
+    async def work(stage: Stage) -> None:
+        if is_apart:
+            spec = SPECS["BTC"]
+            parts = SimpleNamespace(spec=spec)
+            monkeypatch.setattr(stage.a, "manager", SimpleNamespace(parts=parts), raising=False)
+        found.append(stage.judge._hindrances("b", [stage.b]))
+        found.append(stage.judge._hindrances("a", [stage.a]))
+        monkeypatch.undo()
+
+    played(work, replace(CALM, peer_watch=watches))
+    assert found == [{Hindrance.APART} if is_apart and not watches else set(), set()]
 
 
 @pytest.mark.parametrize("acts", [True, False])
