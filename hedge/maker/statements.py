@@ -13,7 +13,7 @@ from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.daemon.market_facts import facts_of
 from hedge.daemon.order_requests import order_life_s
-from hedge.wire.codec import VERSION
+from hedge.wire.codec import VERSION, RefusalCause
 from hedge.wire.messages import AFilled
 from hedge.wire.names import Names
 from hedge.wire.record import Record
@@ -182,6 +182,23 @@ def unanswered_of(state: MakerState) -> tuple[int, ...]:
     return (order.client_order_index,) if order is not None and order.row is None else ()
 
 
+_REFUSED = {
+    RefusalCause.OTHER_MARKET: "B is at work in another market than A",
+    RefusalCause.OTHER_ACCOUNT: "B is at work for another account A",
+    RefusalCause.BAD_SIGNATURE: "B's heartbeat is not signed with A's shared_secret",
+}
+
+
+def _why_unheard(snapshot: StateSnapshot, names: Names) -> str:
+    """Return why there is no heartbeat of B to go by; one that is refused is there all the same."""
+    if snapshot.version_b is not None:
+        return f"B writes messages of version {snapshot.version_b}, not {VERSION}"
+    cause = snapshot.refused.get(names.ready_b)
+    if cause is None:
+        return "no heartbeat of B"
+    return _REFUSED.get(cause, f"B's heartbeat cannot be used: {cause.value}")
+
+
 def peer_of(
     snapshot: StateSnapshot,
     own: Ready,
@@ -199,11 +216,7 @@ def peer_of(
     beat_until_ms = fresh_until(names.ready_b, beat)
     ledger_until_ms = fresh_until(names.ledger, ledger)
     if beat is None:
-        version = snapshot.version_b
-        why = "no heartbeat of B"
-        if version is not None:
-            why = f"B writes messages of version {version}, not {VERSION}"
-        reasons: tuple[str, ...] = differs or (why,)
+        reasons: tuple[str, ...] = differs or (_why_unheard(snapshot, names),)
     else:
         reasons = differs or (() if beat.ready else beat.reasons)
         if not reasons and beat_until_ms is None:

@@ -537,6 +537,13 @@ class Stage:
         self.a.start()
         if not (self.has_standby and self.standby.is_running):
             self.b.start()
+        elif self._is_of_the_old_market(self.standby):
+            self.standby.stop()  # whoever goes to another market starts all that runs anew
+
+    def _is_of_the_old_market(self, daemon: Daemon) -> bool:
+        """Whether a daemon is in another market than the configuration names, to stay there."""
+        market = daemon.manager.parts.spec.market_index if daemon.manager else None
+        return not daemon.old_market and market != self.world.settings.spec.market_index
 
     def _nets(self) -> list[int]:
         """Return by how much A + B is off in each market.

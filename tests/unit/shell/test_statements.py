@@ -21,6 +21,7 @@ from hedge.core.maker.state import (
 )
 from hedge.daemon.context import Parts
 from hedge.maker import statements
+from hedge.wire.codec import RefusalCause
 from hedge.wire.state import Ledger, Ready
 from tests.unit.shell.fakes import (
     ACCOUNT_A,
@@ -226,6 +227,25 @@ def test_without_a_heartbeat_b_is_unknown(parts: Parts) -> None:
     peer = read(parts, None, ledger_of_b())
     assert (peer.ready, peer.alive, peer.can_hedge_lots) == (False, False, None)
     assert peer.reasons == ("no heartbeat of B",)
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"),
+    [
+        (RefusalCause.OTHER_MARKET, "B is at work in another market than A"),
+        (RefusalCause.OTHER_ACCOUNT, "B is at work for another account A"),
+        (RefusalCause.BAD_SIGNATURE, "B's heartbeat is not signed with A's shared_secret"),
+        (RefusalCause.NOT_JSON, "B's heartbeat cannot be used: not_json"),
+    ],
+)
+def test_a_heartbeat_of_b_that_is_refused_is_there(
+    parts: Parts, cause: RefusalCause, why: str
+) -> None:
+    """A person who reads "no heartbeat" starts a B that runs already."""
+    snapshot = StateSnapshot(refused={NAMES.ready_b: cause})
+    own = statements.beat_of(parts, state_of(parts))
+    peer = statements.peer_of(snapshot, own, NAMES, always_fresh)
+    assert (peer.ready, peer.alive, peer.reasons) == (False, False, (why,))
 
 
 def test_an_unready_b_says_why(parts: Parts) -> None:
