@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--limits", help="request limits, on or off (on, but off on --tier instant)")
     add("--no-market", action="store_true", help="a fixed seeded book instead of a live market")
     add("--steps-per-s", type=float, default=4.0, help="steps of each live market (4)")
+    add("--clock-ahead-s", type=float, default=0.0, help="its clock against this host's (0)")
     add("--state", type=Path, metavar="DIR", help="keep a journal here; a restart continues it")
     add("--server-ping-s", type=float, default=0.0, help="ping sockets every S s (0: off)")
     add("--idle-close-s", type=float, default=120.0, help="close sockets silent for S s (120)")
@@ -66,6 +67,7 @@ def parse_settings(arguments: list[str] | None = None) -> Settings:
             market=not values.no_market,
             steps_per_s=values.steps_per_s,
             state_dir=values.state,
+            clock_ahead_s=values.clock_ahead_s,
             limits=parse_limits(values.limits, tier),
             server_ping_s=values.server_ping_s,
             idle_close_s=values.idle_close_s,

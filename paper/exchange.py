@@ -72,9 +72,9 @@ def plan_in(decided: Decided | None) -> Plan | None:
 class Clock:
     """The exchange's time: the wall clock, moved ahead by the admin."""
 
-    def __init__(self) -> None:
-        """Start at the wall clock's time."""
-        self._ahead_ms = 0
+    def __init__(self, ahead_ms: int = 0) -> None:
+        """Start so far ahead of the wall clock; negative: behind it."""
+        self._ahead_ms = ahead_ms
 
     def now_ms(self) -> int:
         """Return the exchange's time (epoch ms)."""

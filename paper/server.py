@@ -80,7 +80,7 @@ class PaperServer:
     def _exchange(self, stack: contextlib.AsyncExitStack) -> Exchange:
         """Return the exchange as it was left, or with its first accounts and book."""
         settings = self.settings
-        clock = Clock()
+        clock = Clock(round(settings.clock_ahead_s * 1000))
         engine = Engine(DEFAULT_MARKETS, Tier(settings.tier), clock.now_ms, time.monotonic_ns)
         how = Liveliness(steps_per_s=settings.steps_per_s)
         market = SyntheticMarket(settings.seed, how) if settings.market else None

@@ -39,6 +39,8 @@ class Settings:
     limits: bool = False
     server_ping_s: float = 0.0
     idle_close_s: float = 120.0
+    clock_ahead_s: float = 0.0
+    """How far the exchange's clock is ahead of this host's; negative: behind."""
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value out of range."""
@@ -50,6 +52,9 @@ class Settings:
             raise SettingsError(msg)
         if not 0 <= self.server_ping_s <= _MAX_SECONDS:
             msg = f"--server-ping-s {self.server_ping_s} is not between 0 and {_MAX_SECONDS:.0f}"
+            raise SettingsError(msg)
+        if not abs(self.clock_ahead_s) <= _MAX_SECONDS:
+            msg = f"--clock-ahead-s {self.clock_ahead_s} is more than {_MAX_SECONDS:.0f} either way"
             raise SettingsError(msg)
         if not 0 < self.idle_close_s <= _MAX_SECONDS:
             msg = f"--idle-close-s {self.idle_close_s} is not between 0 and {_MAX_SECONDS:.0f}"

@@ -56,7 +56,8 @@ class Facts:
     margin could still take on, None while that is not known. `stream_why` is what the exchange
     refuses our own stream for, "" where it does not. `quota_left` is what was last told of our
     volume quota, None while that is unknown. `clock_ahead_ms` is how far the exchange's clock is
-    ahead of this host's, 0 while that is unknown.
+    ahead of this host's, 0 while that is unknown; `signs_too_early`: it has lately refused what we
+    signed by a clock that is ahead of its own.
     """
 
     now_ms: int
@@ -75,6 +76,7 @@ class Facts:
     stream_why: str = ""
     quota_left: int | None = None
     clock_ahead_ms: int = 0
+    signs_too_early: bool = False
 
     @property
     def clock_off(self) -> str:
@@ -88,6 +90,8 @@ class Facts:
     @property
     def cannot_sign(self) -> str:
         """Say that nothing can be signed by this host's clock; "" if it can."""
+        if self.signs_too_early and self.clock_ahead_ms < -CLOCK_APART_MS:
+            return f"{self.clock_off}; what it signs ends further ahead than it takes"
         if self.clock_ahead_ms < UNSIGNABLE_MS:
             return ""
         return f"{self.clock_off}; what it signs has run out before it arrives"

@@ -32,6 +32,7 @@ def facts_of(parts: Parts, book: Depth | None = None) -> Facts:
         unkept=parts.host.problem,
         exchange_ms=parts.exchange_clock.at(now_ms),
         clock_ahead_ms=parts.venue.clock_ahead_ms or 0,
+        signs_too_early=parts.venue.signs_too_early,
         quota_left=parts.venue.quota_left,
         stream_why=parts.venue.refused_because,
         shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",

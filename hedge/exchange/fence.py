@@ -141,10 +141,16 @@ class Fence:
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s * 2, self._times.round_max_s)
 
-    async def _round(self) -> Fenced:
-        nonce = begins_at = await self._venue.next_nonce()
+    def _raise_if_unsignable(self) -> None:
+        """Fail the round where nothing that is signed by this host's clock would be taken."""
         if (self._venue.clock_ahead_ms or 0) >= UNSIGNABLE_MS:
             raise _RoundFailedError("this host's clock is so far behind that nothing can be signed")
+        if self._venue.signs_too_early:
+            raise _RoundFailedError("this host's clock is so far ahead that nothing is taken")
+
+    async def _round(self) -> Fenced:
+        nonce = begins_at = await self._venue.next_nonce()
+        self._raise_if_unsignable()
         first: SignedTx | None = None
         if self._cancel_all_first:
             first = await self._cancel_all(nonce)

@@ -312,6 +312,10 @@ class Venue(Protocol):
         """How far the exchange's clock is ahead of this host's; None while that is not known."""
 
     @property
+    def signs_too_early(self) -> bool:
+        """Whether, by this host's clock, what we sign was lately refused as too far ahead."""
+
+    @property
     def quota_left(self) -> int | None:
         """What was last told to be left of the volume quota; None where nothing is known."""
 

@@ -87,6 +87,7 @@ class SimVenue(Socket):
     last_account: AccountView | None = None
     quota_left = None
     clock_ahead_ms = None
+    signs_too_early = False
     refused_because = ""
     """What is refused here is refused for the load, and is over with it."""
 

@@ -155,6 +155,7 @@ class Pair:
         name: str = "",
         indexes: tuple[int, int] = (ACCOUNT_A, ACCOUNT_B),
         beside: "Pair | None" = None,
+        exchange: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.name = name
@@ -162,7 +163,10 @@ class Pair:
         self.account_a, self.account_b = indexes
         self._beside = beside
         self.paper = PaperProcess(
-            tier=tier, market=market, state_dir=folder / "exchange" if keep_exchange else None
+            tier=tier,
+            market=market,
+            state_dir=folder / "exchange" if keep_exchange else None,
+            extra=exchange,
         )
         self.redis = EmbeddedRedis(folder / "redis")
         if beside is not None:

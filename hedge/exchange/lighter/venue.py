@@ -13,7 +13,7 @@ from typing import Any
 from hedge.core.amounts import MarketSpec
 from hedge.core.records import Depth, OrderRow, Trade
 from hedge.core.refusal import Refusal
-from hedge.core.transitions import ACTIVE
+from hedge.core.transitions import ACTIVE, CLOCK_APART_MS
 from hedge.errors import ConfigError, ExchangeUnreachableError
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
@@ -52,6 +52,10 @@ CLOSED_MARKET_EVERY_S = 20.0
 
 QUOTA_TOLD_MS = 600_000
 """So long a word on the volume quota counts."""
+TOO_EARLY_MS = 60_000
+"""So long a refusal counts that says that our clock is too far ahead."""
+SET_RIGHT_MS = 30_000
+"""A clock that is nearer by so much has been set."""
 
 PAGE = 100
 KEPT_TRADES = 3000
@@ -109,6 +113,7 @@ class LighterVenue:
         self._feed = feed
         self._budget: RequestBudget = rest.budget
         self._quota: tuple[int, int] | None = None
+        self._too_early: tuple[int, int] | None = None
         self.last_account: AccountView | None = None
         self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book, feed.is_refuted)
 
@@ -292,6 +297,9 @@ class LighterVenue:
                 raise
         refusal = refusal_of(answer.code, answer.message)
         self._note_quota(0 if refusal is Refusal.QUOTA else answer.quota_left)
+        ahead_ms = self.clock_ahead_ms or 0
+        if refusal is Refusal.CLOCK and ahead_ms < -CLOCK_APART_MS:
+            self._too_early = (ahead_ms, self._clock.now_ms())
         if refusal in (Refusal.MARKET, Refusal.TOO_SMALL, Refusal.CLOCK):
             self._market_doubted.set()
         if refusal.says_nothing:
@@ -312,6 +320,18 @@ class LighterVenue:
     def clock_ahead_ms(self) -> int | None:
         """How far the exchange's clock is ahead of this host's; None while that is not known."""
         return self._signer.ahead_ms
+
+    @property
+    def signs_too_early(self) -> bool:
+        """Whether, by this host's clock, what we sign was lately refused as too far ahead.
+
+        A minute later it is tried again; at once where the clock has been set nearer.
+        """
+        if self._too_early is None:
+            return False
+        ahead_ms, refused_ms = self._too_early
+        is_as_far = (self.clock_ahead_ms or 0) <= ahead_ms + SET_RIGHT_MS
+        return is_as_far and self._clock.now_ms() < refused_ms + TOO_EARLY_MS
 
     @property
     def quota_left(self) -> int | None:

@@ -316,6 +316,23 @@ async def test_the_leverage_that_a_person_has_set(paper: PaperProcess) -> None:
     assert rig.venue.last_account == view
 
 
+async def test_what_is_refused_as_too_far_ahead_is_known_for_a_minute() -> None:
+    """Our host is 15 minutes ahead: the exchange dates its answers, and says so of what we sign."""
+    with PaperProcess(extra=("--clock-ahead-s", "-900")) as own:
+        async with running(settings_of(own), await new_account(own)) as rig:
+            assert abs((rig.venue.clock_ahead_ms or 0) + 900_000) < 2_000
+            await rig.up()
+            nonce = await rig.venue.next_nonce()
+            order = post_only(nonce, Side.BUY, 100, 290_000)
+            assert isinstance(await rig.sender.order(order, nonce), Accepted)
+            assert not rig.venue.signs_too_early
+            far = "invalid tx info: expired at is too far in the future"
+            await own.fault("tx_refused", code=21501, message=far)
+            late = await rig.sender.order(post_only(nonce + 1, Side.BUY, 100, 290_000), nonce + 1)
+            assert isinstance(late, Rejected)
+            assert rig.venue.signs_too_early
+
+
 async def test_the_exchange_s_clock_is_known_and_followed() -> None:
     """Its answers are dated: before the first signature we know how far our clock is behind."""
     with PaperProcess() as own:

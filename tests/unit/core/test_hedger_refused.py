@@ -279,6 +279,18 @@ def test_a_limit_below_one_lot_lets_the_exchange_refuse() -> None:
     assert sendable_lots(driver.state, driver.now) == 100
 
 
+def test_a_clock_ahead_by_which_nothing_is_taken() -> None:
+    """Refused as too far ahead B sends nothing, and goes on by itself once that is over."""
+    driver = Hedger().idle()
+    driver.facts(clock_ahead_ms=-900_000, signs_too_early=True)
+    assert driver(driver.says(100)) == []
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.reason == "clock"
+    driver.facts(clock_ahead_ms=-900_000, signs_too_early=False)
+    assert kinds(driver(Tick())) == [SendHedge]
+
+
 @pytest.mark.parametrize(("ahead_s", "holds"), [(-900, False), (480, False), (500, True)])
 def test_a_clock_by_which_nothing_can_be_signed(ahead_s: int, holds: bool) -> None:
     """Eight minutes behind B hedges; beyond that it says why it cannot, and sends nothing."""

@@ -140,6 +140,19 @@ def test_a_clock_that_is_off_is_named(ahead_s: int, net: int, word: str) -> None
         assert "holding" in driver.notes(loud=True)
 
 
+def test_a_clock_ahead_by_which_nothing_is_taken() -> None:
+    """The exchange refuses what we sign as too far ahead: nothing is sent, and the clock named."""
+    driver = Maker().started()
+    driver.facts(clock_ahead_ms=-900_000, signs_too_early=True)
+    hold = hold_of(driver.state, driver.now)
+    assert hold is not None
+    assert hold.reason == "clock"
+    assert "900 s ahead of Lighter's" in hold.detail
+    assert "further ahead than it takes" in hold.detail
+    driver.facts(clock_ahead_ms=0, signs_too_early=True)
+    assert not driver.now.cannot_sign, "the clock has been set right"
+
+
 def test_the_clock_is_named_before_the_book_is_proven() -> None:
     """A fence that can sign nothing is no book that is being proven."""
     driver = Maker().started()

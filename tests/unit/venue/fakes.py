@@ -74,6 +74,7 @@ class ScriptVenue:
 
     refused_because = ""
     clock_ahead_ms: int | None = None
+    signs_too_early: bool = False
     last_account: AccountView | None = None
     quota_left: int | None = None
 

@@ -355,6 +355,22 @@ async def test_a_used_up_quota_lets_the_marker_wait() -> None:
     assert len(venue.sent) == 3, "a definite refusal needs no second copy"
 
 
+async def test_a_clock_too_far_ahead_signs_nothing_for_a_while() -> None:
+    """What is refused as too far ahead is not sent again and again."""
+    sender, venue = _pair()
+    venue.signs_too_early = True
+
+    def nonce_read() -> int:
+        venue.signs_too_early = reads.call_count < 4
+        return 5
+
+    reads = AsyncMock(side_effect=nonce_read)
+    venue.next_nonce = reads  # type: ignore[method-assign]
+    assert (await sender.fence()).marker is not None
+    assert len(venue.signed) == 1
+    assert reads.call_count == 4
+
+
 async def test_a_clock_far_behind_signs_nothing_until_it_is_right() -> None:
     """The round asks for the nonce, whose answer is dated, and sends nothing that has run out."""
     sender, venue = _pair()
