@@ -157,6 +157,8 @@ class Decision:
     """It closes at market, and rests nothing."""
     deaf_s: float = 0.0
     """How long B had heard nothing of the exchange when it said what A was told of it."""
+    hopeless: str = ""
+    """What the exchange had told B for long enough by then, so that B could hedge nothing."""
 
 
 # --- what befell it -------------------------------------------------------------------------

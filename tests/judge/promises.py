@@ -365,6 +365,9 @@ def decided(positions: Positions) -> Iterator[Violation]:
                 " without a word of the exchange"
             )
             yield _decision(decision, "B is deaf", text)
+        if decision.hopeless:
+            text = f"A placed an order that B could not hedge: {decision.hopeless}"
+            yield _decision(decision, "hopeless", text)
         dead_s = lives.uncovered_s(decision.at_s) if lives is not None else 0.0
         if dead_s > record.bounds.dead_b_s:
             text = f"A placed an order when no B had run for {dead_s:.1f} s"

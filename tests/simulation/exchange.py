@@ -184,6 +184,8 @@ class SimExchange:
         """Hears account, begin of the process, and by how much an order is read as larger."""
         self.on_small: Callable[[int, int], None] | None = None
         """Hears account and lots of an order below the minimums that is refused for its size."""
+        self.on_free_marker: Callable[[object], None] | None = None
+        """What hears that the one free transaction in 15 s of a process was a fence's marker."""
         self.states_position = True
         self.first_lots = {A: 0, B: 0}
         """Positions older than every trade that is told."""
@@ -203,6 +205,8 @@ class SimExchange:
         """The kind that changed the minimums or limits of the market."""
         self.margin_kind: dict[int, str] = {}
         """Account that lacks margin to the kind that took it."""
+        self.isolated: set[int] = set()
+        """Accounts with isolated margin: what they have available is no measure."""
         self.tells_margin = False
         """Whether each change of what is available is told, also where there is plenty."""
         self._margins: dict[int, Margin] = {}
@@ -397,6 +401,22 @@ class SimExchange:
         market = self.engine._store.markets[market_id]
         market.config = replace(market.config, **changes)
 
+    def lever(self, account: int, imf: int) -> None:
+        """Set the initial margin fraction (1e-4) that an account asks of its position."""
+        store = self.engine._store
+        state = store.accounts[account]
+        position = state.position(store.markets[ETH.market_id].config)
+        if position.imf != imf:
+            store.set_position(state, replace(position, imf=imf, margin_set=True))
+
+    def room_lots(self, account: int) -> int:
+        """Return how much more an account can hold, by its own leverage and the market's."""
+        config, index = self.config(ETH.market_id), ETH.market_id
+        position = self.engine._store.accounts[account].position(config)
+        fraction = max(position.imf, config.default_imf)
+        cost = config.quote(1, self.engine.mark_price(index)) * fraction
+        return max(0, self.available_micros(account)) * 10_000 // cost
+
     def available_micros(self, account: int) -> int:
         return self.engine.summary(account).available_balance
 
@@ -422,6 +442,9 @@ class SimExchange:
         self.front.heal()
         self.only_pings_until_s = -math.inf
         self.book_kinds, self.margin_kind = (), {}
+        self.isolated.clear()
+        for account in (A, B):
+            self.lever(account, ETH.default_imf)
         self.lags = {kind: Lag() for kind in self.lags}
         for config in (ETH, BTC):
             market = self.engine._store.markets[config.market_id]

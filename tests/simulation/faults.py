@@ -240,6 +240,7 @@ RULES = (
     "price falls",
     "price runs",
 )
+ACCOUNTS = ("key may only post", "SDK outdated", "leverage", "isolated margin")
 PRICES = ("bait", "others fall away", "book frames stop")
 FORGERIES = frozenset(
     {
@@ -303,5 +304,6 @@ FAMILIES: dict[str, Family] = {
     "half a Redis": Family(bus_kinds.HALF_REDIS, 0.08, 1.2),
     "sockets apart": Family(APART, 0.15, 1.2),
     "prices": Family(PRICES, 0.15, 1.2),
+    "accounts": Family(ACCOUNTS, 0.15, 1.2),
 }
 ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)

@@ -1,4 +1,4 @@
-"""What stands before the engine: request limits, the volume quota, the state of the market.
+"""What stands before the engine: request limits, keys, the volume quota, the market's state.
 
 The limits are the paper exchange's own; the quota is that of the Plus and Premium tiers
 (apidocs.lighter.xyz, volume-quota-program): an order, a change and a cancel-all spend one each,
@@ -6,6 +6,7 @@ traded volume earns more, and with nothing left one transaction passes every 15 
 """
 
 import math
+from dataclasses import dataclass
 
 from paper.errors import TxRejected
 from paper.limits import Owner, RequestLimits, Verdict
@@ -16,6 +17,17 @@ EARNED_PER_MICROS = 7_000_000
 FREE_EVERY_S = 15.0
 TOO_MANY_REQUESTS = 23000
 MARKET_STATUS = 21605
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """What the exchange says to a key, by a kind of the schedules."""
+
+    kind: str
+    code: int
+    text: str
+    may_post: bool = False
+    """It takes post-only orders and cancels."""
 
 
 class Front:
@@ -29,6 +41,10 @@ class Front:
         """Whether both accounts have one owner, whose requests count together."""
         self.quota: dict[int, int] = {}
         """Account to what is left of its volume quota; without one it has plenty."""
+        self.key_rules: dict[tuple[int, int], KeyRule] = {}
+        """Account and key index to what the exchange does not take from it."""
+        self.key_told_s: dict[int, float] = {}
+        """Account to when a process of it was first told that its key may not send something."""
         self.is_inactive = False
         """Whether the market takes no orders."""
         self.size_factor = 1
@@ -63,18 +79,28 @@ class Front:
             return Verdict.PASS
         return self.limits.send(now_s, host, Owner(owner, self.tier), [tx_type])
 
-    def admit(self, now_s: float, account: int, tx_type: int) -> None:
-        """Refuse what the market's state or the volume quota does not let pass: TxRejected."""
+    def admit_key(self, account: int, key: int, tx_type: int, *, posts: bool) -> None:
+        """Refuse what a key may not send: TxRejected. `posts`: it is a post-only order."""
+        rule = self.key_rules.get((account, key))
+        if rule is not None and not (rule.may_post and (posts or tx_type != CREATE)):
+            raise TxRejected(rule.code, rule.text)
+
+    def admit(self, now_s: float, account: int, tx_type: int) -> bool:
+        """Refuse what the market's state or the volume quota does not let pass: TxRejected.
+
+        Return whether it passes with nothing left of the quota, as the one in 15 s.
+        """
         if self.is_inactive and tx_type == CREATE:
             raise TxRejected(MARKET_STATUS, "invalid market status")
         if account not in self.quota or tx_type not in SPENDERS:
-            return
+            return False
         if self.quota[account]:
             self.quota[account] -= 1
-            return
+            return False
         if now_s - self._free_s.get(account, -FREE_EVERY_S) < FREE_EVERY_S:
             raise TxRejected(TOO_MANY_REQUESTS, "Too Many Requests: no volume quota remaining")
         self._free_s[account] = now_s
+        return True
 
     def earn(self, account: int, quote_micros: int) -> None:
         """Count traded volume."""

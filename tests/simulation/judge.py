@@ -7,6 +7,7 @@ Only a translation: what is promised stands in `tests/judge`. It listens at the 
 import json
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -18,7 +19,7 @@ from hedge.bus.remnants import elsewhere_of
 from hedge.core import ids
 from hedge.core.freshness import ANSWERING_MS
 from hedge.core.hedger import state as b_state
-from hedge.core.hedger.state import Closing, HandCleared, LeaseChanged
+from hedge.core.hedger.state import Closing, HandCleared, LeaseChanged, Phase
 from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
@@ -48,7 +49,7 @@ from tests.simulation.aside import trades_aside
 from tests.simulation.attacker import ATTACKS
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import TIMING, Daemon, Settings, World
-from tests.simulation.exchange import ETH, SPARE_KEY, START_MS, A, B, Logged
+from tests.simulation.exchange import ETH, KEY, SPARE_KEY, START_MS, A, B, Logged
 from tests.simulation.loop import Process
 from tests.simulation.redis_server import Server, Unwritten
 from tests.simulation.venue import SimVenue
@@ -106,6 +107,10 @@ FLATTEN_COUNTS_S = 10.0
 """A command is void 5 s after the heartbeat that it answers; a message may be late as well."""
 FLATTEN_LASTS_S = 60.0 + FLATTEN_COUNTS_S
 """B closes its own rest within a minute, once A has taken the order and is flat."""
+REFUSED_S = TOLD_S + 2 * TIMING.beat_s
+"""So long after B was told that its key may not trade A may not know it."""
+ROOM_S = 40.0
+"""So long B may believe in what it had before: it reads the market every 20 s."""
 ADOPTIONS = frozenset({"drift_hedged", "drift_adopted"})
 
 
@@ -137,6 +142,8 @@ class Judge:
         """Which of these each process has taken."""
         self._hand_open: dict[Process, int] = {}
         """What is open of them with each process, as A's signed lots."""
+        self._rooms: deque[tuple[float, int]] = deque()
+        """When B said how much it can hedge, and how much the exchange let it then."""
         self._blames: list[Violation] = []
         """What a process says of a person, of the other side or of a halt, and is wrong."""
         self._stated_s: dict[str, float] = {}
@@ -154,6 +161,7 @@ class Judge:
         world.exchange.on_small = self._on_small
         self._enlarged: set[tuple[int, float]] = set()
         """Processes (account, begin) of which it has read an order as larger than it was signed."""
+        world.exchange.on_free_marker = self._on_free_marker
 
     @property
     def _now(self) -> float:
@@ -479,6 +487,8 @@ class Judge:
                 heard_ms, now_ms = daemon.venue.heard_ms, daemon.venue.clock.now_ms()
                 deaf_s = (now_ms - (heard_ms or now_ms)) / 1000
                 self._deaf_s[ready.envelope.epoch, ready.beat] = deaf_s
+            if daemon.side == "b":
+                self._mind_room(daemon, ready)
             await write(ready)
             self._look()
             reason = "" if ready.ready else "; ".join(ready.reasons) or ready.state
@@ -615,8 +625,62 @@ class Judge:
                 unreleased=tuple(sorted(unreleased)),
                 closes=order.kind is OrderKind.MARKET,
                 deaf_s=self._deaf_s_of(ready),
+                hopeless=self._hopeless(),
             )
         )
+
+    def _hopeless(self) -> str:
+        """Return what the exchange has told B of its key, if that stands and A may know it.
+
+        Whatever process of B leads by now: none passes its fence with such a key.
+        """
+        front = self._world.exchange.front
+        rule, told_s = front.key_rules.get((B, KEY)), front.key_told_s.get(B)
+        if rule is None or told_s is None or self._now < told_s + REFUSED_S:
+            return ""
+        return f"{rule.kind} ({rule.code}), told at {told_s:.3f} s"
+
+    def _mind_room(self, daemon: Daemon, ready: Ready) -> None:
+        """Note a B that says it can hedge more than the exchange has let it for long."""
+        world, venue = self._world, daemon.venue
+        exchange, injected = world.exchange, world.tally.injected
+        if venue is None or world.settings.spec.market_index != ETH.market_id:
+            return
+        if any(injected[kind] for kind in ("margin lies", "decimals changed", "market changed")):
+            return
+        room = 0 if B in exchange.isolated else exchange.room_lots(B)
+        self._rooms.append((self._now, room))
+        while self._rooms[0][0] < self._now - ROOM_S:
+            self._rooms.popleft()
+        is_long = self._rooms[0][0] < self._now - ROOM_S + 2 * TIMING.beat_s
+        most = max(room for _, room in self._rooms)
+        said = ready.can_hedge_lots
+        if not ready.ready or said is None or not is_long or said <= 2 * most + 1:
+            return
+        text = f"{daemon.name} says that it can hedge {said}, the exchange lets it {most}"
+        self._blames.append(Violation("room", "room", self._now, text, {"who": daemon.name}))
+
+    def _on_free_marker(self, venue: object) -> None:
+        """Note a fence that spends the one transaction in 15 s on an order that was refused.
+
+        13.10: each copy of it was answered with a definite word, so there is nothing to find out.
+        """
+        for daemon in self.daemons:
+            if daemon.venue is not venue or not daemon.is_running:
+                continue
+            state = daemon.manager.state
+            order = state.inflight if daemon.side == "b" else None
+            if order is None or state.phase is not Phase.UNKNOWN:
+                continue
+            client_id = order.client_order_index
+            copies = daemon.venue.copies[client_id]
+            if copies and daemon.venue.out_of_quota[client_id] == copies:
+                text = (
+                    f"{daemon.name} spent its one free transaction on a fence for order"
+                    f" {client_id}, which the quota had refused"
+                )
+                who = {"who": daemon.name}
+                self._blames.append(Violation("quota", "wasted", self._now, text, who))
 
     def _deaf_s_of(self, ready: Ready | None) -> float:
         """Return how long B was deaf when it wrote this heartbeat."""

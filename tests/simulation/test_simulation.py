@@ -18,7 +18,7 @@ from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 ROOT = Path(__file__).parents[2]
 SCHEDULES = 40
 RULED = frozenset(range(1, 27)) | {
-    *(28, 29, 30, 31, 32, 34, 35, 36, 37, 42, 43, 44, 46, 48, 50, 51, 52),
+    *(28, 29, 30, 31, 32, 34, 35, 36, 37, 39, 40, 41, 42, 43, 44, 46, 48, 50, 51, 52),
     *(56, 57, 59, 60, 61, 64, 65, 67, 68, 69, 73, 74, 76, 77, 78, 79, 81, 82, 83),
 }
 
@@ -96,6 +96,7 @@ LOSES = {
     "a-died-stop-the-pair": 1000007,
     "a-level-is-a-price": 1000004,
     "acts-alone": 21000230,
+    "default-is-the-account-s": 1000003,
     "everything-is-fresh": 1000060,
     "four-bits-are-ours": 1000003,
     "frames-stay": 1000002,
@@ -104,7 +105,9 @@ LOSES = {
     "left-in-file": 1000100,
     "live-is-current": 1000136,
     "marker-is-proof": 1000010,
+    "may-pass-with-time": 1000005,
     "minimum-is-written": 1000006,
+    "no-answer-so-fence": 1000010,
     "no-name-is-no-order": 1000047,
     "polls-again-later": 1000010,
     "our-market-only": 1000006,

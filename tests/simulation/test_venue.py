@@ -48,6 +48,7 @@ from tests.simulation.host import Host, SimClock
 from tests.simulation.loop import Process, VirtualLoop, run
 from tests.simulation.peer import SimPeer
 from tests.simulation.venue import SimVenue
+from tests.simulation.venue_kinds import MAKER_ONLY, OUTDATED
 
 POST_ONLY, IOC = TimeInForce.POST_ONLY, TimeInForce.IMMEDIATE_OR_CANCEL
 
@@ -484,7 +485,10 @@ def test_requests_are_counted_as_the_paper_exchange_counts_them() -> None:
 
 
 def test_a_spent_quota_leaves_one_transaction_in_15_seconds() -> None:
-    """An order spends, a single cancel does not, traded volume earns; a refusal uses no nonce."""
+    """An order spends, a single cancel does not, traded volume earns; a refusal uses no nonce.
+
+    It is a definite word, as `LighterVenue.send` takes it, and what is left is told.
+    """
 
     async def main(scene: Scene) -> None:
         front, bid = scene.exchange.front, scene.exchange.markets[0].bid
@@ -492,8 +496,9 @@ def test_a_spent_quota_leaves_one_transaction_in_15_seconds() -> None:
         assert (await scene.order(scene.a, 60, bid - 10)).accepted
         assert (await scene.order(scene.a, 60, bid)).accepted
         for _ in range(2):
-            with pytest.raises(VenueUnavailableError, match="quota"):
-                await scene.order(scene.a, 60, bid)
+            refused = await scene.order(scene.a, 60, bid)
+            assert (refused.code, "quota" in refused.message) == (23000, True)
+            assert scene.a.quota_left == 0
         index = scene.exchange.engine.active_orders(A)[0].order_index
         nonce = await scene.a.next_nonce()
         assert nonce == 2
@@ -503,6 +508,31 @@ def test_a_spent_quota_leaves_one_transaction_in_15_seconds() -> None:
         assert scene.exchange.take(60, A) == 60
         assert front.quota[A] == 2  # 17.99 USD
         assert (await scene.order(scene.a, 60, bid)).accepted
+
+    play(main)
+
+
+def test_a_key_that_may_only_post_and_an_account_at_1x() -> None:
+    """62007 for all but post-only orders and cancels, 21136 for everything; heal ends both."""
+
+    async def main(scene: Scene) -> None:
+        exchange, bid = scene.exchange, scene.exchange.markets[0].bid
+        exchange.front.key_rules[A, KEY] = MAKER_ONLY
+        assert (await scene.order(scene.a, 60, bid - 10)).accepted
+        assert (await scene.order(scene.a, 60, bid, IOC)).code == 62007
+        exchange.front.key_rules[A, KEY] = OUTDATED
+        assert (await scene.order(scene.a, 60, bid)).code == 21136
+        assert A in exchange.front.key_told_s
+        before = exchange.room_lots(A)
+        exchange.lever(A, 10_000)
+        assert exchange.room_lots(A) < before // 10
+        assert (await scene.a.account()).margin_fraction == 10_000
+        exchange.isolated.add(A)
+        assert (await scene.a.account()).is_isolated
+        exchange.heal()
+        assert exchange.room_lots(A) == before
+        assert not (await scene.a.account()).is_isolated
+        assert (await scene.order(scene.a, 60, bid - 10)).accepted
 
     play(main)
 

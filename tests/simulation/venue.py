@@ -6,6 +6,7 @@ What is sent travels on its own: it arrives, or not, whatever becomes of its sen
 import asyncio
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -69,6 +70,8 @@ KEPT_TRADES = 3000
 CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
 EXPIRES_MS = 599_000
 MARKET_EVERY_MS = 20_000
+QUOTA_TOLD_MS = 60_000
+"""So long a word on the volume quota counts (the product: 600 s)."""
 TIMES = LinkTimes()
 DISTRUST_S = 6.0
 """So long nothing goes over the socket after it left a transaction unanswered (the product: 60)."""
@@ -85,7 +88,6 @@ class SimVenue(Socket):
     """
 
     last_account: AccountView | None = None
-    quota_left = None
     clock_ahead_ms = None
     signs_too_early = False
     refused_because = ""
@@ -137,6 +139,11 @@ class SimVenue(Socket):
         )
         self._heard_ms: int | None = None
         self.signed_nonce = -1
+        self._quota: tuple[int, int] | None = None
+        self.copies: Counter[int] = Counter()
+        """Client order index to how many copies of it went out."""
+        self.out_of_quota: Counter[int] = Counter()
+        """And to how many of them this process was told that the quota is used up."""
         self.on_order: Callable[[OrderRequest], None] = lambda order: None
         """Hears every order before it is signed."""
 
@@ -451,7 +458,8 @@ class SimVenue(Socket):
             raise NotSentError("the stream is down")
         if path is Path.STREAM and loop.time() < self._distrusted_until:
             raise NotSentError("a transaction was left without an answer on this way")
-        started = loop.time()
+        started, client_id = loop.time(), json.loads(tx.tx_info).get("ClientOrderIndex", 0)
+        self.copies[client_id] += 1
         future: asyncio.Future[Answer] = loop.create_future()
         if path is Path.STREAM and self.is_only_pings:
             self.reach(ONLY_PINGS)
@@ -472,7 +480,9 @@ class SimVenue(Socket):
         if loop.time() - started > timeout_s + 0.001:
             raise VenueUnavailableError("the answer came too late")
         answer = future.result()
-        refusal = refusal_of(answer.code)
+        refusal = refusal_of(answer.code, answer.message)
+        self._note_answer(answer, refusal)
+        self.out_of_quota[client_id] += refusal is Refusal.QUOTA
         if refusal in (Refusal.MARKET, Refusal.TOO_SMALL):
             self._market_at_ms = None
         if refusal.says_nothing:  # as `LighterVenue.send` takes it
@@ -484,6 +494,21 @@ class SimVenue(Socket):
             self._own.accepted(index, tx.tx_hash, self.clock.now_ms())
             self._mind_own()
         return answer
+
+    def _note_answer(self, answer: Answer, refusal: Refusal) -> None:
+        """Note what an answer says of quota and key."""
+        left = 0 if refusal is Refusal.QUOTA else answer.quota_left
+        if left is not None:
+            self._quota = (left, self.clock.now_ms())
+        if refusal.is_of_key:
+            self.exchange.front.key_told_s.setdefault(self.account_index, self._loop.time())
+
+    @property
+    def quota_left(self) -> int | None:
+        """What was last told; as `LighterVenue.quota_left` it counts for a while."""
+        if self._quota is None or self.clock.now_ms() > self._quota[1] + QUOTA_TOLD_MS:
+            return None
+        return self._quota[0]
 
     def _travel(self, tx: SignedTx, future: "asyncio.Future[Answer]") -> None:
         """Decide how this copy fares, and let it go."""
@@ -570,12 +595,18 @@ class SimVenue(Socket):
         if verdict is not Verdict.PASS:
             self.reach("standard limits")
             raise TxRejected(TOO_MANY_REQUESTS, "Too Many Requests!")
-        front.admit(now_s, self.account_index, tx.tx_type)
+        info = json.loads(tx.tx_info)
+        posts = info.get("TimeInForce") == int(TimeInForce.POST_ONLY)
+        front.admit_key(self.account_index, self.key, tx.tx_type, posts=posts)
+        is_free = front.admit(now_s, self.account_index, tx.tx_type)
+        if is_free and self.exchange.on_free_marker is not None and self._is_marker(tx):
+            self.exchange.on_free_marker(self)
         self._refuse(tx)
         due_ms = self.exchange.submit(
             tx.tx_type, self._as_understood(tx), tx.tx_hash, self._fate(tx)
         )
-        return Answer(200, "", tx.tx_hash, due_ms)
+        left = front.quota.get(self.account_index)
+        return Answer(200, "", tx.tx_hash, due_ms, quota_left=left)
 
     def _as_understood(self, tx: SignedTx) -> str:
         """Return what the venue reads: after a change of its decimals another size."""
@@ -594,7 +625,10 @@ class SimVenue(Socket):
     def _note_refusal(self, error: TxRejected) -> None:
         """Count a refusal that the state of market, account or quota brought about."""
         side = "A" if self.account_index == A else "B"
+        rule = self.exchange.front.key_rules.get((self.account_index, self.key))
         kinds = {
+            62007: rule.kind if rule is not None else "",
+            21136: rule.kind if rule is not None else "",
             TOO_MANY_REQUESTS: "quota spent" if "quota" in error.message else "",
             21605: "market inactive",
             21739: self._margin_kind,
@@ -697,7 +731,12 @@ class SimVenue(Socket):
             record.collateral,
             first_lots + self.history.position_at(at_ms),
             fraction,
+            account in exchange.isolated,
         )
+        if account in exchange.isolated:
+            self.reach("isolated margin")
+        elif fraction > exchange.config(index).default_imf:
+            self.reach("leverage")
         return self.last_account
 
     async def check_key(self) -> None:

@@ -25,6 +25,8 @@ limits" and "quote limit", which are no faults: the pair must live with them.
 - "A out of margin", "A liquidated" (and B's): collateral goes, or so much that the venue closes;
 - "standard limits": the front counts requests as for the Standard tier, the daemons' budgets too;
 - "quota spent": nothing is left of the volume quota but one transaction every 15 s;
+- "key may only post", "SDK outdated": B's key is refused most of what it sends, or all;
+- "leverage", "isolated margin": an account asks for more margin than the market, or keeps it apart;
 - "reduce-only", "market inactive", "minimums raised", "quote limit", "margin fraction",
   "decimals changed": the rules of the market change while positions are open;
 - "price halves", "price falls", "price runs": the market moves, through resting orders too;
@@ -45,6 +47,7 @@ from paper.limits import RequestLimits
 from paper.records import Quote
 from tests.simulation import lies
 from tests.simulation.exchange import BTC, ETH, KEY, USD, A, B
+from tests.simulation.front import KeyRule
 from tests.simulation.weather import VIEW_LAG_S
 
 if TYPE_CHECKING:
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
 Blow = Callable[["Stage", Random], None]
 
 ORDER_TAG_BITS = 44
+MAKER_ONLY = KeyRule("key may only post", 62007, "maker-only api key", may_post=True)
+OUTDATED = KeyRule("SDK outdated", 21136, "please update the SDK")
 BOTH = {"A": A, "B": B}
 
 WEATHER: dict[str, tuple[str, float, float]] = {
@@ -413,6 +418,43 @@ def _other_market(stage: "Stage", dice: Random) -> None:
         stage.later(dice.uniform(0.2, 4), daemon.start)
 
 
+def _key_rule(rule: KeyRule) -> Blow:
+    """Let the exchange take less of B's key, or nothing, for a while or until it is cured."""
+
+    def blow(stage: "Stage", dice: Random) -> None:
+        rules = stage.world.exchange.front.key_rules
+        rules[B, KEY] = rule
+
+        def cure() -> None:
+            if rules.get((B, KEY)) is rule:
+                del rules[B, KEY]
+                stage.world.exchange.front.key_told_s.pop(B, None)
+
+        if dice.random() < 0.4:
+            stage.later(dice.uniform(2, 15), cure)
+
+    return blow
+
+
+def _leverage(stage: "Stage", dice: Random) -> None:
+    """Let an account be at 1x to 4x, with collateral for less than a few orders at that."""
+    exchange, side = stage.world.exchange, dice.choice("ABB")
+    fraction = dice.choice((2500, 5000, 10_000))
+    exchange.lever(BOTH[side], fraction)
+    exchange.margin_kind[BOTH[side]] = "leverage"
+    price = exchange.engine.mark_price(ETH.market_id)
+    one = ETH.quote(stage.world.settings.quantity_lots, price) * fraction // 10_000
+    exchange.leave_available(BOTH[side], one * dice.choice((5, 40, 150)) // 100)
+
+
+def _isolated(stage: "Stage", dice: Random) -> None:
+    """Let B have isolated margin in the market; most times a person sets it right again."""
+    isolated = stage.world.exchange.isolated
+    isolated.add(B)
+    if dice.random() < 0.7:
+        stage.later(dice.uniform(5, 40), lambda: isolated.discard(B))
+
+
 _FIELDS = tuple(lies.TRADE)
 
 AIMED: dict[str, Blow] = {"only pings": _only_pings, "all listed late": _all_late}
@@ -467,4 +509,8 @@ BLOWS: dict[str, Blow] = {
     "others fall away": _fall_away,
     "book frames stop": _frames_stop,
     "market changed": _other_market,
+    "key may only post": _key_rule(MAKER_ONLY),
+    "SDK outdated": _key_rule(OUTDATED),
+    "leverage": _leverage,
+    "isolated margin": _isolated,
 }

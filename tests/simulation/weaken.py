@@ -12,6 +12,11 @@ from typing import Any
 from tests.simulation.daemon import Tools
 from tests.simulation.exchange import OTHER_KEY
 from tests.simulation.schedule import GENERAL, Profile
+from tests.simulation.tempting_accounts import (
+    default_is_the_account_s,
+    may_pass_with_time,
+    no_answer_so_fence,
+)
 from tests.simulation.tempting_debt import (
     any_ledger_is_leave,
     last_words_show_it,
@@ -528,6 +533,33 @@ WEAKENINGS: dict[str, Weakening] = {
         "a cap made from the best price is near enough",
         lambda: managers(None, the_book_is_no_bait),
         _aimed("bait", "others fall away", "thin book", seconds=(20.0, 40.0), fill_every_s=1.0),
+    ),
+    "may-pass-with-time": Weakening(
+        39,
+        "any code that is not a key code may pass with time",
+        lambda: managers(None, may_pass_with_time),
+        Profile(
+            faults=(),
+            always=("key may only post", "SDK outdated", "command: resume"),
+            seconds=(90.0, 120.0),
+        ),
+    ),
+    "no-answer-so-fence": Weakening(
+        40,
+        "no answer that counts, so fence",
+        no_answer_so_fence,
+        Profile(
+            faults=(),
+            always=("quota spent",),
+            seconds=(30.0, 50.0),
+            fill_every_s=0.5,
+        ),
+    ),
+    "default-is-the-account-s": Weakening(
+        41,
+        "the market's default margin is the account's",
+        lambda: Tools(parts=default_is_the_account_s),
+        Profile(faults=(), always=("leverage",), seconds=(60.0, 80.0)),
     ),
     "polls-again-later": Weakening(
         65,

@@ -372,6 +372,8 @@ def test_markers_closing_orders_and_strangers_orders_may_come_at_any_time() -> N
         ({"b_ready": None}, "B not ready"),
         ({"halted": "pause"}, "halted"),
         ({"unreleased": ("h-1",)}, "halt unreleased"),
+        ({"hopeless": "its key may only post"}, "hopeless"),
+        ({"hopeless": "its key may only post", "closes": True}, None),
         ({"told_s": -4.0}, "stale"),
         ({"told_s": -4.0, "thawed_s": 0.5}, None),
     ],
