@@ -1,0 +1,54 @@
+"""The transaction stream of either side tells what became of an order, free of requests."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import main_A
+import main_B
+from hedge.config.schema import StrategyConfig
+from hedge.core import ids
+from hedge.core.amounts import Side
+from hedge.daemon.context import Parts
+from hedge.daemon.daemon import Shell
+from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce, TxSeen, TxStatus
+from tests.unit.shell.fakes import Bench
+from tests.unit.venue.fakes import LOST
+
+NONCE = 5
+BUILDERS = {"a": main_A.build, "b": main_B.build}
+
+
+@pytest.mark.parametrize("side", BUILDERS)
+async def test_a_daemon_asks_for_no_transaction_that_its_stream_told(
+    side: str, tmp_path: Path
+) -> None:
+    """Both copies went unanswered and no row shows the order: the stream's word decides at once."""
+    bench = Bench(tmp_path, side)
+    bench.strategy = StrategyConfig(quantity=Decimal("0.01"))
+    bench.bus.subscribe = lambda *_: None  # type: ignore[attr-defined]
+    build: Callable[[Parts], Shell] = BUILDERS[side]
+    lighter = replace(bench.parts.config.lighter, requests_per_minute=20)
+    parts = replace(bench.parts, config=replace(bench.parts.config, lighter=lighter))
+    manager, sender = build(parts), parts.sender
+    bench.venue.sends.extend((LOST, LOST))
+    index = ids.order_id(bench.parts.instance, NONCE)
+    now = TimeInForce.IMMEDIATE_OR_CANCEL
+    request = OrderRequest(index, Side.BUY, 10, 200_000, OrderKind.MARKET, now)
+    await sender.order(request, NONCE)
+    looks: list[str] = []
+
+    def look(tx_hash: str) -> TxStatus:
+        looks.append(tx_hash)
+        return TxStatus.EXECUTED if tx_hash.startswith("cancel_all") else TxStatus.UNKNOWN
+
+    bench.venue.look = look
+    order_hash = bench.venue.sent[0][0].tx_hash
+    manager.on_venue(TxSeen(order_hash, TxStatus.FAILED, "not enough margin"))
+    bench.venue.nonces[0] = NONCE + 1
+    await sender.fence()
+    assert order_hash not in looks
+    bench.close()
