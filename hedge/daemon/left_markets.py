@@ -45,7 +45,14 @@ class Remains:
 
 
 def begin(parts: Parts) -> None:
-    """Remember, before anything is sent, that this side leads in this market."""
+    """Remember, before anything is sent, that this side leads in this market.
+
+    Where the last run of this key on this host left, what it signed is settled.
+    """
+    kept = parts.host.read(_MARKET) or {}
+    next_nonce = kept.get("next_nonce")
+    if kept.get("left") is True and type(next_nonce) is int:
+        parts.sender.nonces.learn(next_nonce)
     _keep_market(parts, has_left=False)
 
 
@@ -67,6 +74,8 @@ def _keep_market(parts: Parts, *, has_left: bool) -> None:
         "instance": parts.instance,
         "offset_base_amount": str(parts.config.strategy.offset_base_amount),
     }
+    if has_left:
+        value["next_nonce"] = parts.sender.nonces.next_nonce
     if parts.host.read(_MARKET) != value:
         parts.host.write(_MARKET, value, durable=True)
 

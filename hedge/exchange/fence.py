@@ -275,16 +275,22 @@ class Fence:
         """Return the fence that an executed cancel-all is, once no answer lags behind it."""
         await self._clock.sleep(self._times.listed_poll_s)
         await self._until_executed(tx)
+        shown_ms = self._clock.now_ms()
         await self._clock.sleep(self._times.view_lag_s)
         rows = await self._venue.inactive_orders()
-        rows = await self._witnessed(rows, lambda _: True, begins_at, None)
+        rows = await self._witnessed(rows, lambda _: True, begins_at, None, shown_ms)
         return Fenced(next_nonce, rows, None)
 
     async def _witnessed(
-        self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None
+        self,
+        rows: Rows,
+        is_proof: Callable[[Rows], bool],
+        nonce: int,
+        marker: OrderRow | None,
+        shown_ms: int | None = None,
     ) -> Rows:
         """Return an answer that lists the fence and leaves nothing open (see `Witness`)."""
-        return await self._witness.decided(rows, is_proof, nonce, marker)
+        return await self._witness.decided(rows, is_proof, nonce, marker, shown_ms)
 
     async def _until_executed(self, tx: SignedTx) -> None:
         """Return once a cancel-all is listed as executed, or fail the round.

@@ -43,11 +43,28 @@ class NonceWatch:
 
     def fenced(self, next_nonce: int, now_ms: int) -> None:
         """Take the next nonce of a passed fence: everything since the last fence is used."""
-        since = next_nonce if self._next is None else max(self._next, next_nonce - _KEPT)
-        if any(nonce not in self._sent for nonce in range(since, next_nonce)):
+        if self._next is not None and not self.are_ours(next_nonce):
             self._foreign_ms.append(now_ms)
         self._next = next_nonce
         self.newest = max(next_nonce, self.newest or 0)
+
+    def learn(self, next_nonce: int) -> None:
+        """Take the next nonce that an earlier run of this host left, all before it being known."""
+        self._next = next_nonce
+        self.newest = max(next_nonce, self.newest or 0)
+
+    @property
+    def next_nonce(self) -> int | None:
+        """Return the first nonce that is not known to be used, None before the first fence."""
+        following = self._next
+        while following is not None and following in self._sent:
+            following += 1
+        return following
+
+    def are_ours(self, next_nonce: int) -> bool:
+        """Whether all nonces below one are known: of before the last fence, or ours since then."""
+        since = max(self._next or 0, next_nonce - _KEPT)
+        return all(nonce in self._sent for nonce in range(since, next_nonce))
 
     def forget(self) -> None:
         """Forget where we were: without the lease another process of the pair may sign."""

@@ -66,7 +66,9 @@ class Sender:
         self.nonces = NonceWatch()
         self._busy: str | None = None
         self._ends_all = cancel_all_first
-        self._witness = Witness(venue, clock, view_lag_s=view_lag_s, poll_s=listed_poll_s)
+        self._witness = Witness(
+            venue, clock, self.nonces, view_lag_s=view_lag_s, poll_s=listed_poll_s
+        )
         self._fence = Fence(
             venue,
             clock,

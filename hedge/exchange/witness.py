@@ -15,6 +15,7 @@ from hedge.core import ids
 from hedge.core.records import OrderRow
 from hedge.core.refusal import Refusal
 from hedge.exchange.error_codes import refusal_of
+from hedge.exchange.nonce_watch import NonceWatch
 from hedge.exchange.outcome import Accepted, Outcome, Rejected
 from hedge.exchange.port import Clock, SignedTx, TxStatus, Venue, VenueError
 
@@ -64,10 +65,13 @@ class SentOrder:
 class Witness:
     """Decides about the newest order sent, for a fence whose marker is listed."""
 
-    def __init__(self, venue: Venue, clock: Clock, *, view_lag_s: float, poll_s: float) -> None:
+    def __init__(
+        self, venue: Venue, clock: Clock, nonces: NonceWatch, *, view_lag_s: float, poll_s: float
+    ) -> None:
         """`view_lag_s` is the most that answers lag, `poll_s` the first pause between two."""
         self._venue = venue
         self._clock = clock
+        self._nonces = nonces
         self._lag_ms = round(view_lag_s * 1000)
         self._poll_s = poll_s
         self._order: SentOrder | None = None
@@ -106,22 +110,31 @@ class Witness:
     # --- deciding -----------------------------------------------------------------------------
 
     async def decided(
-        self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None
+        self,
+        rows: Rows,
+        is_proof: Callable[[Rows], bool],
+        nonce: int,
+        marker: OrderRow | None,
+        shown_ms: int | None = None,
     ) -> Rows:
         """Return an answer of finished orders that leaves nothing of our orders open.
 
         `rows` has just proven the fence; so must each later answer, by `is_proof`. `nonce` is the
         first one that this fence itself has used: an order with the same or a later one cannot
         have run, and cannot any more. `marker` is the fence's own row, where every transaction of
-        the key leaves one: then earlier processes are judged by the nonces that have no row.
+        the key leaves one: then earlier processes are judged by the nonces that have no row. Else
+        (A, whose cancels leave none) they are by the nonces that are not ours. `shown_ms`
+        (monotonic) is since when the fence is shown, None for now.
         """
-        listed_ms, pause_s = self._clock.now_ms(), self._poll_s
+        listed_ms = self._clock.now_ms() if shown_ms is None else shown_ms
+        pause_s = self._poll_s
         while True:
             self._note_time(rows)
-            if await self._is_settled(rows, nonce, listed_ms) and (
-                self._is_whole(rows, nonce, marker) or self._is_over(listed_ms)
-            ):
+            is_settled = await self._is_settled(rows, nonce, listed_ms)
+            if is_settled and (self._is_whole(rows, nonce, marker) or self._is_over(listed_ms)):
                 break
+            if is_settled and marker is None:  # no answer before that tells more
+                pause_s = (listed_ms + self._lag_ms - self._clock.now_ms()) / 1000
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s * 2, POLL_MAX_S)
             try:
@@ -156,9 +169,11 @@ class Witness:
         """Whether every nonce from the last one that is settled up to the marker's has its row.
 
         An order's row tells its nonce. A marker's does not; a later one than that order's used one.
+        Where not every transaction leaves a row each must be ours: an order of ours is settled, and
+        nothing else fills.
         """
         if marker is None:
-            return True
+            return self._nonces.are_ours(nonce)
         last, since_ms = self._settled_nonce, self._settled_ms
         for row in rows:
             index = row.client_order_index

@@ -42,7 +42,12 @@ class UnwitnessedFence(Fence):
     """Asks for no transaction of an order that it does not find in the lists."""
 
     async def _witnessed(
-        self, rows: Rows, is_proof: Callable[[Rows], bool], nonce: int, marker: OrderRow | None
+        self,
+        rows: Rows,
+        is_proof: Callable[[Rows], bool],
+        nonce: int,
+        marker: OrderRow | None,
+        shown_ms: int | None = None,
     ) -> Rows:
         return rows
 

@@ -81,3 +81,25 @@ def test_what_is_remembered_is_bounded() -> None:
     for at_ms in (1, 2, 3):
         watch.fenced(10_000, at_ms)
     assert not watch.is_shared(3)
+
+
+def test_all_that_is_below_a_nonce_is_ours_or_not() -> None:
+    """Since the last fence, or since the key signed first; what was refused is not."""
+    watch = NonceWatch()
+    assert watch.are_ours(0)
+    assert not watch.are_ours(1)
+    assert watch.next_nonce is None
+    watch.sent(0)
+    assert watch.are_ours(1)
+    fenced(watch, 10, 0, 9)
+    assert watch.are_ours(10)
+    assert watch.are_ours(9)  # an answer that lags
+    watch.sent(10)
+    watch.sent(11)
+    assert (watch.are_ours(12), watch.next_nonce) == (True, 12)
+    watch.refused(10)
+    assert (watch.are_ours(12), watch.next_nonce) == (False, 10)
+    watch.forget()
+    assert not watch.are_ours(12)
+    watch.learn(12)
+    assert (watch.are_ours(12), watch.are_ours(13), watch.newest) == (True, False, 12)

@@ -27,7 +27,7 @@ EXPIRES_MS = 1_795_001_600_000
 class Scene:
     """An order sent with nonce 4, and a fence at nonce 5 (or 4) behind it."""
 
-    def __init__(self, *sends: SendResult, marker_nonce: int = 5) -> None:
+    def __init__(self, *sends: SendResult, marker_nonce: int = 5, is_a: bool = False) -> None:
         self.clock = FakeClock()
         self.venue = ScriptVenue(self.clock)
         self.venue.sends.extend(sends)
@@ -40,7 +40,7 @@ class Scene:
         self.venue.inactive = self._rows
         self.venue.look = self._look
         self.sender = Sender(
-            self.venue, self.clock, instance="abc123", cancel_all_first=False, view_lag_s=LAG_S
+            self.venue, self.clock, instance="abc123", cancel_all_first=is_a, view_lag_s=LAG_S
         )
 
     @property
@@ -57,7 +57,9 @@ class Scene:
     def _epoch(self) -> int:
         return self.clock.epoch_ms()
 
-    def _look(self, _: str) -> TxStatus:
+    def _look(self, tx_hash: str) -> TxStatus:
+        if tx_hash.startswith("cancel_all"):
+            return TxStatus.EXECUTED
         self.looks.append(self.s)
         return self.fate(self.s)
 
@@ -278,9 +280,9 @@ async def test_without_markers_the_same_is_asked() -> None:
 # --- what an earlier process has sent -----------------------------------------------------------
 
 
-def started(*rows: OrderRow, nonce: int) -> Scene:
+def started(*rows: OrderRow, nonce: int, is_a: bool = False) -> Scene:
     """A process that has sent nothing itself, and what the exchange lists beside its marker."""
-    scene = Scene(marker_nonce=nonce)
+    scene = Scene(marker_nonce=nonce, is_a=is_a)
     scene.fenced_ms = scene.clock.now_ms()
     whole = scene._rows
     scene.venue.inactive = lambda n: (whole(n)[0], *rows)
@@ -352,3 +354,70 @@ async def test_markers_that_were_not_listed_are_forgotten_after_one_that_is() ->
         fenced = await scene.sender.fence()
         assert fenced.marker is not None
     assert all(kind == "order" for kind, _ in scene.venue.signed)
+
+
+# --- A, whose cancels leave no row ----------------------------------------------------------------
+
+
+async def test_a_waits_at_its_start_for_what_another_process_may_have_signed() -> None:
+    """Its last order filled, and is listed late: no row of a cancel tells that nonce apart."""
+    scene = started(at(EARLIER_ID, 10), nonce=5, is_a=True)
+    scene.order_row = lambda s: ended(10) if s >= 6 else None
+    scene.venue.inactive = scene._rows
+    listed, after_s = await scene.fences()
+    assert listed
+    assert LAG_S < after_s < LAG_S + 10
+    assert scene.venue.inactive_reads == 2
+
+
+async def test_a_waits_for_nothing_with_a_key_that_never_signed() -> None:
+    """There is no nonce that could be another's."""
+    assert (await started(nonce=0, is_a=True).fences())[1] == 1.0
+
+
+async def test_a_waits_for_nothing_where_every_nonce_is_its_own() -> None:
+    """Orders that it knows, cancels, and a fence that failed; also after hours."""
+    scene = started(nonce=0, is_a=True)
+    await scene.fences()
+    scene.venue.nonces[0] = 2
+    for nonce in (2, 3, 4):
+        await scene.sender.cancel(7, nonce)
+    scene.venue.nonces[0] = 5
+    scene.clock.advance_ms(3_600_000)
+    scene.fenced_ms = scene.clock.now_ms()
+    assert (await scene.fences())[1] == 1.0
+
+
+@pytest.mark.parametrize("last", ["another's", "refused", "lease lost"])
+async def test_a_waits_for_a_nonce_that_is_not_its_own(last: str) -> None:
+    """Another A had the lease, or took the nonce of a cancel; or nobody knows."""
+    scene = started(nonce=5, is_a=True)
+    await scene.fences()
+    scene.venue.nonces[0] = 8
+    if last == "refused":
+        scene.venue.sends.append(refusal(21104))
+    if last != "another's":
+        await scene.sender.cancel(7, 7)
+    if last == "lease lost":
+        scene.sender.nonces.forget()
+    scene.fenced_ms = scene.clock.now_ms()
+    assert LAG_S < (await scene.fences())[1] < LAG_S + 10
+
+
+@pytest.mark.parametrize(("left_at", "waits"), [(5, False), (4, True), (6, False)])
+async def test_a_waits_for_what_was_signed_since_its_host_left(left_at: int, waits: bool) -> None:
+    """The nonce that an earlier run of this host left behind tells it."""
+    scene = started(nonce=5, is_a=True)
+    scene.sender.nonces.learn(left_at)
+    after_s = (await scene.fences())[1]
+    assert (after_s > LAG_S) is waits
+
+
+async def test_a_without_markers_waits_once() -> None:
+    """Its fence is a cancel-all then, and what is read after it is as old as the wait."""
+    scene = started(nonce=5, is_a=True)
+    scene.venue.sends.extend((ok(), refusal(21700)))
+    scene.venue.inactive = lambda _: ()
+    fenced = await scene.sender.fence()
+    assert fenced.marker is None
+    assert LAG_S < scene.s < LAG_S + 10
