@@ -245,6 +245,8 @@ class AccountAManager(Shell):
             case Note():
                 self.voice.note(effect.event, effect.detail, loud=effect.loud, reason=effect.reason)
             case Stopped(neutral):
+                if self.state.order is None and self.state.pending is None:
+                    left_markets.keep_settled(self.parts)
                 self.end(neutral=neutral)
             case _:
                 self._begin(effect)
@@ -372,6 +374,7 @@ class AccountAManager(Shell):
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
         """Hand the proven book to the maker; the fence has cancelled what rested."""
         left_markets.forget_order(self.parts)
+        left_markets.keep_settled(self.parts)
         self._proven_epoch = self.origin.epoch
         explained = proven.explained or proven.adopted
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), explained))
@@ -579,7 +582,12 @@ class AccountAManager(Shell):
     async def _write_beat(self) -> None:
         is_proven = self._proven_epoch == self.origin.epoch
         beat = statements.beat_of(
-            self.parts, self.state, self.facts(), is_proven=is_proven, has_left=self.has_left
+            self.parts,
+            self.state,
+            self.facts(),
+            is_proven=is_proven,
+            has_left=self.has_left,
+            confirmed_ms=self.books.confirmed_ms,
         )
         await self.parts.messenger.beat(self.origin.stamped_beat(beat))
 

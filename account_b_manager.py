@@ -418,6 +418,8 @@ class AccountBManager(Shell):
                 for one in ready.resting
             ),
             quantity_lots=ready.quantity_lots,
+            is_open=ready.is_open,
+            confirmed_ms=self._past_moment_of(ready.confirmed_to),
             raised_ms=self._moment_of(ready.raised_at),
             acting=ready.acting,
             nored=ready.nored,
@@ -427,6 +429,10 @@ class AccountBManager(Shell):
 
     def _moment_of(self, venue_ms: int | None) -> int | None:
         return None if venue_ms is None else self.facts().moment_of(venue_ms)
+
+    def _past_moment_of(self, venue_ms: int | None) -> int | None:
+        """Return the same, None also while the exchange's clock is not known."""
+        return None if self.facts().exchange_ms is None else self._moment_of(venue_ms)
 
     async def _read_baseline(self) -> None:
         snapshot = await self.read_until_answered()

@@ -166,6 +166,13 @@ MEANINGS = {
     "whether B signs nothing for what is owed, with nothing in flight: it is A's turn": (
         "B 是否已不再为待对冲量下单、且没有在途委托：轮到 A 处理"
     ),
+    "whether a trade contradicts A's book, so that its position may be another than it states": (
+        "是否有一笔成交与 A 的账本矛盾，即持仓可能与所述不同"
+    ),
+    "up to when A's book holds all its trades by an answer of the exchange, epoch ms of its"
+    " clock; null for B, or while unknown": (
+        "按交易所的回答，A 的账本到哪个时刻为止包含全部成交（交易所时钟，毫秒）；B 或未知时为 null"
+    ),
     "when the newest fill raised what B owes, epoch ms of the exchange's clock; null for B, or"
     " while unknown": "使待对冲量增加的最新成交的时刻（交易所时钟，毫秒）；B 或未知时为 null",
     "whether A reduces itself by what B has not hedged, until its trades sum": (

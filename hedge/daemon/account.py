@@ -31,6 +31,8 @@ CONFIRM_AFTER_MS = 2_000
 """A trade is usually listed by then."""
 CONFIRM_MS = 5_000
 CONFIRM_STANDARD_MS = 20_000
+AGAIN_MS = 1_000
+"""So long after nothing of A's newest trade is listed late any more one page is read once more."""
 """A page is read no oftener than this only to confirm what frames told: requests are few there."""
 MISSING_MS = 60_000
 """So long may answers lack a trade of ours without the venue's other statements agreeing."""
@@ -87,6 +89,15 @@ class Bookkeeper:
         self._snapshot: StateSnapshot | None = None
         self._confirmed_ms: int | None = None
         self._missing_ms: int | None = None
+        self._heard_ms: int | None = None
+        self._whole_ms: int | None = None
+
+    @property
+    def confirmed_ms(self) -> int | None:
+        """Return up to when (monotonic ms) the book holds every trade; None before an answer."""
+        if self._whole_ms is None:
+            return None
+        return self._whole_ms - round(self._parts.config.timing.view_lag_s * 1000)
 
     @property
     def snapshot(self) -> StateSnapshot | None:
@@ -111,6 +122,8 @@ class Bookkeeper:
             self._early.extend(seen.trades)
         else:
             heard_ms = self._parts.clock.now_ms()
+            if seen.trades:
+                self._heard_ms = heard_ms
             self._handlers.trades(self.book.add(seen.trades, heard_ms), seen.received_ns)
 
     async def catch_up(self) -> None:
@@ -130,6 +143,8 @@ class Bookkeeper:
         if not read.complete:
             down_to = max(down_to, min((one.trade_id for one in read.trades), default=down_to))
         listed = book.listed(Answer(read.trades, down_to, asked_ms, round(lag_s * 1000)))
+        if read.complete and book.consistent:
+            self._whole_ms = asked_ms
         self._say_corrected(listed.corrected)
         if not listed.missing:
             self._missing_ms = None
@@ -152,8 +167,7 @@ class Bookkeeper:
         while True:
             await clock.sleep(timing.beat_s)
             book, now_ms = self.book, clock.now_ms()
-            since_ms = book.unlisted_since_ms if book is not None else None
-            if book is None or since_ms is None or now_ms < since_ms + CONFIRM_AFTER_MS:
+            if book is None or not (self._is_unlisted(book, now_ms) or self._is_again(now_ms)):
                 continue
             asked_ms = self._confirmed_ms
             # What one answer lacks is asked for once more: that is seldom, and decides.
@@ -161,6 +175,22 @@ class Bookkeeper:
             is_due = asked_ms is None or now_ms >= asked_ms + pause_ms
             if is_due and self._parts.budget.has_room:
                 await self._confirm(book)
+
+    @staticmethod
+    def _is_unlisted(book: Book, now_ms: int) -> bool:
+        since_ms = book.unlisted_since_ms
+        return since_ms is not None and now_ms >= since_ms + CONFIRM_AFTER_MS
+
+    def _is_again(self, now_ms: int) -> bool:
+        """Whether A's newest trade calls for a page that nothing can lack any more.
+
+        B, which watches A, forgets by it what a public frame told and no answer lists.
+        """
+        if self._side != "a" or self._parts.peer is None or self._heard_ms is None:
+            return False
+        lag_ms = round(self._parts.config.timing.view_lag_s * 1000)
+        due_ms = self._heard_ms + lag_ms + AGAIN_MS
+        return now_ms >= due_ms and (self._whole_ms is None or self._whole_ms < due_ms)
 
     async def _confirm(self, book: Book) -> None:
         try:
@@ -278,6 +308,7 @@ class Bookkeeper:
     async def _prove(self, fenced: Fenced, this_round: int) -> None:
         found: list[Trade] = []
         timing, is_first = self._parts.config.timing, self.book is None
+        asked_ms = self._parts.clock.now_ms()
         try:
             proven = await prove(
                 Reading(
@@ -294,6 +325,7 @@ class Bookkeeper:
             )
             proven = replace(proven, adopted=is_first and self._parts.adopts)
             self.book = proven.book
+            self._whole_ms = asked_ms
             found += self.book.add(self._early, self._parts.clock.now_ms())
             self._early.clear()
         except NotProvenError as error:

@@ -22,7 +22,7 @@ from hedge.daemon.signers import is_listed
 from hedge.errors import ConfigError
 from hedge.exchange.port import ORDER_LIFE_S, OrderElsewhere, OrderRequest, PositionElsewhere
 
-_MARKET, _ORDER, _BOOK = "market", "resting", "book-"
+_MARKET, _ORDER, _BOOK, _SETTLED = "market", "resting", "book-", "settled"
 STORED_S = 1.0
 _SLACK_MS = 5000
 """Signing takes time and clocks differ: an order's end is taken to be that much later."""
@@ -47,11 +47,10 @@ class Remains:
 def begin(parts: Parts) -> None:
     """Remember, before anything is sent, that this side leads in this market.
 
-    Where the last run of this key on this host left, what it signed is settled.
+    The sender learns up to which nonce all that was signed with this key is settled.
     """
-    kept = parts.host.read(_MARKET) or {}
-    next_nonce = kept.get("next_nonce")
-    if kept.get("left") is True and type(next_nonce) is int:
+    next_nonce = (parts.host.read(_SETTLED) or {}).get("next_nonce")
+    if type(next_nonce) is int:
         parts.sender.nonces.learn(next_nonce)
     _keep_market(parts, has_left=False)
 
@@ -74,8 +73,6 @@ def _keep_market(parts: Parts, *, has_left: bool) -> None:
         "instance": parts.instance,
         "offset_base_amount": str(parts.config.strategy.offset_base_amount),
     }
-    if has_left:
-        value["next_nonce"] = parts.sender.nonces.next_nonce
     if parts.host.read(_MARKET) != value:
         parts.host.write(_MARKET, value, durable=True)
 
@@ -135,6 +132,16 @@ async def keep_order(parts: Parts, order: OrderRequest) -> bool:
         },
     )
     return await parts.host.stored(_MARKET, _ORDER, wait_s=STORED_S)
+
+
+def keep_settled(parts: Parts) -> None:
+    """Remember that nothing is open of what was signed so far: the next start need not wait.
+
+    By the next nonce: whatever signs later, here or elsewhere, uses it.
+    """
+    next_nonce = parts.sender.nonces.next_nonce
+    if next_nonce is not None:
+        parts.host.write(_SETTLED, {"next_nonce": next_nonce})
 
 
 def forget_order(parts: Parts) -> None:

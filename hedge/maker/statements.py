@@ -97,10 +97,12 @@ def beat_of(
     *,
     is_proven: bool = False,
     has_left: bool = False,
+    confirmed_ms: int | None = None,
 ) -> Ready:
     """Return A's heartbeat, by the facts of the moment.
 
-    `is_proven`: the book was proven after this epoch's fence; `has_left`: this is its last word.
+    `is_proven`: the book was proven after this epoch's fence; `has_left`: this is its last word;
+    `confirmed_ms` (monotonic): up to when an answer of the exchange has listed all its trades.
     """
     facts = facts_of(parts) if facts is None else facts
     reasons = why_unready(state, facts)
@@ -129,6 +131,8 @@ def beat_of(
         unanswered=unanswered_of(state),
         quantity_lots=state.config.quantity_lots,
         order_life_s=order_life_s(parts.config),
+        is_open=not state.consistent,
+        confirmed_to=None if confirmed_ms is None else facts.dated(confirmed_ms),
         raised_at=None if state.raised_ms is None else facts.dated(state.raised_ms),
         acting=state.order is not None and state.order.unwinds,
         nored=state.nored or state.phase is Phase.STOPPING,

@@ -269,6 +269,22 @@ class Ready(Record):
         since=2,
         default=None,
     )
+    is_open: bool = wire(
+        record.FLAG,
+        "whether a trade contradicts A's book, so that its position may be another than it states",
+        name="open",
+        since=2,
+        lenient=True,
+        default=False,
+    )
+    confirmed_to: int | None = wire(
+        record.MS,
+        "up to when A's book holds all its trades by an answer of the exchange, epoch ms of its"
+        " clock; null for B, or while unknown",
+        absent=Absent.NULL,
+        since=2,
+        default=None,
+    )
     raised_at: int | None = wire(
         record.MS,
         "when the newest fill raised what B owes, epoch ms of the exchange's clock; null for B, or"

@@ -33,6 +33,8 @@ class MakerBeat:
     `answers_leaving`: it echoes a beat of ours that said that we leave. `orders` counts what rests
     or may rest, `unanswered` of it those whose fate is open. `resting` are those in the book, and
     `quantity_lots` is the size of its opening orders. `shown`: its book is evidence now.
+    `is_open`: a trade contradicts it, so the position may be another than is stated up to `seq`.
+    `confirmed_ms` (monotonic): up to when it holds all trades of A by an answer of the exchange.
     `raised_ms` (monotonic): when the newest fill raised what B owes; `acting`: A reduces itself by
     that, `nored`: it does not.
     """
@@ -50,6 +52,8 @@ class MakerBeat:
     order_life_ms: int | None = None
     resting: tuple[Resting, ...] = ()
     quantity_lots: int | None = None
+    is_open: bool = False
+    confirmed_ms: int | None = None
     raised_ms: int | None = None
     acting: bool = False
     nored: bool = False

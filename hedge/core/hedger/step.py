@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hedge.core.freshness import HEARD_MS
-from hedge.core.hedger.departure import LeaderSeen, Maker, MakerSeen, MakerStated
+from hedge.core.hedger.departure import LeaderSeen, Maker, MakerSeen, MakerStated, is_heard
 from hedge.core.hedger.rules import (
     Step,
     advance,
@@ -78,6 +78,7 @@ from hedge.core.hedger.target import (
     on_peer_answered,
     on_peer_traded,
     on_stated,
+    passed_without,
 )
 from hedge.core.hedger.view import a_view, is_watch_open
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
@@ -309,7 +310,7 @@ def _why_implausible(state: HedgerState, trades: tuple[Trade, ...] = ()) -> str:
 def _on_baseline(state: HedgerState, event: BaselineRead, facts: Facts) -> Step:
     seen, known = event.target, state.a
     state = replace(state, baseline=seen or ATarget("", 0, 0, 0, 0))
-    if seen is None or not event.named:
+    if seen is None or not event.named or _is_open(state, seen, facts):
         return state, ()
     if known is not None and known.instance == seen.instance:
         is_other = seen.seq == known.seq and seen.position_lots != known.position_lots
@@ -322,6 +323,8 @@ def _on_baseline(state: HedgerState, event: BaselineRead, facts: Facts) -> Step:
 
 def _on_target(state: HedgerState, event: TargetSeen, facts: Facts) -> Step:
     new, known = event.target, state.a
+    if _is_open(state, new, facts):
+        return state, ()
     if known is not None and known.instance == new.instance:
         if new.seq < known.seq:
             return state, ()
@@ -334,6 +337,14 @@ def _on_target(state: HedgerState, event: TargetSeen, facts: Facts) -> Step:
     if not (fresh or state.a_fresh or state.baseline is None):
         state = replace(state, baseline=new)  # what A writes after it is news
     return _take(state, new, fresh=fresh)
+
+
+def _is_open(state: HedgerState, new: ATarget, facts: Facts) -> bool:
+    """Whether A itself says that its book, as this state has it, contradicts one of its trades."""
+    beat = state.maker.beat
+    if beat is None or not beat.is_open or not is_heard(state.maker, facts.now_ms):
+        return False
+    return beat.seq is not None and new.seq <= beat.seq
 
 
 def _take(state: HedgerState, new: ATarget, *, fresh: bool) -> Step:
@@ -525,7 +536,7 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
     quantity_lots = beat.quantity_lots or 0
     if beat.position_lots != 0 or state.net_lots != state.config.offset_lots:
         quantity_lots = max(quantity_lots, state.quantity_lots)
-    return replace(state, maker=maker, quantity_lots=quantity_lots), ()
+    return passed_without(replace(state, maker=maker, quantity_lots=quantity_lots), beat)
 
 
 def _on_leader(state: HedgerState, event: LeaderSeen, _facts: Facts) -> Step:

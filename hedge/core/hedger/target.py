@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from hedge.core.freshness import FRESH_MS
-from hedge.core.hedger.departure import Differs, Maker, MakerStated
+from hedge.core.freshness import FRESH_MS, slack_ms
+from hedge.core.hedger.departure import Differs, Maker, MakerBeat, MakerStated
 from hedge.core.hedger.rules import Step, halt, is_heard_now
 from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, Phase
 from hedge.core.hedger.view import a_view, is_watch_open
@@ -154,6 +154,35 @@ def _dropped(state: HedgerState, missing: tuple[Trade, ...]) -> HedgerState:
     shown, ids = state.shown, {trade.trade_id for trade in missing}
     is_carried = shown is not None and shown.last_trade_id in ids
     return replace(state, watched=kept, shown=None if is_carried else shown)
+
+
+def passed_without(state: HedgerState, beat: MakerBeat) -> Step:
+    """Drop what public frames told of A and A's own book, confirmed past it, does not have.
+
+    By the answers that A has read; B's own may not reach back in a busy market. What such an answer
+    has listed is not dropped, nor anything while A's newest state is still to come.
+    """
+    known, confirmed_ms = state.a, beat.confirmed_ms
+    if known is None or confirmed_ms is None or beat.is_open or not beat.proven:
+        return state, ()
+    if (beat.seq, beat.position_lots) != (known.seq, known.position_lots):
+        return state, ()
+    if confirmed_ms < state.view_ms + slack_ms(_lag_ms(state)):
+        return state, ()
+    lacking = {(one.trade_id, one.side) for one in state.unlisted}
+    false = tuple(
+        trade
+        for trade in state.watched
+        if trade.trade_id > max(known.last_trade_id, state.listed_id)
+        or (trade.trade_id, trade.side) in lacking
+    )
+    if not false:
+        return state, ()
+    ids = [trade.trade_id for trade in false]
+    left = tuple(one for one in state.unlisted if one.trade_id not in ids)
+    state = replace(_dropped(state, false), unlisted=left)
+    what = f"A's own trades, confirmed since, lack what public frames told: trades {ids}"
+    return state, (Note("watch_corrected", what, loud=True),)
 
 
 def on_stated(state: HedgerState, event: MakerStated) -> Step:

@@ -1,13 +1,12 @@
-"""What the maker does about trades it has not seen: ask for them, live with a gap, prove anew."""
+"""What the maker does about trades it has not seen: ask for them, state nothing, prove anew."""
 
 from dataclasses import replace
 
-from hedge.core.maker.moves import Step, fence, say
-from hedge.core.maker.state import CatchUp, MakerEffect, MakerState, Order, Pending
+from hedge.core.maker.moves import Step, fence
+from hedge.core.maker.state import CatchUp, MakerState, Order, Pending
 from hedge.core.transitions import Facts
 
 _CATCH_UP_EVERY_MS = 1000
-_BELIEVE_AFTER_MS = 2000
 
 
 def catch_up(state: MakerState, facts: Facts) -> Step:
@@ -31,22 +30,17 @@ def catch_up(state: MakerState, facts: Facts) -> Step:
 
 
 def contradiction(state: MakerState, facts: Facts) -> Step:
-    """Live with a book that stays at odds with itself: say what A holds, then prove it anew.
+    """Prove anew a book that stays at odds with itself; until then nothing of it is stated.
 
-    The newest trade's own statement is the venue's word on A's position; after a moment it is
-    published, because an unhedged fill is worse than a state that a later one corrects.
+    Neither its sum, which lacks a trade, nor what the newest trade says of itself, which one frame
+    alone has told: B would forget what it saw itself, or trade on a lie.
     """
     since_ms = state.contradiction_ms
-    if since_ms is None:
+    if since_ms is None or state.pending is not None:
         return state, ()
-    effects: tuple[MakerEffect, ...] = ()
-    if state.unsaid and facts.now_ms >= since_ms + _BELIEVE_AFTER_MS:
-        state = replace(state, net_lots=state.claimed_lots, last_trade_id=state.claimed_trade_id)
-        state, effects = say(state, anyway=True)
-    if state.pending is None and facts.now_ms >= since_ms + state.config.deadline_ms:
-        state, more = fence(replace(state, contradiction_ms=facts.now_ms), "own book is at odds")
-        effects = (*effects, *more)
-    return state, effects
+    if facts.now_ms < since_ms + state.config.deadline_ms:
+        return state, ()
+    return fence(replace(state, contradiction_ms=facts.now_ms), "own book is at odds")
 
 
 def _short_since_ms(order: Order | None) -> int | None:

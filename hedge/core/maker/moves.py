@@ -85,12 +85,12 @@ def raised_by(state: MakerState, trades: tuple[Trade, ...], facts: Facts) -> Mak
     return raised(state, moment_ms)
 
 
-def say(state: MakerState, *, anyway: bool = False) -> Step:
-    """Publish all fills not said yet, once the book does not contradict itself (or `anyway`).
+def say(state: MakerState) -> Step:
+    """Publish all fills not said yet, once the book does not contradict itself.
 
     None of a position that our order cannot have brought about: B would trade on it.
     """
-    if state.implausible or not state.unsaid or not (state.consistent or anyway):
+    if state.implausible or not state.unsaid or not state.consistent:
         return state, ()
     effects: list[MakerEffect] = []
     seq = state.seq

@@ -237,8 +237,6 @@ class MakerState:
     seq: int = 0
     unsaid: tuple[Trade, ...] = ()
     contradiction_ms: int | None = None
-    claimed_lots: int | None = None
-    claimed_trade_id: int = 0
     streams_up: bool = False
     redis_up: bool = True
     redis_why: str = "Redis is unreachable"  # where it is not up

@@ -112,7 +112,6 @@ def _on_reconciled(state: MakerState, event: Reconciled, facts: Facts) -> Step:
         pending=None,
         retry_at_ms=None,
         contradiction_ms=None,
-        claimed_lots=None,
         implausible=False,
         settled_ms=facts.now_ms,
     )
@@ -181,22 +180,16 @@ def _doubt_fill(state: MakerState, trades: tuple[Trade, ...] = ()) -> Step:
 
 
 def _believe(state: MakerState, view: BookView, facts: Facts) -> MakerState:
-    """Take over the book's position; of one that contradicts itself, only as a claim."""
+    """Take over the book's position; one that contradicts itself tells none."""
     if view.consistent:
         return replace(
             state,
             net_lots=view.net_lots,
             last_trade_id=view.last_trade_id,
             contradiction_ms=None,
-            claimed_lots=None,
         )
     since_ms = facts.now_ms if state.contradiction_ms is None else state.contradiction_ms
-    return replace(
-        state,
-        contradiction_ms=since_ms,
-        claimed_lots=view.net_lots,
-        claimed_trade_id=view.last_trade_id,
-    )
+    return replace(state, contradiction_ms=since_ms)
 
 
 def _limit_fill(state: MakerState, effects: tuple[MakerEffect, ...]) -> Step:

@@ -1,9 +1,17 @@
-"""What A does about trades it has not seen: ask, believe the venue's word, prove anew."""
+"""What A does about trades it has not seen: ask, state nothing, prove anew."""
 
 from hedge.core.book import BookView
-from hedge.core.maker.state import CatchUp, Fence, FenceNeeded, OwnBook, PublishFill, Tick
+from hedge.core.maker.state import (
+    CatchUp,
+    Fence,
+    FenceNeeded,
+    OwnBook,
+    PublishFill,
+    PublishPosition,
+    Tick,
+)
 from hedge.core.maker.step import Phase
-from tests.unit.core.kit import Maker, kinds, only
+from tests.unit.core.kit import Maker, kinds
 
 
 def at_odds() -> Maker:
@@ -30,20 +38,31 @@ def test_a_gap_without_an_order_is_proven_anew() -> None:
     assert driver.state.contradiction_ms is None
 
 
-def test_an_unhedged_fill_does_not_wait_for_the_gap() -> None:
-    """After two seconds the newest trade's own statement is published, once."""
+def test_what_contradicts_the_book_is_stated_to_nobody() -> None:
+    """Neither the sum nor the newest trade's own word; once an answer has both, all of it (75)."""
     driver = at_odds()
-    driver.later(1_999)
-    assert PublishFill not in kinds(driver(Tick()))
-    driver.later(1)
-    said = only(driver(Tick()), PublishFill)
-    assert (said.position_lots, driver.state.net_lots) == (60, 60)
-    driver.later(2_000)
-    assert PublishFill not in kinds(driver(Tick()))
+    said = driver.state.seq, driver.state.net_lots, driver.state.last_trade_id
+    for _ in range(9):
+        driver.later(1000)
+        assert not {PublishFill, PublishPosition} & set(kinds(driver(Tick())))
+    assert (driver.state.seq, driver.state.net_lots, driver.state.last_trade_id) == said
+    missing = driver.fill(40)
+    fills = [one for one in driver(missing) if isinstance(one, PublishFill)]
+    assert [one.position_lots for one in fills] == [100, 100]
+
+
+def test_a_fence_that_finds_what_was_missing_states_it() -> None:
+    """The book that contradicted itself is proven: what was heard meanwhile is published."""
+    driver = at_odds()
+    driver.later(10_000)
+    driver(Tick())
+    assert driver.state.phase is Phase.RECONCILING
+    driver.proven(100)
+    assert PublishFill in kinds(driver.effects)
 
 
 def test_nothing_is_placed_on_a_contradicting_book() -> None:
-    """What was published for B's sake is nothing that A itself trades on."""
+    """Whatever B says of what was stated before."""
     driver = at_odds()
     driver.later(2_000)
     driver(Tick())

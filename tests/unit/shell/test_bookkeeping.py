@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -22,6 +22,9 @@ from hedge.exchange.port import TradesSeen, TxStatus, VenueRefusedError, VenueUn
 from hedge.wire.state import PositionState
 from tests.unit.shell.fakes import ACCOUNT_B, CHAIN, Bench, Calls, running
 from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from hedge.exchange.peer import PeerVenue
 
 NO_KEY = VenueRefusedError(21109, "api key not found")
 
@@ -473,6 +476,46 @@ async def test_nothing_is_asked_where_nothing_waits(books: Books) -> None:
             await clock.sleep(10)
         await clock.sleep(60)
     assert len(books.venue.reads) == 3
+
+
+@pytest.fixture
+def books_of_a(bench_a: Bench) -> Books:
+    """A's book beside a watch of B's account."""
+    peer = cast("PeerVenue", object())
+    bench_a._parts = replace(bench_a.parts, peer=peer)
+    return Books(bench_a)
+
+
+async def test_a_reads_one_page_more_once_nothing_is_listed_late(books_of_a: Books) -> None:
+    """Its book is confirmed to the newest trade then, which B may rely on; once, and not twice."""
+    books, clock = books_of_a, books_of_a.bench.clock
+    assert books.keeper.confirmed_ms is None
+    await books.prove()
+    assert books.keeper.confirmed_ms is not None
+    books.venue.reads.clear()
+    async with running(books.keeper.keep_confirmed()):
+        books.see(books.venue.fill(10, 1))
+        heard_ms = clock.now_ms()
+        await clock.sleep(15)
+        assert len(books.venue.reads) == 1
+        assert books.keeper.confirmed_ms < heard_ms
+        await clock.sleep(25)  # on Standard a page in 20 s
+        assert len(books.venue.reads) == 2
+        assert heard_ms < books.keeper.confirmed_ms < clock.now_ms() - 15_000
+        await clock.sleep(120)
+        assert len(books.venue.reads) == 2
+
+
+async def test_a_book_that_contradicts_itself_is_not_confirmed(books_of_a: Books) -> None:
+    """Nor is one by an answer that breaks off."""
+    books = books_of_a
+    await books.prove()
+    before_ms = books.keeper.confirmed_ms
+    books.bench.clock.advance_ms(60_000)
+    books.see(replace(books.venue.fill(10, 1), position_before_lots=7))
+    books.venue.history.clear()
+    await books.keeper.catch_up()
+    assert books.keeper.confirmed_ms == before_ms
 
 
 async def test_a_trade_that_nothing_agrees_with_is_dropped(books: Books) -> None:

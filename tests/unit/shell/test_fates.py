@@ -1,9 +1,9 @@
 """The transaction stream of either side tells what became of an order, free of requests."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +12,7 @@ import main_B
 from hedge.config.schema import StrategyConfig
 from hedge.core import ids
 from hedge.core.amounts import Side
-from hedge.daemon.context import Parts
-from hedge.daemon.daemon import Shell
+from hedge.core.maker.state import Pending, Stopped
 from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce, TxSeen, TxStatus
 from tests.unit.shell.fakes import Bench
 from tests.unit.venue.fakes import LOST
@@ -22,18 +21,22 @@ NONCE = 5
 BUILDERS = {"a": main_A.build, "b": main_B.build}
 
 
+def built(bench: Bench) -> Any:
+    """Return the manager of a side."""
+    bench.strategy = StrategyConfig(quantity=Decimal("0.01"))
+    bench.bus.subscribe = lambda *_: None  # type: ignore[attr-defined]
+    lighter = replace(bench.parts.config.lighter, requests_per_minute=20)
+    parts = replace(bench.parts, config=replace(bench.parts.config, lighter=lighter))
+    return BUILDERS[bench.side](parts)
+
+
 @pytest.mark.parametrize("side", BUILDERS)
 async def test_a_daemon_asks_for_no_transaction_that_its_stream_told(
     side: str, tmp_path: Path
 ) -> None:
     """Both copies went unanswered and no row shows the order: the stream's word decides at once."""
     bench = Bench(tmp_path, side)
-    bench.strategy = StrategyConfig(quantity=Decimal("0.01"))
-    bench.bus.subscribe = lambda *_: None  # type: ignore[attr-defined]
-    build: Callable[[Parts], Shell] = BUILDERS[side]
-    lighter = replace(bench.parts.config.lighter, requests_per_minute=20)
-    parts = replace(bench.parts, config=replace(bench.parts.config, lighter=lighter))
-    manager, sender = build(parts), parts.sender
+    manager, sender = built(bench), bench.parts.sender
     bench.venue.sends.extend((LOST, LOST))
     index = ids.order_id(bench.parts.instance, NONCE)
     now = TimeInForce.IMMEDIATE_OR_CANCEL
@@ -51,4 +54,18 @@ async def test_a_daemon_asks_for_no_transaction_that_its_stream_told(
     bench.venue.nonces[0] = NONCE + 1
     await sender.fence()
     assert order_hash not in looks
+    bench.close()
+
+
+@pytest.mark.parametrize(("pending", "is_kept"), [(None, True), (Pending.CANCEL, False)])
+async def test_an_a_that_ends_with_nothing_open_says_so_to_its_next_start(
+    tmp_path: Path, pending: Pending | None, *, is_kept: bool
+) -> None:
+    """However its end is judged; where a fate is open the next fence waits."""
+    bench = Bench(tmp_path, "a")
+    manager = built(bench)
+    bench.parts.sender.nonces.fenced(7, 0)
+    manager.state = replace(manager.state, pending=pending)
+    manager.perform(Stopped(neutral=False))
+    assert (bench.host.read("settled") == {"next_nonce": 7}) is is_kept
     bench.close()

@@ -88,18 +88,19 @@ async def test_a_market_that_was_left_neutral_and_flat_leaves_nothing(bench: Ben
     assert left_markets.remains_of(bench.parts, (), (), Elsewhere()) == ()
 
 
-def test_a_run_that_left_hands_its_next_nonce_to_the_next(bench: Bench) -> None:
-    """Its fence waits for nothing then; after one that did not leave, it does."""
-    bench.parts.sender.nonces.fenced(7, 0)
+def test_what_is_settled_is_known_to_the_next_start(bench: Bench) -> None:
+    """Its fence waits for nothing that was signed before it, whoever was killed since."""
     left_markets.begin(bench.parts)
-    left_markets.end(bench.parts)
-    left_markets.begin(bench.restart())
-    assert bench.parts.sender.nonces.next_nonce == 7
-    left_markets.begin(bench.restart())  # that one was killed
-    assert bench.parts.sender.nonces.next_nonce is None
-    left_markets.end(bench.parts)  # it never passed a fence
+    left_markets.keep_settled(bench.parts)  # it has not passed a fence
     left_markets.begin(bench.restart())
     assert bench.parts.sender.nonces.next_nonce is None
+    bench.parts.sender.nonces.fenced(7, 0)
+    left_markets.keep_settled(bench.parts)
+    bench.parts.sender.nonces.sent(7)
+    for _ in range(2):
+        left_markets.begin(bench.restart())
+        assert bench.parts.sender.nonces.next_nonce == 7
+        assert not bench.parts.sender.nonces.are_ours(8)
 
 
 def test_a_position_in_the_host_s_book_is_left(bench: Bench) -> None:

@@ -170,6 +170,19 @@ def unwinding(**changes: Any) -> Order:
     return Order(7, 7, Side.SELL, 40, 300_000, True, 0, **values)
 
 
+def test_a_says_that_its_book_is_open_and_up_to_when_it_is_confirmed(bench_a: Bench) -> None:
+    """By the exchange's clock, not by its host's; unknown before the first fence."""
+    parts, now_ms = bench_a.parts, bench_a.clock.now_ms()
+    state = state_of(parts)
+    assert not statements.beat_of(parts, state).is_open
+    assert statements.beat_of(parts, replace(state, consistent=False)).is_open
+    assert statements.beat_of(parts, state, confirmed_ms=now_ms).confirmed_to is None
+    parts.exchange_clock.bound(1_700_000_000_000, now_ms, now_ms)
+    beat = statements.beat_of(parts, state, confirmed_ms=now_ms - 15_000)
+    assert beat.confirmed_to == 1_700_000_000_000 - 15_000
+    assert statements.beat_of(parts, state).confirmed_to is None
+
+
 def test_a_states_when_the_debt_was_raised_by_the_exchange_s_clock(bench_a: Bench) -> None:
     """Not by its host's, which may be off; unknown before the first fence."""
     parts, now_ms = bench_a.parts, bench_a.clock.now_ms()
