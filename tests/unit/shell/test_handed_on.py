@@ -1,4 +1,4 @@
-"""The transaction stream of either side tells what became of an order, free of requests."""
+"""What the managers hand on: fates of orders, what is settled, what A says of its own book."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -9,12 +9,15 @@ import pytest
 
 import main_A
 import main_B
+from hedge.bus.port import StateSnapshot
 from hedge.config.schema import StrategyConfig
 from hedge.core import ids
 from hedge.core.amounts import Side
+from hedge.core.hedger.departure import MakerBeat
 from hedge.core.maker.state import Pending, Stopped
 from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce, TxSeen, TxStatus
-from tests.unit.shell.fakes import Bench
+from hedge.maker import statements
+from tests.unit.shell.fakes import Bench, always_fresh
 from tests.unit.venue.fakes import LOST
 
 NONCE = 5
@@ -69,3 +72,25 @@ async def test_an_a_that_ends_with_nothing_open_says_so_to_its_next_start(
     manager.perform(Stopped(neutral=False))
     assert (bench.host.read("settled") == {"next_nonce": 7}) is is_kept
     bench.close()
+
+
+async def test_b_reads_what_a_says_of_its_own_book(tmp_path: Path) -> None:
+    """That it is open, and up to when it is confirmed: not before B knows the exchange's clock."""
+    bench, bench_a = Bench(tmp_path / "b", "b"), Bench(tmp_path / "a", "a")
+    b, a = built(bench), built(bench_a)
+    now_ms, epoch_ms = bench.clock.now_ms(), 1_700_000_000_000
+    bench_a.parts.exchange_clock.bound(epoch_ms, now_ms, now_ms)
+    state = replace(a.state, net_lots=0, consistent=False)
+    beat = statements.beat_of(bench_a.parts, state, confirmed_ms=now_ms - 9000)
+    beat = a.origin.stamped_beat(beat)
+    b.origin.fresh_until = always_fresh
+    seen = list[MakerBeat]()
+    for _ in range(2):
+        b.on_snapshot(StateSnapshot(ready_a=beat))
+        assert b.state.maker.beat is not None
+        seen.append(b.state.maker.beat)
+        bench.parts.exchange_clock.bound(epoch_ms, now_ms, now_ms)
+    assert [one.is_open for one in seen] == [True, True]
+    assert [one.confirmed_ms for one in seen] == [None, now_ms - 9000]
+    bench.close()
+    bench_a.close()
