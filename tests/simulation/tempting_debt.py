@@ -34,6 +34,18 @@ def any_ledger_is_leave(manager: Any) -> None:
     wrap_step(manager, before)
 
 
+def any_ledger_is_now(manager: Any) -> None:
+    """A takes a fresh ledger for what is so now: nothing of B is on its way, and none will be."""
+
+    def before(_: Any, event: Any) -> Any:
+        if isinstance(event, PeerSeen) and event.peer.ledger is not None:
+            ledger = replace(event.peer.ledger, yields=True, inflight=False)
+            return replace(event, peer=replace(event.peer, ledger=ledger))
+        return event
+
+    wrap_step(manager, before)
+
+
 def never_stops(manager: Any) -> None:
     """B goes on trying, whoever else acts."""
     config = manager.state.config

@@ -69,6 +69,30 @@ def frames_stay(manager: Any) -> None:
     manager.books._prove = prove
 
 
+class AddedBook(Book):
+    """Its position is what it has added up, whatever its newest trade says of itself."""
+
+    @property
+    def net_lots(self) -> int:
+        return self._sum_lots
+
+    @property
+    def consistent(self) -> bool:
+        return True
+
+
+def newer_contains_older(manager: Any) -> None:
+    """What is stated after a trade contains all that came before it."""
+    real = manager.books._prove
+
+    async def prove(fenced: Any, this_round: int) -> None:
+        await real(fenced, this_round)
+        if manager.books.book is not None:
+            manager.books.book.__class__ = AddedBook
+
+    manager.books._prove = prove
+
+
 def whatever_executes(manager: Any) -> None:
     """Whatever executed is taken: B answers it with the next order."""
 

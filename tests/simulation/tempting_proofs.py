@@ -226,3 +226,10 @@ def renew_lapsed(parts: Parts, world: World) -> Parts:
 def no_cancel_all(parts: Parts, world: World) -> Parts:
     parts.sender._fence._cancel_all_first = False
     return parts
+
+
+def every_nonce_is_ours(parts: Parts, world: World) -> Parts:
+    """A's fence waits for nothing: what another process signed with its key is listed by then."""
+    nonces: Any = parts.sender.nonces
+    nonces.are_ours = lambda _next_nonce: True
+    return parts

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SCHEDULES = 40
 RULED = frozenset(range(1, 27)) | {
     *(28, 29, 30, 31, 32, 34, 35, 36, 37, 39, 40, 41, 42, 43, 44, 46, 48, 50, 51, 52),
-    *(56, 57, 59, 60, 61, 64, 65, 67, 68, 69, 73, 74, 76, 77, 78, 79, 81, 82, 83),
+    *(56, 57, 59, 60, 61, 64, 65, 67, 68, 69, 73, 74, 75, 76, 77, 78, 79, 81, 82, 83),
 }
 
 pytestmark = [
@@ -95,6 +95,7 @@ LOSES = {
     "a-best-price-is-near": 1000008,
     "a-died-stop-the-pair": 1000007,
     "a-level-is-a-price": 1000004,
+    "a-signed-nothing": 1000061,
     "acts-alone": 21000230,
     "default-is-the-account-s": 1000003,
     "everything-is-fresh": 1000060,
@@ -103,10 +104,12 @@ LOSES = {
     "highest-is-newest": 1000003,
     "last-words-show-it": 1000214,
     "left-in-file": 1000100,
+    "ledger-is-now": 1000068,
     "live-is-current": 1000136,
     "marker-is-proof": 1000010,
     "may-pass-with-time": 1000005,
     "minimum-is-written": 1000006,
+    "newer-contains-older": 1000086,
     "no-answer-so-fence": 1000010,
     "no-name-is-no-order": 1000047,
     "polls-again-later": 1000010,

@@ -19,6 +19,7 @@ from tests.simulation.tempting_accounts import (
 )
 from tests.simulation.tempting_debt import (
     any_ledger_is_leave,
+    any_ledger_is_now,
     last_words_show_it,
     never_stops,
 )
@@ -39,6 +40,7 @@ from tests.simulation.tempting_ends import (
 from tests.simulation.tempting_frames import (
     frames_stay,
     highest_is_newest,
+    newer_contains_older,
     sum_agrees,
     whatever_executes,
 )
@@ -68,6 +70,7 @@ from tests.simulation.tempting_proofs import (
     PairingSender,
     RefreshingSender,
     TrustingFence,
+    every_nonce_is_ours,
     fence,
     no_cancel_all,
     prove_by_position,
@@ -458,6 +461,18 @@ WEAKENINGS: dict[str, Weakening] = {
             whole_fills=True,
         ),
     ),
+    "a-signed-nothing": Weakening(
+        73,
+        "whatever was signed before A's fence is listed beside its marker",
+        lambda: Tools(parts=every_nonce_is_ours),
+        Profile(
+            faults=(),
+            always=("rows listed late", "trades listed late", "A killed"),
+            seconds=(20.0, 40.0),
+            fill_every_s=0.5,
+            peer_watch=0.0,
+        ),
+    ),
     "silent-hold": Weakening(
         57,
         "a limit that says no is enough",
@@ -486,6 +501,12 @@ WEAKENINGS: dict[str, Weakening] = {
         lambda: managers(frames_stay, frames_stay),
         _aimed("own trade lies", "own stream lies until reconnect", "trade under another id"),
     ),
+    "newer-contains-older": Weakening(
+        75,
+        "the newer statement of A contains the older fills",
+        lambda: managers(newer_contains_older),
+        _aimed("frame dropped", fill_every_s=1.0, peer_watch=1.0),
+    ),
     "whatever-executes": Weakening(
         37,
         "whatever executed is taken",
@@ -497,6 +518,27 @@ WEAKENINGS: dict[str, Weakening] = {
         "at the time-out A acts alone",
         lambda: managers(any_ledger_is_leave, never_stops),
         GENERAL,
+    ),
+    "ledger-is-now": Weakening(
+        79,
+        "the ledger says that B owes it, fresh",
+        lambda: managers(any_ledger_is_now),
+        Profile(
+            faults=(),
+            always=(
+                "rows listed late",
+                "trades listed late",
+                "transactions listed late",
+                "stream lost",
+                "frame dropped",
+                "answer lost",
+                "read failed",
+                "cut from exchange",
+            ),
+            seconds=(40.0, 60.0),
+            fill_every_s=2.0,
+            same_host=0.0,
+        ),
     ),
     "last-words-show-it": Weakening(
         82,
@@ -582,8 +624,6 @@ NOT_EXPRESSED = {
     "`tests.accept` have it",
     74: "B answers nothing of an A that nothing shows, so its word is no loss any more; "
     "`tests/unit/venue/test_witness.py` and `tests/faults/test_listings.py` have it",
-    79: "messages take milliseconds here, so a ledger is hardly older than a hedge; "
-    "`tests/unit/core/test_turns_model.py` loses by one that is three seconds old",
     50: "a fence that goes on costs time, and breaks no promise since each wait is said; "
     "`tests/simulation/test_apart.py` has it with the seconds of both rules",
     22: "a history of thousands of trades with nothing stored is no matter of schedules; "
