@@ -25,11 +25,11 @@ from hedge.bus.acl import SIDES, users
 from hedge.config.load import load_config
 from hedge.config.reader import wrong
 from hedge.daemon import host_os
-from hedge.daemon.advice import advice_for
+from hedge.daemon.advice import about_this_redis, advice_for
 from hedge.errors import HedgeError, InternalBugError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
-from hedge.operator.status import PING_WAIT_S, Report, SideView
+from hedge.operator.status import PING_WAIT_S, Report, SideView, age_text
 from hedge.wire.control import Halts
 
 gc.freeze()
@@ -96,7 +96,9 @@ def _show(report: Report) -> None:
     console = Console(highlight=False)
     style = "bold red" if report.is_halted else "bold"
     console.print(decisions.verdict(report).text, style=style, markup=False, soft_wrap=True)
-    table = Table("", "A (maker)", "B (hedger)", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "A (maker)", "B (hedger)"):
+        table.add_column(title, overflow="fold")  # a cut number is a wrong one
     for title, cell in ROWS:
         table.add_row(title, cell(report, report.a), cell(report, report.b))
     console.print(table)
@@ -110,7 +112,9 @@ def _running(_report: Report, view: SideView) -> str:
         return f"not ours: of accounts {other.a_account_index} and {other.b_account_index}"
     if view.other_version is not None:
         return f"another version, of messages of version {view.other_version}"
-    return "no heartbeat" if view.beat is None else f"running, {view.beat.version}"
+    if view.beat is None:
+        return "no heartbeat"
+    return f"{'has left' if view.has_left else 'running'}, {view.beat.version}"
 
 
 def _ready(_report: Report, view: SideView) -> str:
@@ -120,7 +124,8 @@ def _ready(_report: Report, view: SideView) -> str:
 
 
 def _lease(_report: Report, view: SideView) -> str:
-    return "free" if view.lease is None else f"{view.lease.instance} on {view.lease.host}"
+    lease = view.lease
+    return "free" if lease is None else f"{lease.instance} (host id {lease.host})"
 
 
 def _can_hedge(report: Report, view: SideView) -> str:
@@ -151,6 +156,9 @@ def _ledger_lines(report: Report) -> list[str]:
         f" by hand {report.amount(ledger.manual_lots)},"
         f" {'an order in flight' if ledger.inflight else 'nothing in flight'}"
     )
+    if report.b.is_silent:
+        age_s = max(0.0, report.b.now_s - ledger.timestamp)
+        owed = f"B's last word, {age_text(age_s)} ago, which proves nothing: {owed}"
     failed = f"B could not hedge: {ledger.failed}. {advice_for(ledger.failed or '')}."
     return [owed, *([failed] if ledger.failed else []), *others]
 
@@ -159,16 +167,24 @@ def _standby_lines(report: Report) -> list[str]:
     if report.standbys is None:
         return ["standbys: unknown, this login may not look for them"]
     return [
-        f"standby of {item.side.upper()}: {item.instance} on {item.host},"
+        f"standby of {item.side.upper()}: {item.instance} (host id {item.host}),"
         f" {'ready to take over' if item.warm else 'its streams are down'}"
         for item in report.standbys
     ]
 
 
+def _refused(word: str, count: int) -> str:
+    told = {
+        "other_epoch": "of a process that did not count yet or no more; usual at a start",
+        "not_fresh": "too old to act on",
+    }.get(word)
+    return f"{word} {count}{f' ({told})' if told else ''}"
+
+
 def problem_lines(report: Report) -> list[str]:
     """Return what is not believed, and what either side has refused."""
     counted = [
-        f"{view.name} has refused: {', '.join(f'{word} {count}' for word, count in view.refused)}"
+        f"{view.name} has refused: {', '.join(_refused(*one) for one in view.refused)}"
         for view in (report.a, report.b)
         if view.refused
     ]
@@ -339,7 +355,7 @@ def _run(config: Path, action: Callable[[PairState], Awaitable[T]]) -> T:
 
         return asyncio.run(act())
     except HedgeError as error:
-        _fail(error)
+        _fail(about_this_redis(error, str(config)))
 
 
 def _fail(error: HedgeError) -> NoReturn:
@@ -347,6 +363,23 @@ def _fail(error: HedgeError) -> NoReturn:
     raise typer.Exit(error.exit_code)
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Do what the command line asks for and return the exit code."""
     host_os.print_any_text()
-    app()
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except typer.TyperException as error:
+        if sentence := error.format_message():  # "" where the help was shown instead
+            print(f"{sentence} ({_hint(arguments)})", file=sys.stderr)
+        return error.exit_code
+
+
+def _hint(arguments: list[str]) -> str:
+    tool = host_os.tool_name()
+    if arguments[0].startswith("-"):
+        return f"options stand behind the command, as `{tool} status --config FILE`"
+    return f"see `{tool} --help`"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from bench.requests import TIERS
+from hedge.config.usage import SentenceParser
 from hedge.errors import ConfigError
 
 PARTS = {
@@ -42,17 +42,10 @@ class Options:
     level: str
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence, raised instead of printed."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the command line."""
-        raise ConfigError(f"{message} (see python -m bench --help)")
-
-
 def _parser() -> argparse.ArgumentParser:
     told = "\n".join(f"  {name:8} {what}" for name, what in PARTS.items())
-    parser = _Parser(
+    parser = SentenceParser(
+        see="python -m bench --help",
         prog="python -m bench",
         description="Measure the pair on the paper exchange, tier instant, with a real Redis.",
         epilog=f"parts:\n{told}",

@@ -91,6 +91,14 @@ class HaltedError(NotNeutralError):
 
 
 class AlreadyRunningError(HedgeError):
-    """Another process holds this host's state directory, or the lease of this account."""
+    """Another process holds this host's state directory, or the lease of this account.
+
+    `is_on_host`: it is one of this host, which the stop script reaches.
+    """
 
     exit_code = 6
+
+    def __init__(self, message: str, *, is_on_host: bool = False) -> None:
+        """Keep whether the other process is one of this host."""
+        super().__init__(message)
+        self.is_on_host = is_on_host

@@ -36,6 +36,7 @@ from hedge.config.schema import (
     TimingConfig,
     TlsConfig,
     is_loopback,
+    option_of,
     settings_of,
 )
 from hedge.errors import ConfigError
@@ -95,8 +96,12 @@ def load_config(
 
 def _place_of(key: str, file: str, overrides: Mapping[str, object] | None) -> str:
     """Return where a value was written: the file, or the option that replaced it."""
-    is_option = key and (overrides or {}).get(key) is not None
-    return f"--{key.rpartition('.')[2].replace('_', '-')}" if is_option else file
+    return option_of(key) if key in _given(overrides) else file
+
+
+def _given(overrides: Mapping[str, object] | None) -> tuple[str, ...]:
+    """Return the dotted keys that the command line gave a value for."""
+    return tuple(key for key, value in (overrides or {}).items() if value is not None)
 
 
 def _load(
@@ -108,9 +113,8 @@ def _load(
     raw = SectionReader({}).mapping(read_yaml(file), "")
     literal = _literal_secrets(raw)
     _check_mode(file, literal)
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            _override(raw, key, value)
+    for key in _given(overrides):
+        _override(raw, key, (overrides or {})[key])
     reader = SectionReader(environment)
     variables = os.environ if environment is None else environment
     sections: dict[str, Any] = {
@@ -126,6 +130,7 @@ def _load(
         lighter=_derived(config.lighter, side),
         redis=_redis_host(config.redis),
         warnings=(),
+        options=_given(overrides),
     )
     _cross_check(config)
     _one_tolerance(raw.get("strategy"))
@@ -194,6 +199,7 @@ def _accounts(
 ) -> AccountsConfig:
     values = reader.mapping(raw, "accounts")
     reader.refuse_unknown(values, ("account_a", "account_b"), "accounts")
+    _refuse_unfilled(values)
     found = {}
     for name, own in (("account_a", side == "a"), ("account_b", side == "b")):
         path = f"accounts.{name}"
@@ -210,6 +216,21 @@ def _accounts(
             section if section.account_name else dataclasses.replace(section, account_name=name)
         )
     return AccountsConfig(**found)
+
+
+def _refuse_unfilled(accounts: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a file in which no account has a number, as it is shipped."""
+    entries = [accounts.get(name) for name in ("account_a", "account_b")]
+    if any(isinstance(entry, dict) and entry.get("account_index") is not None for entry in entries):
+        return
+    if all(entry is None or isinstance(entry, dict) for entry in entries):
+        key, start = "accounts.account_a.account_index", "./start_hedge.sh --paper"
+        raise ConfigError(
+            f"{key}: is missing, and account_b's too; fill in both accounts, or begin without any: "
+            f"{start if os.name != 'nt' else start[2:].replace('.sh', '.bat')}. Such a run has a "
+            "configuration of its own: --config run/paper/config.yaml.",
+            key,
+        )
 
 
 def _refuse_wallet(index: object, key: str) -> None:

@@ -19,6 +19,19 @@ _FRACTION = re.compile(r"[-+]?[0-9]*(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _FULL_WIDTH_COLON = re.compile(r"[ \t\u00a0\u3000]*(- +)?[A-Za-z_]\w*[ \t\u00a0\u3000]*\uff1a")
 _TAB = re.compile(r" *\t[ \t]*[^ \t#]")
 _ODD_BLANK = re.compile(r"[ \t]*([\u00a0\u2000-\u200b\u3000])")
+_PROBLEMS = {
+    "<block": "it does not fit the lines above it; check its indentation and its quotes",
+    "<document": "it does not fit the lines above it; check its indentation and its quotes",
+    "expected ','": "a bracket that is not closed, or a comma that is missing",
+    "unexpected end of stream": "a quote or a bracket that is not closed",
+    "undefined alias": "a text that begins with * without quotes",
+    "for the tag": "a text that begins with ! without quotes",
+    "mapping values are not allowed": (
+        "a second colon, or an indentation that does not fit; put a text with a colon in quotes"
+    ),
+    "could not find expected ':'": "a key without a colon, here or in the line above",
+}
+"""What PyYAML calls a problem, and what a person can look for."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -145,7 +158,8 @@ def _text_of(file: Path) -> str:
     try:
         data = file.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"{file}: no such file; give one by --config.") from None
+        where = "" if file.is_absolute() else f" in {Path.cwd()}"
+        raise ConfigError(f"{file}: no such file{where}; give one by --config.") from None
     except OSError as error:
         why = error.strerror or error
         raise ConfigError(f"{file}: the file cannot be read ({why}).") from error
@@ -186,6 +200,7 @@ def _sentence(error: yaml.YAMLError, text: str) -> str:
     what = getattr(error, "problem", None) or "not YAML"
     if r"'\t'" in what:
         what = "a tab; write blanks instead"
+    what = next((words for problem, words in _PROBLEMS.items() if problem in what), what)
     what = re.sub(r"'[^']{2,}'", "'…'", what)
     lines = text.split("\n")
     if mark.line < len(lines) and re.search(r"[{\[,].*\$\{", lines[mark.line]):

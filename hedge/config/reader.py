@@ -4,6 +4,7 @@ A dotted key such as `strategy.depth` names each value in every message.
 """
 
 import dataclasses
+import difflib
 import ipaddress
 import os
 import re
@@ -141,7 +142,9 @@ class SectionReader:
             if name in given:
                 continue
             if values.get(name) is None and item.default is dataclasses.MISSING:
-                raise ConfigError(f"{key}: is missing; {item.metadata['meaning']}.", key)
+                raise ConfigError(
+                    f"{key}: is missing; write it there: {item.metadata['meaning']}.", key
+                )
             if name not in values or (values[name] == "" and hints[name] == Secret | None):
                 filled[name] = item.default  # a secret that is written as "" is none
                 continue
@@ -177,7 +180,9 @@ class SectionReader:
                 self.legacy.append(key)
             elif name not in names:
                 shown = key.partition(":")[0]  # behind it may be a secret
-                raise ConfigError(f"{shown}: unknown key; known here: {', '.join(names)}.", shown)
+                meant = difflib.get_close_matches(shown.rpartition(".")[2], names, 1)
+                hint = f"did you mean {meant[0]}? Known" if meant else "known"
+                raise ConfigError(f"{shown}: unknown key; {hint} here: {', '.join(names)}.", shown)
 
     def value(self, hint: Any, raw: object, key: str) -> Any:
         """Convert one value to its type. Raises ConfigError."""

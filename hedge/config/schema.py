@@ -638,11 +638,17 @@ class Config:
     warnings: tuple[str, ...] = field(default=(), metadata={"internal": True})
     file: str = field(default="", metadata={"internal": True})
     """The file that it was read from, as it was named; "" where it comes from none."""
+    options: tuple[str, ...] = field(default=(), metadata={"internal": True})
+    """The dotted keys whose values the command line gave."""
     former_state_dir: str = field(default="", metadata={"internal": True})
     """Where a relative `state.dir` pointed up to version 0.1.0: against the working directory.
 
     "" where that is the same place.
     """
+
+    def place_of(self, key: str) -> str:
+        """Return where the value of a dotted key was written: the option, or the file."""
+        return option_of(key) if key in self.options else self.file
 
     @property
     def own(self) -> AccountConfig:
@@ -659,6 +665,11 @@ class Config:
         """The shared secret as bytes, None without one."""
         secret = self.redis.shared_secret
         return secret.reveal().encode() if secret is not None else None
+
+
+def option_of(key: str) -> str:
+    """Return the option of the command line that stands for a dotted key."""
+    return f"--{key.rpartition('.')[2].replace('_', '-')}"
 
 
 def settings_of(section: type) -> list[Any]:

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from hedge.daemon.host_os import commands_for
+from hedge.errors import HedgeError, RedisUnreachableError
+
 _ADVICE: Mapping[str, str] = {
     "api_key_refused": "Check that the API key of this side is still registered on Lighter",
     "implausible_fill": "Check the market's decimals, the order that is named, and both positions",
@@ -42,3 +45,20 @@ _DEFAULT_ADVICE = "Check both accounts' positions and orders on Lighter"
 def advice_for(reason: str) -> str:
     """Return what a person should check, as the beginning of a sentence."""
     return _ADVICE.get(reason, _DEFAULT_ADVICE)
+
+
+def about_this_redis(error: HedgeError, config_file: str) -> HedgeError:
+    """Return what to tell of an error: the Redis of a run on the paper exchange ends with the run.
+
+    `config_file` is the configuration, "" for the default one.
+    """
+    commands = commands_for(config_file)
+    if not (commands.play and isinstance(error, RedisUnreachableError)):
+        return error
+    if not str(error).startswith("cannot reach"):  # it is there, and hangs
+        return error
+    return RedisUnreachableError(
+        f"cannot reach Redis at {error.where}: it belongs to a run on the paper exchange, and ends "
+        f"with it. {commands.start} goes on with that run.",
+        error.where,
+    )

@@ -158,7 +158,7 @@ def commands_for(config_file: str, market: str = "") -> Commands:
     They are typed in the program's folder: a file in it is named from there. `market` is the symbol
     to start in, "" for the configuration's.
     """
-    option, tool = _config_option(config_file), _tool()
+    option, tool = _config_option(config_file), tool_name()
     if os.name == "nt":
         scripts = ("start_hedge.bat", "stop_hedge.bat", "taskkill /F /PID", "")
         found = Commands(option, tool, *scripts, market=market)
@@ -182,8 +182,8 @@ def _config_option(config_file: str) -> str:
     return f" --config {_quoted(file.relative_to(_ROOT) if file.is_relative_to(_ROOT) else file)}"
 
 
-def _tool() -> str:
-    """Name the operator's tool; it finds the program's own .venv, where that is what runs."""
+def tool_name() -> str:
+    """Return how the operator's tool is typed; it finds the program's own .venv where that runs."""
     if Path(sys.prefix).absolute() == _ROOT / ".venv":
         return "hedgectl" if os.name == "nt" else "./hedgectl"
     return f"{_quoted(sys.executable)} hedgectl.py"

@@ -379,7 +379,8 @@ def _locked(directory: Path, note: str = "") -> FileLock:
         holder = holder_of(lock.path)
         raise AlreadyRunningError(
             f"another process{f' (pid {holder})' if holder else ''} of this host already runs "
-            f"this account and key ({directory}); stop it first."
+            f"this account and key ({directory}); stop it first.",
+            is_on_host=True,
         )
     return lock
 

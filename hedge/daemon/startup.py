@@ -25,8 +25,10 @@ from hedge.bus.diagnosis import where, works_as
 from hedge.bus.port import PairScope
 from hedge.config.load import RESERVED_API_KEYS, load_config
 from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
+from hedge.config.usage import SentenceParser
 from hedge.core.amounts import MAX_LOTS, MICROS, InexactAmountError, MarketSpec
 from hedge.daemon import left_markets, stop_request, terminal
+from hedge.daemon.advice import about_this_redis
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Anew, Ending, Parts
 from hedge.daemon.daemon import Shell
@@ -50,6 +52,7 @@ from hedge.daemon.signers import kept_instances
 from hedge.daemon.stop_request import Stopper
 from hedge.errors import (
     AccountKeyError,
+    AlreadyRunningError,
     ConfigError,
     ExchangeUnreachableError,
     HedgeError,
@@ -97,9 +100,9 @@ def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None
     `leave` builds what `--leave` runs; a side without it knows no such option.
     """
     print_any_text()
-    options = _parser(side).parse_args(argv)
     name, config = f"main_{side.upper()}", None
     try:
+        options = _parser(side).parse_args(argv)
         config = _load(side, options)
         if options.check:
             return asyncio.run(_check(config))
@@ -126,9 +129,12 @@ def _told(name: str, error: BaseException, config: Config | None) -> int:
     """Tell what ended the run; return the exit code."""
     known = _first_known(error)
     if isinstance(known, ConfigError) and config is not None and known.is_about_its_key:
-        known = known.within(config.file)
+        known = known.within(config.place_of(known.key))
+    if isinstance(known, AlreadyRunningError) and known.is_on_host and config is not None:
+        stop = commands_for(config.file).stop
+        known = AlreadyRunningError(f"{known} {stop} stops the pair of this host.")
     if known is not None:
-        _complain(name, known)
+        _complain(name, about_this_redis(known, "" if config is None else config.file))
     elif isinstance(error, BaseExceptionGroup):
         Log().exception("bug", error)
         traceback.print_exception(error)
@@ -191,8 +197,9 @@ def _first_known(error: BaseException) -> HedgeError | None:
 def _parser(side: str) -> argparse.ArgumentParser:
     maker = side == "a"
     does = "rests limit orders" if maker else "hedges every fill of A"
-    parser = argparse.ArgumentParser(
-        prog=f"main_{side.upper()}.py", description=f"Account {side.upper()}: {does}."
+    script = f"main_{side.upper()}.py"
+    parser = SentenceParser(
+        see=f"{script} --help", prog=script, description=f"Account {side.upper()}: {does}."
     )
     parser.add_argument("--market", help="symbol of the market, e.g. ETH (default: config)")
     parser.add_argument("--config", default="config.yaml", help="configuration file")
@@ -625,7 +632,8 @@ def lots_of(spec: MarketSpec, config: Config, section: str, key: str) -> int | N
         lots = spec.lots(value)
     except InexactAmountError as error:
         raise ConfigError(
-            f"{section}.{key} = {value}: {spec.symbol} is traded in steps of {spec.base(1)}.",
+            f"{section}.{key} = {value}: {spec.symbol} is traded in steps of {spec.base(1)}; "
+            "write a multiple of that.",
             f"{section}.{key}",
         ) from error
     if abs(lots) > MAX_LOTS:
@@ -658,7 +666,7 @@ async def _check(config: Config) -> int:
     """Print what a start would find; return the exit code of the first line that failed."""
     # A daemon that runs for days needs none of these.
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
     from hedge.daemon import check  # noqa: PLC0415
 
@@ -681,7 +689,12 @@ async def _check(config: Config) -> int:
             )
     finally:
         await messenger.aclose()
-    table = Table("", "what", "found", title=f"main_{config.side.upper()} --check")
+    table = Table(
+        Column(""),
+        Column("what"),
+        Column("found", overflow="fold"),
+        title=f"main_{config.side.upper()} --check",
+    )
     for line in lines:
         table.add_row(line.verdict.value, line.what, line.found)
     Console().print(table)

@@ -3,6 +3,7 @@
 import sys
 
 from hedge.daemon import host_os
+from hedge.daemon.advice import about_this_redis
 from hedge.errors import ConfigError, HedgeError
 from hedge.launcher import decisions
 from hedge.launcher.options import Options, parse
@@ -39,7 +40,7 @@ def _run(options: Options, supervisor: Supervisor) -> int:
             return run_paper(options, supervisor)
         return stop_real(options, supervisor) if options.stop else run_real(options, supervisor)
     except HedgeError as error:
-        complain(str(error))
+        complain(str(about_this_redis(error, str(options.config))))
         return error.exit_code
     except OSError as error:
         where = error.filename or "this machine"

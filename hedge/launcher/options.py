@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hedge.config.reader import plain_amount
+from hedge.config.usage import SentenceParser
 from hedge.daemon.host_os import of_caller
 from hedge.errors import ConfigError
 
@@ -71,23 +72,20 @@ class Options:
         }
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence, raised instead of printed."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the command line."""
-        msg = f"{message} ({_hint(self.prog)})"
-        raise ConfigError(msg)
+def _help_of(script: str) -> str:
+    return f"{'' if os.name == 'nt' else './'}{script} --help"
 
 
 def _hint(script: str) -> str:
-    return f"see {'' if os.name == 'nt' else './'}{script} --help"
+    return f"see {_help_of(script)}"
 
 
 def _parser(*, stops: bool) -> argparse.ArgumentParser:
     """Return the parser of the start script, or of the stop script."""
-    parser = _Parser(
-        prog=_STOP if stops else _START,
+    script = _STOP if stops else _START
+    parser = SentenceParser(
+        see=_help_of(script),
+        prog=script,
         description=(
             "Stop the pair of this host: A, then B once it has covered everything."
             if stops
@@ -154,7 +152,10 @@ def parse(arguments: list[str] | None = None) -> Options:
 def _check_combinations(values: argparse.Namespace) -> None:
     complaints = (
         (values.paper and values.detach, "--detach does not go with --paper"),
-        (values.paper and values.stop, "--stop does not go with --paper: press Ctrl-C there"),
+        (
+            values.paper and values.stop,
+            "--stop does not go with --paper: press Ctrl-C there, or name its file by --config",
+        ),
         (values.cycles is not None and not values.paper, "--cycles needs --paper"),
         (values.only_b and not values.paper, "--only-b needs --paper"),
         (values.only_b and values.cycles is not None, "--only-b does not go with --cycles"),

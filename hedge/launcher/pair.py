@@ -383,10 +383,10 @@ class Pair:
         return ["--stop-timeout-s", f"{min(self._b_timeout_s, LONGEST_STOP_S):.15g}"]
 
     def _maker_arguments(self, options: Options) -> list[str]:
-        """Return size and level of A's orders: the command line's, else the configuration's."""
-        strategy = self.config.strategy
-        quantity = options.quantity or strategy.quantity or DEFAULT_QUANTITY
-        return ["--quantity", str(quantity), "--depth", str(options.depth or strategy.depth)]
+        """Return the options for size and level of A's orders that its configuration lacks."""
+        default = None if self.config.strategy.quantity else DEFAULT_QUANTITY
+        given = {"--quantity": options.quantity or default, "--depth": options.depth}
+        return [part for name, value in given.items() if value for part in (name, str(value))]
 
     def _log(self, name: str) -> Path:
         return ROOT / self.config.logging.dir / f"{name}.log"

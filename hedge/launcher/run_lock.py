@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from hedge.daemon.file_lock import FileLock
+from hedge.daemon.host_os import commands_for
 from hedge.errors import AlreadyRunningError
 
 
@@ -18,10 +19,11 @@ class RunLock:
     def __enter__(self) -> Self:
         """Take the lock. Raises AlreadyRunningError."""
         if not self._lock.acquire():
-            msg = (
-                f"Another run uses {self._lock.path.parent}: stop it with Ctrl-C, or use --run-dir."
+            folder = self._lock.path.parent
+            stop = commands_for(str(folder / "config.yaml")).stop
+            raise AlreadyRunningError(
+                f"Another run uses {folder}: stop it with Ctrl-C there or {stop}, or use --run-dir."
             )
-            raise AlreadyRunningError(msg)
         return self
 
     def __exit__(

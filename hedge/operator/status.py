@@ -516,6 +516,8 @@ class Report:
         """What to do during a stop, and after it: B leaves last, and so does its last word."""
         a, b, commands = self.a.beat, self.b.beat, self.commands
         runs = bool(self.processes or self.astray) or (a is not None and not a.left)
+        if not runs and a is not None and b is not None and not (b.left or b.leaving):
+            return f"A has left, B runs on. If that lasts: {commands.start_again()}."
         if runs or b is None or not b.left:
             return f"It is being stopped: {commands.stop} says what is open."
         if a is not None:

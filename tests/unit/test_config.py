@@ -376,8 +376,13 @@ def test_the_command_line_comes_last(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "found"),
     [
-        ("strategy.dept", 1, "unknown key"),
-        ("stratgy", {}, "unknown key"),
+        (
+            "strategy.dept",
+            1,
+            "strategy.dept: unknown key; did you mean depth? Known here: quantity,",
+        ),
+        ("stratgy", {}, "stratgy: unknown key; did you mean strategy? Known here: pair, market,"),
+        ("strategy.colour", 1, "strategy.colour: unknown key; known here: quantity,"),
         ("accounts.account_c", {}, "unknown key"),
         ("redis.tls", {"ca": "x"}, "unknown key"),
         ("strategy", [], "keys with values"),
@@ -546,6 +551,32 @@ def test_an_option_of_the_command_line_is_named_as_one(folder: Path) -> None:
             load_config(path, "a", {key: value}, ENVIRONMENT)
 
 
+def test_a_file_that_is_not_filled_in_says_where_to_begin(folder: Path) -> None:
+    """As it is shipped; with one of both accounts it is the other one's number that is missing."""
+    error = complaint(
+        folder,
+        {"accounts.account_a.account_index": None, "accounts.account_b.account_index": None},
+    )
+    assert "accounts.account_a.account_index: is missing, and account_b's too" in str(error)
+    assert "start_hedge.sh --paper" in str(error)
+    assert "--config run/paper/config.yaml" in str(error)
+    error = complaint(folder, {"accounts.account_b.account_index": None})
+    assert str(error).endswith(
+        "accounts.account_b.account_index: is missing; write it there: index of the account on "
+        "Lighter."
+    )
+
+
+def test_a_file_that_is_not_there_says_where_it_was_looked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare name is one of the folder in which the command was typed."""
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError) as failure:
+        load_config("none.yaml")
+    assert str(failure.value) == f"none.yaml: no such file in {folder}; give one by --config."
+
+
 def test_a_missing_key_says_so(folder: Path) -> None:
     """A side without any private key is told where to write it."""
     error = complaint(folder, {"accounts.account_a.api_key_private_key": ""})
@@ -614,6 +645,18 @@ def test_tls_and_sentinels(folder: Path) -> None:
     ("text", "found"),
     [
         ("accounts: [", "not valid YAML in line"),
+        ("accounts: [a\nb: c", "line 2: a bracket that is not closed, or a comma"),
+        (
+            "redis: {host: ${X}",
+            "line 1: a bracket that is not closed, or a comma that is missing; put",
+        ),
+        ("redis: 'x", "line 1: a quote or a bracket that is not closed"),
+        ("  pair: x\n market: y", "line 2: it does not fit the lines above it; check its indent"),
+        ("redis:\n  host: x\n   port: 1", "line 3: a second colon, or an indentation that"),
+        ("redis: {host: x,\nport", "line 2: a bracket that is not closed"),
+        ("pair\n\nmarket: y\n", "line 3: a second colon"),
+        ("pair: *x", "line 1: a text that begins with * without quotes"),
+        ("pair: !x 1", "line 1: a text that begins with ! without quotes"),
         ("redis: {}\nredis: {}", "stands there twice"),
         ("- a\n- b", "the file"),
         ("just text", "the file"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import difflib
 import logging
 import random
 from collections.abc import AsyncIterator, Iterable
@@ -474,7 +475,8 @@ async def _find_market(rest: RestClient, settings: LighterSettings) -> Market:
         rows = parse.rows_of(await rest.markets(), "order_book_details")
     except (VenueUnavailableError, VenueRefusedError, VenueParseError) as error:
         raise ExchangeUnreachableError(
-            f"the exchange at {settings.base_url} does not list its markets: {error}"
+            f"the exchange at {settings.base_url} does not list its markets: {error}; check "
+            "lighter.base_url and the network between."
         ) from error
     for row in rows:
         if wanted.upper() == str(row.get("symbol")).upper() or wanted == str(row.get("market_id")):
@@ -482,8 +484,14 @@ async def _find_market(rest: RestClient, settings: LighterSettings) -> Market:
                 return _market_of(row)
             except VenueParseError as error:
                 raise ExchangeUnreachableError(f"market {row.get('symbol')}: {error}") from error
-    known = ", ".join(sorted(str(row.get("symbol")) for row in rows))
-    raise ConfigError(f"the exchange has no perpetual market {wanted!r}; it has: {known}", "market")
+    known = sorted(str(row.get("symbol")) for row in rows)
+    meant = difflib.get_close_matches(wanted.upper(), known, 1)
+    hint = f"did you mean {meant[0]}? It has" if meant else "it has"
+    raise ConfigError(
+        f"market = {wanted}: the exchange has no such perpetual market; "
+        f"{hint}: {', '.join(known)}.",
+        "market",
+    )
 
 
 def _market_of(row: parse.Json) -> Market:

@@ -48,7 +48,7 @@ def halted(reason: str, side: str) -> Halt:
         ({"ready_a": None}, "A: no heartbeat", (STOP, START)),
         ({"ready_b": beat(READY_B, acks=())}, "B: did not answer", (STOP, START)),
         ({"ready_b": beat(READY_B, leaving=True)}, "Neutral", (STOP,)),
-        ({"ready_a": beat(left=True)}, "Neutral", (STOP,)),
+        ({"ready_a": beat(left=True)}, "A has left, B runs on", (STOP, START)),
         (
             {"ready_a": beat(left=True), "ready_b": beat(READY_B, left=True)},
             "Both have stopped",

@@ -13,6 +13,7 @@ from hedge.config.schema import AccountConfig, AccountsConfig, Config, SafetyCon
 from hedge.daemon import startup as launch
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
+from hedge.daemon.host_os import PAPER_MARK, commands_for
 from hedge.daemon.logs import close_logging, flush_logging
 from hedge.errors import (
     AccountKeyError,
@@ -211,10 +212,75 @@ def test_side_b_has_no_quantity_and_no_depth(
     option: str, config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """B trades what A filled; an option that means nothing is a usage error."""
-    with pytest.raises(SystemExit) as ended:
-        launch.run("b", ["--config", str(config_file), option, "1"], never)
-    assert ended.value.code == 2
-    assert option in capsys.readouterr().err
+    assert launch.run("b", ["--config", str(config_file), option, "1"], never) == 2
+    said = capsys.readouterr().err
+    assert said == f"main_B: unrecognized arguments: {option} 1 (see main_B.py --help)\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--marekt", "ETH"], "unrecognized arguments: --marekt ETH"),
+        (["--depth", "one"], "argument --depth: invalid int value: 'one'"),
+        (["--quantity"], "argument --quantity: expected one argument"),
+        (["--stop-timeout-s", "soon"], "argument --stop-timeout-s: invalid float value: 'soon'"),
+    ],
+)
+def test_a_typing_error_is_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for every other mistake, and not the whole usage."""
+    assert launch.run("a", arguments, never) == 2
+    assert capsys.readouterr().err == f"main_A: {said} (see main_A.py --help)\n"
+
+
+def test_an_option_that_the_exchange_refuses_is_named_as_one(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was typed is to be corrected where it was typed; what stands in the file is not."""
+
+    async def refused(*_args: Any, **_kwargs: Any) -> int:
+        raise ConfigError("strategy.quantity = 0.5: no", "strategy.quantity")
+
+    monkeypatch.setattr(launch, "_run", refused)
+    given = ["--config", str(config_file)]
+    assert launch.run("a", [*given, "--quantity", "0.5"], never) == 2
+    assert launch.run("a", given, never) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "main_A: --quantity: strategy.quantity = 0.5: no",
+        f"main_A: {config_file}: strategy.quantity = 0.5: no",
+    ]
+
+
+def test_a_second_process_of_a_host_is_told_how_to_stop_the_first(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that runs elsewhere no script of this host reaches."""
+    stop = commands_for(str(config_file)).stop
+    error = AlreadyRunningError("it runs; stop it first.", is_on_host=True)
+    assert run_with(monkeypatch, config_file, group(error)) == 6
+    assert run_with(monkeypatch, config_file, AlreadyRunningError("It runs elsewhere.")) == 6
+    assert capsys.readouterr().err.splitlines() == [
+        f"main_B: it runs; stop it first. {stop} stops the pair of this host.",
+        "main_B: It runs elsewhere.",
+    ]
+
+
+def test_the_redis_of_a_paper_run_is_started_with_the_run(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other Redis can take its place; one that only hangs, and a real one, are as they are."""
+    gone = RedisUnreachableError("cannot reach Redis at h:1/0 (x); start it.", "h:1/0")
+    hangs = RedisUnreachableError("Redis at h:1/0 does not answer in time.", "h:1/0")
+    assert run_with(monkeypatch, config_file, gone) == 3
+    assert capsys.readouterr().err == f"main_B: {gone}\n"
+    (config_file.parent / PAPER_MARK).touch()
+    assert run_with(monkeypatch, config_file, hangs) == 3
+    assert capsys.readouterr().err == f"main_B: {hangs}\n"
+    assert run_with(monkeypatch, config_file, group(gone)) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("main_B: cannot reach Redis at h:1/0: it belongs to a run on the paper")
+    assert f"`./start_hedge.sh --paper --keep --run-dir {config_file.parent}`" in said
 
 
 # --- amounts ---------------------------------------------------------------------------------
