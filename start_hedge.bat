@@ -25,7 +25,11 @@ if not defined PY (
     exit /b 2
 )
 echo Making .venv ... 1>&2
-%PY% -m venv --clear .venv || exit /b 2
+%PY% -m venv --clear .venv
+if errorlevel 1 (
+    echo No .venv can be made here; the line above says why. Put the program where you may write. 1>&2
+    exit /b 2
+)
 
 :install
 copy /b /y requirements.txt+constraints.txt .venv\.wanted.txt >nul || exit /b 2

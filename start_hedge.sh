@@ -36,6 +36,11 @@ text = b"".join(pathlib.Path(name).read_bytes() for name in ("requirements.txt",
 print(hashlib.sha256(text).hexdigest())' 2>/dev/null
 }
 
+not_made() {
+    echo "No .venv can be made in $PWD; the line above says why. Put the program where you may write." >&2
+    exit 2
+}
+
 prepare() {
     local python stamp=.venv/.requirements.sha256 begun=.venv/.begun want
     if want="$(wanted)" && [ -n "$want" ] && [ "$(cat "$stamp" 2>/dev/null || true)" = "$want" ]; then
@@ -45,10 +50,10 @@ prepare() {
     if [ -e "$begun" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         python="$(find_python)"
         echo "Making .venv with $("$python" --version) ..." >&2
-        "$python" -m venv --clear .venv
+        "$python" -m venv --clear .venv || not_made
     fi
     echo "Installing requirements.txt into .venv (once, about a minute) ..." >&2
-    : >"$begun"
+    : >"$begun" || not_made
     if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2; then
         rm -f "$begun" # pip has ended by itself: what it has installed is whole
         echo "The requirements could not be installed; the lines above say why." >&2

@@ -61,6 +61,7 @@ _ACK_SHOWN_S = 2.0
 """So long a run that starts anew shows what became of the command."""
 _LAST_WORD_MS = 5000
 """So long is the last word repeated where nobody answers it."""
+_LAST_WORDS = "nothing of the pair: its last messages and its lease are on their way to Redis"
 
 
 class Shell(ABC):
@@ -310,7 +311,8 @@ class Shell(ABC):
 
     def tell_open(self) -> None:
         """Say in log and event what a clean stop waits for."""
-        detail = "; ".join(self.open_points())
+        is_over = self._ended is not None and self._ended.done()
+        detail = _LAST_WORDS if is_over else "; ".join(self.open_points())
         self.log.warning("stop_waits", open=detail)
         self.voice.say("stop_waits", "open", detail)
 

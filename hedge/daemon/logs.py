@@ -137,12 +137,26 @@ def shown(value: object) -> str:
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
+def _text_of(record: logging.LogRecord) -> str:
+    """Return what a record says; values that a lower layer has put into it are quoted as ours."""
+    args = record.args
+    if not (args and isinstance(record.msg, str) and record.name.partition(".")[0] == ROOT):
+        return record.getMessage()
+    values = args if isinstance(args, tuple) else (args,)
+    told = tuple(one if isinstance(one, int | float) else shown(one) for one in values)
+    return record.msg.replace("=%r", "=%s") % told
+
+
 class _Formatter(logging.Formatter):
     """Adds the local time with milliseconds and offset, and hides the given secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__("%(stamp)s [%(levelname)s] %(message)s")
-        self._secrets = tuple(secrets)
+        super().__init__()
+        # A value that is quoted has a quote in it escaped; the longest first: one may hold another.
+        forms = {
+            form for text in secrets for form in (text, json.dumps(text, ensure_ascii=False)[1:-1])
+        }
+        self._secrets = tuple(sorted(forms, key=len, reverse=True))
         self._known = (-1, "", "")
 
     def line(self, record: logging.LogRecord) -> str:
@@ -152,6 +166,10 @@ class _Formatter(logging.Formatter):
             known = f"{self.format(record)}\n"
             record.__dict__["hedge_line"] = known
         return known
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (the library's name)
+        """Return the line without a traceback."""
+        return f"{record.__dict__['stamp']} [{record.levelname}] {_text_of(record)}"
 
     def format(self, record: logging.LogRecord) -> str:
         second = int(record.created)

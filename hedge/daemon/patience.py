@@ -13,6 +13,7 @@ from typing import TypeVar
 from hedge.bus.diagnosis import where
 from hedge.bus.port import Messenger
 from hedge.config.schema import Config
+from hedge.daemon.advice import about_this_redis
 from hedge.daemon.host_os import commands_for, on_stop_signals
 from hedge.daemon.host_store import HostState
 from hedge.daemon.logs import Log
@@ -78,7 +79,8 @@ class Patience:
         if why != self._told:
             self._told = why
             name = f"main_{self._config.side.upper()}"
-            print(f"{name}: {error} Trying again: {why}.", file=sys.stderr)  # noqa: T201
+            told = about_this_redis(error, self._config.file)
+            print(f"{name}: {told} Trying again: {why}.", file=sys.stderr)  # noqa: T201
 
     def _of_host(self) -> str:
         for name in self._host.names():

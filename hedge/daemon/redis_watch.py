@@ -93,5 +93,6 @@ class RedisWatch:
         was, self._lost_because = self._lost_because, ""
         if self._is_lost_said:
             self._is_lost_said = False
-            self._parts.log.info("subscription_back", reason=was)
-            self._say("subscription_back", "subscription_back", was)
+            detail = f"it was lost: {was}"
+            self._parts.log.info("subscription_back", detail=detail)
+            self._say("subscription_back", "subscription_back", detail)

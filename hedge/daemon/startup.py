@@ -80,6 +80,8 @@ CONNECT_S = 10.0
 CLOSE_S = 5.0
 """So long may links and loop be closed once it is settled how the run ended."""
 _COLLECT_AFTER = 10_000
+_TERMINAL = 2
+"""Where a person may look at what a daemon says."""
 _LOOK_UPS = 64
 
 Build = Callable[[Parts], Shell]
@@ -163,11 +165,14 @@ def exit_code_of(outcome: Ending | BaseException) -> int:
 
 
 def _log_to_files(config: Config, name: str) -> None:
-    settings = config.logging
-    if os.environ.get(LOG_ONLY) == "1":
+    settings, is_followed = config.logging, os.environ.get(LOG_ONLY) == "1"
+    if is_followed:
         settings = replace(settings, console=False)
     try:
-        setup_logging(settings, name, _secrets(config))
+        path = setup_logging(settings, name, _secrets(config))
+        if not (settings.console or is_followed) and os.isatty(_TERMINAL):
+            told = f"{name} runs; its lines are in {path} (logging.console is false)."
+            print(f"{told} Ctrl-C stops it.", file=sys.stderr)  # noqa: T201  else it is silent
     except OSError as error:
         raise ConfigError(
             f"logging.dir: {config.logging.dir} cannot be written to ({error.strerror}); "

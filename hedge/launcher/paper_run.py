@@ -11,19 +11,21 @@ from typing import Any
 import yaml
 
 from hedge.config.load import load_config
+from hedge.config.schema import Config
 from hedge.daemon import host_os
 from hedge.daemon.host_os import PAPER_MARK, commands_for
 from hedge.errors import (
     AlreadyRunningError,
     ConfigError,
     ExchangeUnreachableError,
+    NotNeutralError,
 )
 from hedge.launcher import decisions
 from hedge.launcher.desk import Desk, Journal
-from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis
+from hedge.launcher.embedded_redis import LOOPBACK, EmbeddedRedis, redis_cli
 from hedge.launcher.options import DEFAULT_QUANTITY, Options
 from hedge.launcher.pair import Hooks, Pair, StoppedEarlyError
-from hedge.launcher.paper_admin import PaperAdmin
+from hedge.launcher.paper_admin import PaperAdmin, PaperMarket
 from hedge.launcher.processes import ROOT, Child, ChildDiedError, StopNow, Supervisor
 from hedge.launcher.run_lock import RunLock
 from hedge.launcher.summary import Summary, cycles_of, legs_of, receipts_of, summarise
@@ -122,16 +124,18 @@ class PaperRun:
         """Start everything, watch it, stop the pair, tell what it did."""
         exchange = self._start_exchange()
         config_path, admin = self._write_config(exchange), exchange.admin
-        config = load_config(config_path, "", {"market": self.options.market})
-        market, size_decimals = self._market(admin, config.market)
+        config = load_config(config_path, "", self.options.settings)
+        market = self._market(admin, config.market)
+        _refuse_quantity(config, market)
         after_seq = admin.last_seq()
         desk = self._desk.enter_context(Desk(config, host_os.began_s()))
         self.supervisor.terminal.keep(desk.log)
         journal = Journal(desk, secrets.token_hex(4))
+        enough = self._enough(admin, market.index, after_seq)
         hooks = Hooks(
             asked=desk.taken_request,
             on_started=self._invite,
-            enough=self._enough(admin, market, after_seq),
+            enough=enough,
         )
         self._pair = Pair(
             self.supervisor,
@@ -144,9 +148,11 @@ class PaperRun:
         code = decisions.LEFT_AT_ONCE_CODE
         try:
             code = self._pair.run(self.options)
-            summary = _summary(admin, market, size_decimals, after_seq)
-            self.supervisor.say(summary.line)
+            summary = _summary(admin, market, after_seq)
             code = self._judge(code, summary)
+            if enough is not None and enough.is_late and code == NotNeutralError.exit_code:
+                self.supervisor.terminal.complain(self._late(summary))
+            self.supervisor.say(summary.line)
         except StoppedEarlyError:
             code = 0
             raise
@@ -182,8 +188,16 @@ class PaperRun:
             raise ExchangeUnreachableError(msg)
         return exchange
 
+    def _late(self, summary: Summary) -> str:
+        options, log = self.options, self.log_dir / "main_A.log"
+        return (
+            f"Ended after {options.timeout_s:g} s (--timeout-s) with {summary.cycles} of "
+            f"{options.cycles} cycles: exit code 5. What A waited for stands in {log} (`waiting`, "
+            "`holding`)."
+        )
+
     @staticmethod
-    def _market(admin: PaperAdmin, symbol: str) -> tuple[int, int]:
+    def _market(admin: PaperAdmin, symbol: str) -> PaperMarket:
         try:
             return admin.market(symbol)
         except KeyError as error:
@@ -214,7 +228,8 @@ class PaperRun:
             folder=self.run_dir,
         )
         fast = options.tier == "instant"
-        values["market"] = options.market or MARKET
+        market = self._market(admin, options.market or MARKET)
+        values["market"] = market.symbol
         for name, account in values["accounts"].items():
             account["account_name"] = f"paper {name[-1].upper()}"
         values["lighter"] |= {
@@ -222,7 +237,7 @@ class PaperRun:
             **({"requests_per_minute": 24_000} if fast else {}),
         }
         values["strategy"] = {
-            "quantity": str(options.quantity or DEFAULT_QUANTITY),
+            "quantity": str(options.quantity or market.default_quantity(DEFAULT_QUANTITY)),
             "depth": options.depth or 1,
         }
         values["timing"] = {"stop_timeout_s": _PATIENCE_S, "view_lag_s": _VIEW_LAG_S}
@@ -234,7 +249,7 @@ class PaperRun:
         status = commands_for(str(self.run_dir / "config.yaml")).status
         who = "B runs" if self.options.only_b else "Both run"
         say(f"{who}. Ask in another terminal: {status}")
-        say(f"Listen: redis-cli -p {self.redis_port} PSUBSCRIBE 'hedge:*'    Stop: Ctrl-C")
+        say(f"Listen: {redis_cli()} -p {self.redis_port} PSUBSCRIBE 'hedge:*'    Stop: Ctrl-C")
 
     # --- run and judge
 
@@ -251,6 +266,14 @@ class PaperRun:
         return decisions.code_of_cycles(code, net_lots=summary.net_lots, reached=reached)
 
 
+def _refuse_quantity(config: Config, market: PaperMarket) -> None:
+    """Raise ConfigError for a quantity that no order of A could rest with."""
+    key, quantity = "strategy.quantity", config.strategy.quantity
+    why = "" if quantity is None else market.refusal(quantity)
+    if why:
+        raise ConfigError(f"{config.place_of(key)}: {key} = {quantity}: {why}", key)
+
+
 class _Enough:
     """Whether the wanted cycles are done, by the exchange's own log, or the time is up."""
 
@@ -262,12 +285,14 @@ class _Enough:
         self._seq = after_seq
         self._missing = cycles
         self._deadline = time.monotonic() + timeout_s
+        self.is_late = False
 
     def __call__(self) -> bool:
         legs = legs_of(self._admin.trades(ACCOUNT_A, self._seq), ACCOUNT_A, self._market)
         self._missing -= cycles_of(legs)
         self._seq = legs[-1].seq if legs else self._seq
-        return self._missing <= 0 or time.monotonic() > self._deadline
+        self.is_late = self._missing > 0 and time.monotonic() > self._deadline
+        return self._missing <= 0 or self.is_late
 
 
 def _free_port(wanted: int) -> int:
@@ -281,12 +306,12 @@ def _free_port(wanted: int) -> int:
     return wanted
 
 
-def _summary(admin: PaperAdmin, market: int, size_decimals: int, after_seq: int) -> Summary:
-    b_orders = admin.orders(ACCOUNT_B, after_seq)
+def _summary(admin: PaperAdmin, market: PaperMarket, after_seq: int) -> Summary:
+    b_orders, index = admin.orders(ACCOUNT_B, after_seq), market.index
     return summarise(
-        legs_of(admin.trades(ACCOUNT_A, after_seq), ACCOUNT_A, market),
-        legs_of(admin.trades(ACCOUNT_B, after_seq), ACCOUNT_B, market),
+        legs_of(admin.trades(ACCOUNT_A, after_seq), ACCOUNT_A, index),
+        legs_of(admin.trades(ACCOUNT_B, after_seq), ACCOUNT_B, index),
         receipts_of(b_orders),
-        size_decimals,
-        held=(admin.position(ACCOUNT_A, market), admin.position(ACCOUNT_B, market)),
+        market.size_decimals,
+        held=(admin.position(ACCOUNT_A, index), admin.position(ACCOUNT_B, index)),
     )

@@ -125,11 +125,10 @@ def _stop_here(desk: Desk, supervisor: Supervisor, config: Config, path: Path) -
 
 def _load(options: Options) -> tuple[Config, Path]:
     if not options.config.exists():
-        msg = (
-            f"There is no {options.config}: copy config.yaml and fill in both accounts, "
-            "or run ./start_hedge.sh --paper first."
-        )
-        raise ConfigError(msg)
+        what_to_do = "copy config.yaml and fill in both accounts, or run ./start_hedge.sh --paper"
+        if options.stop:
+            what_to_do = "name by --config the file that the pair was started with"
+        raise ConfigError(f"There is no {options.config.absolute()}: {what_to_do}.")
     path = options.config.resolve()
     return load_config(path, "", options.settings), path
 

@@ -107,6 +107,26 @@ def test_an_event_cannot_forge_a_line() -> None:
     assert "\n" not in line("one\n2026 [INFO] forged", {"k": "v\nw"})
 
 
+def test_what_a_lower_layer_says_is_quoted_too(tmp_path: Path) -> None:
+    """Its values may be the exchange's words: a blank, a line break or a dict in them."""
+    path = setup_logging(LoggingConfig(dir=str(tmp_path), console=False), "main_A")
+    log = logging.getLogger("hedge.exchange.links")
+    log.warning("link lost link=%s reason=%s again_in_s=%.2f", "peer", OSError("it is gone"), 0.25)
+    log.warning("no answer nonce=%d reason=%s", 7, "<html>\n2026 [INFO] forged")
+    log.warning("venue error frame=%s", {"code": 1})
+    log.warning("frame ignored begins=%r", "{ x")
+    log.info("watching")
+    logging.getLogger("library").warning("%s is %r", "a b", "c")
+    assert lines_of(path) == [
+        ("WARNING", 'link lost link=peer reason="it is gone" again_in_s=0.25'),
+        ("WARNING", 'no answer nonce=7 reason="<html>\\n2026 [INFO] forged"'),
+        ("WARNING", "venue error frame=\"{'code': 1}\""),
+        ("WARNING", 'frame ignored begins="{ x"'),
+        ("INFO", "watching"),
+        ("WARNING", "a b is 'c'"),
+    ]
+
+
 def test_secrets_are_hidden_even_in_others_texts(tmp_path: Path) -> None:
     """A secret that a library puts into its own message is replaced; a traceback too."""
     settings = LoggingConfig(dir=str(tmp_path), console=False)
@@ -119,6 +139,22 @@ def test_secrets_are_hidden_even_in_others_texts(tmp_path: Path) -> None:
     assert "abcdef123456" not in text
     assert "login with *** failed" in text
     assert "ValueError: key *** x" in text
+
+
+def test_a_secret_with_a_quote_is_hidden_where_it_is_quoted(tmp_path: Path) -> None:
+    """In a field and in another layer's value it stands escaped."""
+    secret = 'abc"def\\ghi jkl'
+    path = setup_logging(
+        LoggingConfig(dir=str(tmp_path), console=False), "main_B", [Secret(secret)]
+    )
+    Log().warning("one", reason=f"login {secret} failed")
+    logging.getLogger("hedge.x").warning("two reason=%s", f"login {secret} failed")
+    logging.getLogger("library").warning("three %s", secret)
+    assert lines_of(path) == [
+        ("WARNING", 'one reason="login *** failed"'),
+        ("WARNING", 'two reason="login *** failed"'),
+        ("WARNING", "three ***"),
+    ]
 
 
 def test_a_full_log_is_rotated(tmp_path: Path) -> None:

@@ -215,6 +215,20 @@ def test_a_first_start_that_was_interrupted_can_be_started_again(fresh: Path, mo
     assert (fresh / "calls").read_text().split()[len(before) :] == calls
 
 
+def test_a_folder_that_takes_no_venv_is_no_bug(fresh: Path) -> None:
+    """That is the user's to cure; the operator's tool says what makes one."""
+    (fresh / ".venv").write_text("a file is in the way")
+    recorder = RECORDER.replace("rm -rf .venv; mkdir -p .venv/bin", "exit 1")
+    (fresh / "recorder").write_text(recorder)
+    assert start(fresh)[0] == 2
+    shutil.copy(ROOT / "hedgectl", fresh)
+    tool = subprocess.run(
+        [fresh / "hedgectl", "status"], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert tool.returncode == 2
+    assert tool.stderr == f"There is no .venv in {fresh} yet: ./start_hedge.sh makes it.\n"
+
+
 def test_a_link_to_the_script_is_the_script(fresh: Path) -> None:
     """Links upon links, absolute and relative; it works in its own folder, for the caller's."""
     links = fresh.parent / "links"

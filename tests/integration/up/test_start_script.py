@@ -173,6 +173,7 @@ def test_a_second_run_is_refused(tmp_path: Path) -> None:
         with script("--paper", "--run-dir", str(tmp_path)) as second:
             assert second.ends() == 6
         assert len(second.lines) == 1
+        assert f"stop_hedge.sh --config {tmp_path / 'config.yaml'}`" in second.text
         run.process.send_signal(signal.SIGTERM)
         run.ends()
 
@@ -214,6 +215,31 @@ def test_an_unknown_market_is_one_sentence(tmp_path: Path) -> None:
         assert run.ends() == 2
     assert "--market GOLD" in run.lines[-1]
     assert "ETH" in run.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--quantity", "0.00001", "steps of 0.0001"), ("--depth", "200", "allowed is 1 to 50")],
+)
+def test_what_the_market_cannot_take_is_refused_before_a_daemon_starts(
+    tmp_path: Path, option: str, value: str, words: str
+) -> None:
+    """The last line names what was typed: the file is written anew by each run."""
+    with script("--paper", option, value, "--run-dir", str(tmp_path)) as run:
+        assert run.ends() == 2
+    assert run.lines[-1].startswith(f"{option}: strategy.")
+    assert words in run.lines[-1]
+    assert "Starting B" not in run.text
+
+
+def test_a_run_that_is_out_of_time_says_so(tmp_path: Path) -> None:
+    """Beside `Neutral` its exit code says that something is missing, and this says what."""
+    arguments = ("--paper", "--cycles", "1000", "--timeout-s", "0.1", "--run-dir", str(tmp_path))
+    with script(*arguments) as run:
+        assert run.ends() == 5
+    assert "Ended after 0.1 s (--timeout-s) with 0 of 1000 cycles" in run.lines[-2]
+    assert str(tmp_path / "logs" / "main_A.log") in run.lines[-2]
+    assert "SUMMARY" in run.lines[-1]
 
 
 # --- the real thing, with the paper exchange in the place of the real one
@@ -264,6 +290,7 @@ def test_a_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None
     with script("--paper", "--run-dir", str(tmp_path / "file")) as run:
         assert run.ends() == 2, run.text
     assert "cannot be used" in run.text
+    assert "--run-dir" in run.text
     assert "Traceback" not in run.text
 
 
@@ -344,3 +371,7 @@ def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
         assert run.ends() == 2
     assert len(run.lines) == 1
     assert "--paper" in run.text
+    with script("--stop", "--config", str(tmp_path / "none.yaml")) as stop:
+        assert stop.ends() == 2
+    what_to_do = "name by --config the file that the pair was started with."
+    assert stop.text == f"There is no {tmp_path / 'none.yaml'}: {what_to_do}"

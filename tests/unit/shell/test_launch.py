@@ -13,7 +13,7 @@ from hedge.config.schema import AccountConfig, AccountsConfig, Config, SafetyCon
 from hedge.daemon import startup as launch
 from hedge.daemon.context import Ending, Parts
 from hedge.daemon.daemon import Shell
-from hedge.daemon.host_os import PAPER_MARK, commands_for
+from hedge.daemon.host_os import LOG_ONLY, PAPER_MARK, commands_for
 from hedge.daemon.logs import close_logging, flush_logging
 from hedge.errors import (
     AccountKeyError,
@@ -281,6 +281,27 @@ def test_the_redis_of_a_paper_run_is_started_with_the_run(
     said = capsys.readouterr().err
     assert said.startswith("main_B: cannot reach Redis at h:1/0: it belongs to a run on the paper")
     assert f"`./start_hedge.sh --paper --keep --run-dir {config_file.parent}`" in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_terminal", "said"),
+    [({}, True, True), ({}, False, False), ({LOG_ONLY: "1"}, True, False)],
+)
+def test_a_daemon_that_writes_only_a_log_says_where(
+    variables: dict[str, str],
+    is_terminal: bool,
+    said: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    config_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """To a person who started it and sees nothing; not where a script follows its log."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(launch.os, "isatty", lambda _number: is_terminal)
+    assert run_with(monkeypatch, config_file, None) == 0
+    words = f"main_B runs; its lines are in {config_file.parent / 'logs' / 'main_B.log'} ("
+    assert capsys.readouterr().err.startswith(words) == said
 
 
 # --- amounts ---------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ def test_a_lost_subscription_is_said(heard: Heard, caplog: pytest.LogCaptureFixt
     heard.link(True)
     heard.link(True)
     assert heard.events[3:] == ["subscription_back"]
+    assert heard.said[-1][2] == "it was lost: the server ended the subscription"
     assert heard.watch.notices == ()
     warned = [one for one in caplog.records if one.levelname == "WARNING"]
     assert len(warned) == 3
