@@ -839,7 +839,8 @@ def _tell_halt(state: State, event: Looked) -> Step:
     if halt_id is not None and halt_id != state.halt_told:
         told = (Say(report.headline),)
     if halt_id is None and state.halt_told is not None:
-        told = (Say("Resumed."),)
+        is_back = report.a.beat is not None and not report.a.has_left
+        told = (Say("Resumed." if is_back else f"The halt is released. {report.headline}"),)
     return replace(state, halt_told=halt_id), told
 
 

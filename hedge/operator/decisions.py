@@ -416,8 +416,9 @@ class Resumption:
 
     def _not_acknowledged(self, silent: list[str], report: Report) -> End:
         first = _status_first(report)
+        begin = "" if report.halts else "Released, but "
         return End(
-            REFUSED, f"{_and(silent)} did not acknowledge within {self.wait_s:g} s: {first}."
+            REFUSED, f"{begin}{_and(silent)} did not acknowledge within {self.wait_s:g} s: {first}."
         )
 
     def _not_seen(self, report: Report) -> End:

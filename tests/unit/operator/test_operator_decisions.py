@@ -117,7 +117,7 @@ def test_a_daemon_that_does_not_acknowledge_is_named(*, a: bool, b: bool, names:
     beats = (acked(READY_A) if a else HALTED_A, acked(READY_B) if b else READY_B)
     command.look(told(ready_a=beats[0], ready_b=beats[1]), 110.1)
     assert command.end.code == 5
-    assert command.end.text.startswith(f"{names} did not acknowledge")
+    assert command.end.text.startswith(f"Released, but {names} did not acknowledge")
 
 
 def test_a_refusal_of_a_daemon_is_said() -> None:

@@ -751,6 +751,11 @@ def test_a_halt_is_told_once_and_ends_a_run_of_cycles() -> None:
     script.look(told(halts=Halts(halts=(HALT,), released=(HALT.id,))))
     assert [type(one) for one in script.effects[-2:]] == [Say, Say]
     assert script.said == "Resumed."
+    script = running()
+    script.look(told(halt=HALT))
+    script.look(told(halts=Halts(halts=(HALT,), released=(HALT.id,)), ready_a=None))
+    assert script.said.startswith("The halt is released. UNKNOWN: A ")
+    assert "start_hedge.sh" in script.said
     script = running(replace(PLAY, ends_on_halt=True))
     script.look(told(halt=HALT))
     assert script.new[-1] == Ask(A)
