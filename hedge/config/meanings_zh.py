@@ -1,7 +1,7 @@
 """The meaning of every configuration key in Chinese, for README.zh-CN.md; a test keeps it whole."""
 
 MEANINGS: dict[str, str] = {
-    "pair": "这一对的名字；同一个 Redis 里跑两对时必须设置",
+    "pair": "这组对冲（A+B）的名字；同一个 Redis 里跑两组时必须设置",
     "market": "交易品种；也可用 --market",
     "accounts.account_a.account_name": "`status`、日志和报错中对该账户的称呼",
     "accounts.account_a.account_index": "Lighter 上的账户索引",
@@ -49,9 +49,9 @@ MEANINGS: dict[str, str] = {
     "strategy.force_close_timeout": "成交超过这个时间未被对冲，A 自己减仓",
     "strategy.offset_base_amount": "A + B 应等于多少；带符号",
     "safety.max_fill_base_amount": "A 单笔成交超过此值即暂停交易，其消息被拒绝",
-    "safety.max_position_base_amount": "A 的持仓更大就停机",
+    "safety.max_position_base_amount": "A 的持仓更大就暂停交易",
     "safety.max_mark_gap_bps": "对冲的成交价最多偏离标记价格多少",
-    "safety.max_drift_usd": "启动时无法解释的差额在此以内会被对冲，超过就停机",
+    "safety.max_drift_usd": "启动时无法解释的差额在此以内会被对冲，超过就暂停交易",
     "timing.tick_s": "管理器多久检查一次",
     "timing.beat_s": "多久写一次心跳和状态",
     "timing.ready_ttl_s": "心跳的有效期",
@@ -67,8 +67,8 @@ MEANINGS: dict[str, str] = {
     "timing.answer_timeout_s": "等待下单应答的时间",
     "timing.settle_timeout_s": "超过预计时间后，再等待结算的时间",
     "timing.place_deadline_s": "挂单或撤单的期限",
-    "timing.marker_deadline_s": "一个栅栏标记单的期限，之后换新的",
-    "timing.prove_deadline_s": "账本在此时间内无法证实就停机",
+    "timing.marker_deadline_s": "标记单（fence，用来确认前一笔委托的结果）的期限，之后换新的",
+    "timing.prove_deadline_s": "超过这个时间账目仍核对不上，就暂停交易",
     "timing.retry_min_s": "B 放弃后首次重试的间隔",
     "timing.retry_max_s": "B 重试的最长间隔",
     "timing.ws_ping_s": "多久 ping 一次交易所",

@@ -130,3 +130,12 @@ def test_every_exit_code_is_told(text: str) -> None:
         kinds.extend(kind.__subclasses__())
     for code in {kind.exit_code for kind in kinds}:
         assert re.search(rf"^\| {code} \| ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("word", ["停机", "裸露", "欠额", "栅栏", "死掉", "空仓", "超时强平"])
+def test_the_chinese_texts_keep_to_one_word_for_one_thing(word: str) -> None:
+    """A trader reads these as another thing: a host that is down, a short position."""
+    pages = [*(ROOT / "docs").glob("*.zh-CN.md"), ROOT / "README.zh-CN.md", ROOT / "config.yaml"]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+    texts["meanings_zh"] = "".join(config_zh.MEANINGS.values())
+    assert [name for name, text in texts.items() if word in text] == []
