@@ -124,8 +124,11 @@ def _ready(_report: Report, view: SideView) -> str:
 
 
 def _lease(_report: Report, view: SideView) -> str:
-    lease = view.lease
-    return "free" if lease is None else f"{lease.instance} (host id {lease.host})"
+    return "free" if view.lease is None else view.lease.instance
+
+
+def _host_id(_report: Report, view: SideView) -> str:
+    return "" if view.lease is None else view.lease.host
 
 
 def _can_hedge(report: Report, view: SideView) -> str:
@@ -142,6 +145,7 @@ ROWS: tuple[tuple[str, Callable[[Report, SideView], str]], ...] = (
     ("position", lambda report, view: report.position_text(view)),
     ("could hedge", _can_hedge),
     ("lease", _lease),
+    ("host id", _host_id),
 )
 
 

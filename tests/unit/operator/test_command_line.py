@@ -77,8 +77,10 @@ def test_a_side_that_left_does_not_run() -> None:
 
 def test_the_id_of_a_host_is_called_one() -> None:
     """It is no name that a person could look for."""
-    found = replace(shown().a, lease=Lease(instance="i1", host="f00d"))
-    assert dict(hedgectl.ROWS)["lease"](shown(), found) == "i1 (host id f00d)"
+    rows, view = dict(hedgectl.ROWS), shown().a
+    held = replace(view, lease=Lease(instance="i1", host="f00d"))
+    assert [rows[name](shown(), held) for name in ("lease", "host id")] == ["i1", "f00d"]
+    assert [rows[name](shown(), view) for name in ("lease", "host id")] == ["free", ""]
 
 
 def test_a_usual_refusal_is_explained() -> None:
