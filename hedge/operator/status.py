@@ -502,7 +502,8 @@ class Report:
             return self._out_of_leaving
         deaf = [view.name for view in views if view.beat is None or view.has_answered is False]
         if deaf:
-            lasting = f"If {' and '.join(deaf)} does not come back by itself"
+            back = "does not come back by itself" if len(deaf) == 1 else "do not come back"
+            lasting = f"If {' and '.join(deaf)} {back}"
             return self._out_of_silence(lasting, commands.start_again())
         return self._out_by_itself
 

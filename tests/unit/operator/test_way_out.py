@@ -47,6 +47,11 @@ def halted(reason: str, side: str) -> Halt:
         ({"ready_a": None, "ready_b": None}, "Not running", (START,)),
         ({"ready_a": None}, "A: no heartbeat", (STOP, START)),
         ({"ready_b": beat(READY_B, acks=())}, "B: did not answer", (STOP, START)),
+        (
+            {"ready_a": beat(acks=()), "ready_b": beat(READY_B, acks=())},
+            "If A and B do not come back: ",
+            (STOP, START),
+        ),
         ({"ready_b": beat(READY_B, leaving=True)}, "Neutral", (STOP,)),
         ({"ready_a": beat(left=True)}, "A has left, B runs on", (STOP, START)),
         (
