@@ -20,7 +20,11 @@ from hedge.exchange.budget import RequestBudget
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter.recent_book import RecentBook
 from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
-from hedge.exchange.lighter.streams.order_book import MAX_MARK_GAP_BPS, StillBook
+from hedge.exchange.lighter.streams.order_book import (
+    MAX_MARK_GAP_BPS,
+    REFUTED_AFTER_MS,
+    StillBook,
+)
 from hedge.exchange.lighter.streams.own_orders import OwnOrders
 from hedge.exchange.port import (
     ORDER_LIFE_S,
@@ -383,11 +387,13 @@ class SimVenue(Socket):
 
     def _refuted(self) -> str:
         """Return what speaks against a book that gets no frames, by the product's own rule."""
+        silent_ms = self.clock.now_ms() - self._book_ms
+        if silent_ms < REFUTED_AFTER_MS or not self._is_market_up:
+            return ""  # as nearly always
         depth = self._depth
-        if not self._is_market_up or not (depth.bids and depth.asks):
+        if not (depth.bids and depth.asks):
             return ""
         bid, ask = depth.bids[0].price_ticks, depth.asks[0].price_ticks
-        silent_ms = self.clock.now_ms() - self._book_ms
         return StillBook(silent_ms, bid, ask, depth.mark_ticks).refuted(MAX_MARK_GAP_BPS)
 
     def recent_depth(self) -> Depth:
