@@ -102,7 +102,7 @@ class SimRedis:
         self._split_kind = ""
         self._used: set[bool] = set()
         """Which of two masters was used: whether the deposed one."""
-        self._parsed: dict[PairScope, Parsed] = {}
+        self._parsed: dict[PairScope, tuple[PairScope, Parsed]] = {}
 
     # --- what the world does to it ------------------------------------------------------------
 
@@ -182,8 +182,9 @@ class SimRedis:
 
     # --- between server and clients -----------------------------------------------------------
 
-    def parsed(self, scope: PairScope) -> Parsed:
-        return self._parsed.setdefault(scope, {})
+    def parsed(self, scope: PairScope) -> tuple[PairScope, Parsed]:
+        """Return what is known of the texts of a scope, and the one object that is equal to it."""
+        return self._parsed.setdefault(scope, (scope, {}))
 
     def _carry_from_master(self, channel: str, text: str | Unwritten, mark: str = "") -> None:
         self._carry(self.master, channel, text, mark)
@@ -598,8 +599,8 @@ class SimMessenger(RedisMessenger):
         return self._bound()
 
     def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
+        scope, parsed = self.redis.parsed(scope)  # the very same is the quickest to compare
         super().bind(scope, lease_a, lease_b)
-        parsed = self.redis.parsed(scope)
         self._reader = RememberingReader(parsed, self.names, scope, lease_a, lease_b)
 
     # --- writing: the value stands for its text, until somebody looks at the text --------------
