@@ -60,21 +60,35 @@ class Footprint:
 
     def taken_out(self, depth: Depth) -> Depth:
         """Return the book without what is A's own."""
-        for own in (*self.orders, *(ghost.own for ghost in self.ghosts)):
-            levels = depth.levels(is_ask=own.side.is_ask)
-            left = tuple(rest for level in levels if (rest := _without(level, own)) is not None)
-            if left != levels:
-                depth = replace(depth, asks=left) if own.side.is_ask else replace(depth, bids=left)
+        for own in self.orders:
+            depth = _without(depth, own)
+        for ghost in self.ghosts:
+            depth = _without(depth, ghost.own)
         return depth
+
+
+def _place_of(levels: tuple[Level, ...], own: Own) -> int | None:
+    """Return the number of the level at an order's price, None where there is none."""
+    for number, level in enumerate(levels):
+        if level.price_ticks == own.price_ticks:
+            return number
+    return None
 
 
 def _lots_at(depth: Depth, own: Own) -> int:
     levels = depth.levels(is_ask=own.side.is_ask)
-    return next((one.size_lots for one in levels if one.price_ticks == own.price_ticks), 0)
+    place = _place_of(levels, own)
+    return 0 if place is None else levels[place].size_lots
 
 
-def _without(level: Level, own: Own) -> Level | None:
-    if level.price_ticks != own.price_ticks or level.size_lots < own.lots:
-        return level
-    left = level.size_lots - own.lots
-    return replace(level, size_lots=left) if left else None
+def _without(depth: Depth, own: Own) -> Depth:
+    """Return a book without an order, where the level at its price can hold it."""
+    is_ask = own.side.is_ask
+    levels = depth.levels(is_ask=is_ask)
+    place = _place_of(levels, own)
+    if place is None or levels[place].size_lots < own.lots:
+        return depth
+    left = levels[place].size_lots - own.lots
+    rest = (Level(own.price_ticks, left),) if left else ()
+    levels = (*levels[:place], *rest, *levels[place + 1 :])
+    return replace(depth, asks=levels) if is_ask else replace(depth, bids=levels)
