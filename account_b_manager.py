@@ -62,7 +62,6 @@ from hedge.daemon.account import NotProven
 from hedge.daemon.context import Parts
 from hedge.daemon.daemon import Shell
 from hedge.daemon.halt import Release
-from hedge.daemon.market_facts import mark_ticks_of
 from hedge.daemon.order_requests import hedge_request
 from hedge.daemon.proof import Proven
 from hedge.daemon.public_watch import Watcher, WatchHandlers
@@ -139,7 +138,6 @@ class AccountBManager(Shell):
         return AnswerSource(
             state=lambda: self.state,
             book=lambda: self.books.book,
-            mark_ticks=lambda: mark_ticks_of(self.parts),
             facts=lambda: self.facts(),  # noqa: PLW0108  it may be replaced
             available_micros=self._free_micros,
             is_answering=lambda: self.is_answering(),  # noqa: PLW0108  it may be replaced

@@ -26,7 +26,6 @@ class AnswerSource:
 
     state: Callable[[], HedgerState]
     book: Callable[[], Book | None]
-    mark_ticks: Callable[[], int | None]
     facts: Callable[[], Facts]
     available_micros: Callable[[], int | None]
     is_answering: Callable[[], bool]
@@ -86,10 +85,12 @@ class Answering:
         if not self._lease.held:
             return
         state, said, has_results = self._now.state(), self._said, self._courses.has_results
-        same = said is not None and state is self._said_of and said.reasons == self._reasons()
+        reasons = self._reasons(self._now.facts())
+        same = said is not None and state is self._said_of and said.reasons == reasons
         if same and not has_results:
             return
-        self._said, self._said_of = replace(self._ledger(), timestamp=0), state
+        ledger = answers.ledger_of(self._parts, state, reasons)
+        self._said, self._said_of = replace(ledger, timestamp=0), state
         if self._said == said and not has_results:
             return
         self._keep(self._courses.take())
@@ -120,7 +121,7 @@ class Answering:
         self.neutral.save()
         if not self._lease.held:
             return False
-        reasons = self._reasons()
+        reasons = self._reasons(self._now.facts())
         if reasons != self._shown:
             self._shown = reasons
             word = "not_ready" if reasons else "ready"
@@ -128,15 +129,14 @@ class Answering:
         return await self._turn.write(self._write_guarded, self._write_beat)
 
     async def _write_beat(self) -> None:
-        state = self._now.state()
-        room = room_of(self._parts, self._now.available_micros(), self._now.mark_ticks())
+        state, facts = self._now.state(), self._now.facts()
         beat = answers.beat_of(
             self._parts,
             state,
-            self._reasons(),
-            room,
+            self._reasons(facts),
+            facts.room_lots,
             has_left=self._now.has_left(),
-            notices=answers.notices_of(state, self._now.facts()),
+            notices=answers.notices_of(state, facts),
         )
         await self._parts.messenger.beat(self._origin.stamped_beat(beat))
 
@@ -163,7 +163,8 @@ class Answering:
         self._lease.require(answer)
 
     def _ledger(self) -> Ledger:
-        return answers.ledger_of(self._parts, self._now.state(), self._reasons())
+        reasons = self._reasons(self._now.facts())
+        return answers.ledger_of(self._parts, self._now.state(), reasons)
 
     def _position(self) -> PositionState | None:
         return answers.position_of(self._parts, self._now.state(), self._now.book(), self._seq)
@@ -172,15 +173,16 @@ class Answering:
         venue, available = self._parts.venue, self._now.available_micros()
         return answers.margin_why(venue.last_account, available, self._parts.spec.symbol)
 
-    def _reasons(self) -> tuple[str, ...]:
+    def _reasons(self, facts: Facts) -> tuple[str, ...]:
+        """Return what keeps B from hedging, by the facts of now."""
         reasons = answers.why_unready(
             self._now.state(),
-            self._now.mark_ticks(),
-            self._parts.venue.market_now.status,
-            self._parts.clock.now_ms(),
+            facts.mark_ticks,
+            facts.market_status,
+            facts.now_ms,
             is_answering=self._now.is_answering(),
             margin_why=self._margin_why(),
-            facts=self._now.facts(),
+            facts=facts,
         )
         why = self._now.redis_why()
         return (*reasons, why) if why else reasons

@@ -257,7 +257,7 @@ def write_on_change(manager: Any) -> None:
         if manager.side == "a":
             await parts.messenger.beat(statements.beat_of(parts, state))
         else:
-            reasons = manager._answers._reasons()
+            reasons = manager._answers._reasons(manager.facts())
             await parts.messenger.beat(answers.beat_of(parts, state, reasons, None))
         return True
 

@@ -40,7 +40,7 @@ def test_without_market_data_the_order_stays_and_no_other_follows(side: str) -> 
         await until(lambda: stage.loop.time() >= ends_s)
         assert resting(stage) == before
         assert (stage.a.manager.state.nonce, one.manager.streams_up) == (epoch, True)
-        assert stage.b.manager._answers._reasons() == ()
+        assert stage.b.manager._answers._reasons(stage.b.manager.facts()) == ()
         stage.world.exchange.take(100, A)
         await until(lambda: stage.world.exchange.lots(B) == -stage.world.exchange.lots(A) != 0)
         await until(lambda: bool(resting(stage)))
@@ -57,7 +57,7 @@ def test_b_hedges_while_it_can_open_no_public_socket() -> None:
         start_s = stage.loop.time()
         await until(lambda: stage.loop.time() >= start_s + 45.0)
         assert venue.depth().bids == ()
-        assert stage.b.manager._answers._reasons() == ()
+        assert stage.b.manager._answers._reasons(stage.b.manager.facts()) == ()
         await until(lambda: bool(resting(stage)))
         stage.world.exchange.take(100, A)
         await until(lambda: stage.world.exchange.lots(B) == -stage.world.exchange.lots(A) != 0)
@@ -145,7 +145,7 @@ async def covered_after_s(stage: Stage) -> float:
 async def works_again(stage: Stage) -> None:
     """Return once A quotes: a socket that answers nothing was left, and B said that meanwhile."""
     exchange = stage.world.exchange
-    await until(lambda: stage.b.manager._answers._reasons() != ())
+    await until(lambda: stage.b.manager._answers._reasons(stage.b.manager.facts()) != ())
     await until(lambda: stage.a.manager.state.net_lots == exchange.lots(A))
     await until(lambda: bool(resting(stage)))
 
