@@ -243,7 +243,13 @@ class RedisMessenger:
         self._scope, self._lease_a, self._lease_b = scope, lease_a, lease_b
         self._scripts.me = replace(self._scripts.me, market_index=scope.spec.market_index)
         self._scripts.seal = scope.seal
-        self._reader = SnapshotReader(self.names, scope, lease_a, lease_b)
+        self._reader = self._reader_of(scope, lease_a, lease_b)
+
+    def _reader_of(
+        self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None
+    ) -> SnapshotReader:
+        """Return what judges the texts that are read."""
+        return SnapshotReader(self.names, scope, lease_a, lease_b)
 
     async def acquire_lease(self, key: LeaseKey | PairLeaseKey) -> LeaseAnswer:
         """Take the lease if it is free, ours, or left by an older process of this host."""

@@ -50,7 +50,7 @@ class RedisHealth:
     @property
     def why(self) -> str:
         """Why Redis counts as down, "" while it does not: the need, and the newest reason."""
-        found = [need for need in Need if self.is_unmet(need)]
+        found = [need for need in Need if self.is_unmet(need)] if self._errors else []
         if not found:
             return ""
         need = found[0]

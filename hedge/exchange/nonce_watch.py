@@ -81,4 +81,6 @@ class NonceWatch:
         return 0.0 if more < 0 else min(2.0**more, _LONGEST_PAUSE_S)
 
     def _times(self, now_ms: int) -> int:
+        if not self._foreign_ms:
+            return 0
         return sum(1 for at_ms in self._foreign_ms if now_ms - at_ms <= _WITHIN_MS)

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from hedge.core.amounts import MarketSpec, Side
 from hedge.wire import record
 from hedge.wire.codec import Fields, WireLimits
-from hedge.wire.control import Halt, Halts
+from hedge.wire.control import NO_HALTS, Halt, Halts
 from hedge.wire.record import Absent, Record, wire
 
 
@@ -362,6 +362,8 @@ class Ready(Record):
     @property
     def known_halts(self) -> Halts:
         """Return what it says of halts."""
+        if not (self.halts or self.released):
+            return NO_HALTS
         return Halts(halts=self.halts, released=self.released)
 
     def disagreements(self, other: "Ready") -> tuple[str, ...]:
