@@ -5,7 +5,6 @@ events and performs its effects.
 """
 
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 from hedge.bus.port import LeaseAnswer, StateSnapshot
@@ -56,7 +55,7 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Depth, Trade
-from hedge.core.transitions import Facts, Outcome, Verdict
+from hedge.core.transitions import Outcome, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
 from hedge.daemon.context import Parts
@@ -171,7 +170,7 @@ class AccountBManager(Shell):
                 self.look_now(speak=True)  # whether we can hedge has changed
         order = before.inflight
         if order is not None and after.misses > before.misses:
-            book = self.others_book(self.quoted_book())
+            book = self._book_now()
             if order.met and pricing.met_by(book, order.side) == order.met:
                 self.parts.venue.doubt_depth()  # it still shows what the order did not meet
         if after.manual_lots != before.manual_lots:
@@ -180,11 +179,9 @@ class AccountBManager(Shell):
             self._hand.settled()
         return effects
 
-    def facts(self) -> Facts:
-        """Return what is true outside now, and how much our free margin could take on."""
-        facts = super().facts()
-        room = room_of(self.parts, self._free_micros(), facts.mark_ticks)
-        return replace(facts, room_lots=room)
+    def room_lots(self, mark_ticks: int | None) -> int | None:
+        """Return how much our free margin could take on, None while that is not known."""
+        return room_of(self.parts, self._free_micros(), mark_ticks)
 
     def _free_micros(self) -> int | None:
         """Return our free margin: by the stream, else by the newest answer of the account."""
@@ -230,9 +227,13 @@ class AccountBManager(Shell):
         """Return the hedger's own position."""
         return self.state.net_lots
 
-    def quoted_book(self) -> Depth:
+    def quoted_book(self, newest: Depth) -> Depth:
         """Return the newest book that is known, by stream or by REST."""
-        return self.parts.venue.recent_depth()
+        return newest
+
+    def _book_now(self) -> Depth:
+        """Return that book as it is now, without A's own orders."""
+        return self.others_book(self.parts.venue.recent_depth())
 
     def orders_of_a(self) -> tuple[Own, ...]:
         """Return A's orders as its newest heartbeat shows them, fresh or not."""
@@ -656,7 +657,7 @@ class AccountBManager(Shell):
         self.post(Sent(order.client_order_index, outcome))
 
     def _request(self, order: InFlight) -> OrderRequest | None:
-        return hedge_request(self.parts, order, self.others_book(self.quoted_book()))
+        return hedge_request(self.parts, order, self._book_now())
 
     def _publish_failure(self, effect: PublishFailure) -> None:
         parts, state = self.parts, self.state

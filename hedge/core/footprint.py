@@ -42,7 +42,7 @@ class Footprint:
 
     def seen(self, orders: tuple[Own, ...], depth: Depth, now_ms: int) -> "Footprint":
         """Return the footprint with these orders of A, while the book is this one."""
-        if not orders and not self.orders and not self.ghosts:
+        if orders == self.orders and not self.ghosts:
             return self
         ghosts = [
             ghost

@@ -453,11 +453,17 @@ class Shell(ABC):
 
     def facts(self) -> Facts:
         """Return what is true outside now."""
-        return facts_of(self.parts, self.others_book(self.quoted_book()))
+        newest = self.parts.venue.recent_depth()
+        book = self.others_book(self.quoted_book(newest))
+        return facts_of(self.parts, book, newest, self.room_lots)
 
-    def quoted_book(self) -> Depth:
-        """Return the public book that this side decides by."""
+    def quoted_book(self, newest: Depth) -> Depth:
+        """Return the public book that this side decides by; `newest`: by stream or by REST."""
         raise NotImplementedError
+
+    def room_lots(self, mark_ticks: int | None) -> int | None:  # noqa: ARG002  of a side that asks
+        """Return how much our free margin could take on; None: this side does not ask."""
+        return None
 
     def orders_of_a(self) -> tuple[Own, ...]:
         """Return A's orders in the book, as this side knows them."""

@@ -1,5 +1,7 @@
 """The facts of the moment, as the cores see them: time, prices, request budget."""
 
+from collections.abc import Callable
+
 from hedge.core import pricing
 from hedge.core.amounts import Side
 from hedge.core.records import Depth
@@ -11,12 +13,20 @@ CROWDED = 0.5
 """Share of the request budget beyond which B merges."""
 
 
-def facts_of(parts: Parts, book: Depth | None = None) -> Facts:
+def facts_of(
+    parts: Parts,
+    book: Depth | None = None,
+    newest: Depth | None = None,
+    room_lots: Callable[[int | None], int | None] = lambda _: None,
+) -> Facts:
     """Return what is true outside now: levels to quote at, and the price that values and caps.
 
-    `book` is the public book without A's own orders; None: the stream's as it is.
+    `book` is the public book without A's own orders; None: the stream's as it is. `newest` is the
+    newest book that is known, by stream or by REST; None: it is asked for. `room_lots` says how
+    much our free margin could take on at a mark price.
     """
     book = parts.venue.depth() if book is None else book
+    mark_ticks = mark_ticks_of(parts) if newest is None else _mark_of(newest)
     market, level = parts.venue.market_now, parts.config.strategy.depth
     now_ms = parts.clock.now_ms()
     has_room, used = parts.budget.at(now_ms)
@@ -24,7 +34,7 @@ def facts_of(parts: Parts, book: Depth | None = None) -> Facts:
         now_ms=now_ms,
         bid_ticks=pricing.level_ticks(book, Side.BUY, level),
         ask_ticks=pricing.level_ticks(book, Side.SELL, level),
-        mark_ticks=mark_ticks_of(parts),
+        mark_ticks=mark_ticks,
         room=has_room,
         crowded=used >= CROWDED,
         market_status=market.status,
@@ -37,6 +47,7 @@ def facts_of(parts: Parts, book: Depth | None = None) -> Facts:
         stream_why=parts.venue.refused_because,
         shared_key=KEY_SHARED_WORDS if parts.sender.nonces.is_shared(now_ms) else "",
         book=book,
+        room_lots=room_lots(mark_ticks),
     )
 
 

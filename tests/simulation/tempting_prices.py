@@ -29,9 +29,7 @@ def the_book_is_no_bait(manager: Any) -> None:
     )
     safety = replace(manager.parts.config.safety, max_mark_gap_bps=ANY_BPS)
     parts = replace(manager.parts, config=replace(manager.parts.config, safety=safety))
-    manager._request = lambda order: hedge_request(
-        parts, order, manager.others_book(manager.quoted_book())
-    )
+    manager._request = lambda order: hedge_request(parts, order, manager._book_now())
 
 
 class _Unlimited:
@@ -59,6 +57,6 @@ def refused_gets_a_wider_cap(manager: Any) -> None:
 
     def request(order: InFlight) -> OrderRequest | None:
         wider = replace(order, width=order.attempt)
-        return hedge_request(parts, wider, manager.others_book(manager.quoted_book()))
+        return hedge_request(parts, wider, manager._book_now())
 
     manager.facts, manager._request = facts, request
