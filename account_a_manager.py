@@ -51,7 +51,7 @@ from hedge.core.maker.state import (
 )
 from hedge.core.records import Depth, Trade
 from hedge.core.refusal import reason_of
-from hedge.core.transitions import Verdict
+from hedge.core.transitions import Facts, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
 from hedge.daemon.beat_turn import BeatTurn
@@ -115,6 +115,8 @@ class AccountAManager(Shell):
         self._holder_beats: set[tuple[str, int]] = set()
         self._shown: tuple[str, ...] | None = None
         self._turn = BeatTurn(parts.clock, self.lease)
+        self._own = statements.beat_of(parts, self.state, Facts(now_ms=0))
+        """Says how A is configured, which no run changes, and nothing of now."""
         parts.messenger.subscribe(parts.names.account_b_filled, self._on_result)
         parts.messenger.subscribe(parts.names.account_b_hedge_failed, self._on_failure)
 
@@ -201,7 +203,7 @@ class AccountAManager(Shell):
         """Return the maker's own position."""
         return self.state.net_lots
 
-    def quoted_book(self) -> Depth:
+    def quoted_book(self, newest: Depth) -> Depth:  # noqa: ARG002  not what REST says
         """Return the book of the stream: quotes are made from no other one."""
         return self.parts.venue.depth()
 
@@ -464,8 +466,7 @@ class AccountAManager(Shell):
         if snapshot is None:
             return
         self._see_holder(snapshot.ready_a)
-        own = statements.beat_of(self.parts, self.state, self.facts())
-        peer = statements.peer_of(snapshot, own, self.parts.names, self.origin.fresh_until)
+        peer = statements.peer_of(snapshot, self._own, self.parts.names, self.origin.fresh_until)
         if self.redis_watch.why:
             peer = replace(peer, ready=False, reasons=(f"not known: {self.redis_watch.why}",))
         if peer.reasons != self._shown:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from hedge.bus.port import StateSnapshot
 from hedge.core import pricing
+from hedge.core.holds import Hold
 from hedge.core.maker.alarms import away_text
 from hedge.core.maker.quoting import PASSING, hold_of, obstacles
 from hedge.core.maker.state import LedgerView, MakerState, Peer, Pending, Phase, PublishFill
@@ -105,7 +106,8 @@ def beat_of(
     `confirmed_ms` (monotonic): up to when an answer of the exchange has listed all its trades.
     """
     facts = facts_of(parts) if facts is None else facts
-    reasons = why_unready(state, facts)
+    hold = hold_of(state, facts)
+    reasons = why_unready(state, facts, hold)
     return Ready(
         side="a",
         ready=not reasons,
@@ -137,26 +139,28 @@ def beat_of(
         acting=state.order is not None and state.order.unwinds,
         nored=state.nored or state.phase is Phase.STOPPING,
         force_close_ms=state.config.force_close_ms,
-        notices=notices_of(state, facts),
+        notices=notices_of(state, facts, hold),
     )
 
 
-def why_unready(state: MakerState, facts: Facts) -> tuple[str, ...]:
-    """Return what keeps A from its work, in words; what each round has for a moment aside."""
+def why_unready(state: MakerState, facts: Facts, hold: Hold | None) -> tuple[str, ...]:
+    """Return what keeps A from its work, in words; what each round has for a moment aside.
+
+    `hold` is why A has no order in the book.
+    """
     found = [
         "B is not ready" if hold.reason == "b_not_ready" else hold.detail
         for hold in obstacles(state, facts)
         if hold.reason not in PASSING
     ]
-    hold = hold_of(state, facts)
     if not found and hold is not None and hold.reason not in PASSING:
         found.append(hold.detail)
     return tuple(found)
 
 
-def notices_of(state: MakerState, facts: Facts) -> tuple[tuple[str, str], ...]:
+def notices_of(state: MakerState, facts: Facts, hold: Hold | None) -> tuple[tuple[str, str], ...]:
     """Return why no order rests, and that B is away while anything is open, by their words."""
-    hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
+    away = away_text(state, facts.now_ms)
     found = [] if hold is None else [(hold.reason, hold.detail)]
     if turn := turn_text(state):
         found.append(("nored" if state.nored else "acting", turn))

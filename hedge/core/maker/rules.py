@@ -166,14 +166,20 @@ def _mind_level(state: MakerState, facts: Facts) -> Step:
     """Note since when our order is off its level, and since when nothing shows where that is."""
     order, now_ms = state.order, facts.now_ms
     if order is None or order.closing:
-        return replace(state, off_level_ms=None, blind_ms=None), ()
+        return _since(state, None, None), ()
     level, off_ms, blind_ms = _level(order.side, facts), state.off_level_ms, state.blind_ms
     is_off = level is not None and abs(level - order.price_ticks) > tolerance_ticks(
         state.config, order.price_ticks
     )
     off_ms = (now_ms if off_ms is None else off_ms) if is_off else None
     blind_ms = (now_ms if blind_ms is None else blind_ms) if level is None else None
-    return replace(state, off_level_ms=off_ms, blind_ms=blind_ms), ()
+    return _since(state, off_ms, blind_ms), ()
+
+
+def _since(state: MakerState, off_level_ms: int | None, blind_ms: int | None) -> MakerState:
+    if (state.off_level_ms, state.blind_ms) == (off_level_ms, blind_ms):
+        return state
+    return replace(state, off_level_ms=off_level_ms, blind_ms=blind_ms)
 
 
 def _cancel(state: MakerState, facts: Facts) -> Step:

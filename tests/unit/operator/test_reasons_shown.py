@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import hedgectl
+from hedge.core.maker.quoting import hold_of
 from hedge.hedger import statements as answers
 from hedge.maker import statements
 from hedge.operator.status import Report, report
@@ -31,7 +32,7 @@ def test_each_reason_of_a_is_shown(word: str, state: dict[str, Any], facts: dict
     driver = Maker().ready()
     driver.facts(**{"room": True, **facts})
     driver.state = replace(driver.state, **state)
-    notices = statements.notices_of(driver.state, driver.now)
+    notices = statements.notices_of(driver.state, driver.now, hold_of(driver.state, driver.now))
     found = shown(replace(READY_A, notices=notices))
     assert found.as_json()["a"]["notices"] == dict(notices)
     assert word in dict(notices)
