@@ -31,6 +31,8 @@ MOST = 20_000
 SHOWN = 20
 LITTER = 10_000
 """Rubbish is swept seldom, yet before it has driven what is used out of the processor's cache."""
+LIFE = 8
+"""A worker ends after so many chunks, and its rubbish with it: half a megabyte for a schedule."""
 COMMAND = ".venv/bin/python -m tests.simulation"
 
 
@@ -47,6 +49,12 @@ def quiet() -> None:
     warnings.simplefilter("ignore", RuntimeWarning)
     gc.freeze()
     gc.set_threshold(LITTER)
+
+
+def quiet_worker() -> None:
+    """Be quiet, and sweep no rubbish at all: a worker does not live long."""
+    quiet()
+    gc.disable()
 
 
 def profile_of(aimed: str) -> Profile:
@@ -74,7 +82,7 @@ def results(
 ) -> Iterator[Result]:
     """Play schedules in worker processes; give their results in order."""
     call = partial(play_some, weakening=weakening, aimed=aimed)
-    with multiprocessing.Pool(workers, quiet) as pool:
+    with multiprocessing.Pool(workers, quiet_worker, maxtasksperchild=LIFE) as pool:
         for some in pool.imap(call, seeds_of(seed, runs)):
             yield from some
 
