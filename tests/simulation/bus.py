@@ -27,7 +27,7 @@ from hedge.bus.subscription import Listener
 from hedge.config.schema import RedisConfig, TimingConfig
 from hedge.errors import RedisUnreachableError
 from hedge.wire.codec import MessageRefusedError, RefusalCause
-from hedge.wire.control import NO_HALTS, Halts, Lease, parse_halts, unreadable
+from hedge.wire.control import NO_HALTS, Halts, Instances, Lease, parse_halts, unreadable
 from hedge.wire.messages import AFilled, BFilled, EventMessage
 from hedge.wire.names import LeaseKey, Names, PairLeaseKey
 from hedge.wire.state import Ledger, Neutral, PositionState, Ready
@@ -77,6 +77,12 @@ def halts_of(text: str, scope: PairScope) -> Halts:
         return parse_halts(text, scope.limits_a(NAMES.halt))
     except MessageRefusedError as error:
         return unreadable(text, NAMES.halt, error)
+
+
+@lru_cache(maxsize=256)
+def instances_of(text: str, scope: PairScope, name: str) -> tuple[str, ...]:
+    """Return which processes a text lists. Raises MessageRefusedError."""
+    return Instances.from_json(text, scope.spec, scope.limits_a(name)).instances
 
 
 class SimRedis:
@@ -599,9 +605,14 @@ class SimMessenger(RedisMessenger):
         return self._bound()
 
     def bind(self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None) -> None:
-        scope, parsed = self.redis.parsed(scope)  # the very same is the quickest to compare
+        scope, _ = self.redis.parsed(scope)  # the very same is the quickest to compare
         super().bind(scope, lease_a, lease_b)
-        self._reader = RememberingReader(parsed, self.names, scope, lease_a, lease_b)
+
+    def _reader_of(
+        self, scope: PairScope, lease_a: LeaseKey | None, lease_b: LeaseKey | None
+    ) -> SnapshotReader:
+        _, parsed = self.redis.parsed(scope)
+        return RememberingReader(parsed, self.names, scope, lease_a, lease_b)
 
     # --- writing: the value stands for its text, until somebody looks at the text --------------
 
@@ -645,6 +656,12 @@ class SimMessenger(RedisMessenger):
 
     async def beat(self, ready: Ready) -> None:
         await super().beat(self._written(self.names.ready(ready.side), ready))
+
+    async def read_instances(self, key: LeaseKey) -> tuple[str, ...]:
+        """Judge each text once, as `RememberingReader` does."""
+        name, scope = key.instances, self._bound()
+        [text] = await self._reads.values([name])
+        return () if text is None else instances_of(text, scope, name)
 
     async def read_state(self) -> StateSnapshot:
         snapshot = await super().read_state()

@@ -60,6 +60,8 @@ class Listed(Generic[T]):
     def unlisted(self, now_ms: int) -> int:
         """Return how many facts are true at a moment and not listed."""
         number = bisect_right(self._true_ms, now_ms)
+        if not self._is_ragged:
+            return number - bisect_right(self._listed_ms, now_ms)
         return sum(listed_ms > now_ms for listed_ms in self._listed_ms[:number])
 
 

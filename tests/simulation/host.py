@@ -1,7 +1,7 @@
 """What a host owns: its clock, its files, its way to Redis and to the exchange."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any
 
@@ -165,5 +165,5 @@ class SimClock:
     def mono_ns(self) -> int:
         return self.now_ms() * 1_000_000
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
+        return asyncio.sleep(seconds)

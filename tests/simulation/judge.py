@@ -849,19 +849,22 @@ class _Sight:
         B with what it stated last, for as long as that counts; after that the word is unknown
         (13.1).
         """
-        now = self._world.loop.time()
-        if _read_by(self._stating(daemons), self._hedging(daemons)):
+        now, stating = self._world.loop.time(), self._stating(daemons)
+        if _read_by(stating, self._hedging(daemons)):
             self._stated_s = now
         counts = now - self._stated_s <= FRESH_S + SETTLE_S
-        return max(self._paths_s(daemons), now - (BLIND_S if counts else FRESH_S + SETTLE_S))
+        return max(
+            self._paths_s(daemons, stating), now - (BLIND_S if counts else FRESH_S + SETTLE_S)
+        )
 
     def told_s(self, daemons: list[Daemon]) -> float:
         """Return the last moment of whose trades of A the pair could not but know, as of now.
 
         Where nothing states A's position B asks the exchange itself, unless it may not (13.2).
         """
-        paths_s = self._paths_s(daemons)
-        if self._stating(daemons) or self._world.settings.peer_watch:
+        stating = self._stating(daemons)
+        paths_s = self._paths_s(daemons, stating)
+        if stating or self._world.settings.peer_watch:
             return max(paths_s, self._world.loop.time() - BLIND_S)
         return paths_s
 
@@ -905,11 +908,10 @@ class _Sight:
         self._calm[process] = (since_s, now)
         return is_well and now - since_s >= PROVES_S
 
-    def _paths_s(self, daemons: list[Daemon]) -> float:
+    def _paths_s(self, daemons: list[Daemon], stating: list[Daemon]) -> float:
         """Return the last moment of which one of the two ways must have told, as of now."""
         now = self._world.loop.time()
         hedgers = self._hedging(daemons)
-        stating = self._stating(daemons)
         sees_own = any(_hears(one, 0) for one in hedgers)
         may_watch = sees_own and self._world.settings.peer_watch
         watches = may_watch and any(_hears(one, 1) for one in hedgers)

@@ -194,7 +194,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 self.callbacks += 1
                 context = call._context
                 process = context.get(PROCESS)
-                if process is None or process.admits(call):
+                if (
+                    process is None
+                    or (process.fuse is None and not process.frozen)  # as nearly always
+                    or process.admits(call)
+                ):
                     try:
                         context.run(call._callback, *call._args)
                     except (SystemExit, KeyboardInterrupt):
