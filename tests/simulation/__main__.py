@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from tests.simulation import convict, hours, search
+from tests.simulation.attacker import earlier_life
 from tests.simulation.convict import Finding
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.quick import hasten
 from tests.simulation.report import Totals, kinds
-from tests.simulation.schedule import GENERAL, Profile, Result, play
+from tests.simulation.schedule import GENERAL, SECRETS, Profile, Result, play
 from tests.simulation.weaken import NOT_EXPRESSED, WEAKENINGS
 
 SPREAD = 1_000_003
@@ -81,6 +82,9 @@ def results(
     runs: int, seed: int, workers: int, weakening: str = "", aimed: str = ""
 ) -> Iterator[Result]:
     """Play schedules in worker processes; give their results in order."""
+    quiet()
+    for secret in (None, *SECRETS):
+        earlier_life(secret)  # workers are forked with it, and need not live it again
     call = partial(play_some, weakening=weakening, aimed=aimed)
     with multiprocessing.Pool(workers, quiet_worker, maxtasksperchild=LIFE) as pool:
         for some in pool.imap(call, seeds_of(seed, runs)):
