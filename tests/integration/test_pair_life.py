@@ -53,6 +53,7 @@ OUR_FIELDS_B = {
     "owed_base_amount",
     "attempt",
     "latency_ms",
+    "cost_bps",
     "chain_id",
 }
 STAMPS_A = {"frame_ns", "published_ns"}
