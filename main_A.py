@@ -59,7 +59,7 @@ def build_leaving(parts: Parts) -> AccountAManager:
 
 def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
     strategy, timing = parts.config.strategy, parts.config.timing
-    requests = parts.config.lighter.requests_per_minute
+    requests = parts.budget.allowed.requests
     return MakerConfig(
         spec=parts.spec,
         instance=parts.instance,

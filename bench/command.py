@@ -89,15 +89,19 @@ class Bench:
             self.results.naive = await naive.measure(world, self._options.fills)
 
     async def _requests(self) -> None:
+        seconds, seed = self._options.requests_s, self._options.seed
         for tier in self._options.tiers:
-            for is_storm in (False, True):
-                steps = ("--steps-per-s", str(requests.STORM_STEPS)) if is_storm else ()
+            for states in requests.WORLDS:
+                wild = requests.When.STORM in states
+                steps = requests.STORM_STEPS if wild else requests.USUAL_STEPS
                 async with self._world(
-                    "requests", market=is_storm, tier=tier, extra=steps
+                    "requests",
+                    market=requests.When.CALM not in states,
+                    tier=tier,
+                    extra=("--seed", str(seed), "--steps-per-s", str(steps)),
                 ) as world:
-                    self.results.asked += await requests.measure(
-                        world, tier, self._options.requests_s, in_storm=is_storm
-                    )
+                    found = await requests.measure(world, tier, seconds, states, seed)
+                    self.results.asked += found
             self._say(f"requests: {tier} done")
 
 

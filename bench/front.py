@@ -11,12 +11,16 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from hedge.launcher.embedded_redis import LOOPBACK
 from paper.limits import DEFAULT_WEIGHT, WEIGHTS
+from paper.throttle import TOO_MANY_REQUESTS
 
 API, STREAM = "/api/v1/", "/stream"
 _SENDS = frozenset({"sendTx", "sendTxBatch"})
 _SOCKET_SENDS = frozenset({"jsonapi/sendtx", "jsonapi/sendtxbatch"})
 _HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length"})
 _TOO_MANY = 429
+_TOO_MANY_FRAME = f'"code":{TOO_MANY_REQUESTS}'
+_HEAD = 200
+"""Characters of a frame within which a refusal says its code."""
 _LARGEST_FRAME = 32 * 1024 * 1024
 
 
@@ -36,6 +40,7 @@ class Front:
         self.reads: Counter[str] = Counter()
         """Requests by the name of the call, but those that send."""
         self.transactions = self.connects = self.refused = 0
+        """`refused`: answers that there are too many, over HTTP or in a frame."""
 
     @property
     def weight(self) -> int:
@@ -76,7 +81,7 @@ class Front:
             async with self._http.ws_connect(
                 f"{self._upstream}{request.path_qs}", max_msg_size=_LARGEST_FRAME
             ) as far:
-                back = asyncio.create_task(_pump(far, near), name="front-back")
+                back = asyncio.create_task(self._back(far, near), name="front-back")
                 try:
                     async for message in near:
                         self._count(message)
@@ -91,16 +96,19 @@ class Front:
             await near.close()
         return near
 
+    async def _back(
+        self, source: aiohttp.ClientWebSocketResponse, target: web.WebSocketResponse
+    ) -> None:
+        with suppress(ConnectionError, aiohttp.ClientError):
+            async for message in source:
+                if message.type is WSMsgType.TEXT:
+                    self.refused += _TOO_MANY_FRAME in message.data.replace(" ", "")[:_HEAD]
+                await _pass_on(message, target)
+            await target.close()
+
     def _count(self, message: WSMessage) -> None:
         if message.type is WSMsgType.TEXT and "sendtx" in message.data:
             self.transactions += json.loads(message.data).get("type") in _SOCKET_SENDS
-
-
-async def _pump(source: aiohttp.ClientWebSocketResponse, target: web.WebSocketResponse) -> None:
-    with suppress(ConnectionError, aiohttp.ClientError):
-        async for message in source:
-            await _pass_on(message, target)
-        await target.close()
 
 
 async def _pass_on(

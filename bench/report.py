@@ -197,13 +197,17 @@ def _rest(results: Results) -> Table:
 
 def _requests(asked: list[Asked]) -> Table:
     columns = ("reads", "weight", "limit", "transactions", "connects", "refused")
-    table = Table("(h) tier", "when", "side", *columns, title="a minute")
+    gains = ("rounds/h", "A rests")
+    table = Table("(h) tier", "seed", "when", "side", *columns, *gains, title="a minute")
     for one in asked:
         table.add_row(
             one.tier,
+            str(one.did.seed),
             one.when,
             one.side.upper(),
             *(f"{value:.0f}" for value in (one.reads, one.weight, one.limit)),
             *(f"{value:.0f}" for value in (one.transactions, one.connects, one.refused)),
+            f"{one.did.rounds_per_hour:.0f}",
+            "-" if one.did.rests is None else f"{one.did.rests:.1%}",
         )
     return table

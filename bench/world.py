@@ -126,8 +126,8 @@ class World:
     ) -> PairRun:
         """Make a pair with keys and configuration; the nameless one has the usual accounts.
 
-        `lighter` is added to the section of that name; by itself the pair asks as often as it
-        likes. A side of `doors` goes to the exchange by that host and port.
+        `lighter` is added to the section of that name, a key with None is left out; by itself the
+        pair asks as often as it likes. A side of `doors` goes to the exchange by that address.
         """
         number = len(self.pairs)
         indexes = (ACCOUNT_A, ACCOUNT_B)
@@ -142,6 +142,7 @@ class World:
         pair = PairRun(name, accounts, dict.fromkeys("ab", directory / "config.yaml"))
         values = self._config(pair, strategy or {})
         values["lighter"] |= lighter or {}
+        values["lighter"] = {k: v for k, v in values["lighter"].items() if v is not None}
         for side, door in (doors or {}).items():
             pair.configs[side] = directory / f"config-{side}.yaml"
             values["lighter"] |= {"base_url": f"http://{door}", "ws_url": f"ws://{door}/stream"}

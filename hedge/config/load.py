@@ -59,7 +59,6 @@ LEAST_SECRET = 12
 LEAST_REQUESTS = 12
 """Two fences: with less a daemon could not even start and recover once in a minute."""
 
-REQUESTS_PER_MINUTE = {"a": 20, "b": 40, "": 10}
 _PRIVATE_KEY = re.compile(r"(0x)?[0-9a-fA-F]{80}")
 _SECTIONS: dict[str, type] = {
     "redis": RedisConfig,
@@ -127,7 +126,7 @@ def _load(
     config = dataclasses.replace(
         config,
         side=side,
-        lighter=_derived(config.lighter, side),
+        lighter=_derived(config.lighter),
         redis=_redis_host(config.redis),
         warnings=(),
         options=_given(overrides),
@@ -273,8 +272,8 @@ def _check_key(secret: Secret | None, *, own: bool, key: str) -> None:
         )
 
 
-def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
-    """Fill in what follows from the base address and the side."""
+def _derived(lighter: LighterConfig) -> LighterConfig:
+    """Fill in what follows from the base address."""
     base = lighter.base_url.rstrip("/")
     _check_address("lighter.base_url", base, "https")
     if lighter.ws_url:
@@ -290,7 +289,6 @@ def _derived(lighter: LighterConfig, side: str) -> LighterConfig:
         base_url=base,
         ws_url=lighter.ws_url or stream,
         chain_id=lighter.chain_id or chain,
-        requests_per_minute=lighter.requests_per_minute or REQUESTS_PER_MINUTE[side],
     )
 
 
@@ -361,7 +359,7 @@ def _cross_check(config: Config) -> None:
                 f"less than timing.{larger} ({limit:g})",
             )
     requests = config.lighter.requests_per_minute
-    if config.side and requests < LEAST_REQUESTS:
+    if config.side and 0 < requests < LEAST_REQUESTS:
         wrong("lighter.requests_per_minute", requests, f"0 (default) or at least {LEAST_REQUESTS}")
     strategy = config.strategy
     if strategy.on_partial_fill is PartialFill.KEEP and strategy.depth == 1:

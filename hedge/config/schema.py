@@ -45,7 +45,10 @@ class Secret:
 class Tier(Enum):
     """Lighter's account tiers; they decide delays and request limits."""
 
+    AUTO = "auto"
+    """The exchange is asked which one the account has."""
     STANDARD = "standard"
+    PLUS = "plus"
     PREMIUM = "premium"
 
 
@@ -244,9 +247,16 @@ class LighterConfig:
     chain_id: int = setting(
         "chain that orders are signed for", default=0, check=at_least(1), shown="from base_url"
     )
-    tier: Tier = setting("account tier", default=Tier.STANDARD)
+    tier: Tier = setting(
+        "account tier, which sets the budget of requests; auto asks the exchange for it",
+        default=Tier.AUTO,
+    )
     requests_per_minute: int = setting(
-        "request budget of this daemon", "1/min", 0, check=at_least(1), shown="A 20, B 40"
+        "request budget of this daemon, reads and transactions alike, instead of the tier's",
+        "1/min",
+        0,
+        check=at_least(1),
+        shown="by tier; standard: A 20, B 40",
     )
     maker_order_time_out: float = setting(
         "A cancels and replaces an order older than this",

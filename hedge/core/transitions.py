@@ -38,33 +38,37 @@ UNSIGNABLE_MS = 500_000
 QUOTA_RESERVE = 20
 """So many transactions of the volume quota are kept: nothing is opened below it."""
 NO_BOOK = Depth()
+PLENTY = 1_000
+"""Of a budget that nothing bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is true outside at the moment of a step.
 
-    `now_ms` is monotonic. Prices are ticks, None while unknown: `bid_ticks` and `ask_ticks` are
-    the configured level of each side, `mark_ticks` the price by which exposure is valued.
-    `room` says that the request budget allows an order that is not urgent, `crowded` that it is
-    more than half used. `market_status` is the exchange's word for the market's state, `spec` the
-    market as last read, None where it was not read since the start. `unkept` is why this host can
-    keep no record at the moment, "" where it can. `exchange_ms` is the exchange's clock (epoch ms),
-    None while it is not known. `book` is the public book without A's own orders: for A the one of
-    the stream, to quote by; for B the newest one that is known. `shared_key` says that another
-    program signs with our API key, "" where none does. `room_lots` is how much exposure our free
-    margin could still take on, None while that is not known. `stream_why` is what the exchange
-    refuses our own stream for, "" where it does not. `quota_left` is what was last told of our
-    volume quota, None while that is unknown. `clock_ahead_ms` is how far the exchange's clock is
-    ahead of this host's, 0 while that is unknown; `signs_too_early`: it has lately refused what we
-    signed by a clock that is ahead of its own.
+    `now_ms` is monotonic. Prices are ticks, None while unknown: `bid_ticks` and `ask_ticks` are the
+    configured level of each side, `mark_ticks` the price by which exposure is valued. `room` is how
+    many orders that are not urgent the request budget has left now, `changes_left` how many cancels
+    and changes of that kind, `crowded` says that it is more than half used. `market_status` is the
+    exchange's word for the market's state, `spec` the market as last read, None where it was not
+    read since the start. `unkept` is why this host can keep no record at the moment, "" where it
+    can. `exchange_ms` is the exchange's clock (epoch ms), None while it is not known. `book` is the
+    public book without A's own orders: for A the one of the stream, to quote by; for B the newest
+    one that is known. `shared_key` says that another program signs with our API key, "" where none
+    does. `room_lots` is how much exposure our free margin could still take on, None while that is
+    not known. `stream_why` is what the exchange refuses our own stream for, "" where it does not.
+    `quota_left` is what was last told of our volume quota, None while that is unknown.
+    `clock_ahead_ms` is how far the exchange's clock is ahead of this host's, 0 while that is
+    unknown; `signs_too_early`: it has lately refused what we signed by a clock that is ahead of its
+    own.
     """
 
     now_ms: int
     bid_ticks: int | None = None
     ask_ticks: int | None = None
     mark_ticks: int | None = None
-    room: bool = True
+    room: int = PLENTY
+    changes_left: int = PLENTY
     crowded: bool = False
     market_status: str = ACTIVE
     spec: MarketSpec | None = None

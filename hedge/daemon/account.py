@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hedge.bus.port import StateSnapshot
-from hedge.config.schema import Tier
 from hedge.core.book import ABSENT_AGAIN_MS, Answer, Book, BookBase, Listed
 from hedge.core.records import Trade
 from hedge.daemon.clock import clock_off_ms
@@ -162,7 +161,7 @@ class Bookkeeper:
     async def keep_confirmed(self) -> None:
         """Ask for what only frames have told, until cancelled; halt over what stays missing."""
         clock, timing = self._parts.clock, self._parts.config.timing
-        is_scarce = self._parts.config.lighter.tier is Tier.STANDARD
+        is_scarce = self._parts.budget.allowed.is_scarce
         every_ms = CONFIRM_STANDARD_MS if is_scarce else CONFIRM_MS
         while True:
             await clock.sleep(timing.beat_s)

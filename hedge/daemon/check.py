@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hedge.bus.diagnosis import where
-from hedge.config.schema import Config
+from hedge.config.schema import Config, Tier
 from hedge.core import ids
 from hedge.core.amounts import MarketSpec, lots_within, quote_text
 from hedge.core.records import Depth
@@ -28,6 +28,7 @@ from hedge.errors import (
     NotNeutralError,
     RedisUnreachableError,
 )
+from hedge.exchange.allowance import Allowance, tier_named
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import (
     MarketUp,
@@ -87,10 +88,12 @@ async def lines_of(
     venue: LighterVenue,
     quantity_lots: Callable[[MarketSpec], int | None],
     redis_warnings: list[str],
+    allowed: Allowance,
 ) -> list[Line]:
     """Return the whole table. Raises ConfigError for what two written values contradict.
 
-    Redis and the exchange were reached before; `quantity_lots` converts the written quantity.
+    Redis and the exchange were reached before; `quantity_lots` converts the written quantity,
+    `allowed` is the budget of requests.
     """
     lines = [Line("configuration", "valid"), *_of_host(config)]
     lines += [told("configuration", text) for text in config.warnings]
@@ -98,6 +101,7 @@ async def lines_of(
     lines += await _of_redis(config, messenger)
     streams, depth = await _of_streams(config, venue)
     lines += [*_of_exchange(config, venue), *streams]
+    lines.append(await _of_tier(config, venue, allowed))
     lines += await _of_account(config, venue)
     if config.side == "a":
         market, lots = venue.market_now.spec, quantity_lots(venue.spec)
@@ -244,6 +248,23 @@ async def _of_streams(config: Config, venue: LighterVenue) -> tuple[list[Line], 
         for name in ("private", "public")
     ]
     return lines, depth
+
+
+async def _of_tier(config: Config, venue: LighterVenue, allowed: Allowance) -> Line:
+    """Say tier and budget; a tier that is written is held against what the exchange says."""
+    what, written = "tier and budget", config.lighter.tier
+    if written is Tier.AUTO:
+        return told(what, allowed.text)
+    try:
+        word = await venue.tier_name()
+    except (VenueUnavailableError, VenueRefusedError):
+        return told(what, f"{allowed.text}; Lighter does not say which tier it is")
+    if (tier := tier_named(word)) in (written, None):
+        return told(what, allowed.text)
+    if tier is Tier.STANDARD:
+        detail = f"lighter.tier is {written.value}, Lighter says {word}: it would refuse (429) much"
+        return failed(what, detail, ConfigError.exit_code)
+    return told(what, f"{allowed.text}; Lighter says {word}, which allows more than is used")
 
 
 async def _of_account(config: Config, venue: LighterVenue) -> list[Line]:

@@ -55,7 +55,7 @@ from hedge.exchange.port import (
 )
 from hedge.wire.control import RESUME, Command, Halt
 from hedge.wire.record import Record
-from hedge.wire.state import Ready
+from hedge.wire.state import BUDGET, Ready
 
 _ACK_SHOWN_S = 2.0
 """So long a run that starts anew shows what became of the command."""
@@ -695,6 +695,7 @@ class Shell(ABC):
         """Add to a heartbeat what both sides say: the halts, the releases, the acknowledgements."""
         found = (ready, self.redis_watch, self.health, self.other_version)
         notices = dict(notice for one in found for notice in one.notices)
+        notices[BUDGET] = self.parts.budget.text
         return replace(
             ready,
             halts=self.halts.in_force,

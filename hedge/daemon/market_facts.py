@@ -29,14 +29,15 @@ def facts_of(
     mark_ticks = mark_ticks_of(parts) if newest is None else _mark_of(newest)
     market, level = parts.venue.market_now, parts.config.strategy.depth
     now_ms = parts.clock.now_ms()
-    has_room, used = parts.budget.at(now_ms)
+    budget = parts.budget
     return Facts(
         now_ms=now_ms,
         bid_ticks=pricing.level_ticks(book, Side.BUY, level),
         ask_ticks=pricing.level_ticks(book, Side.SELL, level),
         mark_ticks=mark_ticks,
-        room=has_room,
-        crowded=used >= CROWDED,
+        room=budget.orders_left(now_ms),
+        changes_left=budget.changes_left(now_ms),
+        crowded=budget.used_at(now_ms) >= CROWDED,
         market_status=market.status,
         spec=market.spec,
         unkept=parts.host.problem,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from hedge.config.schema import Tier
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger import step as hedger
 from hedge.core.hedger.departure import MakerStated
@@ -140,7 +139,7 @@ class Watcher:
     @property
     def _confirm_ms(self) -> int:
         """How long apart pages are read only to confirm what was watched."""
-        is_scarce = self._parts.config.lighter.tier is Tier.STANDARD
+        is_scarce = self._parts.budget.allowed.is_scarce
         return CONFIRM_STANDARD_MS if is_scarce else CONFIRM_MS
 
     def _unstated_since_ms(self, state: HedgerState, now_ms: int) -> int:

@@ -28,6 +28,7 @@ from hedge.config.schema import REDIS_SECRETS, Config, Secret, TimingConfig
 from hedge.config.usage import SentenceParser
 from hedge.core.amounts import MAX_LOTS, MICROS, InexactAmountError, MarketSpec
 from hedge.daemon import left_markets, stop_request, terminal
+from hedge.daemon.account_tier import AccountTier, first_allowance
 from hedge.daemon.advice import about_this_redis
 from hedge.daemon.clock import SystemClock
 from hedge.daemon.context import Anew, Ending, Parts
@@ -493,8 +494,8 @@ async def _opened(config: Config, host: HostState) -> AsyncIterator[Parts]:
 
 
 def _budget(config: Config, clock: SystemClock) -> RequestBudget:
-    limit, silence_s = config.lighter.requests_per_minute, config.timing.quiet_after_429_s
-    return RequestBudget(clock, limit, silence_s=silence_s)
+    silence_s = config.timing.quiet_after_429_s
+    return RequestBudget(clock, first_allowance(config), silence_s=silence_s)
 
 
 def _credentials(config: Config) -> Credentials:
@@ -518,6 +519,10 @@ async def _reached(
             )
         )
         await _prove_key(venue, config)
+        tier = AccountTier(config, budget)
+        if tier.is_asked:
+            venue.follow_tier(tier.hear, tier.miss)
+            await venue.ask_tier()
         return venue, stack.pop_all()
 
 
@@ -691,6 +696,7 @@ async def _check(config: Config) -> int:
                 venue,
                 lambda spec: lots_of(spec, config, "strategy", "quantity"),
                 warnings,
+                budget.allowed,
             )
     finally:
         await messenger.aclose()

@@ -28,7 +28,7 @@ from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.wire.codec import SAME_VERSION, VERSION, other_version_text
 from hedge.wire.control import NO_HALTS, Halt, Lease
 from hedge.wire.halt_reasons import CLOSED_FIRST, FORCED, stops_b
-from hedge.wire.state import Ledger, PositionState, Ready, Standby
+from hedge.wire.state import BUDGET, Ledger, PositionState, Ready, Standby
 
 Json = dict[str, Any]
 B_IS_NOT_READY = "B is not ready"
@@ -184,6 +184,16 @@ class SideView:
     def notices(self) -> tuple[tuple[str, str], ...]:
         """What keeps it waiting, or what it does not see, by its words; ready or not."""
         return () if self.beat is None else self.beat.notices
+
+    @property
+    def waits(self) -> tuple[tuple[str, str], ...]:
+        """The notices that speak of something in its way."""
+        return tuple((word, text) for word, text in self.notices if word != BUDGET)
+
+    @property
+    def budget(self) -> str:
+        """The tier of its account, what it may ask in a minute and has asked; "" if not known."""
+        return dict(self.notices).get(BUDGET, "")
 
     @property
     def refused(self) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,9 @@ from hedge.wire.codec import Fields, WireLimits
 from hedge.wire.control import NO_HALTS, Halt, Halts
 from hedge.wire.record import Absent, Record, wire
 
+BUDGET = "budget"
+"""The word of a notice that names nothing in the way: what the side may ask of the exchange."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionState(Record):

@@ -16,6 +16,8 @@ _SETS = "Halts and releases are sets: an old copy of Redis brings no released ha
 
 _EVIDENCE = "Neutral is a statement about evidence, and the only success of `status`."
 
+_TIERS = "The account's tier sets the budget of requests, and the exchange is asked which one it is."
+
 _OWN_HELP = "The help of the stop script names what a stop knows; the rest is taken as before."
 _OF_A_START = (
     *("cycles", "depth", "detach", "keep", "only-b", "paper", "quantity", "run-dir", "seed"),
@@ -43,6 +45,14 @@ CHANGES: tuple[Change, ...] = (
         _OWN_HELP,
     ),
     Change("* | v", "= 2", "Every value of a daemon bears an envelope: origin and freshness."),
+    Change("config.yaml | lighter.tier", "auto", _TIERS),
+    Change("config | lighter.tier | default", "auto", _TIERS),
+    Change("config | lighter.tier | loaded for *", "auto", _TIERS),
+    Change("config | lighter.tier | type", "auto / standard / plus / premium", _TIERS),
+    Change(
+        "config | lighter.requests_per_minute | default", "by tier; standard: A 20, B 40", _TIERS
+    ),
+    Change("config | lighter.requests_per_minute | loaded for *", "0", _TIERS),
     Change("config | timing.ready_ttl_s | default", "4", _FRESH),
     Change("config | timing.ready_ttl_s | loaded for *", "4.0", _FRESH),
     Change("config | timing.redis_down_s | default", "4", _FRESH),

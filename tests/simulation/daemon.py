@@ -23,6 +23,7 @@ from hedge.config.schema import (
     PartialFill,
     SafetyConfig,
     StrategyConfig,
+    Tier,
     TimingConfig,
 )
 from hedge.core.amounts import MarketSpec
@@ -134,6 +135,7 @@ class Settings:
                 chain_id=CHAIN,
                 maker_order_time_out=self.order_timeout_s,
                 requests_per_minute=self.requests_per_minute,
+                tier=Tier.STANDARD,
             ),
             strategy=StrategyConfig(
                 quantity=Decimal(self.spec.base(self.quantity_lots)),

@@ -458,7 +458,7 @@ class SimVenue(Socket):
 
     async def send(self, tx: SignedTx, path: Path, timeout_s: float) -> Answer:
         self.process.check()
-        await self.budget.take(Priority.URGENT)
+        await self.budget.take(Priority.URGENT, tx_type=tx.tx_type)
         loop = self._loop
         if path is Path.STREAM and not self.is_up:
             raise NotSentError("the stream is down")

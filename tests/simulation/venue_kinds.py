@@ -43,6 +43,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from hedge.exchange.allowance import Allowance
 from paper.limits import RequestLimits
 from paper.records import Quote
 from tests.simulation import lies
@@ -258,7 +259,7 @@ def _standard_limits(stage: "Stage", dice: Random) -> None:
     stage.world.settings = replace(stage.world.settings, requests_per_minute=budget)
     for daemon in stage.daemons:
         if daemon.venue is not None:
-            daemon.venue.budget._limit = budget
+            daemon.venue.budget.allow(Allowance(budget))
 
 
 def _spend_quota(stage: "Stage", dice: Random) -> None:

@@ -111,8 +111,8 @@ def test_the_minimum_has_working_defaults(folder: Path) -> None:
     assert config.lighter.base_url == "https://mainnet.zklighter.elliot.ai"
     assert config.lighter.ws_url == "wss://mainnet.zklighter.elliot.ai/stream"
     assert config.lighter.chain_id == 304
-    assert config.lighter.requests_per_minute == 20
-    assert config.lighter.tier is Tier.STANDARD
+    assert config.lighter.requests_per_minute == 0
+    assert config.lighter.tier is Tier.AUTO
     assert config.lighter.maker_order_time_out == 30
     assert config.strategy.on_partial_fill is PartialFill.CANCEL
     assert config.strategy.offset_base_amount == 0
@@ -151,11 +151,10 @@ def test_an_absolute_directory_is_as_written(folder: Path, tmp_path: Path) -> No
 
 
 def test_b_has_its_own_side(folder: Path) -> None:
-    """Side B sees its account as its own, and has the larger request budget."""
+    """Side B sees its account as its own."""
     config = load(folder, "b")
     assert config.own.account_index == 280458
     assert config.peer.account_index == 280459
-    assert config.lighter.requests_per_minute == 40
 
 
 @pytest.mark.parametrize(
@@ -204,7 +203,7 @@ def test_values_of_two_networks_are_refused(folder: Path) -> None:
         ("redis.port", "0777", "which YAML reads as 511"),
         ("redis.host", "no", "which YAML reads as false; allowed is text; put it in quotes"),
         ("redis.host", "2026-01-01", "which YAML reads as a date"),
-        ("lighter.tier", "no", "allowed is standard or premium"),
+        ("lighter.tier", "no", "allowed is auto or standard or plus or premium"),
         ("lighter.peer_watch", "0123", "allowed is true or false"),
         ("lighter.peer_watch", "!!bool maybe", "found maybe in line 10; allowed is true or false"),
         ("strategy.quantity", "1.0e+999999999", "allowed is a decimal number"),
@@ -426,7 +425,7 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("lighter.base_url", "https://host:abc", "1 to 65535"),
         ("logging.keep", 0, "1 to 1000"),
         ("timing.tick_s", 10**400, "below 1e+09"),
-        ("lighter.tier", "gold", "standard or premium"),
+        ("lighter.tier", "gold", "auto or standard or plus or premium"),
         ("lighter.peer_watch", 1, "true or false"),
         ("lighter.maker_order_time_out", 0, "1 to 86400"),
         ("lighter.maker_order_time_out", "30", "without quotes"),

@@ -21,6 +21,7 @@ from hedge.core.maker.moves import (
 from hedge.core.maker.quoting import (
     called_for,
     is_covered,
+    to_replace,
     tolerance_ticks,
     why_not_at,
     why_not_now,
@@ -48,6 +49,10 @@ LISTED_AGAIN_MS = 2000
 """So far apart are two questions whether an order has ended."""
 OFF_LEVEL_MS = 1000
 """A level that comes back within this is no reason to requote: each costs two requests."""
+ROUND = 2
+"""Requests that a requote leaves over: for the two orders of a round."""
+ROOM_COMES_MS = 15_000
+"""So much longer an old order rests while the request budget has no room for another one."""
 BLIND_MS = 5000
 """So long may an order rest while nothing shows where its level is."""
 
@@ -91,6 +96,8 @@ def _note_row(state: MakerState, facts: Facts) -> Step:
     if state.phase is Phase.PLACING and state.pending is None and not row.is_terminal:
         state = move(state, Trigger.OPENED)
     if row.filled_lots and state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
+        if state.uncovered_ms is None:  # its trade is on its way: the time of the last fill is past
+            state = raised(state, facts.now_ms)
         state = uncover(move(state, Trigger.FILL), facts)
     return state, ()
 
@@ -236,16 +243,28 @@ def _why_too_dear(state: MakerState, order: Order, facts: Facts) -> str:
 
 def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
     """Return why this order should not rest any longer."""
-    config = state.config
-    if facts.now_ms >= order.sent_ms + config.order_timeout_ms:
+    config, age_ms = state.config, facts.now_ms - order.sent_ms
+    if age_ms >= config.order_timeout_ms and _may_end_old(state, order, facts):
         return "older than maker_order_time_out"
     if state.phase is Phase.AWAITING_HEDGE:
         late = facts.now_ms >= (state.uncovered_ms or facts.now_ms) + config.confirm_timeout_ms
         return "" if config.keep_remainder and not late else "partly filled"
     off_ms = state.off_level_ms
     moved = off_ms is not None and facts.now_ms >= off_ms + OFF_LEVEL_MS
-    settled_in = facts.now_ms >= order.sent_ms + config.requote_pause_ms
-    return "price left its level" if moved and settled_in and facts.room else ""
+    settled_in = age_ms >= config.requote_pause_ms
+    has_room = facts.changes_left > 0 and facts.room >= to_replace(order.side) + ROUND
+    return "price left its level" if moved and settled_in and has_room else ""
+
+
+def _may_end_old(state: MakerState, order: Order, facts: Facts) -> bool:
+    """Whether there is room for another order, else it may rest a while longer.
+
+    The order's own end at the exchange is a minute after its time; what follows a fill waits for
+    nothing.
+    """
+    is_late = facts.now_ms >= order.sent_ms + state.config.order_timeout_ms + ROOM_COMES_MS
+    is_quoting = state.phase in (Phase.PLACING, Phase.WORKING)
+    return not is_quoting or is_late or facts.room >= to_replace(order.side)
 
 
 def _level(side: Side, facts: Facts) -> int | None:

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from hedge.core.refusal import Refusal
-from hedge.exchange.budget import RequestBudget
+from hedge.exchange.budget import RequestBudget, Taken
 from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter.link_words import named, why
 from hedge.exchange.lighter.session import Session
@@ -101,6 +101,11 @@ class RestClient:
         query = {"by": "index", "value": account_index}
         return await self._read(Priority.NORMAL, "account", query)
 
+    async def limits(self) -> Json:
+        """Return `accountLimits` of our account: its tier, and what it pays."""
+        query = {"account_index": self._account_index}
+        return await self._read_own(Priority.NORMAL, "accountLimits", query)
+
     async def maker_only_keys(self) -> Json:
         """Return `getMakerOnlyApiKeys` of our account: indexes of keys that may only post."""
         query = {"account_index": self._account_index}
@@ -159,10 +164,10 @@ class RestClient:
         query: Mapping[str, object],
         token: str | None = None,
     ) -> Json:
-        taken_ms = await self.budget.take(priority)
+        taken = await self.budget.take(priority, call)
         timeout_s = self._timeout_s
         request = self._session.get(call, query, token, timeout_s)
-        reply = await self._answer(request, timeout_s, taken_ms)
+        reply = await self._answer(request, timeout_s, taken)
         if reply.code != ACCEPTED:
             raise VenueRefusedError(reply.code, reply.message)
         return reply.body
@@ -174,10 +179,10 @@ class RestClient:
 
         Raises NotSentError where no connection was made, VenueUnavailableError without an answer.
         """
-        taken_ms = await self.budget.take(Priority.URGENT)
+        taken = await self.budget.take(Priority.URGENT, tx_type=tx.tx_type)
         form = {"tx_type": tx.tx_type, "tx_info": tx.tx_info}
         request = self._session.post("sendTx", form, timeout_s)
-        reply = await self._answer(request, timeout_s, taken_ms)
+        reply = await self._answer(request, timeout_s, taken)
         is_quota = refusal_of(reply.code, reply.message) is Refusal.QUOTA
         if reply.status not in (_OK, _BAD_REQUEST) and not is_quota:
             raise VenueUnavailableError(f"HTTP {reply.status}: {reply.code} {reply.message}")
@@ -194,14 +199,14 @@ class RestClient:
         )
 
     async def _answer(
-        self, request: Awaitable[aiohttp.ClientResponse], timeout_s: float, taken_ms: int
+        self, request: Awaitable[aiohttp.ClientResponse], timeout_s: float, taken: Taken
     ) -> _Reply:
         try:
             async with asyncio.timeout(timeout_s):
                 response = await request
                 raw = await _body(response)
         except aiohttp.ClientConnectorError as error:
-            self.budget.give_back(taken_ms)
+            self.budget.give_back(taken)
             raise NotSentError(f"no connection: {why(error)}") from error
         except TimeoutError as error:
             raise VenueUnavailableError(f"no answer within {timeout_s:g} s") from error

@@ -5,7 +5,7 @@ import contextlib
 import difflib
 import logging
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +50,10 @@ from hedge.exchange.port import (
 MARKET_EVERY_S = 3600.0
 CLOSED_MARKET_EVERY_S = 20.0
 """How often the market's state is read: while it is active, and while it takes no orders."""
+
+TIER_EVERY_S = 3600.0
+TIER_AGAIN_S = 300.0
+"""How often the account's tier is asked for: where it was told, and where it was not."""
 
 QUOTA_TOLD_MS = 600_000
 """So long a word on the volume quota counts."""
@@ -115,6 +119,8 @@ class LighterVenue:
         self._budget: RequestBudget = rest.budget
         self._quota: tuple[int, int] | None = None
         self._too_early: tuple[int, int] | None = None
+        self._tier: tuple[Callable[[str], None], Callable[[Exception], None]] | None = None
+        self._is_tier_known = False
         self.last_account: AccountView | None = None
         self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book, feed.is_refuted)
 
@@ -189,9 +195,36 @@ class LighterVenue:
         """The chain that our signatures are made for."""
         return self._signer.client.chain_id
 
+    def follow_tier(self, hear: Callable[[str], None], miss: Callable[[Exception], None]) -> None:
+        """Let the account's tier be asked for: by `ask_tier`, and hourly while the streams run.
+
+        An answer goes to `hear`; why there is none goes to `miss`, and then it is sooner.
+        """
+        self._tier = hear, miss
+
+    async def ask_tier(self) -> None:
+        """Ask once, if `follow_tier` was called."""
+        if self._tier is None:
+            return
+        hear, miss = self._tier
+        try:
+            hear(await self.tier_name())
+        except (VenueUnavailableError, VenueRefusedError) as error:
+            self._is_tier_known = False
+            miss(error)
+        else:
+            self._is_tier_known = True
+
+    async def _watch_tier(self) -> None:
+        while True:
+            await self._clock.sleep(TIER_EVERY_S if self._is_tier_known else TIER_AGAIN_S)
+            await self.ask_tier()
+
     async def run_streams(self, handler: VenueHandler) -> None:
         """Keep the streams up until cancelled; call `handler` for every event, in order."""
         async with asyncio.TaskGroup() as group:
+            if self._tier is not None:
+                group.create_task(self._watch_tier(), name="tier-watch")
             group.create_task(self._watch_market(), name="market-watch")
             group.create_task(self._recent.keep(), name="recent-book")
             group.create_task(self._feed.run(handler), name="feed")
@@ -290,11 +323,11 @@ class LighterVenue:
         if path is Path.HTTP:
             answer = await self._rest.send(tx, timeout_s)
         else:
-            taken_ms = await self._budget.take(Priority.URGENT)
+            taken = await self._budget.take(Priority.URGENT, tx_type=tx.tx_type)
             try:
                 answer = await self._feed.send(tx, timeout_s)
             except NotSentError:
-                self._budget.give_back(taken_ms)
+                self._budget.give_back(taken)
                 raise
         refusal = refusal_of(answer.code, answer.message)
         self._note_quota(0 if refusal is Refusal.QUOTA else answer.quota_left)
@@ -431,13 +464,22 @@ class LighterVenue:
             raise VenueUnavailableError(f"unreadable answer: api_key_indexes {indexes!r:.80}")
         return self._api_key_index in indexes
 
+    async def tier_name(self) -> str:
+        """Return the exchange's word for the tier of our account. Raises VenueError."""
+        body = await self._rest.limits()
+        for key in ("user_tier_name", "user_tier"):
+            word = body.get(key)
+            if isinstance(word, str) and word.strip():
+                return word.strip()
+        raise VenueUnavailableError("unreadable answer: accountLimits names no tier")
+
     def missing_streams(self) -> dict[str, str]:
         """Return the sockets that are not up, "private" or "public", and why."""
         return self._feed.missing()
 
     async def check_key(self) -> None:
         """Compare our key with the venue's. Raises KeyRefusedError when it does not match."""
-        await self._budget.take(Priority.NORMAL)
+        await self._budget.take(Priority.NORMAL, "apikeys")
         await self._signer.check_key()
 
 

@@ -111,7 +111,12 @@ class Driver:
         return [effect for effect in out if type(effect).__name__ != "Note"]
 
     def facts(self, **changes: Any) -> None:
-        """Change facts; where prices change the book goes with them, unless it is given."""
+        """Change facts; where prices change the book goes with them, unless it is given.
+
+        `room` True or False is a budget with plenty of room, or with none.
+        """
+        if isinstance(changes.get("room"), bool):
+            changes["room"] = PLENTY if changes["room"] else 0
         self.now = replace(self.now, **changes)
         if PRICES & set(changes) and "book" not in changes:
             now = self.now

@@ -22,7 +22,7 @@ from hedge.core.maker import step as maker
 from hedge.core.maker.closing import BShown, LookAtB
 from hedge.core.maker.state import LedgerView, MakerConfig, MakerState, Order, Peer, Pending
 from hedge.core.records import Trade
-from hedge.core.transitions import Facts
+from hedge.core.transitions import PLENTY, Facts
 from tests.unit.core.kit import ASK, BID, MARK, SPEC, book_at
 from tests.unit.core.model_venue import Account, Dice, Tx, Venue
 
@@ -404,7 +404,13 @@ class Pair:
         mid = self.mid * 30
         prices = BID + mid, ASK + mid, MARK + mid
         book = book_at(*prices)
-        return Facts(self.now_ms, *prices, room=self.room, exchange_ms=self.now_ms, book=book)
+        return Facts(
+            self.now_ms,
+            *prices,
+            room=PLENTY if self.room else 0,
+            exchange_ms=self.now_ms,
+            book=book,
+        )
 
     # --- what may happen ------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ def run(pair: OtherB, steps: int) -> None:
     if not pair.a.streams_up:
         pair.a.streams(up=True)
     pair.resume()
-    for _ in range(40):
+    for _ in range(50):  # without room an old order rests a while longer than else
         pair.now_ms += 1000
         for _ in range(3):
             pair._settle(pair.a)

@@ -1,19 +1,30 @@
 """The lines of `--check` that need no server."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from hedge.config.schema import AccountConfig, AccountsConfig, Config, Tier
 from hedge.core.ids import order_id
 from hedge.core.records import Depth, Level
 from hedge.daemon import check
 from hedge.daemon.check import Line, Verdict
 from hedge.errors import ConfigError
+from hedge.exchange.allowance import allowance_of
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import OrderElsewhere, PositionElsewhere, VenueRefusedError
 from tests.unit.venue.fakes import ETH
+
+
+@pytest.fixture
+def config() -> Config:
+    """A configuration of side A, as short as it gets."""
+    account = AccountConfig(account_index=1, api_key_index=4)
+    return Config(side="a", accounts=AccountsConfig(account_a=account, account_b=account))
+
 
 BOOK = Depth(bids=(Level(300_000, 10),), asks=(Level(300_100, 10),))
 
@@ -44,6 +55,44 @@ def test_without_a_price_the_worth_is_not_known() -> None:
     assert "not known" in line.found
     with pytest.raises(ConfigError):
         check._of_quantity(None, ETH, BOOK, None)
+
+
+class Tiers:
+    def __init__(self, word: str | None) -> None:
+        self.word = word
+
+    async def tier_name(self) -> str:
+        if self.word is None:
+            raise VenueRefusedError(29404, "not found")
+        return self.word
+
+
+@pytest.mark.parametrize(
+    ("written", "word", "verdict", "words"),
+    [
+        (Tier.AUTO, "not asked", Verdict.TOLD, "tier standard (as told): 20 requests a minute, 5"),
+        (Tier.STANDARD, "Standard", Verdict.TOLD, "tier standard (as told): 20 requests"),
+        (Tier.PLUS, "plus", Verdict.TOLD, "tier plus (as told): 2000 transactions a minute"),
+        (Tier.PREMIUM, None, Verdict.TOLD, "Lighter does not say which tier it is"),
+        (Tier.PREMIUM, "gold", Verdict.TOLD, "reads of 10000 weight"),
+        (Tier.STANDARD, "premium", Verdict.TOLD, "which allows more than is used"),
+        (
+            Tier.PREMIUM,
+            "standard",
+            Verdict.FAILED,
+            "lighter.tier is premium, Lighter says standard",
+        ),
+    ],
+)
+async def test_the_tier_is_shown_with_its_budget(
+    config: Config, written: Tier, word: str | None, verdict: Verdict, words: str
+) -> None:
+    """A written tier above the true one would be refused all day: that is a mistake in the file."""
+    there = replace(config, lighter=replace(config.lighter, tier=written))
+    allowed = allowance_of(written, "a", why="as told")
+    line = await check._of_tier(there, cast("LighterVenue", Tiers(word)), allowed)
+    assert (line.verdict, line.code) == (verdict, 2 if verdict is Verdict.FAILED else 0)
+    assert words in line.found
 
 
 class Keys:

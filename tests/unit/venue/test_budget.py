@@ -1,10 +1,28 @@
 """The request budget, on a clock that the test moves."""
 
-import pytest
+import itertools
+from collections import deque
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedge.config.schema import Tier
+from hedge.exchange.allowance import (
+    CANCEL,
+    CHANGE,
+    CREATE,
+    TYPE_LIMIT,
+    Allowance,
+    allowance_of,
+    tier_named,
+)
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.port import Priority, VenueUnavailableError
+from paper.limits import BUDGETS, CEILING, Owner, RequestLimits, Verdict
 from tests.unit.venue.fakes import FakeClock
+
+TIERS = (Tier.STANDARD, Tier.PLUS, Tier.PREMIUM)
 
 
 async def test_normal_requests_leave_the_reserve() -> None:
@@ -45,11 +63,12 @@ async def test_the_minute_rolls() -> None:
 
 
 async def test_a_rate_limit_answer_silences_reads_only() -> None:
-    """After a 429 reads wait for sixty seconds, hedges do not."""
+    """After a 429 reads wait for sixty seconds, hedges do not; it is counted."""
     clock = FakeClock()
     budget = RequestBudget(clock, 60)
     budget.refused()
     assert budget.is_silenced
+    assert (budget.has_room, budget.orders_left(clock.now_ms())) == (False, 0)
     with pytest.raises(VenueUnavailableError):
         await budget.take(Priority.NORMAL)
     await budget.take(Priority.URGENT)
@@ -57,19 +76,24 @@ async def test_a_rate_limit_answer_silences_reads_only() -> None:
     await budget.take(Priority.NORMAL)
     assert not budget.is_silenced
     assert clock.slept_s == []
+    assert (budget.refusals, "1 refused (429)" in budget.text) == (1, True)
 
 
-async def test_what_never_left_is_given_back() -> None:
+@pytest.mark.parametrize("tier", TIERS)
+async def test_what_never_left_is_given_back(tier: Tier) -> None:
     """A host that refuses connections costs nothing: the minute is there once it is back."""
     clock = FakeClock()
-    budget = RequestBudget(clock, 6)
-    for _ in range(20):
-        for priority in Priority:
-            budget.give_back(await budget.take(priority))
+    budget = RequestBudget(clock, allowance_of(tier, "a"))
+    for _, priority, tx_type in itertools.product(range(20), Priority, (None, CREATE, CANCEL)):
+        taken = await budget.take(priority, "trades", tx_type=tx_type)
         clock.advance_ms(500)
+        budget.give_back(taken)
     assert budget.used_fraction == 0
     assert budget.has_room
-    budget.give_back(clock.now_ms())
+    assert budget.orders_left(clock.now_ms()) == min(
+        budget.allowed.requests - 5, budget.allowed.shares.get(CREATE, 1000)
+    )
+    budget.give_back(taken)  # twice is once
     assert budget.used_fraction == 0
 
 
@@ -77,3 +101,125 @@ def test_a_budget_of_reserve_only_is_refused() -> None:
     """A budget in which no read could ever run is an error."""
     with pytest.raises(ValueError, match="more than 5"):
         RequestBudget(FakeClock(), 5)
+
+
+@pytest.mark.parametrize("kind", [CREATE, CANCEL, CHANGE])
+async def test_a_type_has_a_share_that_what_is_urgent_may_pass(kind: int) -> None:
+    """New orders and changes end at their share; a hedge or a cancel takes all of the forty."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, Allowance(100, shares={kind: 10}))
+    for left in range(10, 0, -1):
+        assert budget.orders_left(clock.now_ms()) == (left if kind == CREATE else 85 + left)
+        await budget.take(tx_type=kind)
+    with pytest.raises(VenueUnavailableError):
+        await budget.take(tx_type=kind)
+    await budget.take()
+    for _ in range(TYPE_LIMIT - 10):
+        await budget.take(Priority.URGENT, tx_type=kind)
+    assert clock.slept_s == []
+    await budget.take(Priority.URGENT, tx_type=kind)
+    assert clock.slept_s == [60.0]
+
+
+async def test_changes_are_counted_with_cancels() -> None:
+    """A requote is the one or the other: neither may use up what must come off the book."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, allowance_of(Tier.PREMIUM, "a"))
+    for kind, left in ((CANCEL, 29), (CHANGE, 29), (CHANGE, 28)):
+        await budget.take(tx_type=kind)
+        assert budget.changes_left(clock.now_ms()) == left
+    assert budget.orders_left(clock.now_ms()) == 1000
+
+
+async def test_reads_are_weighed_where_the_tier_weighs_them() -> None:
+    """On Plus and Premium a page of trades costs as much as a hundred nonces, a send nothing."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, allowance_of(Tier.PLUS, "a"))
+    for _ in range(11):
+        await budget.take(call="trades")
+    with pytest.raises(VenueUnavailableError):
+        await budget.take(call="trades")
+    await budget.take(call="nextNonce")
+    await budget.take(tx_type=CREATE)
+    for _ in range(5):
+        await budget.take(Priority.URGENT, "trades")
+    assert clock.slept_s == []
+    await budget.take(Priority.URGENT, "trades")
+    assert clock.slept_s == [60.0]
+
+
+def test_a_written_number_counts_everything_alike() -> None:
+    """`requests_per_minute` replaces the tier's numbers, its limits by type stay."""
+    for tier in TIERS:
+        found = allowance_of(tier, "a", 30)
+        assert (found.requests, found.weight, found.tier) == (30, None, tier)
+        assert found.shares[CANCEL] == 30
+    assert allowance_of(Tier.AUTO, "a") == allowance_of(Tier.STANDARD, "a")
+
+
+@pytest.mark.parametrize(
+    ("word", "tier"),
+    [
+        ("standard", Tier.STANDARD),
+        (" Premium ", Tier.PREMIUM),
+        ("PLUS", Tier.PLUS),
+        ("instant", None),
+        ("auto", None),
+        ("", None),
+    ],
+)
+def test_a_tier_is_known_by_its_name(word: str, tier: Tier | None) -> None:
+    """The exchange's word counts in any case; what is not known is not guessed."""
+    assert tier_named(word) is tier
+
+
+def test_both_sides_together_are_what_the_exchange_takes() -> None:
+    """Shares add up to no more than one L1 address has, of each kind."""
+    for tier in TIERS:
+        a, b = (allowance_of(tier, side) for side in "ab")
+        limits = BUDGETS[tier.value]
+        assert a.requests + b.requests <= limits.txs
+        if a.weight is not None and b.weight is not None:
+            assert a.weight + b.weight <= CEILING
+        else:
+            assert not limits.weighed
+        for kind in (CREATE, CANCEL, CHANGE):
+            assert a.shares.get(kind, 0) + b.shares.get(kind, 0) <= TYPE_LIMIT
+
+
+READS = st.sampled_from(["trades", "account", "nextNonce", "accountInactiveOrders"])
+ASKED = st.lists(
+    st.tuples(
+        st.integers(0, 4_000),
+        st.sampled_from("ab"),
+        st.sampled_from([None, None, CREATE, CREATE, CANCEL, CHANGE]),
+        READS,
+    ),
+    max_size=250,
+)
+
+
+@given(st.sampled_from(TIERS), ASKED)
+async def test_what_is_let_through_is_never_refused(
+    tier: Tier, asked: list[tuple[int, str, int | None, str]]
+) -> None:
+    """Both sides on one L1 address: what NORMAL lets pass the paper exchange takes, always."""
+    clock, limits, owner = FakeClock(), RequestLimits(), Owner("l1", tier.value)
+    budgets = {side: RequestBudget(clock, allowance_of(tier, side)) for side in "ab"}
+    passed: deque[Verdict] = deque()
+    for pause_ms, side, tx_type, call in asked:
+        clock.advance_ms(pause_ms)
+        if side == "b" and tx_type in (CANCEL, CHANGE):
+            continue  # B rests nothing
+        try:
+            await budgets[side].take(Priority.NORMAL, call, tx_type=tx_type)
+        except VenueUnavailableError:
+            continue
+        now_s = clock.now_ms() / 1000
+        verdict = (
+            limits.read(now_s, "here", owner, call)
+            if tx_type is None
+            else limits.send(now_s, "here", owner, [tx_type])
+        )
+        passed.append(verdict)
+    assert set(passed) <= {Verdict.PASS}
