@@ -16,7 +16,7 @@ _SETS = "Halts and releases are sets: an old copy of Redis brings no released ha
 
 _EVIDENCE = "Neutral is a statement about evidence, and the only success of `status`."
 
-_TIERS = "The account's tier sets the budget of requests, and the exchange is asked which one it is."
+_TIERS = "The account's tier sets the budget of requests, and the exchange is asked for it."
 
 _OWN_HELP = "The help of the stop script names what a stop knows; the rest is taken as before."
 _OF_A_START = (
