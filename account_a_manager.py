@@ -18,6 +18,7 @@ from hedge.core.maker.state import (
     Answered,
     Cancel,
     CatchUp,
+    Change,
     Fence,
     FenceNeeded,
     FlattenRequested,
@@ -70,6 +71,7 @@ from hedge.exchange.outcome import Outcome
 from hedge.exchange.port import (
     KeyRefusedError,
     OrdersSeen,
+    PriceChange,
     VenueError,
 )
 from hedge.maker import statements
@@ -208,12 +210,13 @@ class AccountAManager(Shell):
         return self.parts.venue.depth()
 
     def orders_of_a(self) -> tuple[Own, ...]:
-        """Return our one order, as far as it may rest."""
+        """Return our one order, as far as it may rest: at two prices while that is changed."""
         order = self.state.order
         if order is None or order.closing or order.ended_ms is not None:
             return ()
         left = order.lots - order.filled_lots
-        return (Own(order.client_order_index, order.side, order.price_ticks, left),) if left else ()
+        cid, side, prices = order.client_order_index, order.side, order.prices if left else ()
+        return tuple(Own(cid, side, price_ticks, left) for price_ticks in prices)
 
     def open_points(self) -> tuple[str, ...]:
         """Return what keeps a clean stop waiting."""
@@ -262,6 +265,8 @@ class AccountAManager(Shell):
                 self.spawn("place", self._place(order))
             case Cancel(order, nonce):
                 self.spawn("cancel", self._cancel(order, nonce))
+            case Change(order, nonce):
+                self.spawn("change", self._change(order, nonce))
             case Fence():
                 self.reconcile()
             case CatchUp():
@@ -626,6 +631,18 @@ class AccountAManager(Shell):
     async def _cancel(self, order: Order, nonce: int) -> None:
         target = order.row.order_index if order.row else order.client_order_index
         await self._send(Pending.CANCEL, order, lambda: self.parts.sender.cancel(target, nonce))
+
+    async def _change(self, order: Order, nonce: int) -> None:
+        self.log.info(
+            "change",
+            side=order.side,
+            price=self.parts.spec.price(order.quoted_ticks),
+            was=self.parts.spec.price(order.price_ticks),
+            nonce=nonce,
+        )
+        index = order.row.order_index if order.row else order.client_order_index
+        change = PriceChange(index, order.lots, order.quoted_ticks)
+        await self._send(Pending.CHANGE, order, lambda: self.parts.sender.change(change, nonce))
 
     async def _send(
         self, pending: Pending, order: Order, call: Callable[[], Awaitable[Outcome]]

@@ -83,6 +83,7 @@ def _settings(parts: Parts, quantity_lots: int) -> MakerConfig:
         offset_lots=lots_of(parts.spec, parts.config, "strategy", "offset_base_amount") or 0,
         peer_watch=parts.peer is not None,
         places=not parts.leaves,
+        changes=True,
     )
 
 

@@ -50,11 +50,12 @@ class Footprint:
             if now_ms <= ghost.ended_ms + GHOST_MS
             and _lots_at(depth, ghost.own) == ghost.level_lots
         ]
-        ids = {own.order_id for own in orders}
+        places = {(own.order_id, own.price_ticks) for own in orders}
         ghosts += [
             _Ghost(own, now_ms, lots)
             for own in self.orders
-            if own.order_id not in ids and (lots := _lots_at(depth, own)) >= own.lots
+            if (own.order_id, own.price_ticks) not in places
+            and (lots := _lots_at(depth, own)) >= own.lots
         ]
         return Footprint(orders, tuple(ghosts))
 

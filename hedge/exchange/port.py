@@ -96,6 +96,15 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceChange:
+    """Another price for a resting order; `lots` is its whole size, what is filled included."""
+
+    order_index: int
+    lots: int
+    price_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignedTx:
     """Signed bytes, kept for a re-send: signing again would make another transaction."""
 
@@ -343,6 +352,9 @@ class Venue(Protocol):
 
     async def sign_cancel(self, order_index: int, nonce: int) -> SignedTx:
         """Sign the cancel of one order."""
+
+    async def sign_change(self, change: PriceChange, nonce: int) -> SignedTx:
+        """Sign another price for one order. Raises VenueRefusedError."""
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         """Sign an immediate cancel of all our orders of this market."""

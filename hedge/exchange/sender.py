@@ -26,6 +26,7 @@ from hedge.exchange.port import (
     NotSentError,
     OrderRequest,
     Path,
+    PriceChange,
     SignedTx,
     TxStatus,
     Venue,
@@ -110,6 +111,20 @@ class Sender:
         with self._alone("cancel"):
             try:
                 tx = await self._venue.sign_cancel(order_index, nonce)
+            except VenueRefusedError as error:
+                return Rejected(error.code, error.message)
+            return await self._transmit(tx)
+
+    async def change(self, change: PriceChange, nonce: int) -> Outcome:
+        """Sign another price for a resting order once and send it.
+
+        A size below one lot is never signed: Lighter reads 0 as the whole position.
+        """
+        if change.lots < 1:
+            return Rejected(0, f"a change to {change.lots} lots is never signed")
+        with self._alone("change"):
+            try:
+                tx = await self._venue.sign_change(change, nonce)
             except VenueRefusedError as error:
                 return Rejected(error.code, error.message)
             return await self._transmit(tx)

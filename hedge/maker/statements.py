@@ -168,19 +168,23 @@ def notices_of(state: MakerState, facts: Facts, hold: Hold | None) -> tuple[tupl
 
 
 def resting_of(parts: Parts, state: MakerState) -> tuple[RestingOrder, ...]:
-    """Return the order that rests, or that ended while its trades are not all known."""
+    """Return the order that rests, or that ended while its trades are not all known.
+
+    While its price is being changed it stands there twice: at either price.
+    """
     order = state.order
     if order is None:
         return ()
     age_ms = parts.clock.now_ms() - order.sent_ms
-    return (
+    return tuple(
         RestingOrder(
             client_order_index=order.client_order_index,
             side=order.side,
-            price_micros=pricing.ticks_to_micros(order.price_ticks, parts.spec),
+            price_micros=pricing.ticks_to_micros(price_ticks, parts.spec),
             remaining_lots=max(0, order.lots - order.filled_lots),
             ends_at=max(0, parts.clock.epoch_ms() - age_ms + order_life_s(parts.config) * 1000),
-        ),
+        )
+        for price_ticks in order.prices
     )
 
 

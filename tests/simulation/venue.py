@@ -40,6 +40,7 @@ from hedge.exchange.port import (
     OrderRequest,
     OrdersSeen,
     Path,
+    PriceChange,
     Priority,
     SignedTx,
     StreamDown,
@@ -71,7 +72,7 @@ from tests.simulation.socket import ONLY_PINGS, Socket, owner_of, read_at
 PAGE = 100
 KEPT_TRADES = 3000
 """The venue keeps so many trades of an account."""
-CREATE, CANCEL, CANCEL_ALL = 14, 15, 16
+CREATE, CANCEL, CANCEL_ALL, CHANGE = 14, 15, 16, 17
 EXPIRES_MS = 599_000
 MARKET_EVERY_MS = 20_000
 QUOTA_TOLD_MS = 60_000
@@ -447,6 +448,18 @@ class SimVenue(Socket):
     async def sign_cancel(self, order_index: int, nonce: int) -> SignedTx:
         await asyncio.sleep(0)
         return self._signed(CANCEL, nonce, {"MarketIndex": self.market.index, "Index": order_index})
+
+    async def sign_change(self, change: PriceChange, nonce: int) -> SignedTx:
+        await asyncio.sleep(0)
+        fields = {
+            "MarketIndex": self.market.index,
+            "Index": change.order_index,
+            "BaseAmount": change.lots,
+            "Price": change.price_ticks,
+            "TriggerPrice": 0,
+            "L2TxAttributes": {"7": 1},
+        }
+        return self._signed(CHANGE, nonce, fields)
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         await asyncio.sleep(0)

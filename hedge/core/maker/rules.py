@@ -29,6 +29,7 @@ from hedge.core.maker.quoting import (
 from hedge.core.maker.repeats import again
 from hedge.core.maker.state import (
     Cancel,
+    Change,
     LookAtEnd,
     MakerEffect,
     MakerState,
@@ -53,6 +54,8 @@ ROUND = 2
 """Requests that a requote leaves over: for the two orders of a round."""
 ROOM_COMES_MS = 15_000
 """So much longer an old order rests while the request budget has no room for another one."""
+GIVE_UP_CHANGES = 3
+"""After so many changes in a row that came to nothing, orders are cancelled and placed again."""
 BLIND_MS = 5000
 """So long may an order rest while nothing shows where its level is."""
 
@@ -175,9 +178,9 @@ def _mind_level(state: MakerState, facts: Facts) -> Step:
     if order is None or order.closing:
         return _since(state, None, None), ()
     level, off_ms, blind_ms = _level(order.side, facts), state.off_level_ms, state.blind_ms
-    is_off = level is not None and abs(level - order.price_ticks) > tolerance_ticks(
-        state.config, order.price_ticks
-    )
+    price_ticks = order.quoted_ticks
+    tolerance = tolerance_ticks(state.config, price_ticks)
+    is_off = level is not None and abs(level - price_ticks) > tolerance
     off_ms = (now_ms if off_ms is None else off_ms) if is_off else None
     blind_ms = (now_ms if blind_ms is None else blind_ms) if level is None else None
     return _since(state, off_ms, blind_ms), ()
@@ -199,7 +202,15 @@ def _cancel(state: MakerState, facts: Facts) -> Step:
         return state, ()
     why = _why_cancel(state, order, facts)
     if not why:
+        if _has_left_level(state, order, facts):
+            return _follow_level(state, order, facts)
         return state, ()
+    return _taken_off(state, order, facts, why)
+
+
+def _taken_off(state: MakerState, order: Order, facts: Facts, why: str) -> Step:
+    if _is_unshown(state, order, facts):
+        state = replace(state, unchanged=state.unchanged + 1)
     order = replace(order, cancel_ms=facts.now_ms)
     state = replace(move(state, Trigger.CANCEL), order=order, pending=Pending.CANCEL)
     return state, (Note("cancel", why), Cancel(order, state.nonce or 0))
@@ -207,6 +218,8 @@ def _cancel(state: MakerState, facts: Facts) -> Step:
 
 def _why_cancel(state: MakerState, order: Order, facts: Facts) -> str:
     why = _why_unsafe(state, order) or _why_too_dear(state, order, facts)
+    if not why and _is_unshown(state, order, facts):
+        why = "the exchange does not show its new price"
     return why or _why_stale(state, order, facts)
 
 
@@ -230,6 +243,13 @@ def _why_unsafe(state: MakerState, order: Order) -> str:
     return ""
 
 
+def _is_unshown(state: MakerState, order: Order, facts: Facts) -> bool:
+    """Whether no row has shown for too long what a change of its price came to."""
+    return order.new_ticks is not None and (
+        facts.now_ms >= order.priced_ms + state.config.deadline_ms
+    )
+
+
 def _why_too_dear(state: MakerState, order: Order, facts: Facts) -> str:
     """Return why a fill now would cost too much, or could cost anything."""
     if facts.book.doubt:
@@ -237,8 +257,11 @@ def _why_too_dear(state: MakerState, order: Order, facts: Facts) -> str:
     if state.blind_ms is not None:
         return "no market data" if facts.now_ms >= state.blind_ms + BLIND_MS else ""
     left = order.lots - order.filled_lots
-    held = why_not_at(state.config, facts, order.side, left, order.price_ticks, is_new=False)
-    return "" if held is None else held.detail
+    for price_ticks in order.prices:
+        held = why_not_at(state.config, facts, order.side, left, price_ticks, is_new=False)
+        if held is not None:
+            return held.detail
+    return ""
 
 
 def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
@@ -249,11 +272,46 @@ def _why_stale(state: MakerState, order: Order, facts: Facts) -> str:
     if state.phase is Phase.AWAITING_HEDGE:
         late = facts.now_ms >= (state.uncovered_ms or facts.now_ms) + config.confirm_timeout_ms
         return "" if config.keep_remainder and not late else "partly filled"
+    return ""
+
+
+def _has_left_level(state: MakerState, order: Order, facts: Facts) -> bool:
+    """Whether the level has left the order for long enough, and there is a change to spare."""
     off_ms = state.off_level_ms
     moved = off_ms is not None and facts.now_ms >= off_ms + OFF_LEVEL_MS
-    settled_in = age_ms >= config.requote_pause_ms
-    has_room = facts.changes_left > 0 and facts.room >= to_replace(order.side) + ROUND
-    return "price left its level" if moved and settled_in and has_room else ""
+    settled_in = facts.now_ms >= order.priced_ms + state.config.requote_pause_ms
+    return moved and settled_in and facts.changes_left > 0 and not facts.low_quota
+
+
+def _follow_level(state: MakerState, order: Order, facts: Facts) -> Step:
+    """Change the price of an order that nothing has filled, or cancel it for another one.
+
+    A change signs id, price and whole size: what is filled meanwhile counts towards that size, so
+    that no more than it can fill; it stays post-only and reduce-only, and keeps its id and its end
+    (open circuits of the exchange, `l2_modify_order`). A round of orders is left over either way.
+    """
+    needs = to_replace(order.side) + ROUND
+    new_ticks = _new_price(state, order, facts)
+    if new_ticks is not None and facts.room >= needs - 1:
+        order = replace(order, new_ticks=new_ticks, changed_ms=facts.now_ms)
+        state = replace(state, order=order, pending=Pending.CHANGE)
+        return state, (Change(order, state.nonce or 0),)
+    if facts.room < needs:
+        return state, ()
+    return _taken_off(state, order, facts, "price left its level")
+
+
+def _new_price(state: MakerState, order: Order, facts: Facts) -> int | None:
+    """Return the price to change the order to, None where it needs to be another order."""
+    can_change = state.config.changes and state.unchanged < GIVE_UP_CHANGES and not order.stays
+    rests = state.phase is Phase.WORKING and order.row is not None and order.new_ticks is None
+    if not (can_change and rests) or order.filled_lots or (order.row and order.row.filled_lots):
+        return None
+    wanted = called_for(state, facts)
+    if isinstance(wanted, Hold) or wanted.closing:
+        return None
+    same = (wanted.side, wanted.lots) == (order.side, order.lots)
+    return wanted.price_ticks if same and wanted.price_ticks != order.price_ticks else None
 
 
 def _may_end_old(state: MakerState, order: Order, facts: Facts) -> bool:

@@ -89,6 +89,7 @@ class Pending(enum.Enum):
 
     PLACE = "place"
     CANCEL = "cancel"
+    CHANGE = "change"
     FENCE = "fence"
 
 
@@ -96,8 +97,9 @@ class Pending(enum.Enum):
 class MakerConfig:
     """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset.
 
-    `places` False lets it cancel and state its book, and rest nothing. `requote_share`, in 1e-8 of
-    the price, counts instead of `requote_ticks` where it is there.
+    `places` False lets it cancel and state its book, and rest nothing. `changes`: it follows its
+    level by changing its order's price, where it can, not by a cancel and another order.
+    `requote_share`, in 1e-8 of the price, counts instead of `requote_ticks` where it is there.
     """
 
     spec: MarketSpec
@@ -122,6 +124,7 @@ class MakerConfig:
     offset_lots: int = 0
     peer_watch: bool = True
     places: bool = True
+    changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,9 @@ class Order:
 
     `whole_ms` is when that reached its size, `ended_ms` when its row showed its end, `asked_ms`
     when the exchange was last asked to list that; `is_listed`: it has. One that `unwinds` reduces
-    what B has not hedged, and nothing else: B holds meanwhile.
+    what B has not hedged, and nothing else: B holds meanwhile. From `changed_ms` on it may rest at
+    `new_ticks` as well as at its price, until a row shows where it is; `stays`: its price was
+    refused a change.
     """
 
     client_order_index: int
@@ -151,6 +156,25 @@ class Order:
     cancel_ms: int | None = None
     asked_ms: int | None = None
     is_listed: bool = False
+    new_ticks: int | None = None
+    changed_ms: int | None = None
+    stays: bool = False
+
+    @property
+    def quoted_ticks(self) -> int:
+        """The price that we last wanted it to rest at."""
+        return self.price_ticks if self.new_ticks is None else self.new_ticks
+
+    @property
+    def prices(self) -> tuple[int, ...]:
+        """Every price at which it may rest now."""
+        both = {self.price_ticks, self.quoted_ticks}
+        return tuple(sorted(both))
+
+    @property
+    def priced_ms(self) -> int:
+        """When it was sent, or sent to another price."""
+        return self.sent_ms if self.changed_ms is None else self.changed_ms
 
     @property
     def is_end_doubtful(self) -> bool:
@@ -270,6 +294,7 @@ class MakerState:
     answering: bool = True  # the exchange answers on it: no ping is open for seconds
     leading: bool = True  # the lease is ours
     dust_lots: int | None = None
+    unchanged: int = 0  # so many changes of a price in a row came to nothing
     stop_by_ms: int | None = None
     said_open: bool = False  # what a stop waits for has been said
     stopped: bool = False
@@ -462,6 +487,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Sign and send this order's `new_ticks` with `nonce`, answer with Answered(CHANGE)."""
+
+    order: Order
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublishFill:
     """Publish one trade together with the position after all known trades."""
 
@@ -506,5 +539,5 @@ class Stopped:
     neutral: bool
 
 
-Work = Fence | CatchUp | LookAtB | LookAtEnd | Place | Cancel
+Work = Fence | CatchUp | LookAtB | LookAtEnd | Place | Cancel | Change
 MakerEffect = Work | PublishFill | PublishPosition | HaltPair | Note | Stopped

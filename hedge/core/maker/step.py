@@ -223,6 +223,9 @@ def _on_order(state: MakerState, event: OwnOrder, facts: Facts) -> Step:
     if order.row is not None and order.row.is_terminal and not is_listed:
         return state, ()
     order = replace(order, row=event.row, row_ms=facts.now_ms, is_listed=is_listed)
+    if order.new_ticks is not None and event.row.price_ticks == order.new_ticks:
+        state = replace(state, unchanged=0)
+        order = replace(order, price_ticks=order.new_ticks, new_ticks=None)
     return _doubt_fill(replace(state, order=order))
 
 
@@ -237,11 +240,18 @@ def _on_answered(state: MakerState, event: Answered, facts: Facts) -> Step:
             order = replace(order, copies=outcome.copies)
         return replace(state, pending=None, nonce=(state.nonce or 0) + 1, order=order), ()
     state = replace(state, pending=None)
+    if event.pending is Pending.CHANGE and outcome.refusal is not Refusal.GONE:
+        state = replace(state, unchanged=state.unchanged + 1)
     if outcome.verdict is Verdict.UNKNOWN:
         return fence(state, f"{event.pending.value} has no clear answer: {outcome.reason}")
     if event.pending is Pending.PLACE and (order.row is not None or order.filled_lots):
         return fence(state, f"refused ({outcome.code}), yet the venue shows the order")
     note = Note(f"{event.pending.value}_refused", f"{outcome.code} {outcome.reason}", loud=True)
+    if event.pending is Pending.CHANGE:
+        # It rests where it was, or has gone: the cancel that follows finds that out.
+        order = replace(order, new_ticks=None, changed_ms=None, stays=True)
+        note = replace(note, loud=outcome.refusal is not Refusal.GONE)
+        return replace(state, order=order), (note,)
     if event.pending is Pending.CANCEL:
         # It is gone already: its row says how, or the deadline fences.
         return state, (replace(note, loud=outcome.refusal is not Refusal.GONE),)

@@ -33,6 +33,9 @@ class SdkClient(Protocol):
     def sign_cancel_order(self, *args: Any, **kwargs: Any) -> SIGNATURE:
         """Sign a cancel."""
 
+    def sign_modify_order(self, *args: Any, **kwargs: Any) -> SIGNATURE:
+        """Sign a change of an order."""
+
     def sign_cancel_all_orders(self, *args: Any, **kwargs: Any) -> SIGNATURE:
         """Sign a cancel-all."""
 

@@ -22,6 +22,7 @@ from hedge.exchange.port import (
     Clock,
     KeyRefusedError,
     OrderRequest,
+    PriceChange,
     SignedTx,
     VenueRefusedError,
     VenueUnavailableError,
@@ -109,6 +110,28 @@ class Signer:
         def sign() -> sdk.SIGNATURE:
             return self.client.sign_cancel_order(
                 market_index, order_index, nonce=nonce, api_key_index=self._key_index
+            )
+
+        return _signed(await self._on_thread(sign), nonce)
+
+    async def change(self, market_index: int, change: PriceChange, nonce: int) -> SignedTx:
+        """Sign another price for one order.
+
+        What the order does on meeting our own is not kept by a change: it is said again.
+        """
+        if change.lots < 1:
+            what = f"a change to {change.lots} lots is never signed"
+            raise VenueRefusedError(LOCAL_REFUSAL, what)
+
+        def sign() -> sdk.SIGNATURE:
+            return self.client.sign_modify_order(
+                market_index,
+                change.order_index,
+                change.lots,
+                change.price_ticks,
+                self_trade_equality_mode=_SAME_MASTER,
+                nonce=nonce,
+                api_key_index=self._key_index,
             )
 
         return _signed(await self._on_thread(sign), nonce)

@@ -38,6 +38,7 @@ from hedge.exchange.port import (
     OrderRequest,
     Path,
     PositionElsewhere,
+    PriceChange,
     Priority,
     SignedTx,
     TradePages,
@@ -310,6 +311,10 @@ class LighterVenue:
     async def sign_cancel(self, order_index: int, nonce: int) -> SignedTx:
         """Sign the cancel of one order."""
         return await self._signer.cancel(self._spec.market_index, order_index, nonce)
+
+    async def sign_change(self, change: PriceChange, nonce: int) -> SignedTx:
+        """Sign another price for one order."""
+        return await self._signer.change(self._spec.market_index, change, nonce)
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         """Sign an immediate cancel of all our orders of this market."""

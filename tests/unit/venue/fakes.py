@@ -12,6 +12,7 @@ from hedge.exchange.port import (
     Market,
     OrderRequest,
     Path,
+    PriceChange,
     SignedTx,
     TradePages,
     TxStatus,
@@ -96,6 +97,7 @@ class ScriptVenue:
         self.market_now = Market(ETH)
         self.owes_rows = False
         self.doubts = 0
+        self.changes: list[PriceChange] = []
 
     @property
     def spec(self) -> MarketSpec:
@@ -129,6 +131,12 @@ class ScriptVenue:
 
     async def sign_cancel(self, order_index: int, nonce: int) -> SignedTx:
         return self._sign("cancel", nonce)
+
+    async def sign_change(self, change: PriceChange, nonce: int) -> SignedTx:
+        if self.sign_error is not None:
+            raise self.sign_error
+        self.changes.append(change)
+        return self._sign("change", nonce)
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         return self._sign("cancel_all", nonce)
