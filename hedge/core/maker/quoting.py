@@ -21,8 +21,8 @@ PASSING = frozenset({"not_covered", "no_room", "refused_lately"})
 """Holds of an A that is ready: each round has them, for moments."""
 
 
-TO_CLOSE = 2
-"""Requests that an opening order leaves over: for a cancel, and for the order that closes."""
+TO_CLOSE = 1
+"""Requests that an opening order leaves over: for the order that closes what it opens."""
 
 
 def to_replace(side: Side) -> int:

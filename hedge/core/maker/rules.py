@@ -99,8 +99,8 @@ def _note_row(state: MakerState, facts: Facts) -> Step:
     if state.phase is Phase.PLACING and state.pending is None and not row.is_terminal:
         state = move(state, Trigger.OPENED)
     if row.filled_lots and state.phase in (Phase.PLACING, Phase.WORKING, Phase.CANCELLING):
-        if state.uncovered_ms is None:  # its trade is on its way: the time of the last fill is past
-            state = raised(state, facts.now_ms)
+        if state.uncovered_ms is None:  # its trade says when; the last fill's time is past
+            state = replace(state, raised_ms=None)
         state = uncover(move(state, Trigger.FILL), facts)
     return state, ()
 

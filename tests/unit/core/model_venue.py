@@ -8,7 +8,7 @@ to the dice: what is lost, late, doubled, refused, cut, or handed back.
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hedge.core.amounts import Side
@@ -48,7 +48,7 @@ class Dice:
 
 @dataclass(frozen=True)
 class Tx:
-    """A signed transaction: a resting order, a market order, or a cancel of order `cid`."""
+    """A signed transaction: a resting or market order, a cancel or another price of order `cid`."""
 
     kind: str
     nonce: int
@@ -56,6 +56,12 @@ class Tx:
     side: Side = Side.BUY
     lots: int = 0
     reduce_only: bool = False
+    price_ticks: int = BID
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it makes an order."""
+        return self.kind in {"limit", "market"}
 
 
 @dataclass
@@ -89,7 +95,7 @@ class Account:
         if fate == 13:
             self.late.append(tx)
             return Outcome(Verdict.UNKNOWN, code=0, reason="still under way")
-        if tx.kind == "cancel" and tx.cid not in self._cancellable:
+        if not tx.is_order and tx.cid not in self._cancellable:
             return refused(CANCEL_TOO_LATE, "order not active")
         if not self.take_in(tx):
             return Outcome(Verdict.UNKNOWN, code=NONCE_TAKEN, reason="invalid nonce")
@@ -112,7 +118,7 @@ class Account:
     def live_copies(self) -> list[Tx]:
         """Return the orders that could still execute without anybody sending anything more."""
         late = [tx for tx in self.late if tx.nonce >= self.nonce]
-        return [tx for tx in (*self.queue, *late) if tx.kind != "cancel"]
+        return [tx for tx in (*self.queue, *late) if tx.is_order]
 
     # --- executing ------------------------------------------------------------------------
 
@@ -122,6 +128,8 @@ class Account:
         self.nonce += 1
         if tx.kind == "cancel":
             self._cancel(tx.cid)
+        elif tx.kind == "change":
+            self._change(tx, dice)
         elif tx.kind == "market":
             self._market(tx, dice)
         elif dice.chance(6):
@@ -146,7 +154,7 @@ class Account:
         """Drop the first order without using up its nonce; what is queued behind dies with it."""
         tx = self.queue[0]
         self.queue.clear()
-        if tx.kind != "cancel":
+        if tx.is_order:
             self._show(tx, OrderStatus.CANCELED_SLIPPAGE, 0)
 
     def fill(self, lots: int) -> None:
@@ -180,6 +188,19 @@ class Account:
         if tx is not None:
             self._show(tx, OrderStatus.CANCELED, self.rows[cid].filled_lots)
 
+    def _change(self, change: Tx, dice: Dice) -> None:
+        """Show the order at its new price, or end it where it would take; size and id stay."""
+        tx = self.resting.get(change.cid)
+        if tx is None:
+            return
+        filled = self.rows[tx.cid].filled_lots
+        tx = self.resting[tx.cid] = replace(tx, price_ticks=change.price_ticks)
+        if dice.chance(6):
+            del self.resting[tx.cid]
+            self._show(tx, OrderStatus.CANCELED_POST_ONLY, filled)
+        elif not dice.chance(6):  # else its row gets lost
+            self._show(tx, OrderStatus.OPEN, filled)
+
     def _trade(self, tx: Tx, size: int) -> None:
         signed = tx.side.sign * size
         one = trade(
@@ -200,7 +221,7 @@ class Account:
         if old is not None and tx.kind == "market":
             filled = max(filled, old.filled_lots)
         self.rows[tx.cid] = OrderRow(
-            tx.nonce, tx.cid, tx.side, tx.lots, filled, BID, status, tx.reduce_only, 0
+            tx.nonce, tx.cid, tx.side, tx.lots, filled, tx.price_ticks, status, tx.reduce_only, 0
         )
         self.row_frames.append(self.rows[tx.cid])
 

@@ -111,7 +111,9 @@ class A(Daemon):
     state: MakerState
 
     def __init__(self, pair: "Pair", instance: str) -> None:
-        config = MakerConfig(SPEC, instance, QUANTITY, keep_remainder=pair.keep_remainder)
+        config = MakerConfig(
+            SPEC, instance, QUANTITY, keep_remainder=pair.keep_remainder, changes=True
+        )
         super().__init__(pair, pair.venue.a, instance, MakerState(config))
         self.said: set[int] = set()
         self.said_seq = 0
@@ -134,10 +136,16 @@ class A(Daemon):
                     order.side,
                     order.lots,
                     order.reduce_only,
+                    order.price_ticks,
                 )
                 self._send(Pending.PLACE, tx)
             case maker_state.Cancel(order, nonce):
                 self._send(Pending.CANCEL, Tx("cancel", nonce, order.client_order_index))
+            case maker_state.Change(order, nonce):
+                assert order.client_order_index in self.account.rows, "what rests is changed"
+                tx = Tx("change", nonce, order.client_order_index, price_ticks=order.quoted_ticks)
+                self.pair.changes += 1
+                self._send(Pending.CHANGE, tx)
             case maker_state.Fence():
                 self.fence_wanted = True
             case maker_state.CatchUp():
@@ -373,6 +381,7 @@ class Pair:
     ) -> None:
         self.dice, self.offset, self.keep_remainder = dice, offset, keep_remainder
         self.mid, self.room = 0, True
+        self.changes = 0
         self.venue = Venue(0, offset if b_lots is None else b_lots)
         self.redis = Redis()
         self.a_stored, self.b_stored = BookBase(0, 0), BookBase(self.venue.b.position, 0)
