@@ -131,7 +131,7 @@ def _life(first: Json, last: Json) -> OrderLife:
         is_ask=bool(first["is_ask"]),
         size_lots=lots(first["initial_base_amount"]),
         filled_lots=lots(last["filled_base_amount"]),
-        price=Decimal(first["price"]),
+        price=Decimal(last["price"]),  # that of A's order is changed while it rests
         kind=str(first["type"]),
         time_in_force=str(first["time_in_force"]),
         reduce_only=bool(first["reduce_only"]),

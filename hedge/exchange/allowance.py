@@ -86,10 +86,12 @@ def allowance_of(tier: Tier, side: str, requests: int = 0, why: str = "") -> All
 
     `why` says how the tier is known.
 
-    A number that a person wrote counts reads and transactions alike, whatever the tier. A tier that
-    is not known yet has the least.
+    A number that a person wrote counts reads and transactions of every type alike, and instead of
+    all that the tier has. A tier that is not known yet has the least.
     """
     is_paid = tier in (Tier.PLUS, Tier.PREMIUM)
     found = (_PAID if is_paid else _STANDARD)[side]
     found = replace(found, tier=tier if is_paid else Tier.STANDARD, why=why)
-    return replace(found, requests=requests, weight=None) if requests else found
+    if not requests:
+        return found
+    return replace(found, requests=requests, weight=None, shares={})

@@ -149,11 +149,11 @@ async def test_reads_are_weighed_where_the_tier_weighs_them() -> None:
 
 
 def test_a_written_number_counts_everything_alike() -> None:
-    """`requests_per_minute` replaces the tier's numbers, its limits by type stay."""
+    """`requests_per_minute` is instead of all numbers of the tier."""
     for tier in TIERS:
         found = allowance_of(tier, "a", 30)
         assert (found.requests, found.weight, found.tier) == (30, None, tier)
-        assert found.shares[CANCEL] == 30
+        assert found.shares == {}
     assert allowance_of(Tier.AUTO, "a") == allowance_of(Tier.STANDARD, "a")
 
 
