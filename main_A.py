@@ -24,7 +24,7 @@ gc.freeze()
 gc.enable()
 
 REQUOTE_SHARE_MS = 240_000
-"""A requote is two requests; this far apart they take at most half of a minute's budget."""
+"""A requote is at most two requests; this far apart they take half of a minute's budget at most."""
 
 
 def _share(bps: Decimal | None) -> int | None:

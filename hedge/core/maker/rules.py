@@ -49,7 +49,7 @@ SAY_OPEN_MS = 8000
 LISTED_AGAIN_MS = 2000
 """So far apart are two questions whether an order has ended."""
 OFF_LEVEL_MS = 1000
-"""A level that comes back within this is no reason to requote: each costs two requests."""
+"""A level that comes back within this is no reason to requote: each costs a request or two."""
 ROUND = 2
 """Requests that a requote leaves over: for the two orders of a round."""
 ROOM_COMES_MS = 15_000

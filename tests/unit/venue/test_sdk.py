@@ -93,6 +93,9 @@ SIGNED: dict[str, Sign] = {
         0, 7, 1, 1, False, 1, 0, order_expiry=0, nonce=0, api_key_index=KEY_INDEX
     ),
     "cancel": lambda client: client.sign_cancel_order(2, 9, nonce=42, api_key_index=KEY_INDEX),
+    "change": lambda client: client.sign_modify_order(
+        2, 9, 500, 300_000, self_trade_equality_mode=1, nonce=44, api_key_index=KEY_INDEX
+    ),
     "cancel all": lambda client: client.sign_cancel_all_orders(
         0, 0, cancel_all_market_index=2, nonce=43, api_key_index=KEY_INDEX
     ),

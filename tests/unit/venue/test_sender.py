@@ -11,6 +11,7 @@ from hedge.exchange.port import (
     OrderKind,
     OrderRequest,
     Path,
+    PriceChange,
     TimeInForce,
     VenueRefusedError,
 )
@@ -164,3 +165,24 @@ async def test_a_cancelled_call_frees_the_sender() -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     assert isinstance(await sender.cancel(9, 6), Accepted)
+
+
+async def test_a_change_of_price_is_sent_like_any_transaction() -> None:
+    """Once signed, at most twice sent; without a clear answer its fate is open."""
+    sender, venue = _pair(ok(), refusal(21709), LOST, LOST)
+    change = PriceChange(9, 100, 300_000)
+    assert isinstance(await sender.change(change, 6), Accepted)
+    assert isinstance(await sender.change(change, 7), Rejected)
+    assert isinstance(await sender.change(change, 7), Unknown)
+    assert venue.changes == [change] * 3
+    assert venue.signed == [("change", 6), ("change", 7), ("change", 7)]
+
+
+@pytest.mark.parametrize("lots", [0, -1])
+async def test_a_change_to_nothing_is_never_signed(lots: int) -> None:
+    """Lighter reads 0 as the whole position."""
+    sender, venue = _pair()
+    assert isinstance(await sender.change(PriceChange(9, lots, 1), 6), Rejected)
+    venue.sign_error = VenueRefusedError(0, "Price is invalid")
+    assert isinstance(await sender.change(PriceChange(9, 1, 1), 6), Rejected)
+    assert (venue.signed, venue.sent) == ([], [])
