@@ -21,15 +21,6 @@ PASSING = frozenset({"not_covered", "no_room", "refused_lately"})
 """Holds of an A that is ready: each round has them, for moments."""
 
 
-TO_CLOSE = 1
-"""Requests that an opening order leaves over: for the order that closes what it opens."""
-
-
-def to_replace(side: Side) -> int:
-    """Return the requests that it takes to cancel an order and to place another one."""
-    return 2 + (TO_CLOSE if side is Side.BUY else 0)
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The order that A's position calls for; a `closing` one ends at once and never rests."""
@@ -163,9 +154,6 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
 
 def _opening(state: MakerState, facts: Facts, lots: int, bid: int) -> Wanted | Hold:
     """Return the order that adds to the position, or what speaks against that alone."""
-    if facts.room <= TO_CLOSE:
-        why = "what is left of the request budget of this minute is kept for closing"
-        return Hold("no_room", why)
     if facts.unkept:  # an order without a record could rest unknown to the next start
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
     held = _why_not_open(state, (state.net_lots or 0) + lots, facts)

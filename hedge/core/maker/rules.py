@@ -21,7 +21,6 @@ from hedge.core.maker.moves import (
 from hedge.core.maker.quoting import (
     called_for,
     is_covered,
-    to_replace,
     tolerance_ticks,
     why_not_at,
     why_not_now,
@@ -50,6 +49,8 @@ LISTED_AGAIN_MS = 2000
 """So far apart are two questions whether an order has ended."""
 OFF_LEVEL_MS = 1000
 """A level that comes back within this is no reason to requote: each costs a request or two."""
+TO_REPLACE = 2
+"""Requests that another order in place of this one takes: the cancel, and the order."""
 ROUND = 2
 """Requests that a requote leaves over: for the two orders of a round."""
 ROOM_COMES_MS = 15_000
@@ -290,7 +291,7 @@ def _follow_level(state: MakerState, order: Order, facts: Facts) -> Step:
     that no more than it can fill; it stays post-only and reduce-only, and keeps its id and its end
     (open circuits of the exchange, `l2_modify_order`). A round of orders is left over either way.
     """
-    needs = to_replace(order.side) + ROUND
+    needs = TO_REPLACE + ROUND
     new_ticks = _new_price(state, order, facts)
     if new_ticks is not None and facts.room >= needs - 1:
         order = replace(order, new_ticks=new_ticks, changed_ms=facts.now_ms)
@@ -322,7 +323,7 @@ def _may_end_old(state: MakerState, order: Order, facts: Facts) -> bool:
     """
     is_late = facts.now_ms >= order.sent_ms + state.config.order_timeout_ms + ROOM_COMES_MS
     is_quoting = state.phase in (Phase.PLACING, Phase.WORKING)
-    return not is_quoting or is_late or facts.room >= to_replace(order.side)
+    return not is_quoting or is_late or facts.room >= TO_REPLACE
 
 
 def _level(side: Side, facts: Facts) -> int | None:

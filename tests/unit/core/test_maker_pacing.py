@@ -2,9 +2,8 @@
 
 import pytest
 
-from hedge.core.amounts import Side
-from hedge.core.maker.quoting import TO_CLOSE, hold_of, to_replace
-from hedge.core.maker.rules import OFF_LEVEL_MS, ROOM_COMES_MS, ROUND
+from hedge.core.maker.quoting import hold_of
+from hedge.core.maker.rules import OFF_LEVEL_MS, ROOM_COMES_MS, ROUND, TO_REPLACE
 from hedge.core.maker.state import Cancel, HaltPair, Phase, Place, Tick
 from hedge.core.records import OrderStatus
 from tests.unit.core.kit import ASK, BID, Maker, kinds
@@ -23,35 +22,26 @@ def moved(net: int, room: int, changes_left: int = 10) -> list[type]:
 
 @pytest.mark.parametrize("net", [0, 100])
 def test_a_requote_leaves_a_round_over(net: int) -> None:
-    """The cancel, the new order, its closing and a round more must fit, else it rests where it is.
+    """The cancel, the new order and a round more must fit, else it rests where it is.
 
     Otherwise the cancel is the last request that there is, and nothing rests for a minute.
     """
-    needs = to_replace(Side.SELL if net else Side.BUY) + ROUND
+    needs = TO_REPLACE + ROUND
     assert moved(net, needs) == [Cancel]
     assert moved(net, needs - 1) == []
     assert moved(net, 0) == []
     assert moved(net, 100, changes_left=0) == []
 
 
-@pytest.mark.parametrize(("room", "places"), [(0, False), (TO_CLOSE, False), (TO_CLOSE + 1, True)])
-def test_an_opening_leaves_its_closing_over(room: int, *, places: bool) -> None:
-    """What A opens it must be able to close within the same minute."""
-    driver = Maker().ready()
-    driver.facts(room=room)
-    assert kinds(driver(Tick())) == ([Place] if places else [])
-    if not places:
-        found = hold_of(driver.state, driver.now)
-        assert found is not None
-        assert found.reason == "no_room"
-        assert ("kept for closing" in found.detail) is bool(room)
-
-
-def test_a_closing_order_takes_the_last_of_it() -> None:
-    """A position is not kept for want of what only openings leave over."""
-    driver = Maker().ready(100)
+@pytest.mark.parametrize("net", [0, 100])
+def test_the_next_order_takes_the_last_of_it(net: int) -> None:
+    """What a requote leaves over is for the orders of a round; without room none is placed."""
+    driver = Maker().ready(net)
     driver.facts(room=0)
     assert kinds(driver(Tick())) == []
+    found = hold_of(driver.state, driver.now)
+    assert found is not None
+    assert found.reason == "no_room"
     driver.facts(room=1)
     assert kinds(driver(Tick())) == [Place]
 
@@ -59,7 +49,7 @@ def test_a_closing_order_takes_the_last_of_it() -> None:
 @pytest.mark.parametrize("net", [0, 100])
 def test_an_old_order_rests_until_another_may_follow(net: int) -> None:
     """Past its time it is replaced where there is room, and taken off at last in any case."""
-    needs = to_replace(Side.SELL if net else Side.BUY)
+    needs = TO_REPLACE
     for room, later_ms, does in (
         (needs, TIME_OUT_MS - 1, []),
         (needs, TIME_OUT_MS, [Cancel]),
