@@ -8,9 +8,11 @@ import pytest
 from hedge.core.amounts import Side
 from hedge.core.ids import is_marker, order_id
 from hedge.core.records import OrderStatus
+from hedge.core.refusal import Refusal
 from hedge.daemon.clock import SystemClock
 from hedge.errors import AccountKeyError, ConfigError, ExchangeUnreachableError
 from hedge.exchange.budget import RequestBudget
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import (
@@ -18,6 +20,7 @@ from hedge.exchange.port import (
     MarginSeen,
     NotSentError,
     Path,
+    PriceChange,
     TxSeen,
     TxStatus,
     VenueRefusedError,
@@ -354,3 +357,54 @@ async def test_the_exchange_s_clock_is_known_and_followed() -> None:
                 return found is not None and abs(found - 900_000) < 2_000
 
             await eventually(known, 10.0, "the jump")
+
+
+async def test_the_tier_is_asked_for_again_and_again(
+    paper: PaperProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange's word, whenever it changes; where there is none, why, and it goes on."""
+    monkeypatch.setattr("hedge.exchange.lighter.venue.TIER_EVERY_S", 0.05)
+    monkeypatch.setattr("hedge.exchange.lighter.venue.TIER_AGAIN_S", 0.05)
+    credentials = await new_account(paper)
+    heard, missed = list[str](), list[Exception]()
+    async with running(settings_of(paper), credentials) as rig:
+        await rig.venue.ask_tier()  # nobody follows it
+        rig.venue.follow_tier(heard.append, missed.append)
+        await rig.venue.ask_tier()
+        assert heard.pop() == "instant"
+    async with LighterVenue.open(
+        settings_of(paper), credentials, clock=SystemClock(), budget=_budget()
+    ) as venue:
+        venue.follow_tier(heard.append, missed.append)
+        streams = asyncio.create_task(venue.run_streams(lambda _event: None))
+        await paper.set_tier(credentials.account_index, "plus")
+        await eventually(lambda: "plus" in heard)
+        await paper.delete_key(credentials.account_index, KEY_INDEX)
+        await eventually(lambda: bool(missed))
+        streams.cancel()
+        await asyncio.wait({streams})
+
+
+async def test_a_change_of_price_keeps_the_order(paper: PaperProcess) -> None:
+    """Its id, size, end and what is filled stay: no more than the whole size can ever fill."""
+    credentials = await new_account(paper)
+    async with running(settings_of(paper), credentials) as rig:
+        await rig.up()
+        price = rig.venue.depth().bids[0].price_ticks
+        await rig.sender.order(post_only(0, Side.BUY, 200, price + 1), 0)
+        (before,) = await rig.venue.active_orders()
+        await paper.take(0, "sell", "0.0080", rig.account)
+        change = PriceChange(before.order_index, 200, price + 2)
+        assert isinstance(await rig.sender.change(change, 1), Accepted)
+        (after,) = await rig.venue.active_orders()
+        assert (after.order_index, after.client_order_index, after.side) == (
+            before.order_index,
+            before.client_order_index,
+            before.side,
+        )
+        assert (after.initial_lots, after.filled_lots, after.price_ticks) == (200, 80, price + 2)
+        await paper.take(0, "sell", "0.0120", rig.account)
+        assert await rig.venue.active_orders() == ()
+        gone = await rig.sender.change(change, 2)
+        assert isinstance(gone, Rejected)
+        assert refusal_of(gone.code) is Refusal.GONE

@@ -1,10 +1,12 @@
 """Samples to figures and pictures, and what counts as growth."""
 
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from bench.plot import cumulative
+from bench.requests import owing, rested_part, resting
 from bench.soak import Minute, growth
 from bench.stats import Spread, next_after
 
@@ -59,3 +61,37 @@ def test_growth_needs_a_share_and_an_amount(
 ) -> None:
     """Beyond both bounds, after at least four minutes; the first minute is no measure."""
     assert growth(minutes(*figures)) == grown
+
+
+def event(at_ns: int, index: int, status: str) -> dict[str, object]:
+    return {"mono_ns": at_ns, "order_index": index, "status": status}
+
+
+def test_it_rests_while_any_order_is_open() -> None:
+    """A change of an open order is no end; what was open before counts from the beginning."""
+    rows = [
+        event(1, 1, "open"),
+        event(15, 1, "open"),
+        event(20, 1, "filled"),
+        event(30, 2, "open"),
+        event(40, 3, "open"),
+        event(50, 2, "canceled"),
+        event(60, 3, "filled"),
+        event(95, 4, "open"),
+        event(200, 4, "canceled"),
+    ]
+    assert resting(rows, 10, 100) == [(10, 20), (30, 60), (95, 100)]
+    assert resting(rows[:1], 10, 100) == [(10, 100)]
+    assert resting([], 10, 100) == []
+
+
+def test_time_in_which_b_owes_something_does_not_count() -> None:
+    """Of the time without debts the part in which something rested."""
+    moments = [(5, Decimal(1)), (20, Decimal(-1)), (40, Decimal(2)), (45, Decimal(-2))]
+    owes = owing(moments, 10, 100)
+    assert owes == [(10, 20), (40, 45)]
+    assert owing([(90, Decimal(1))], 10, 100) == [(90, 100)]
+    assert owing([], 10, 100) == []
+    assert rested_part([(20, 35), (40, 70)], owes, 10, 100) == 40 / 75
+    assert rested_part([], [(10, 100)], 10, 100) is None
+    assert rested_part([(0, 200)], [], 10, 100) == 1.0
