@@ -138,7 +138,7 @@ class RequestBudget:
         """Return what part of what it may send is spent at this moment, 0 to 1."""
         used = self._all.used(now_ms) / self._all.limit
         orders = self._types.get(CREATE)
-        return used if orders is None else max(used, orders.used(now_ms) / orders.free)
+        return used if orders is None else max(used, orders.used(now_ms) / orders.limit)
 
     def orders_left(self, now_ms: int) -> int:
         """Return how many new orders may go now that are not urgent."""
