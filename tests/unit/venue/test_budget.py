@@ -121,6 +121,19 @@ async def test_a_type_has_a_share_that_what_is_urgent_may_pass(kind: int) -> Non
     assert clock.slept_s == [60.0]
 
 
+async def test_half_of_it_is_half_of_what_may_be_sent() -> None:
+    """B merges its hedges past half; its share of orders that are not urgent is no bound for it."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, allowance_of(Tier.STANDARD, "b"))
+    for number in range(1, 21):
+        await budget.take(Priority.URGENT, tx_type=CREATE)
+        assert budget.used_fraction == number / 40
+    few = RequestBudget(clock, Allowance(1000, shares={CREATE: 24}))
+    for _ in range(20):
+        await few.take(Priority.URGENT, tx_type=CREATE)
+    assert few.used_at(clock.now_ms()) == 20 / TYPE_LIMIT
+
+
 async def test_changes_are_counted_with_cancels() -> None:
     """A requote is the one or the other: neither may use up what must come off the book."""
     clock = FakeClock()
