@@ -66,7 +66,7 @@ def test_a_bench_counts_what_each_side_asks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = json.loads(file.read_text(encoding="utf-8"))["requests"]
     found = {(row["when"], row["side"]): row for row in rows}
-    assert len(found) == 6
+    assert len(found) == 8
     assert {row["limit_per_minute"] for row in rows} == {24_000}
     for side in "ab":
         assert found["calm", side]["connects_per_minute"] == 0
