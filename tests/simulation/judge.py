@@ -101,8 +101,9 @@ PROVES_S = TIMING.lease_ttl_s + TIMING.prove_deadline_s + SETTLE_S
 BLIND_S, LOST_S = Bounds().blind_s, Bounds().lost_s
 UNSAID_S = 20.0
 """A B that hears no more of A says so after 10 s, and at once where nothing else shows A either."""
-BLIND_TO_A = frozenset({"a_away", "a_unknown"})
-"""Notices of B's heartbeat that say of what A holds that B does not see it."""
+BLIND_TO_A = "a_unknown"
+"""The notice of B's heartbeat that it does not know what A holds. That A is away says less: B may
+believe that it covers A all the same."""
 FLATTEN_COUNTS_S = 10.0
 """A command is void 5 s after the heartbeat that it answers; a message may be late as well."""
 FLATTEN_LASTS_S = 60.0 + FLATTEN_COUNTS_S
@@ -498,7 +499,7 @@ class Judge:
             said = "" if ready.shown else "its position is not shown"
             said = "halted" if ready.halts else said
             # And in a row of its own that B sees nothing of A, as long as that lasts.
-            said = said or next((word for word, _ in ready.notices if word in BLIND_TO_A), "")
+            said = said or next((word for word, _ in ready.notices if word == BLIND_TO_A), "")
             self._notes.shows(self._now, daemon.name, "b", WARNING_OF_B, said)
 
         return beat

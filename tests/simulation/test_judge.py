@@ -81,13 +81,15 @@ def test_what_b_s_heartbeat_notices_is_shown_as_long_as_it_lasts() -> None:
     async def work(stage: Stage) -> None:
         stage.world.exchange.take(100, A)
         await asyncio.sleep(2)
-        stage.a.kill()
+        for daemon in (stage.a, stage.b):
+            daemon.kill()
+        stage.b.start()
         await asyncio.sleep(300)
 
     stage = played(work, replace(CALM, peer_watch=0.0))
     assert stage.judge.audit().violations == ()
     assert stage.judge.record is not None
-    away = [one for one in stage.judge.record.shown if one.reason in judging.BLIND_TO_A]
+    away = [one for one in stage.judge.record.shown if one.reason == judging.BLIND_TO_A]
     at_s = stage.loop.time() - 200
     assert [one.where for one in away if one.covers(at_s) and one.side == "b"] == [WARNING_OF_B]
 
