@@ -9,6 +9,7 @@ from typing import Any
 
 from hedge.core.freshness import FRESH_MS
 from hedge.core.hedger import step as hedger
+from hedge.core.hedger.alarms import past_its_word_ms
 from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
@@ -128,6 +129,8 @@ class Watcher:
             return urgent or gone
         if self._gone_ms is not None and self._asked_ms < self._gone_ms:
             return True  # what was asked while A lived says nothing of what it did since
+        if gone and self._asked_ms <= past_its_word_ms(state, now_ms) < now_ms:
+            return True  # nor what may lag behind its last word; A waits for what B can say of it
         waited_ms = now_ms - self._asked_ms
         due_ms = hedger.watch_due_ms(state, unstated_ms + OPEN_MS)
         # What answers lack is asked for when that can tell; that is over after three of them.

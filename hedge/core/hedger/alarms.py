@@ -33,6 +33,7 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
 
     Without one of them nothing is said of A + B: an A that died a moment ago may have been filled.
     Of that an answer says nothing which may be older than A's last word: it may lag `view_lag_s`.
+    Where a deaf A has proven by answers that nothing of it can fill, one that came after does.
     Nor does a word of A about a public trade of it that does not add up, where it was written
     before that was heard.
     """
@@ -45,10 +46,19 @@ def mind_evidence(state: HedgerState, facts: Facts) -> Step:
     if shown and heard_ms is not None:
         shown = maker.beat is not None and maker.beat.fresh_until_ms >= heard_ms + FRESH_MS
     if not shown and heard_ms is None:
-        since_ms, spoke_ms = state.shown_ms, maker.spoke_ms
-        is_later = since_ms > (spoke_ms + state.config.view_lag_ms if spoke_ms else 0)
+        since_ms = state.shown_ms
+        is_later = since_ms > past_its_word_ms(state, now_ms)
         shown = state.differs is None and is_later and now_ms <= since_ms + SHOWN_MS
     return (state if shown is state.a_shown else replace(state, a_shown=shown)), ()
+
+
+def past_its_word_ms(state: HedgerState, now_ms: int) -> int:
+    """Return the moment (monotonic ms) after which an answer tells more than A's last word."""
+    beat, spoke_ms = state.maker.beat, state.maker.spoke_ms
+    heard = beat is not None and is_heard(state.maker, now_ms)
+    if beat is not None and heard and beat.proven and not (beat.orders or beat.is_open):
+        return spoke_ms
+    return spoke_ms + state.config.view_lag_ms if spoke_ms else 0
 
 
 def _with_gap(state: HedgerState, now_ms: int) -> HedgerState:

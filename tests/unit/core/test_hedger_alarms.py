@@ -364,6 +364,29 @@ def test_what_the_exchange_said_before_a_fell_silent_shows_nothing_of_it() -> No
     assert driver.state.a_shown
 
 
+@pytest.mark.parametrize(
+    ("beat", "shows"),
+    [
+        ({}, True),
+        ({"orders": 1}, False),  # it may have been filled since
+        ({"proven": False}, False),
+        ({"is_open": True}, False),
+        ({"fresh_until_ms": 0}, False),  # A is dead: it may have placed another order
+    ],
+)
+def test_a_page_shows_a_deaf_a_of_which_nothing_can_fill(
+    beat: dict[str, Any], *, shows: bool
+) -> None:
+    """Its book is proven by answers and nothing rests: both sides may be deaf, and are covered."""
+    driver = Hedger().idle()
+    until_ms = driver.now.now_ms + FRESH_MS
+    driver(MakerSeen(driver.beat(fresh_until_ms=until_ms), "epoch"))
+    driver.later(1000)
+    deaf = driver.beat(**{"shown": False, "fresh_until_ms": until_ms, **beat})
+    driver(MakerSeen(deaf, "epoch"), page(driver, reaches=True), Tick())
+    assert driver.state.a_shown is shows
+
+
 def test_an_answer_that_came_late_shows_what_was_when_it_was_asked_for() -> None:
     """The page hung on its way: it is as old as its question."""
     driver = Hedger().idle()

@@ -210,6 +210,17 @@ async def test_a_page_asked_before_a_fell_silent_is_asked_again_at_once(watch: W
     assert asked[0] <= 1000
 
 
+async def test_a_page_is_read_as_soon_as_it_cannot_lag_behind_a_s_last_word(watch: Watch) -> None:
+    """A waits for what B can say of it, and halts in the end."""
+    watch.a_lives = False
+    spoke_ms = watch.bench.clock.now_ms()
+    state = watch.core.state
+    watch.core.state = replace(state, maker=replace(state.maker, spoke_ms=spoke_ms))
+    lag_ms = state.config.view_lag_ms
+    asked = await watch.for_ms(lag_ms + POLL_MS)
+    assert any(lag_ms < at <= lag_ms + 1000 for at in asked)
+
+
 @pytest.mark.parametrize(("reaches", "within_ms"), [(False, 1500), (True, 10_000)])
 async def test_in_a_busy_market_the_account_is_asked_at_once(
     watch: Watch,
