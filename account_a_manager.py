@@ -178,13 +178,20 @@ class AccountAManager(Shell):
 
     # --- core -----------------------------------------------------------------------------
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether nothing that A has signed is open."""
+        return self.state.order is None and self.state.pending is None
+
     def step(self, event: Any) -> tuple[Any, ...]:
         """Step the maker."""
         before = self.state.phase
-        had_order = self.state.order is not None
+        had_order, was_settled = self.state.order is not None, self._is_settled
         self.state, effects = maker.step(self.state, event, self.facts())
         if had_order and self.state.order is None:
             left_markets.forget_order(self.parts)
+        if self._is_settled and not was_settled:
+            left_markets.keep_settled(self.parts)
         if self.state.phase is not before:
             if before is Phase.RECONCILING:
                 self.look_now(speak=True)
@@ -250,8 +257,6 @@ class AccountAManager(Shell):
             case Note():
                 self.voice.note(effect.event, effect.detail, loud=effect.loud, reason=effect.reason)
             case Stopped(neutral):
-                if self.state.order is None and self.state.pending is None:
-                    left_markets.keep_settled(self.parts)
                 self.end(neutral=neutral)
             case _:
                 self._begin(effect)
@@ -381,7 +386,6 @@ class AccountAManager(Shell):
     def on_proven(self, fenced: Fenced, proven: Proven) -> None:
         """Hand the proven book to the maker; the fence has cancelled what rested."""
         left_markets.forget_order(self.parts)
-        left_markets.keep_settled(self.parts)
         self._proven_epoch = self.origin.epoch
         explained = proven.explained or proven.adopted
         self.post(Reconciled(fenced.next_nonce, proven.book.view(), explained))

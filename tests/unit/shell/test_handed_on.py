@@ -14,7 +14,8 @@ from hedge.config.schema import StrategyConfig
 from hedge.core import ids
 from hedge.core.amounts import Side
 from hedge.core.hedger.departure import MakerBeat
-from hedge.core.maker.state import Pending, Stopped
+from hedge.core.maker.state import Answered, Order, Pending, Phase
+from hedge.core.transitions import Outcome, Verdict
 from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce, TxSeen, TxStatus
 from hedge.maker import statements
 from tests.unit.shell.fakes import Bench, always_fresh
@@ -60,17 +61,20 @@ async def test_a_daemon_asks_for_no_transaction_that_its_stream_told(
     bench.close()
 
 
-@pytest.mark.parametrize(("pending", "is_kept"), [(None, True), (Pending.CANCEL, False)])
-async def test_an_a_that_ends_with_nothing_open_says_so_to_its_next_start(
-    tmp_path: Path, pending: Pending | None, *, is_kept: bool
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_tells_its_next_start_that_nothing_is_open(
+    tmp_path: Path, *, refused: bool
 ) -> None:
-    """However its end is judged; where a fate is open the next fence waits."""
+    """Once the answer to what it signed last is clear; else the next fence waits."""
     bench = Bench(tmp_path, "a")
     manager = built(bench)
     bench.parts.sender.nonces.fenced(7, 0)
-    manager.state = replace(manager.state, pending=pending)
-    manager.perform(Stopped(neutral=False))
-    assert (bench.host.read("settled") == {"next_nonce": 7}) is is_kept
+    order = Order(7, 7, Side.BUY, 100, 300_000, reduce_only=False, sent_ms=0)
+    manager.state = replace(manager.state, order=order, pending=Pending.PLACE, nonce=7)
+    manager.state = replace(manager.state, phase=Phase.PLACING)
+    verdict = Verdict.REJECTED if refused else Verdict.UNKNOWN
+    manager.step(Answered(Pending.PLACE, 7, Outcome(verdict, code=21700)))
+    assert (bench.host.read("settled") == {"next_nonce": 7}) is refused
     bench.close()
 
 
