@@ -695,7 +695,7 @@ def _look_for_b(state: State, event: Looked) -> Step:
         state,
         look_at_s=event.now_s + LOOK_EVERY_S,
         report=report or state.report,
-        own_host=event.own_host,
+        own_host=event.own_host or state.own_host,
     )
     if report is None or state.b is None or not state.b.runs:
         return state, ()
@@ -1198,16 +1198,28 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
         return NotNeutralError.exit_code, (Say(told + _proves_it(state)),)
     if report.is_halted:
         return NotNeutralError.exit_code, (Say(report.headline),)
-    is_older = _is_older(state, report)
-    if is_shown and report.is_covered and not is_older:
+    is_led, is_older = _leads_elsewhere(state, report), _is_older(state, report)
+    is_shown = has_a_left(state) if is_led else is_shown
+    if is_shown and report.is_covered and (is_led or not is_older):
         return 0, (Say(report.balance),)
-    if is_shown and ended and not report.is_contradicted:
+    if is_shown and ended and not is_led and not report.is_contradicted:
         who = "Both" if has_a_left(state) else "B"
         if is_older:
             told = f"{who} ended neutral, as the exit code says; what Redis shows of B is older"
             return 0, (Say(f"{told}, so no position is named."),)
         return 0, (Say(f"{who} ended neutral: {report.positions_text}."),)
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
+
+
+def _leads_elsewhere(state: State, report: Report) -> bool:
+    """Whether a B of another host leads now: ours has ended as a standby, or after it was deposed.
+
+    A standby may end at any time, and its exit code says nothing of the pair.
+    """
+    b = state.b
+    is_ended = b is not None and b.is_ours and not b.runs
+    is_led = state.own_host is not None and bool(_other_leader(report, state.own_host))
+    return is_ended and is_led and not report.b.has_left
 
 
 def _is_older(state: State, report: Report) -> bool:

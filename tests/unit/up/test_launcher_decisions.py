@@ -721,6 +721,28 @@ def test_heartbeats_of_before_the_end_name_no_position(a_beat: Ready | None) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("owed_lots", "code", "said"),
+    [(0, 0, "Neutral: A +0.0100 ETH, B -0.0100 ETH"), (-100, 5, "NOT COVERED")],
+)
+def test_the_end_of_a_standby_is_no_evidence(owed_lots: int, code: int, said: str) -> None:
+    """Another host's B leads, and may owe: only its own word counts, beside an A that has left."""
+    b_lots = -100 - owed_lots
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.ends(B, 0)
+    script.look(
+        told(
+            lease_b=Lease(instance="x", host="there"),
+            ready_b=replace(NEUTRAL.ready_b or READY_A, position_lots=b_lots),
+            ledger=replace(LEDGER, owed_lots=owed_lots),
+        )
+    )
+    assert script.state.code == code
+    assert said in " ".join(script.lines)
+
+
 def test_a_last_word_of_a_b_of_ours_names_the_positions() -> None:
     """It is read after the end of both, and is no older."""
     script = running()
