@@ -666,7 +666,7 @@ def test_flatten_sends_the_command_and_waits_until_flat(stage: Stage) -> None:
     """Both find the command, A closes its position, and the tool reports."""
     stage.neutral()
     stage.client.set(NAMES.halt, Halts(halts=(HALT,)).to_json())
-    flat = (replace(beat, position_lots=0) for beat in (READY_A, READY_B))
+    flat = (replace(beat, position_lots=0, seq=8) for beat in (READY_A, READY_B))
     thread = stage.obey("closing", *flat, replace(LEDGER, a_seq=8, a_position_lots=0))
     result = stage.run("flatten", answer="y\n")
     thread.join()

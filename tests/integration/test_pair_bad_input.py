@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from hedge.launcher.world import ACCOUNT_A, ACCOUNT_B
-from tests.world.pair import Daemon, Pair
+from tests.world.pair import KEY_INDEX, Daemon, Pair
 from tests.world.paper import new_key
 
 pytestmark = [
@@ -138,7 +138,7 @@ async def test_check_says_what_a_start_would_find(pair: Pair, side: str) -> None
     text = daemon.output()
     words = ["100,000.00 USDC", "Redis script", "a message came back", "private stream"]
     words += ["public stream", "first frames came", "largest fill taken", "largest position"]
-    words += ["0.0050 ETH"] if side == "a" else ["not known before the first order"]
+    words += ["0.0050 ETH"] if side == "a" else ["this key may send them"]
     assert [word for word in words if word not in " ".join(text.split())] == []
     assert "FAILED" not in text
     assert await pair.paper.orders() == []
@@ -163,6 +163,15 @@ async def test_check_marks_all_that_would_not_work(pair: Pair) -> None:
     text = " ".join(daemon.output().split())
     assert "its worth is not known" in text
     assert "largest position" in text
+
+
+async def test_check_names_a_key_of_b_that_may_not_hedge(pair: Pair) -> None:
+    """Lighter tells of a key that may only post: B's first hedge need not find it out."""
+    await pair.paper.maker_only(ACCOUNT_B, KEY_INDEX)
+    daemon = pair.spawn("b", pair.config_of("b"), "--check")
+    assert await daemon.ended() == 4
+    text = " ".join(daemon.output().replace("\u2502", " ").split())
+    assert "the exchange lets this key send post-only orders alone: B could not hedge" in text
 
 
 async def test_the_command_line_wins_over_the_file(pair: Pair, tmp_path: Path) -> None:

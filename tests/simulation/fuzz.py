@@ -16,6 +16,7 @@ it. None of them may cause an order, while the fills of the market are hedged as
 import argparse
 import itertools
 import json
+import math
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterator
@@ -318,7 +319,8 @@ class Fuzz:
         self.is_throwing = False
         self.taken_s: list[float] = []
         """When the market filled an order of A."""
-        self.calm_until_s = 0.0
+        self.calm_until_s = math.inf
+        """Until when nobody else writes; a person flattens in that time only."""
         self.neighbour = Neighbour(self.scope, dice)
         self.redis.heard.append(self._hear)
         on_place = self.world.on_place

@@ -55,7 +55,7 @@ def test_every_fault_switch_is_described() -> None:
 async def test_the_curl_examples_work() -> None:
     """Every curl example of the README, sent as curl would, is answered with code 200."""
     commands = [line for line in TEXT.splitlines() if line.startswith("curl")]
-    assert len(commands) == 20
+    assert len(commands) == 21
     async with PaperProcess() as own:
         for line in commands:
             words = shlex.split(line.replace("ab12...", "ab" * 40))

@@ -115,6 +115,12 @@ CALLS: dict[str, tuple[Ours, Theirs]] = {
             authorization=TOKEN,
         ),
     ),
+    "limits": (
+        lambda ours: ours.limits(),
+        lambda sdk: sdk.accounts.account_limits_without_preload_content(
+            account_index=ACCOUNT, authorization=TOKEN
+        ),
+    ),
     "send": (
         lambda ours: ours.send(TX, 9.0),
         lambda sdk: sdk.transactions.send_tx_without_preload_content(

@@ -120,7 +120,7 @@ def options_of(text: str) -> list[str]:
 def sentences(text: str) -> list[str]:
     """Return what a script says in whole sentences, without the names that differ."""
     said = re.findall(r"echo \"?(.*?)\"?\s*(?:1?>&2)", text)
-    kept = (re.sub(r"\./|\.(sh|bat)\b", "", one) for one in said)
+    kept = (re.sub(r"\./|\.(sh|bat)\b", "", one).replace(" in $here ", " here ") for one in said)
     return sorted(one for one in kept if one.endswith(("why.", "start_hedge.", "makes it.")))
 
 
