@@ -18,12 +18,15 @@ from hedge.core.book import (
     unmatched_rows,
 )
 from hedge.core.records import OrderRow, Trade
-from hedge.exchange.port import Clock, Venue, VenueError
+from hedge.exchange.port import BudgetSpentError, Clock, Venue, VenueError
 
 PAGE_LIMIT = 100
 SOME_PAGES = 5
 ALL_PAGES = 30
 """The venue keeps an account's latest 3,000 trades."""
+SPENT_PAUSE_S, SPENT_MOST_S = 5.0, 61.0
+"""Between two attempts that our own request budget cuts short: what an attempt itself asks for must
+not keep the budget, which counts the requests of a minute, from ever having room for all of it."""
 EARLY_MS = 30_000
 """A trade may be dated 20 s early, an order row in whole seconds: nearer times prove no order."""
 
@@ -83,16 +86,23 @@ async def prove(
     newest trade is counted as new.
 
     Raises:
-        NotProvenError: after `deadline_s` seconds without proof.
+        NotProvenError: after `deadline_s` seconds without proof, those aside in which our own
+            request budget had no room to ask.
 
     """
     clock = reading.clock
     deadline_ms = clock.now_ms() + round(deadline_s * 1000)
-    pause_s, pages = 0.2, 1
+    pause_s, spent_s, pages = 0.2, SPENT_PAUSE_S, 1
     last: Exception
     while True:
         try:
             return await _attempt(reading, rows, book(), stored, pages)
+        except BudgetSpentError:
+            # Only time in which the venue can answer counts: our own budget comes back by itself.
+            await clock.sleep(spent_s)
+            deadline_ms += round(spent_s * 1000)
+            spent_s = min(spent_s * 2, SPENT_MOST_S)
+            continue
         except _DeeperError as error:
             last, deeper = error, True
         except (_MissingError, VenueError) as error:

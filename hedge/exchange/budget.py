@@ -18,7 +18,7 @@ from hedge.exchange.allowance import (
     WEIGHTS,
     Allowance,
 )
-from hedge.exchange.port import Clock, Priority, VenueUnavailableError
+from hedge.exchange.port import BudgetSpentError, Clock, Priority
 
 WINDOW_MS = 60_000
 SILENCE_S = 60.0
@@ -167,7 +167,7 @@ class RequestBudget:
         URGENT waits for a slot where none is left.
 
         Raises:
-            VenueUnavailableError: a NORMAL request while silenced, or only the reserve is left.
+            BudgetSpentError: a NORMAL request while silenced, or only the reserve is left.
 
         """
         charges = self._charges(call, tx_type)
@@ -195,9 +195,9 @@ class RequestBudget:
     def _take_normal(self, charges: tuple[tuple[_Window, int], ...]) -> Taken:
         now_ms = self._clock.now_ms()
         if self._is_silent(now_ms):
-            raise VenueUnavailableError("requests are silenced after a rate-limit answer")
+            raise BudgetSpentError("requests are silenced after a rate-limit answer")
         if not _fits(charges, now_ms):
-            raise VenueUnavailableError("the request budget of this minute is spent")
+            raise BudgetSpentError("the request budget of this minute is spent")
         return _took(charges, now_ms)
 
     def refused(self) -> None:

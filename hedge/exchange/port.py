@@ -146,6 +146,10 @@ class VenueUnavailableError(VenueError):
     """No usable answer: time-out, reset, 429, 405, 5xx, HTML. Proves nothing; retry later."""
 
 
+class BudgetSpentError(VenueUnavailableError):
+    """Not asked: our own request budget has no room for it now; nothing is known of the venue."""
+
+
 class NotSentError(VenueUnavailableError):
     """No byte of a transaction was handed over: this copy cannot execute."""
 

@@ -408,7 +408,8 @@ def made_naked(positions: Positions) -> Iterator[Violation]:
     """I1: A closes nothing that is covered while it is told that no B can follow (13.15).
 
     What it may reduce then is what stands open in that direction (13.26), dust as well: the judge's
-    bound for dust says what may stay open, not that A closes something covered by closing it.
+    bound for dust says what may stay open, not that A closes something covered by closing it. An
+    order that the exchange itself made larger than it was signed is a false row of it.
     """
     record = positions.record
     lives = {life.client_order_index: life for life in record.orders}
@@ -418,7 +419,7 @@ def made_naked(positions: Positions) -> Iterator[Violation]:
             continue
         owed = positions.owed[positions.before_mono(life.received_ns)]
         covered = life.filled_lots - max(0, -owed if life.is_ask else owed)
-        if covered > 0:
+        if covered > _false_lots(record, life.received_s):
             told = "not ready" if decision.b_ready is False else "unknown"
             text = f"{decision.who} closed {covered} of what was covered while B was {told}"
             facts = {"order": life.client_order_index, "who": decision.who}

@@ -276,3 +276,17 @@ def test_a_closes_what_is_open_and_nothing_that_is_covered_beside_a_b_that_canno
     tape.trade(a_lots=-way * closed_lots)
     tape.end(3, closed_lots)
     assert (("I1", "made naked") not in tape.broken()) is good
+
+
+@pytest.mark.parametrize(("lots", "good"), [(49, True), (48, False)])
+def test_a_closes_what_the_exchange_made_of_its_order(lots: int, *, good: bool) -> None:
+    """The market's decimals changed: an order over what is open is read as ten times as large."""
+    tape = Tape(dust_lots=9)
+    tape.fill(1, 100)
+    tape.hedge(2, -49)
+    tape.notes.false_rows.append(FalseRow(tape.pass_s(), lots))
+    tape.decide(client_order_index=cid(3), b_ready=False, closes=True)
+    tape.order(A, 3, -100, time_in_force=IOC, reduce_only=True)
+    tape.trade(a_lots=-100)
+    tape.end(3, 100)
+    assert (("I1", "made naked") not in tape.broken()) is good

@@ -7,7 +7,12 @@ import pytest
 from hedge.core.book import Book, BookBase
 from hedge.core.records import OrderRow, Trade
 from hedge.daemon.proof import NotProvenError, Proven, Reading, prove
-from hedge.exchange.port import VenueError, VenueRefusedError, VenueUnavailableError
+from hedge.exchange.port import (
+    BudgetSpentError,
+    VenueError,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
 from tests.unit.shell.fakes import KEPT_TRADES, Bench, Exchange, row
 
 DEADLINE_S, LAG_S = 60.0, 15.0
@@ -402,6 +407,16 @@ async def test_errors_of_the_venue_are_tried_again(prover: Prover, error: VenueE
     proven = await prover.run(base_at(prover.venue, 2))
     assert prover.new_ids == [3]
     assert proven.explained
+
+
+async def test_a_spent_budget_is_waited_for_and_counts_for_nothing(prover: Prover) -> None:
+    """It comes back within a minute; a halt would call for a person, and blame the exchange."""
+    fill_orders(prover.venue, 1)
+    began_ms = prover.clock.now_ms()
+    prover.venue.errors.extend(BudgetSpentError("spent") for _ in range(200))
+    proven = await prover.run()
+    assert proven.book.net_lots == 10
+    assert prover.clock.now_ms() - began_ms > DEADLINE_S * 1000
 
 
 async def test_a_venue_that_never_answers_ends_in_not_proven(prover: Prover) -> None:
