@@ -239,6 +239,8 @@ class World:
     on_place: Callable[["Daemon", OrderRequest], None] = lambda daemon, order: None
     """Hears of each order of A that shall rest, or that closes."""
     on_change: Callable[["Daemon", str], None] = lambda daemon, what: None
+    on_price: Callable[["Daemon", OrderRequest], None] = lambda daemon, order: None
+    """Hears what a change makes of an order of A."""
     """Hears of each start, freeze and end of a process."""
     known_s: Callable[[], float | None] = lambda: None
     """Tells of which moment the two heartbeats that a person reads now must know at least."""
@@ -428,6 +430,7 @@ class Daemon:
         self.sockets = (venue, peer) if settings.peer_watch else (venue,)
         if self.side == "a":
             venue.on_order = self._on_order
+            venue.on_price = lambda order: self.world.on_price(self, order)
         scope = replace(settings.scope, spec=venue.spec)
         messenger.bind(scope, LeaseKey(CHAIN, A, KEY), LeaseKey(CHAIN, B, KEY))
         log = SilentLog() if world.say is None else TraceLog(world.say, self.name)

@@ -29,6 +29,7 @@ from paper.records import (
     TxStatus,
 )
 from paper.records import Trade as PaperTrade
+from tests.simulation.changes import ChangeFates
 from tests.simulation.front import CREATE, Front
 from tests.simulation.history import History, Nonces, Tape, leg_of, row_of
 from tests.simulation.loop import VirtualLoop
@@ -175,6 +176,7 @@ class SimExchange:
         self.markets = {config.market_id: SimMarket(config) for config in (ETH, BTC)}
         self.nonces = {A: Nonces(), B: Nonces()}
         self.front = Front()
+        self.changes = ChangeFates()
         self.log = Logged()
         self.sockets: list[Subscriber] = []
         self.say: Callable[[str, str], None] | None = None
@@ -440,6 +442,7 @@ class SimExchange:
     def heal(self) -> None:
         """End what is out of the ordinary; a busy market and a limit of orders are not."""
         self.front.heal()
+        self.changes.disarm()
         self.only_pings_until_s = -math.inf
         self.book_kinds, self.margin_kind = (), {}
         self.isolated.clear()

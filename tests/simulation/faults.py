@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.simulation import bus_kinds, end_kinds, venue_kinds
+from tests.simulation import bus_kinds, change_kinds, end_kinds, venue_kinds
 from tests.simulation.attacker import ATTACKS
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ AIMED: dict[str, Blow] = {"B left behind": _left_behind, **venue_kinds.AIMED}
 """Sequences too rare to meet by chance; only schedules that name them have them."""
 
 BLOWS = PROCESSES | ABSENCES | OUTSIDE | end_kinds.BLOWS | bus_kinds.BLOWS | venue_kinds.BLOWS
+BLOWS |= change_kinds.BLOWS
 KNOWN_BLOWS = BLOWS | AIMED
 
 MISFORTUNES = tuple(VENUE_WEATHER)
@@ -304,6 +305,7 @@ FAMILIES: dict[str, Family] = {
     "half a Redis": Family(bus_kinds.HALF_REDIS, 0.08, 1.2),
     "sockets apart": Family(APART, 0.15, 1.2),
     "prices": Family(PRICES, 0.15, 1.2),
+    "changes of a price": Family(change_kinds.KINDS, 0.4, 5.0),
     "accounts": Family(ACCOUNTS, 0.15, 1.2),
 }
 ALL = tuple(kind for family in FAMILIES.values() for kind in family.kinds)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from paper.errors import TxRejected
 from paper.limits import Owner, RequestLimits, Verdict
 
-CREATE, CANCEL_ALL = 14, 16
-SPENDERS = (CREATE, CANCEL_ALL)
+CREATE, CANCEL_ALL, CHANGE = 14, 16, 17
+SPENDERS = (CREATE, CANCEL_ALL, CHANGE)
 EARNED_PER_MICROS = 7_000_000
 FREE_EVERY_S = 15.0
 TOO_MANY_REQUESTS = 23000
@@ -90,7 +90,7 @@ class Front:
 
         Return whether it passes with nothing left of the quota, as the one in 15 s.
         """
-        if self.is_inactive and tx_type == CREATE:
+        if self.is_inactive and tx_type in (CREATE, CHANGE):
             raise TxRejected(MARKET_STATUS, "invalid market status")
         if account not in self.quota or tx_type not in SPENDERS:
             return False

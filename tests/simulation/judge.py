@@ -156,6 +156,7 @@ class Judge:
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
+        world.on_price = self._mind_price
         world.known_s = self._known_by_heartbeats_s
         world.exchange.on_lie = self._on_lie
         world.exchange.on_enlarged = self._on_enlarged

@@ -18,7 +18,7 @@ from hedge.wire.state import Ready
 from paper.records import Tier
 from tests.judge.facts import Violation
 from tests.judge.positions import Positions
-from tests.simulation import bus_kinds, convict, faults
+from tests.simulation import bus_kinds, change_kinds, convict, faults
 from tests.simulation.aside import lots_aside
 from tests.simulation.bus import NAMES, SimRedis
 from tests.simulation.convict import Finding
@@ -361,6 +361,8 @@ class Stage:
             host.venue.hold_s = self.profile.hold_s
 
     def _fill(self, lots: int) -> None:
+        if change_kinds.is_left(self.world.exchange):
+            return
         took = self.world.exchange.take(lots, A)
         if took:
             self.result.fills += 1

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from hedge.core import ids
-from hedge.core.amounts import MarketSpec
+from hedge.core.amounts import MarketSpec, Side
 from hedge.core.records import Depth, OrderRow, OrderStatus, Trade
 from hedge.core.refusal import Refusal
 from hedge.exchange.budget import RequestBudget
@@ -53,6 +53,8 @@ from hedge.exchange.port import (
     VenueUnavailableError,
 )
 from paper.limits import Verdict
+from paper.records import Order as PaperOrder
+from tests.simulation import change_kinds
 from tests.simulation.exchange import (
     ETH,
     KEY,
@@ -80,6 +82,10 @@ QUOTA_TOLD_MS = 60_000
 TIMES = LinkTimes()
 DISTRUST_S = 6.0
 """So long nothing goes over the socket after it left a transaction unanswered (the product: 60)."""
+LOST_COPIES = 0.8
+"""So often a copy of a change that shall be lost is."""
+SHORTLY_S = 3.0
+"""A copy that is late by less executes before a fence has passed."""
 DUST_LOTS = 34
 """Below both of the market's minimums."""
 _FATES = {1: TxStatus.PENDING, 2: TxStatus.EXECUTED, 3: TxStatus.PENDING, 0: TxStatus.FAILED}
@@ -151,6 +157,8 @@ class SimVenue(Socket):
         """And to how many of them this process was told that the quota is used up."""
         self.on_order: Callable[[OrderRequest], None] = lambda order: None
         """Hears every order before it is signed."""
+        self.on_price: Callable[[OrderRequest], None] = lambda order: None
+        """Hears what a change makes of a resting order, before it is signed."""
 
     @property
     def spec(self) -> MarketSpec:
@@ -450,6 +458,19 @@ class SimVenue(Socket):
         return self._signed(CANCEL, nonce, {"MarketIndex": self.market.index, "Index": order_index})
 
     async def sign_change(self, change: PriceChange, nonce: int) -> SignedTx:
+        self.process.check()
+        if (order := self._resting(change.order_index)) is not None:
+            self.on_price(
+                OrderRequest(
+                    order.client_order_index,
+                    Side.SELL if order.is_ask else Side.BUY,
+                    change.lots,
+                    change.price_ticks,
+                    OrderKind.LIMIT,
+                    TimeInForce.POST_ONLY,
+                    reduce_only=order.reduce_only,
+                )
+            )
         await asyncio.sleep(0)
         fields = {
             "MarketIndex": self.market.index,
@@ -460,6 +481,10 @@ class SimVenue(Socket):
             "L2TxAttributes": {"7": 1},
         }
         return self._signed(CHANGE, nonce, fields)
+
+    def _resting(self, order_index: int) -> PaperOrder | None:
+        orders = self.exchange.engine.active_orders(self.account_index, self.market.index)
+        return next((one for one in orders if one.order_index == order_index), None)
 
     async def sign_cancel_all(self, nonce: int) -> SignedTx:
         await asyncio.sleep(0)
@@ -533,6 +558,8 @@ class SimVenue(Socket):
         """Decide how this copy fares, and let it go."""
         weather, dice, loop = self.host.venue, self.dice, self._loop
         now, there = loop.time(), weather.latency_s
+        if tx.tx_type == CHANGE and self._change_travels(tx, future):
+            return
         roll = dice.random()
         if weather.cut:
             self.reach("cut from exchange")
@@ -555,9 +582,51 @@ class SimVenue(Socket):
             return
         loop.world_at(now + there, self._arrive, tx, future)
 
+    def _change_travels(self, tx: SignedTx, future: "asyncio.Future[Answer]") -> bool:
+        """Let this copy of a change fare as its kind says; return whether that is all of it."""
+        found = self.exchange.changes.of(tx.tx_hash)
+        if found is None or self.host.venue.cut:
+            return False
+        kind, dice = found
+        loop, there = self._loop, self.host.venue.latency_s
+        now = loop.time()
+        if kind not in (change_kinds.OVERTAKEN, change_kinds.KILLED):
+            self.reach(kind)
+        if kind == change_kinds.LOST:
+            return dice.random() < LOST_COPIES
+        if kind == change_kinds.UNANSWERED:
+            loop.world_at(now + there, self._arrive, tx, None)
+        elif kind == change_kinds.LATE:
+            held_s = dice.choice((SHORTLY_S, self.host.venue.hold_s))
+            loop.world_at(now + dice.uniform(0, held_s), self._arrive, tx, None)
+        elif kind == change_kinds.REFUSED:
+            answer = Answer(*dice.choice(change_kinds.REFUSALS), None, None)
+            loop.world_at(now + there, self._answer, future, answer)
+        else:
+            on_its_way = now + dice.uniform(0, change_kinds.ON_ITS_WAY_S)
+            loop.world_at(on_its_way, self._meanwhile, tx, kind, dice)
+            return False
+        return True
+
+    def _meanwhile(self, tx: SignedTx, kind: str, dice: Random) -> None:
+        """Do what happens while a change is on its way."""
+        exchange, info = self.exchange, json.loads(tx.tx_info)
+        if kind == change_kinds.KILLED:
+            exchange.changes.kill()
+        elif kind == change_kinds.OVERTAKEN:
+            lots = dice.choice((info["BaseAmount"], dice.randrange(1, info["BaseAmount"] + 1)))
+            if exchange.take(lots, self.account_index):
+                self.reach(kind)
+        elif kind == change_kinds.CROSSES and (order := self._resting(info["Index"])) is not None:
+            change_kinds.come_back(exchange, info["Price"], is_ask=order.is_ask)
+
     def _fate(self, tx: SignedTx) -> str:
         """Decide what the sequencer makes of an accepted transaction."""
         weather, dice = self.host.venue, self.dice
+        if tx.tx_type == CHANGE:
+            found = self.exchange.changes.of(tx.tx_hash)
+            if found is not None and found[0] == change_kinds.DROPPED:
+                return "dropped"
         if tx.tx_type == CANCEL_ALL and not weather.fail_cancel_all:
             return ""
         roll = dice.random() - weather.cancel_accepted
@@ -631,10 +700,10 @@ class SimVenue(Socket):
         """Return what the venue reads: after a change of its decimals another size."""
         front = self.exchange.front
         factor = front.size_factor if self._began_s <= front.size_changed_s else 1
-        if factor == 1 or tx.tx_type != CREATE:
+        if factor == 1 or tx.tx_type not in (CREATE, CHANGE):
             return tx.tx_info
         info = json.loads(tx.tx_info)
-        if not ids.is_marker(info["ClientOrderIndex"]):
+        if not ids.is_marker(info.get("ClientOrderIndex", 0)):
             self.reach("decimals changed")
             if self.exchange.on_enlarged is not None:
                 larger = info["BaseAmount"] * (factor - 1)
