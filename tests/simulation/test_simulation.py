@@ -121,6 +121,7 @@ LOSES = {
     "silent-hold": 1000007,
     "sum-agrees": 1000231,
     "whatever-executes": 1000000,
+    "unchanged-is-gone": 1000006,
     "wider-cap": 1000013,
     "stated-is-current": 1000021,
 }

@@ -17,6 +17,7 @@ from tests.simulation.tempting_accounts import (
     may_pass_with_time,
     no_answer_so_fence,
 )
+from tests.simulation.tempting_changes import what_cannot_change_is_gone
 from tests.simulation.tempting_debt import (
     any_ledger_is_leave,
     any_ledger_is_now,
@@ -233,6 +234,12 @@ WEAKENINGS: dict[str, Weakening] = {
         "A's fence leaves orders resting",
         lambda: Tools(parts=no_cancel_all),
         _aimed("A killed", "answer lost"),
+    ),
+    "unchanged-is-gone": Weakening(
+        17,
+        "an order whose change is refused is gone",
+        lambda: managers(what_cannot_change_is_gone),
+        Profile(faults=(), always=("change refused",), seconds=(15.0, 30.0), fill_every_s=3.0),
     ),
     "own-key": Weakening(
         18,
