@@ -156,7 +156,7 @@ class Judge:
         self.daemons: list[Daemon] = []
         world.on_change = self.on_change
         world.on_place = self.on_place
-        world.on_price = self._mind_price
+        world.on_price = self.on_change_of_price
         world.known_s = self._known_by_heartbeats_s
         world.exchange.on_lie = self._on_lie
         world.exchange.on_enlarged = self._on_enlarged
@@ -606,6 +606,14 @@ class Judge:
         self._on_signed(order)
         if order.kind is not OrderKind.MARKET:
             self._mind_price(daemon, order)
+        self._mind_decision(daemon, order)
+
+    def on_change_of_price(self, daemon: Daemon, order: OrderRequest) -> None:
+        """Note what A knew when it decided on another price: it offers anew what it rests (I3)."""
+        self._mind_price(daemon, order)
+        self._mind_decision(daemon, order)
+
+    def _mind_decision(self, daemon: Daemon, order: OrderRequest) -> None:
         assert daemon.messenger is not None
         told_s, snapshot = daemon.messenger.seen or (None, None)
         shown = snapshot.known_halts.in_force if snapshot is not None else ()

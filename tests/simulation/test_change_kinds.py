@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hedge.core.maker import rules
 from tests.simulation import change_kinds
 from tests.simulation.schedule import Profile, Stage, play
 from tests.simulation.tempting_views import managers
@@ -63,3 +64,11 @@ def test_the_price_of_a_change_is_judged_like_that_of_an_order() -> None:
         play(SEED + number, schedule_of("level leaves"), managers(ahead)) for number in (0, 1)
     ]
     assert any("better than anybody else" in text for one in results for text in one.violations)
+
+
+def test_a_change_beside_a_b_that_is_away_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An A that takes nothing off, and follows its level on, offers what nobody would hedge."""
+    monkeypatch.setattr(rules, "_why_cancel", lambda *_: "")
+    profile = Profile(faults=(), always=("level leaves", "B away"), fill_every_s=30.0)
+    found = [text for number in range(4) for text in play(SEED + number, profile).violations]
+    assert any("while B was not ready" in text for text in found), found
