@@ -102,7 +102,7 @@ LOSES = {
     "four-bits-are-ours": 1000003,
     "frames-stay": 1000002,
     "highest-is-newest": 1000003,
-    "last-words-show-it": 1000214,
+    "last-words-show-it": 1000166,
     "left-in-file": 1000100,
     "ledger-is-now": 1000068,
     "live-is-current": 1000136,
