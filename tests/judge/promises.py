@@ -287,8 +287,13 @@ def hold(positions: Positions) -> Iterator[Violation]:
     """I3 from the log: no resting order of A arrives while an earlier trade is not covered.
 
     A stranger's trade that A could not have heard of when it signed does not count against it: of
-    one on B's account by B's heartbeat.
+    one on B's account by B's heartbeat, which B may have written deaf for so long as `decided` lets
+    it be.
     """
+    deaf_s: dict[int, float] = {}
+    for one in positions.record.decisions:
+        known_s = deaf_s.get(one.client_order_index, 0.0)
+        deaf_s[one.client_order_index] = max(known_s, one.deaf_s)
     for life in resting_of_a(positions.record):
         number = positions.before_mono(life.received_ns)
         if positions.is_even(number):
@@ -296,7 +301,9 @@ def hold(positions: Positions) -> Iterator[Violation]:
         signed_s = life.received_s if life.signed_s is None else life.signed_s
         bounds = positions.record.bounds
         since_s = signed_s - bounds.news_s - bounds.own_s
-        strangers = _of_strangers(positions, number, since_s, since_s - bounds.beat_s)
+        heard_s = signed_s - deaf_s.get(life.client_order_index, 0.0)
+        since_b_s = min(since_s, heard_s) - bounds.beat_s
+        strangers = _of_strangers(positions, number, since_s, since_b_s)
         owed = positions.owed[number] + strangers
         if abs(owed) > bounds.dust_lots:
             text = (

@@ -290,3 +290,17 @@ def test_a_closes_what_the_exchange_made_of_its_order(lots: int, *, good: bool) 
     tape.trade(a_lots=-100)
     tape.end(3, 100)
     assert (("I1", "made naked") not in tape.broken()) is good
+
+
+@pytest.mark.parametrize(
+    ("deaf_s", "good"), [(0.0, False), (4.0, False), (7.5, True), (9.0, False)]
+)
+def test_a_deaf_b_does_not_know_of_a_strangers_trade(deaf_s: float, *, good: bool) -> None:
+    """It may be deaf for so long and say ready; for longer that is another broken promise."""
+    tape = Tape(deaf_b_s=8.0, beat_s=0.5)
+    tape.cycle(1)
+    tape.trade(b_lots=50, foreign_b=True)
+    tape.pass_s(5)
+    tape.decide(client_order_index=cid(9), deaf_s=deaf_s)
+    tape.order(A, 9, 100)
+    assert ([one for one, _ in tape.broken() if one == "I3"] == []) is good
