@@ -11,7 +11,7 @@ from hedge.core.maker.state import (
     Tick,
 )
 from hedge.core.maker.step import Phase
-from tests.unit.core.kit import Maker, kinds
+from tests.unit.core.kit import Maker, kinds, only
 
 
 def at_odds() -> Maker:
@@ -59,6 +59,14 @@ def test_a_fence_that_finds_what_was_missing_states_it() -> None:
     assert driver.state.phase is Phase.RECONCILING
     driver.proven(100)
     assert PublishFill in kinds(driver.effects)
+
+
+def test_a_book_that_lets_go_of_a_false_trade_states_itself_anew() -> None:
+    """A change without a fill is a new state too: B answers by its number."""
+    driver = Maker().ready(100)
+    seq = driver.state.seq
+    said = only(driver(OwnBook(BookView(60, driver.last_id, consistent=True))), PublishPosition)
+    assert (said.seq, said.position_lots) == (seq + 1, 60)
 
 
 def test_nothing_is_placed_on_a_contradicting_book() -> None:
