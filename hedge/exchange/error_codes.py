@@ -49,15 +49,21 @@ _MEANINGS: Mapping[Refusal, frozenset[int]] = {
 }
 _TX_INFO, _EXPIRED_WORD = 21501, "expired"
 _QUOTA_WORDS = "volume quota"
+_TAKEN, _LEAST_CODE, _LIMITED = 200, 10_000, frozenset({405, 429})
 _BY_CODE = {code: refusal for refusal, codes in _MEANINGS.items() for code in codes}
 
 
 def refusal_of(code: int | None, message: str = "") -> Refusal:
     """Return what a code means; None and codes that are not listed are OTHER.
 
+    The exchange's own codes have five digits: a smaller one, in whatever answer it stands, is the
+    status of a server on the way, and tells nothing of the transaction.
+
     Too many requests and a volume quota that is used up have one code: only `message`, the
     exchange's own words, tells them apart (apidocs.lighter.xyz, "Volume quota program").
     """
+    if code is not None and 0 < code < _LEAST_CODE and code != _TAKEN:
+        return Refusal.BUSY if code in _LIMITED else Refusal.TROUBLE
     refusal = Refusal.OTHER if code is None else _BY_CODE.get(code, Refusal.OTHER)
     if code == _TX_INFO and _EXPIRED_WORD in message.lower():
         return Refusal.CLOCK

@@ -27,6 +27,22 @@ def test_a_code_that_is_not_listed_is_any_refusal(code: int | None) -> None:
     assert not refusal.says_nothing
 
 
+@pytest.mark.parametrize(
+    ("code", "refusal"),
+    [
+        (500, Refusal.TROUBLE),
+        (400, Refusal.TROUBLE),
+        (504, Refusal.TROUBLE),
+        (429, Refusal.BUSY),
+        (405, Refusal.BUSY),
+    ],
+)
+def test_the_status_of_a_server_is_no_word_on_a_transaction(code: int, refusal: Refusal) -> None:
+    """Over the socket too: taken for a refusal, B signed again under the same nonce."""
+    assert error_codes.refusal_of(code, "whatever") is refusal
+    assert refusal.says_nothing
+
+
 def test_no_other_module_knows_a_code_by_its_number() -> None:
     """A listed code is written as a number nowhere else in the program."""
     home = Path(error_codes.__file__)
