@@ -7,6 +7,7 @@ from hedge.core.book import Book, Listed
 from hedge.core.hedger import state as b_state
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Trade
+from tests.simulation.tempting_proofs import AddedBook, believe
 from tests.simulation.tempting_views import wrap_step
 
 ANY_LOTS = 10**12
@@ -69,28 +70,9 @@ def frames_stay(manager: Any) -> None:
     manager.books._prove = prove
 
 
-class AddedBook(Book):
-    """Its position is what it has added up, whatever its newest trade says of itself."""
-
-    @property
-    def net_lots(self) -> int:
-        return self._sum_lots
-
-    @property
-    def consistent(self) -> bool:
-        return True
-
-
 def newer_contains_older(manager: Any) -> None:
     """What is stated after a trade contains all that came before it."""
-    real = manager.books._prove
-
-    async def prove(fenced: Any, this_round: int) -> None:
-        await real(fenced, this_round)
-        if manager.books.book is not None:
-            manager.books.book.__class__ = AddedBook
-
-    manager.books._prove = prove
+    believe(manager, AddedBook)
 
 
 def whatever_executes(manager: Any) -> None:

@@ -176,14 +176,8 @@ def patient(work: Callable[[Fenced, int], Any]) -> Callable[[Fenced, int], Any]:
     return tried
 
 
-class SumBook(Book):
-    """Adds up what it hears; a trade that turns up late is past."""
-
-    def add(self, trades: Any, heard_ms: int | None = None) -> tuple[Trade, ...]:
-        return super().add(trade for trade in trades if trade.trade_id > self.last_trade_id)
-
-    def listed(self, answer: Any) -> Listed:
-        return Listed(self.add(answer.trades))
+class AddedBook(Book):
+    """Its position is what it has added up, whatever its newest trade says of itself."""
 
     @property
     def net_lots(self) -> int:
@@ -194,15 +188,30 @@ class SumBook(Book):
         return True
 
 
-def sum_is_position(manager: Any) -> None:
+class SumBook(AddedBook):
+    """Adds up what it hears; a trade that turns up late is past."""
+
+    def add(self, trades: Any, heard_ms: int | None = None) -> tuple[Trade, ...]:
+        return super().add(trade for trade in trades if trade.trade_id > self.last_trade_id)
+
+    def listed(self, answer: Any) -> Listed:
+        return Listed(self.add(answer.trades))
+
+
+def believe(manager: Any, kind: type[Book]) -> None:
+    """Let every book that is proven be of this kind."""
     real = manager.books._prove
 
     async def prove(fenced: Fenced, this_round: int) -> None:
         await real(fenced, this_round)
         if manager.books.book is not None:
-            manager.books.book.__class__ = SumBook
+            manager.books.book.__class__ = kind
 
     manager.books._prove = prove
+
+
+def sum_is_position(manager: Any) -> None:
+    believe(manager, SumBook)
 
 
 def renew_lapsed(parts: Parts, world: World) -> Parts:
