@@ -1,5 +1,6 @@
 """What a person can get wrong: one sentence on stderr, the documented exit code, no traceback."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,18 @@ BAD = {
 }
 
 
+NOTATIONS = {
+    "an octal number": ("quantity", "0123", "strategy.quantity", "83"),
+    "a number to base sixty": ("quantity", "1:30", "strategy.quantity", "90"),
+    "an underscore": ("account_index", "1_1", "account_index", "11"),
+    "a name with nothing behind it": ("shared_secret", "${EMPTY}", "redis.shared_secret", "empty"),
+    "a name without braces": ("shared_secret", "$EMPTY", "redis.shared_secret", "${NAME}"),
+    "a day for a heartbeat": ("ready_ttl_s", "86400", "timing.ready_ttl_s", "at most 8"),
+    "a day in another notation": ("ready_ttl_s", "24:00:00", "timing.ready_ttl_s", "86400"),
+}
+"""What stands in the file, letter by letter; where it stands; the key and the word to be named."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Redis and the exchange, for daemons that end by themselves."""
@@ -90,6 +103,29 @@ async def test_a_mistake_is_one_sentence(pair: Pair, mistake: str, tmp_path: Pat
     side, changes, code, word = BAD[mistake]
     config = pair.config_of(side, **{"state__dir": str(tmp_path), **changes})
     sentence = await ended_with(pair.spawn(side, config), code)
+    assert word in sentence
+
+
+def rewrite(config: Path, key: str, letters: str) -> None:
+    """Put `letters` behind the only `key:` of a side's file, as a person would type them."""
+    text, count = re.subn(rf"(?m)^( *{key}:) .*$", rf"\1 {letters}", config.read_text("utf-8"))
+    assert count >= 1, key
+    config.write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize("mistake", NOTATIONS)
+async def test_what_was_written_is_what_counts(
+    pair: Pair, mistake: str, side: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counterexamples 58 and 66: neither side begins on a value that was not meant."""
+    monkeypatch.setenv("EMPTY", "")
+    key, letters, named, word = NOTATIONS[mistake]
+    settings = {"redis__shared_secret": "x" * 32, "timing__ready_ttl_s": 3}
+    config = pair.config_of(side, state__dir=str(tmp_path), **settings)
+    rewrite(config, key, letters)
+    sentence = await ended_with(pair.spawn(side, config), 2)
+    assert named in sentence
     assert word in sentence
 
 
@@ -180,3 +216,14 @@ async def test_the_command_line_wins_over_the_file(pair: Pair, tmp_path: Path) -
     config = pair.config_of("a", **changes)
     arguments = ("--market", "ETH", "--quantity", "0.00005")
     assert "quantity" in await ended_with(pair.spawn("a", config, *arguments), 2)
+
+
+async def test_the_longest_life_of_a_heartbeat_still_ends_a_s_order(tmp_path: Path) -> None:
+    """Counterexample 66: with the highest `timing.ready_ttl_s` a dead B costs A its order."""
+    async with Pair(tmp_path, settings={"timing.ready_ttl_s": 8}) as pair:
+        await pair.start()
+        await pair.until_resting()
+        pair.kill_b()
+        await pair.until_nothing_rests()
+        _, text = await pair.command("status")
+        assert "no heartbeat of B" in " ".join(text.split())
