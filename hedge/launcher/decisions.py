@@ -831,9 +831,9 @@ def _watch(state: State, event: Looked) -> Step:
 
 def _tell_halt(state: State, event: Looked) -> Step:
     """Say once per halt that it is there, and once that it is gone."""
-    report = event.report
-    if report is None:
+    if event.report is None:
         return state, ()
+    report = _with_processes(state, event.report)
     told: tuple[Effect, ...] = ()
     halt_id = report.halt.id if report.halt is not None and report.is_halted else None
     if halt_id is not None and halt_id != state.halt_told:
@@ -842,6 +842,23 @@ def _tell_halt(state: State, event: Looked) -> Step:
         is_back = report.a.beat is not None and not report.a.has_left
         told = (Say("Resumed." if is_back else f"The halt is released. {report.headline}"),)
     return replace(state, halt_told=halt_id), told
+
+
+def _with_processes(state: State, report: Report) -> Report:
+    """Return what Redis shows together with whether each process is there, or is being started.
+
+    A heartbeat tells of neither: none of A comes before it is started, and the last one of a daemon
+    that has ended stays for seconds.
+    """
+    daemons = [_daemon(state, name) for name in SIDES]
+    runs = {
+        "ab"[SIDES.index(one.name)]: one.runs or one.is_coming
+        for one in daemons
+        if one is not None
+    }
+    if state.phase in _STARTING and state.a is None and not state.plan.only_b:
+        runs["a"] = True
+    return replace(report, runs=runs)
 
 
 # --- stopping A
@@ -1197,7 +1214,7 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
         told = "Redis does not answer: whether all is hedged is not known."
         return NotNeutralError.exit_code, (Say(told + _proves_it(state)),)
     if report.is_halted:
-        return NotNeutralError.exit_code, (Say(report.headline),)
+        return NotNeutralError.exit_code, (Say(_with_processes(state, report).headline),)
     is_led, is_older = _leads_elsewhere(state, report), _is_older(state, report)
     is_shown = has_a_left(state) if is_led else is_shown
     if is_shown and report.is_covered and (is_led or not is_older):

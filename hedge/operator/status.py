@@ -4,7 +4,8 @@ A value that is missing or unreadable is unknown, and said to be; it is never sh
 """
 
 import operator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -256,7 +257,9 @@ class Report:
     `processes`: side and number of each process that runs on this host although its side has no
     heartbeat, or does not answer; those that are `astray` stand apart, the configuration itself
     says `works_as`. `redis_why`: why Redis did not take the question to both, "" where it did.
-    `chain_id`: of the configuration, 0 where it is not known.
+    `chain_id`: of the configuration, 0 where it is not known. `runs`: what the caller itself knows of
+    the process of a side ("a", "b"), whatever its heartbeat shows: it is there or being started, or
+    it has ended for good.
     """
 
     spec: MarketSpec
@@ -273,6 +276,7 @@ class Report:
     works_as: str = ""
     redis_why: str = ""
     chain_id: int = 0
+    runs: Mapping[str, bool] = field(default_factory=dict)
 
     # --- questions
 
@@ -575,8 +579,7 @@ class Report:
     @property
     def _out_of_halt(self) -> str:
         """The commands that lead out of a halt; a side that is gone or leaves is started first."""
-        commands, beats = self.commands, (self.a.beat, self.b.beat)
-        stays = [beat is not None and not (beat.leaving or beat.left) for beat in beats]
+        commands, stays = self.commands, [self._stays(self.a), self._stays(self.b)]
         # B stays unready in a halt of its own, so that only force releases that one.
         resume = commands.resume_by_force if self.asks_for_force else commands.resume
         if any(halt.reason in CLOSED_FIRST for halt in self.halts):
@@ -585,9 +588,17 @@ class Report:
             return resume
         if stays[1] and any(map(stops_b, self.halts)):  # as it is, B would not end covered
             return f"{resume}, then {commands.start_again()}"
-        if all(beat is None or beat.left for beat in beats):
+        if self._has_ended(self.a) and self._has_ended(self.b):
             return f"{commands.start}, then {resume}"
         return f"{commands.start_again()}, then {resume}"
+
+    def _stays(self, view: SideView) -> bool:
+        """Whether a side is there, and is not about to end."""
+        leaves = view.beat is None or view.beat.leaving or view.beat.left
+        return self.runs.get(view.side, not leaves)
+
+    def _has_ended(self, view: SideView) -> bool:
+        return not self.runs.get(view.side, not (view.beat is None or view.beat.left))
 
     @property
     def _out_by_itself(self) -> str:

@@ -224,6 +224,39 @@ def test_a_halt_that_only_a_knows_is_said_before_the_start_is_done() -> None:
     assert "`./hedgectl resume`" in " ".join(script.lines)
 
 
+def test_the_way_out_of_a_halt_is_from_where_the_start_leads() -> None:
+    """A has no heartbeat yet, since it is started next: `resume` alone leads out."""
+    script = Script(replace(PLAN, detach=True))
+    script.look(told(ready_a=None, halt=HALT))
+    assert Start(A) in script.done
+    assert [commands_in(one) for one in script.lines if one.startswith("HALTED")] == [
+        ["./hedgectl resume"]
+    ]
+    script = running()
+    script.ends(A, 1)  # and is started again
+    script.look(told(ready_a=None, halt=HALT))
+    assert commands_in(script.said) == ["./hedgectl resume"]
+
+
+@pytest.mark.parametrize("shown", [beating(halt=HALT), told(ready_a=None, halt=HALT)])
+def test_the_way_out_of_a_halt_is_from_where_the_stop_has_led(shown: Report) -> None:
+    """Heartbeats outlive their daemons by seconds: what has just been stopped is not stopped."""
+    script = running()
+    script.look(beating(halt=HALT))
+    script.signal()
+    script.ends(A, 0)
+    script.ends(B, 5)
+    script.look(shown)
+    assert script.state.code == 5
+    assert commands_in(script.said)[1:] == ["./hedgectl resume"]
+    assert "start_hedge.sh" in commands_in(script.said)[0]
+
+
+def commands_in(line: str) -> list[str]:
+    """Return the commands that a line names."""
+    return [one for one in line.split("`")[1::2] if one.startswith("./")]
+
+
 def test_the_last_word_of_an_earlier_a_is_no_heartbeat_of_ours() -> None:
     """It is still in Redis for some seconds after a stop: the start waits for its own A."""
     script = Script(replace(PLAN, detach=True))
