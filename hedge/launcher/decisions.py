@@ -11,6 +11,7 @@ debt. Times are seconds of a clock that never goes back.
 
 import enum
 import math
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
@@ -124,6 +125,36 @@ def refusal_to_start(
     )
     verb = "runs" if len(living) == 1 else "run"
     return f"{told} already {verb} on this host; stop first: {commands.stop}."
+
+
+def launcher_stands_still(pid: int | None, living: Container[str]) -> str:
+    """Return what to do where a stop finds a launcher that does not answer.
+
+    `pid` is its process id, `living` names the daemons that run on this host.
+    """
+    whats = {
+        (True, True): "both daemons go on",
+        (False, True): f"{B} goes on, and {A} does not run",
+        (True, False): f"{A} goes on, and {B}, which would hedge it, does not run",
+        (
+            False,
+            False,
+        ): "neither daemon runs, and nothing hedges what an order of A may have filled",
+    }
+    return (
+        f"The start script (process {pid}) does not answer: it stands still, as by Ctrl-Z in its"
+        f" terminal. Continue it (`fg` there, or `kill -CONT {pid}`), then it stops the pair; until"
+        f" then {whats[A in living, B in living]}."
+    )
+
+
+def launcher_at_work(pid: int | None) -> str:
+    """Return why a start is refused beside a launcher, `pid`, whose daemons do not run."""
+    return (
+        f"The pair is just being started or stopped by process {pid}. If that lasts, the process"
+        f" stands still, as by Ctrl-Z in its terminal: continue it (`fg` there, or"
+        f" `kill -CONT {pid}`), and it starts or stops both daemons."
+    )
 
 
 def stop_of_nothing(
@@ -852,9 +883,7 @@ def _with_processes(state: State, report: Report) -> Report:
     """
     daemons = [_daemon(state, name) for name in SIDES]
     runs = {
-        "ab"[SIDES.index(one.name)]: one.runs or one.is_coming
-        for one in daemons
-        if one is not None
+        "ab"[SIDES.index(one.name)]: one.runs or one.is_coming for one in daemons if one is not None
     }
     if state.phase in _STARTING and state.a is None and not state.plan.only_b:
         runs["a"] = True

@@ -154,7 +154,7 @@ class Desk:
         living = {name: one.pid for name, one in self.living().items()}
         refusal = decisions.refusal_to_start(living, commands_for(self._config.file))
         if refusal is None and (self.is_taken if in_background else self.is_at_work):
-            return f"The pair is just being started or stopped by process {self.pid}."
+            return decisions.launcher_at_work(self.pid)
         return refusal
 
     # --- between launcher and other consoles

@@ -18,11 +18,6 @@ from hedge.launcher.pair import Hooks, Pair, StoppedEarlyError
 from hedge.launcher.processes import Child, Follower, Supervisor
 
 _LEFT_TO_ITSELF = "The launcher goes on by itself; {log} says how it ends."
-_STANDS_STILL = (
-    "The start script (process {pid}) does not answer: it stands still, as by Ctrl-Z in its"
-    " terminal. Continue it (`fg` there, or `kill -CONT {pid}`), then it stops the pair; until"
-    " then both daemons go on."
-)
 _ANSWER_S = 8.0
 """A launcher that stands still longer than that is named."""
 
@@ -184,7 +179,7 @@ def _stop_by_launcher(desk: Desk, supervisor: Supervisor) -> int | None:
             was_taken, until_s = True, time.monotonic() + _ANSWER_S  # it had to load
         _show(follower, supervisor)
         if desk.is_asked and time.monotonic() > until_s:
-            supervisor.terminal.complain(_STANDS_STILL.format(pid=desk.pid))
+            supervisor.terminal.complain(decisions.launcher_stands_still(desk.pid, desk.living()))
             return NotNeutralError.exit_code
         if supervisor.signals.requested:
             supervisor.terminal.complain(_LEFT_TO_ITSELF.format(log=desk.log))

@@ -257,9 +257,9 @@ class Report:
     `processes`: side and number of each process that runs on this host although its side has no
     heartbeat, or does not answer; those that are `astray` stand apart, the configuration itself
     says `works_as`. `redis_why`: why Redis did not take the question to both, "" where it did.
-    `chain_id`: of the configuration, 0 where it is not known. `runs`: what the caller itself knows of
-    the process of a side ("a", "b"), whatever its heartbeat shows: it is there or being started, or
-    it has ended for good.
+    `chain_id`: of the configuration, 0 where it is not known. `runs`: what the caller itself knows
+    of the process of a side ("a", "b"), whatever its heartbeat shows: it is there or being started,
+    or it has ended for good.
     """
 
     spec: MarketSpec

@@ -148,6 +148,28 @@ def test_a_stop_with_all_dead_cancels_what_a_left(quiet: "Quiet") -> None:
     assert again.lines == ["Nothing of this pair runs on this host."]
 
 
+def test_a_launcher_that_stands_still_is_named_with_what_runs(quiet: "Quiet") -> None:
+    """Launcher stopped, daemons killed: stop and start say so, and what they name leads out."""
+    config, paper = quiet
+    with script("--config", str(config), "--detach") as start:
+        assert start.ends() == 0, start.text
+    eventually_sync(lambda: rests(paper), 30, "A's order rests")
+    launcher = pid_of(config, "hedge.launcher")
+    os.kill(launcher, signal.SIGSTOP)
+    for name in ("main_A.py", "main_B.py"):
+        os.kill(pid_of(config, name), signal.SIGKILL)
+    take(paper)
+    with script("--config", str(config), "--detach") as start:
+        assert start.ends() == 6, start.text
+    assert f"`kill -CONT {launcher}`" in start.text
+    with script("--config", str(config), "--stop") as stop:
+        assert stop.ends() == 5, stop.text
+    assert "until then neither daemon runs" in stop.text
+    assert f"`kill -CONT {launcher}`" in stop.text
+    os.kill(launcher, signal.SIGCONT)
+    eventually_sync(lambda: positions(paper) == ("0.0100", "-0.0100"), 90, "B hedges")
+
+
 def typed(printed: str) -> subprocess.CompletedProcess[str]:
     """Run a command as it was printed, in the program's folder."""
     words = shlex.split(printed.strip("`"))

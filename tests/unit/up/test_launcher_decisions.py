@@ -252,6 +252,24 @@ def test_the_way_out_of_a_halt_is_from_where_the_stop_has_led(shown: Report) -> 
     assert "start_hedge.sh" in commands_in(script.said)[0]
 
 
+@pytest.mark.parametrize(
+    ("living", "words"),
+    [
+        ({A: 1, B: 2}, "until then both daemons go on."),
+        ({B: 2}, "main_B goes on, and main_A does not run."),
+        ({A: 1}, "main_A goes on, and main_B, which would hedge it, does not run."),
+        ({}, "neither daemon runs, and nothing hedges what an order of A may have filled."),
+    ],
+)
+def test_what_a_launcher_that_stands_still_leaves_running(
+    living: dict[str, int], words: str
+) -> None:
+    """Both may have been killed meanwhile: the locks tell, and the way out is the same."""
+    text = decisions.launcher_stands_still(7, living)
+    assert text.endswith(words)
+    assert "`kill -CONT 7`" in text
+
+
 def commands_in(line: str) -> list[str]:
     """Return the commands that a line names."""
     return [one for one in line.split("`")[1::2] if one.startswith("./")]
