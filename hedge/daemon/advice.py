@@ -14,7 +14,8 @@ _ADVICE: Mapping[str, str] = {
     " `safety.max_fill_base_amount` and start again",
     "flatten": "Decide that the pair shall trade again",
     "flatten_alone": "Close A by hand on Lighter, or decide that B shall hedge it again",
-    "force_close_timeout": "Find in main_B.log why B did not hedge, and check both positions",
+    "force_close_timeout": "Find in both logs what was not hedged and why, and check both"
+    " positions",
     "foreign_trade_on_a": "Find out who else trades account A, and stop that",
     "foreign_trade_on_b": "Find out who else trades account B, and check both positions",
     "key_not_allowed": "Use an API key that may send market orders: on Lighter this one is"

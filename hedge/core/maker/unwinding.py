@@ -69,6 +69,11 @@ def _not_covered(state: MakerState, waited_ms: int) -> str:
     seconds = f"{waited_ms / 1000:g} s"
     if state.implausible:
         return f"a fill is not covered for {seconds}: what A holds is in doubt, so A states nothing"
+    if state.leading and state.halt_reason in NAKED:
+        return (
+            f"whether B covers A's position is not known for {seconds}: its own was changed from"
+            f" outside (halt {state.halt_reason})"
+        )
     if state.leading:
         return f"B has not covered a fill for {seconds}"
     return (

@@ -43,6 +43,9 @@ def test_a_looks_at_b_where_its_position_was_changed_from_outside(reason: str) -
         driver.later(SECOND)
         looked += driver(Tick())
     assert LookAtB in kinds(looked)
+    details = [one.detail for one in looked if isinstance(one, (Note, HaltPair))]
+    assert [words for words in details if "has not covered a fill" in words] == []
+    assert any(f"changed from outside (halt {reason})" in words for words in details)
 
 
 @pytest.mark.parametrize("reason", ["max_retries_exceeded", "drift", "book_not_proven"])
