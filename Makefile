@@ -19,7 +19,7 @@ MINUTES ?= 10
 # Some hundred processes are started by the tests: none is to compile the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv test unit check lint format types cover accept simulate chaos paper bench soak diagrams clean
+.PHONY: help venv test unit check lint format types cover accept simulate chaos outside paper bench soak diagrams clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ chaos: MINUTES = 5
 FAULTS ?= all
 chaos: $(STAMP) ## break everything around two pairs and audit them (MINUTES=5 SEED=1 FAULTS=all)
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) --faults $(FAULTS)
+
+outside: $(STAMP) ## the program as its user meets it, in fresh copies (OUTSIDE="ends.2a --full" chooses; --list)
+	$(BIN)/python -m tests.outside $(OUTSIDE)
 
 diagrams: $(STAMP) ## write the state diagrams and the configuration table into both READMEs
 	$(BIN)/python -m tools.readme
