@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.outside.processes import Process, environment, kill_all
 from tests.outside.proxy import Proxy
 
 if TYPE_CHECKING:
-    from tests.outside.pair import Pair
+    from tests.outside.pair import Scene
 
 
 class CannotRunError(Exception):
@@ -82,7 +82,7 @@ class Trial:
     ) -> None:  # fmt: skip
         self.case, self.repo, self.commit, self.after_s = case, repo, commit, after_s
         self.mark = f"{mark}{case.name}."
-        self.pairs: list[Pair] = []
+        self.pairs: list[Scene] = []
         self.processes: list[Process] = []
         self.events: list[tuple[int, str]] = []
         self.faults: list[str] = []
@@ -105,12 +105,20 @@ class Trial:
         return folder
 
     def run(
-        self, argv: Sequence[str], folder: Path, *, terminal: bool = False, quiet: bool = False
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        *,
+        terminal: bool = False,
+        quiet: bool = False,
+        more: Mapping[str, str] | None = None,
     ) -> Process:
         """Start a program, in its own group, or on its own terminal."""
         if not quiet:
             self.events.append((time.monotonic_ns(), "$ " + " ".join(argv)))
-        process = Process(argv, folder, environment(self.mark), terminal=terminal)
+        process = Process(
+            argv, folder, environment(self.mark) | dict(more or {}), terminal=terminal
+        )
         if not quiet:
             self.processes.append(process)
         return process

@@ -24,34 +24,16 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-class Exchange:
-    """A paper exchange.
+class Admin:
+    """The admin calls of a paper exchange that runs at an address.
 
     Args:
-        trial: Whose process it is.
-        checkout: The program's folder.
-        tier: instant or standard (300 ms for cancels and market orders, limits), plus, premium.
-        live: A market that moves by itself; else a fixed book that only `take` and `admin` move.
-        seed: Of the market that moves.
-        extra: More words for its command line.
+        trial: Where disturbances are noted.
+        url: Its address.
     """
 
-    def __init__(
-        self, trial: "Trial", checkout: Path, *, tier: str = "instant", live: bool = False,
-        seed: int = 1, extra: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        self.trial, self.checkout, self.port = trial, checkout, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        words = ["--tier", tier, "--seed", str(seed), "--port", str(self.port)]
-        words += ["--state", f"exchange-{self.port}", *([] if live else ["--no-market"]), *extra]
-        self._argv = [PYTHON, "-m", "paper", *words]
-        self.process = self.start()
-
-    def start(self) -> "Process":
-        """Start it, or start it again where it was, and wait until it listens."""
-        self.process = self.trial.run(self._argv, self.checkout)
-        self.trial.until(lambda: self.process.said("paper exchange ready"), "the paper exchange")
-        return self.process
+    def __init__(self, trial: "Trial", url: str) -> None:
+        self.trial, self.url = trial, url
 
     def admin(self, path: str, body: Mapping[str, Any] | None = None, method: str = "") -> Any:
         """One admin call below /paper/, e.g. ("take", {...}); without a body a GET."""
@@ -102,6 +84,42 @@ class Exchange:
     def resting(self, account: int) -> int:
         """How many orders of an account rest now."""
         return int(self.account(account)["active_orders"])
+
+
+class Exchange(Admin):
+    """A paper exchange of the trial's own.
+
+    Args:
+        trial: Whose process it is.
+        checkout: The program's folder.
+        tier: instant or standard (300 ms for cancels and market orders, limits), plus, premium.
+        live: A market that moves by itself; else a fixed book that only `take` and `admin` move.
+        seed: Of the market that moves.
+        state: Folder of its journal; without it one of its own.
+        extra: More words for its command line.
+    """
+
+    def __init__(
+        self, trial: "Trial", checkout: Path, *, tier: str = "instant", live: bool = False,
+        seed: int = 1, state: str = "", extra: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.checkout, self.port = checkout, free_port()
+        super().__init__(trial, f"http://127.0.0.1:{self.port}")
+        words = ["--tier", tier, "--seed", str(seed), "--port", str(self.port)]
+        words += [
+            "--state",
+            state or f"exchange-{self.port}",
+            *([] if live else ["--no-market"]),
+            *extra,
+        ]
+        self._argv = [PYTHON, "-m", "paper", *words]
+        self.process = self.start()
+
+    def start(self) -> "Process":
+        """Start it, or start it again where it was, and wait until it listens."""
+        self.process = self.trial.run(self._argv, self.checkout)
+        self.trial.until(lambda: self.process.said("paper exchange ready"), "the paper exchange")
+        return self.process
 
 
 class Redis:

@@ -9,7 +9,7 @@ from tests.outside.kit import Trial, name_of
 from tests.outside.processes import Process
 
 if TYPE_CHECKING:
-    from tests.outside.pair import Pair
+    from tests.outside.pair import Scene
 
 BRIEF_S = 0.2  # intervals shorter than this are counted, not listed
 GRACE_NS = 2 * exposure.SECOND_NS  # a claim may rest on evidence that old
@@ -33,7 +33,9 @@ def judge(trial: Trial) -> list[str]:
     return lines
 
 
-def _told(trial: Trial, pair: "Pair", intervals: list[exposure.Interval], now_ns: int) -> list[str]:
+def _told(
+    trial: Trial, pair: "Scene", intervals: list[exposure.Interval], now_ns: int
+) -> list[str]:
     zero_ns = trial.first_ns
     window = f"{(now_ns - zero_ns) / 1e9:.1f} s, {(now_ns - trial.last_ns) / 1e9:.0f} s after"
     lines = [
@@ -55,7 +57,7 @@ def _told(trial: Trial, pair: "Pair", intervals: list[exposure.Interval], now_ns
     return lines
 
 
-def _judge_end(trial: Trial, pair: "Pair", trades: list[dict[str, object]]) -> None:
+def _judge_end(trial: Trial, pair: "Scene", trades: list[dict[str, object]]) -> None:
     net = {market: size for market, size in pair.net().items() if size}
     if net and not trial.open_is_told:
         trial.faults.append(f"A + B is not the offset at the end: {_text(net)}")
@@ -65,7 +67,7 @@ def _judge_end(trial: Trial, pair: "Pair", trades: list[dict[str, object]]) -> N
                 trial.remark(f"trades of {account} in market {market} add up to {held:f} only")
 
 
-def _judge_words(trial: Trial, pair: "Pair", intervals: list[exposure.Interval]) -> None:
+def _judge_words(trial: Trial, pair: "Scene", intervals: list[exposure.Interval]) -> None:
     for process in trial.processes:
         if process.argv[0].endswith("redis-server") or not _of(process, pair):
             continue
@@ -99,7 +101,7 @@ def _contradict(trial: Trial, intervals: list[exposure.Interval], at_ns: int, cl
             trial.faults.append(fault)
 
 
-def _of(process: Process, pair: "Pair") -> bool:
+def _of(process: Process, pair: "Scene") -> bool:
     return process.folder == pair.folder
 
 
