@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # what a terminal is told besides text
 MARK = "TESTS_OUTSIDE"  # in the environment of whatever a trial starts, and of its children
 
 
@@ -106,7 +107,10 @@ class Process:
                 return
             *whole, rest = (rest + chunk).split(b"\n")
             now_ns = time.monotonic_ns()
-            self.lines += [(now_ns, line.decode(errors="replace").rstrip("\r")) for line in whole]
+            self.lines += [
+                (now_ns, COLOUR.sub("", line.decode(errors="replace")).rstrip("\r"))
+                for line in whole
+            ]
 
     def _wait(self) -> None:
         self._popen.wait()

@@ -68,13 +68,14 @@ class Proxy:
         self._passing.wait()
         try:
             server = socket.create_connection(("127.0.0.1", self.target_port))
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             self._drop(client)
             return
         self._open |= {client, server}
-        for source, sink in ((client, server), (server, client)):
-            source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _Direction(self, source, sink)
+        _Direction(self, client, server)
+        _Direction(self, server, client)
 
     def _drop(self, end: socket.socket) -> None:
         self._open.discard(end)

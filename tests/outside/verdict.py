@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tests.outside import exposure, words
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 BRIEF_S = 0.2  # intervals shorter than this are counted, not listed
 GRACE_NS = 2 * exposure.SECOND_NS  # a claim may rest on evidence that old
+MANY = 10  # disturbances of a kind in a row
 EXITS_THAT_CLAIM = ("main_A.py", "main_B.py", "start_hedge.sh", "stop_hedge.sh")
 
 
@@ -110,7 +112,7 @@ def _text(net: dict[int, Decimal]) -> str:
 
 
 def told_processes(trial: Trial) -> list[str]:
-    """Each program with its exit code and its last sentences."""
+    """Each program with its exit code and its last sentences (of a status its first)."""
     lines = []
     for process in trial.processes:
         name = name_of(process)
@@ -119,14 +121,19 @@ def told_processes(trial: Trial) -> list[str]:
         code = "still ran" if process.code is None else f"exit {process.code}"
         lines.append(f"  {code}: {' '.join(process.argv)}")
         said = [line for _, line in process.lines if line.strip() and "[INFO]" not in line]
-        lines += [f"    | {line[:240]}" for line in said[-4:]]
+        shown = said[:1] if "status" in process.argv else said[-4:]
+        lines += [f"    | {line[:240]}" for line in shown]
     return lines
 
 
 def told_events(trial: Trial) -> list[str]:
-    """What was run and done, with its moment, 0 = first signal."""
-    return [
-        f"  {(at_ns - trial.first_ns) / 1e9:+9.2f} s  {what}"
-        for at_ns, what in trial.events
-        if "redis-cli" not in what
-    ]
+    """What was run and done, with its moment, 0 = first signal; a long series in one line."""
+    lines = []
+    events = [event for event in trial.events if "redis-cli" not in event[1]]
+    for what, group in groupby(events, key=lambda event: event[1].split()[0]):
+        of_a_kind = list(group)
+        shown = of_a_kind if what == "$" or len(of_a_kind) < MANY else of_a_kind[:1]
+        for at_ns, text in shown:
+            more = f" ... and {len(of_a_kind) - 1} more" if shown != of_a_kind else ""
+            lines.append(f"  {(at_ns - trial.first_ns) / 1e9:+9.2f} s  {text}{more}")
+    return lines

@@ -8,7 +8,7 @@ from datetime import datetime
 CLAIM = re.compile(
     r"(?<!not )(?<!once )(?<!If )\bNeutral\b(?=[:.,;])"
     r"|\bneutral=true\b|\bnothing owed\b|\] covered detail="
-    r"|(?<!once )\b(?:everything|all) is covered\b"
+    r"|(?<!once )(?<!shown that )\b(?:everything|all) is covered\b"
 )
 NO_CLAIM = re.compile(r"NOT COVERED|UNKNOWN|[Nn]ot covered|[Uu]ncovered|neutral=false")
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})([+-]\d{4})")
