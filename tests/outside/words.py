@@ -10,7 +10,9 @@ CLAIM = re.compile(
     r"|\bneutral=true\b|\bnothing owed\b|\] covered detail="
     r"|(?<!once )(?<!shown that )\b(?:everything|all) is covered\b"
 )
-NO_CLAIM = re.compile(r"NOT COVERED|UNKNOWN|[Nn]ot covered|[Uu]ncovered|neutral=false")
+NO_CLAIM = re.compile(
+    r"NOT COVERED|UNKNOWN|[Nn]ot covered|[Uu]ncovered|not everything|neutral=false"
+)
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})([+-]\d{4})")
 
 

@@ -88,6 +88,7 @@ def test_a_claim_is_false_only_where_the_pair_was_naked_all_the_time_before() ->
         ("B leaves once everything is covered.", False),
         ('waiting hold=not_covered reason="B has not covered 0.0100"', False),
         ("[INFO] stopped neutral=false", False),
+        ("main_A: stopped, but not everything is covered: see `status`.", False),
         ("main_B: stopped, and it is not shown that all is covered: see `status`.", False),
     ],
 )
