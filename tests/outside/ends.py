@@ -8,12 +8,12 @@ import random
 import re
 import signal
 import time
-from pathlib import Path
 
 from tests.outside.kit import Trial, case
 from tests.outside.pair import Pair, PaperRun, Scene
 from tests.outside.processes import Process, alive
 from tests.outside.services import PYTHON
+from tests.outside.words import written_ns
 
 KILL, TERM, INT, STOP = signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSTOP
 SIZE = "0.0100"  # of A's order, ETH
@@ -452,37 +452,40 @@ def ctrl_c_when_both_run(trial: Trial) -> None:
     judge_ctrl_c(trial, run)
 
 
-@case(
-    "2g-random", "Ctrl-C at 20 random moments of the first five seconds: no traceback, nothing left"
-)
+@case("2g-random", "Ctrl-C at 20 random moments of a start: no traceback, nothing left")
 def ctrl_c_at_any_moment(trial: Trial) -> None:
     moments = random.Random(1)
-    folder: Path | None = None
+    run = PaperRun(trial)
+    began_s = time.monotonic()
+    run.wait_until_it_runs()
+    longest_s = max(5.0, time.monotonic() - began_s + 2)  # this machine's five seconds
     for turn in range(20):
-        run = PaperRun(trial, name=f"run{turn}", folder=folder)
-        folder = run.folder
+        if turn:
+            run = PaperRun(trial, folder=run.folder)
+            trial.pause(moments.uniform(0.02, longest_s))
         trial.pairs.clear()  # its exchange ends with it
-        trial.pause(moments.uniform(0.02, 5))
         judge_ctrl_c(trial, run)
 
 
 def judge_ctrl_c(trial: Trial, run: PaperRun) -> None:
     """Type Ctrl-C, wait for the end, and look at what was printed since."""
-    before = len(run.launcher.lines)
+    launcher = run.launcher
+    before = len(launcher.lines)
     trial.note_event("Ctrl-C typed")
-    run.launcher.type(b"\x03")
-    ended = trial.becomes(lambda: run.launcher.code is not None, 90)
-    took_s = ((run.launcher.ended_ns or time.monotonic_ns()) - trial.last_ns) / 1e9
-    printed = [
-        line for _, line in run.launcher.lines[before:] if not re.match(r"[AB]\| |\^C", line)
-    ]
-    said = [line.replace("^C", "") for line in printed if line.replace("^C", "").strip()]
-    trial.remark(f"after {took_s:.1f} s exit {run.launcher.code}: {said}")
-    trial.expect(ended and took_s < 30, f"it ends within 30 s, not {took_s:.0f}")
-    trial.expect("Traceback" not in run.launcher.text, "no traceback")
-    trial.expect("unknown" not in run.launcher.text.lower(), f"no unknown: {said}")
-    trial.expect(len(said) <= 2, f"one line, or SUMMARY beside it: {said}")
-    trial.expect(run.launcher.code == 0, f"exit code 0, not {run.launcher.code}")
+    launcher.type(b"\x03")
+    ended = trial.becomes(lambda: launcher.code is not None, 90)
+    took_s = ((launcher.ended_ns or time.monotonic_ns()) - trial.last_ns) / 1e9
+    printed = [line.replace("^C", "") for _, line in launcher.lines[before:]]
+    said = [line for line in printed if line.strip() and not re.match(r"[AB]\| ", line)]
+    trial.remark(f"after {took_s:.1f} s exit {launcher.code}: {said}")
+    trial.expect(ended and took_s < 60, f"it ends within 60 s, not {took_s:.0f}")
+    trial.expect("Traceback" not in launcher.text, "no traceback")
+    last = [line for line in said if not line.startswith(("Waiting: ", "SUMMARY "))]
+    trial.expect(len(last) <= 1, f"one line, beside SUMMARY and what it waits for: {said}")
+    trial.expect(not any("UNKNOWN" in line or "NOT COVERED" in line for line in last), f"{last}")
+    # A Ctrl-C before the script could ask for it ends it as any program.
+    killed = launcher.code == -INT and not launcher.text.replace("^C", "").strip()
+    trial.expect(launcher.code == 0 or killed, f"exit code 0, not {launcher.code}")
     trial.pause(1)
     left = alive(trial.mark, run.folder)
     trial.expect(not left, f"no process is left: {left}")
@@ -490,22 +493,23 @@ def judge_ctrl_c(trial: Trial, run: PaperRun) -> None:
         trial.pairs.remove(run)
 
 
-@case(
-    "2g-end",
-    "an A that ends with 4 before it placed anything: its sentence once, and the start ends",
-)
+@case("2g-end", "an A that ends with 4 before it placed anything: said once, within 2 s")
 def a_ends_at_once(trial: Trial) -> None:
     pair = Pair(trial)
     pair.exchange.admin(f"keys/{pair.accounts[0]}/4", method="DELETE")
     started = pair.launcher()
     trial.note_event("started with A's key deleted")
-    trial.until(lambda: started.said("Starting A"), "A's start")
-    began_s = time.monotonic()
-    said = trial.becomes(lambda: bool(re.search(r"key", started.text)), 10)
-    trial.expect(said, "A's sentence within seconds")
     ends(trial, started)
-    trial.remark(f"the start ended {time.monotonic() - began_s:.0f} s after A's start")
     trial.expect(started.code == 4, f"the start ends with 4, not {started.code}")
+    (ended_ns,) = [written_ns(line) for line in pair.logs(r"\] exit code=4")][-1:] or [0]
+    own = [entry for entry in started.lines if not re.match(r"[AB]\| ", entry[1])]
+    said = [at_ns for at_ns, line in own if "main_A" in line and "key" in line]
+    trial.expect(len(said) == 1, f"A's sentence once, not {len(said)} times")
+    if said and ended_ns:
+        late_s = (said[0] - ended_ns) / 1e9
+        trial.expect(late_s < 2, f"within 2 s of A's end, not {late_s:.1f}")
+        total_s = ((started.ended_ns or 0) - ended_ns) / 1e9
+        trial.remark(f"said {late_s:.1f} s after A's end, the start ended after {total_s:.0f} s")
     trial.settle()
 
 
