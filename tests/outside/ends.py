@@ -576,12 +576,18 @@ def halt_in_another_directory(trial: Trial) -> None:
     trial.settle()
 
 
+def lease_of_a(trial: Trial, pair: Pair) -> tuple[str, str]:
+    """Name and value of the lease of A's API key in Redis."""
+    names = pair.redis.cli("KEYS", f"hedge:lease:[0-9]*:{pair.accounts[0]}:4").split()
+    trial.until(lambda: len(names) == 1, f"one lease of A, not {names}", 1)
+    return names[0], pair.redis.cli("GET", names[0]).strip()
+
+
 @case("2k", "A killed, its lease brought back by a fail-over: the new A does not leave its order")
 def lease_brought_back(trial: Trial) -> None:
     pair = Pair(trial)
     maker, _ = by_hand(trial, pair)
-    name = pair.redis.cli("KEYS", f"hedge:lease:*:{pair.accounts[0]}:*").strip()
-    lease = pair.redis.cli("GET", name).strip()
+    name, lease = lease_of_a(trial, pair)
     trial.signal(KILL, maker)
     ends(trial, maker)
     pair.redis.cli("SET", name, lease, "PX", "10000")
@@ -598,8 +604,7 @@ def lease_brought_back(trial: Trial) -> None:
 def lease_lost(trial: Trial) -> None:
     pair = Pair(trial)
     maker, _ = by_hand(trial, pair)
-    name = pair.redis.cli("KEYS", f"hedge:lease:*:{pair.accounts[0]}:*").strip()
-    lease = pair.redis.cli("GET", name).strip()
+    name, lease = lease_of_a(trial, pair)
     mine = re.sub(r'"instance": ?"[0-9a-f]+"', '"instance":"feedfeedfeed"', lease)
     trial.note_event("another instance's name in A's lease for 30 s")
     pair.redis.cli("SET", name, mine, "PX", "30000")
