@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import time
+from itertools import pairwise
 
 from tests.outside.kit import Trial, case
 from tests.outside.pair import Pair, PaperRun, Scene
@@ -379,6 +380,21 @@ def another_market(trial: Trial) -> None:
     trial.remark(f"A with --market BTC: exit {again.code}")
 
 
+@case("2e-both", "both killed with an ETH order, both started with --market BTC, filled: hedged")
+def another_market_for_both(trial: Trial) -> None:
+    pair = Pair(trial)
+    daemons = by_hand(trial, pair)
+    trial.signal(KILL, *daemons)
+    ends(trial, *daemons)
+    fill(pair, amount="0.0040")  # one part while nothing runs, the rest where it still rests
+    again = [pair.b("--market", "BTC"), pair.a("--market", "BTC")]
+    trial.pause(3)
+    trial.remark(f"3 s later {pair.resting()} orders of A rest")
+    fill(pair)
+    trial.settle()
+    trial.remark(f"B and A with --market BTC: exit {[process.code for process in again]}")
+
+
 @case("2e-key", "the same with another API key index: refused (2), the order and its end named")
 def another_key(trial: Trial) -> None:
     refused_beside_an_order(trial, "key")
@@ -477,7 +493,9 @@ def judge_ctrl_c(trial: Trial, run: PaperRun) -> None:
     took_s = ((launcher.ended_ns or time.monotonic_ns()) - trial.last_ns) / 1e9
     printed = [line.replace("^C", "") for _, line in launcher.lines[before:]]
     said = [line for line in printed if line.strip() and not re.match(r"[AB]\| ", line)]
-    trial.remark(f"after {took_s:.1f} s exit {launcher.code}: {said}")
+    moments = [(at_ns - trial.last_ns) / 1e9 for at_ns, _ in launcher.lines[before:]]
+    pause_s = max((b - a for a, b in pairwise([0.0, *moments, took_s])), default=0.0)
+    trial.remark(f"{took_s:.1f} s, silent {pause_s:.1f} s, exit {launcher.code}: {said}")
     trial.expect(ended and took_s < 60, f"it ends within 60 s, not {took_s:.0f}")
     trial.expect("Traceback" not in launcher.text, "no traceback")
     last = [line for line in said if not line.startswith(("Waiting: ", "SUMMARY "))]
