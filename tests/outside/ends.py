@@ -157,7 +157,7 @@ def right_after_a_start(trial: Trial) -> None:
     pair.a()
     texts = [status(pair)[1] for _ in range(6)]
     wait_resting(trial, pair)
-    pair.ctl("halt")
+    pair.halt()
     trial.expect(pair.ctl("resume").code == 0, "resume ends with 0")
     texts += [status(pair)[1] for _ in range(4)]
     trial.note_event("last status")
@@ -182,7 +182,7 @@ def b_alone(trial: Trial) -> None:
 def status_of_no_pair(trial: Trial) -> None:
     pair = Pair(trial)
     daemons = by_hand(trial, pair)
-    trial.expect(pair.ctl("halt").code == 0, "halt ends with 0")
+    trial.expect(pair.halt().code == 0, "halt ends with 0")
     code, text = status(pair)
     trial.expect(code == 5 and "HALTED" in text, f"halted: 5, not {code}")
     trial.signal(TERM, *daemons)
@@ -334,7 +334,7 @@ def way_out_of_flatten(trial: Trial) -> None:
     detached(trial, pair)
     hedged_position(trial, pair)
     trial.note_event("flatten")
-    trial.expect(pair.ctl("flatten", "--yes").code == 0, "flatten ends with 0")
+    trial.expect(pair.flatten().code == 0, "flatten ends with 0")
     trial.expect(not any(pair.positions()), "both are flat then")
     find_the_way(trial, pair)
     trial.settle()
@@ -578,7 +578,7 @@ def refused_start(trial: Trial) -> None:
 def halt_in_another_directory(trial: Trial) -> None:
     pair = Pair(trial, settings={"state.dir": "run", "logging.dir": "logs"})
     daemons = by_hand(trial, pair)
-    trial.expect(pair.ctl("halt").code == 0, "halt ends with 0")
+    trial.expect(pair.halt().code == 0, "halt ends with 0")
     trial.signal(TERM, *daemons)
     ends(trial, *daemons)
     pair.redis.cli("FLUSHALL")
@@ -747,11 +747,11 @@ def flatten_without_b(trial: Trial) -> None:
     ends(trial, hedger)
     before = pair.positions()
     trial.note_event("flatten --yes")
-    trial.expect(pair.ctl("flatten", "--yes").code == 5, "flatten ends with 5")
+    trial.expect(pair.flatten().code == 5, "flatten ends with 5")
     trial.expect(pair.positions() == before, "nothing was traded")
     start_b(trial, pair)
     trial.pause(5)
-    trial.expect(pair.ctl("flatten", "--yes").code == 0, "with B back it ends with 0")
+    trial.expect(pair.flatten().code == 0, "with B back it ends with 0")
     trial.expect(not any(pair.positions()), "both are flat")
     trial.settle()
 
@@ -765,7 +765,7 @@ def flatten_beside_a_halt(trial: Trial) -> None:
     pair.exchange.fault("foreign_trade", account_index=b, side="sell", base_amount="0.0040")
     trial.until(lambda: "HALTED" in status(pair)[1], "the halt", 40)
     trial.note_event("flatten --yes")
-    flattened = pair.ctl("flatten", "--yes")
+    flattened = pair.flatten()
     trial.remark(f"exit {flattened.code}: {flattened.text.strip()[-300:]}")
     trial.expect(flattened.code == 0, f"flatten ends with 0, not {flattened.code}")
     trial.expect(not any(pair.positions()), f"both are flat: {pair.positions()}")
@@ -781,14 +781,12 @@ def flatten_twice(trial: Trial) -> None:
     by_hand(trial, pair)
     hedged_position(trial, pair)
     trial.note_event("two flattens")
-    script = ["./hedgectl"] if (pair.folder / "hedgectl").exists() else [PYTHON, "hedgectl.py"]
-    argv = [*script, "flatten", "--yes", "--config", pair.config]
-    both = [pair.run(argv) for _ in range(2)]
+    both = [pair.begin_flatten() for _ in range(2)]
     ends(trial, *both, timeout_s=120)
     trial.remark(f"exit codes {[process.code for process in both]}")
     trial.expect(not any(pair.positions()), f"both are flat: {pair.positions()}")
     trial.note_event("flatten once more")
-    trial.remark(f"once more: exit {pair.ctl('flatten', '--yes').code}")
+    trial.remark(f"once more: exit {pair.flatten().code}")
     trial.settle()
     trial.expect(not any(pair.positions()), f"both stay flat: {pair.positions()}")
 
@@ -798,9 +796,8 @@ def flatten_during_a_hedge(trial: Trial) -> None:
     pair = Pair(trial, tier="standard")
     by_hand(trial, pair)
     trial.note_event("flatten --yes, and a fill beside it")
-    script = ["./hedgectl"] if (pair.folder / "hedgectl").exists() else [PYTHON, "hedgectl.py"]
     hedged_position(trial, pair)
-    flattening = pair.run([*script, "flatten", "--yes", "--config", pair.config])
+    flattening = pair.begin_flatten()
     trial.pause(0.8)
     if pair.resting():
         fill(pair, "buy", "0.0040")
@@ -848,7 +845,7 @@ def hand_published_and_killed(trial: Trial) -> None:
 def resume_while_down(trial: Trial) -> None:
     pair = Pair(trial)
     detached(trial, pair)
-    trial.expect(pair.ctl("halt").code == 0, "halt ends with 0")
+    trial.expect(pair.halt().code == 0, "halt ends with 0")
     trial.expect(pair.stop().code in (0, 5), "the stop ends with 0, or 5: halted")
     trial.note_event("resume")
     resumed = pair.ctl("resume")
@@ -870,7 +867,7 @@ def halt_without_b(trial: Trial) -> None:
     trial.pause(5)
     for command in ("halt", "resume"):
         trial.note_event(command)
-        done = pair.ctl(command)
+        done = pair.halt() if command == "halt" else pair.ctl(command)
         trial.expect(done.code == 5, f"{command} ends with 5, not {done.code}")
         trial.expect(bool(re.search(r"\bB\b", done.text)), f"{command} names B")
         trial.remark(f"{command}: {done.text.strip()[-200:]}")

@@ -59,11 +59,31 @@ class Scene:
         argv = ["./stop_hedge.sh", "--config", config or self.config, *words]
         return self.trial.finish(self.run(argv), timeout_s)
 
+    @property
+    def is_early(self) -> bool:
+        """Whether this is the version of November 2026, without ./hedgectl, `halt` and `--yes`."""
+        return not (self.folder / "hedgectl").exists()
+
     def ctl(self, *words: str, config: str = "", timeout_s: float = 120) -> Process:
-        """Run ./hedgectl to its end (hedgectl.py where a version has no such script)."""
-        script = ["./hedgectl"] if (self.folder / "hedgectl").exists() else [PYTHON, "hedgectl.py"]
-        argv = [*script, *words, "--config", config or self.config]
-        return self.trial.finish(self.run(argv), timeout_s)
+        """Run ./hedgectl to its end."""
+        return self.trial.finish(self.begin_ctl(*words, config=config), timeout_s)
+
+    def begin_ctl(self, *words: str, config: str = "") -> Process:
+        """Start ./hedgectl (hedgectl.py where a version has no such script)."""
+        script = [PYTHON, "hedgectl.py"] if self.is_early else ["./hedgectl"]
+        return self.run([*script, *words, "--config", config or self.config])
+
+    def halt(self) -> Process:
+        """Halt the pair; where a version cannot, flatten it, which halts it as well."""
+        return self.flatten() if self.is_early else self.ctl("halt")
+
+    def flatten(self) -> Process:
+        """Run `hedgectl flatten --yes` to its end."""
+        return self.trial.finish(self.begin_flatten(), 120)
+
+    def begin_flatten(self) -> Process:
+        """Start `hedgectl flatten --yes`."""
+        return self.begin_ctl("flatten", *([] if self.is_early else ["--yes"]))
 
     def resting(self) -> int:
         """How many orders of A rest."""
