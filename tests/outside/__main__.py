@@ -85,7 +85,10 @@ class Runner:
             return f"{head}\n  {self.verdicts[case.name]}"
         options = self._options
         began_s = time.monotonic()
-        trial = Trial(case, options.repo, self._commit, options.after_s, self._stopping, self._mark)
+        trial = Trial(
+            case, options.repo, self._commit, options.after_s, self._stopping, self._mark,
+            options.exchange_commit,
+        )  # fmt: skip
         stuck, lines = "", []
         try:
             stuck = self._play(trial)
@@ -125,6 +128,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="show the cases")
     parser.add_argument("--repo", type=Path, default=HERE.parents[1], help="repository to copy")
     parser.add_argument("--commit", default="HEAD", help="which commit of it (HEAD)")
+    parser.add_argument("--exchange-commit", default="", help="its paper exchange, of that commit")
     parser.add_argument("--after-s", type=float, default=70.0, help="look on so long, s (70)")
     parser.add_argument("--full", action="store_true", help=f"look on for {FULL_S:g} s")
     parser.add_argument("--jobs", type=int, default=3, help="cases at a time (3)")

@@ -728,7 +728,7 @@ def exchange_away(trial: Trial) -> None:
     trial.note_event("black hole: B - exchange")
     to_exchange.hold()
     again = pair.b(config=b)
-    trial.pause(20)
+    trial.pause(40)
     trial.expect(again.code is None, f"B waits ({again.code})")
     trial.note_event("healed")
     to_exchange.heal()

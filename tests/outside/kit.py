@@ -74,12 +74,14 @@ class Trial:
         after_s: How long the exchange is looked at after the last disturbance, s.
         stopping: Set when everything shall end.
         mark: What the processes of this trial carry in their environment.
+        exchange_commit: Which commit's paper exchange; empty for the same one.
     """
 
     def __init__(
         self, case: Case, repo: Path, commit: str, after_s: float, stopping: threading.Event,
-        mark: str,
+        mark: str, exchange_commit: str = "",
     ) -> None:  # fmt: skip
+        self._exchange_commit = exchange_commit
         self.case, self.repo, self.commit, self.after_s = case, repo, commit, after_s
         self.mark = f"{mark}{case.name}."
         self.pairs: list[Scene] = []
@@ -94,13 +96,22 @@ class Trial:
 
     # --- doing -----------------------------------------------------------------------------
 
-    def checkout(self, name: str) -> Path:
+    def exchange_folder(self, folder: Path) -> Path:
+        """Where to start a pair's paper exchange: its own folder, or a copy of another commit.
+
+        An early exchange knows fewer faults, and takes a switch that it does not know for none.
+        """
+        if not self._exchange_commit:
+            return folder
+        return self.checkout(f"{folder.name}-exchange", self._exchange_commit)
+
+    def checkout(self, name: str, commit: str = "") -> Path:
         """A fresh copy of the program, with the .venv of the repository."""
         folder = self.folder / name
         git = ["git", "-c", "advice.detachedHead=false"]
         clone = [*git, "clone", "--quiet", "--shared", "--no-checkout", str(self.repo), str(folder)]
         subprocess.run(clone, check=True)
-        subprocess.run([*git, "checkout", "--quiet", self.commit], cwd=folder, check=True)
+        subprocess.run([*git, "checkout", "--quiet", commit or self.commit], cwd=folder, check=True)
         self._link_venv(folder)
         return folder
 

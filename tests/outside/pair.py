@@ -156,7 +156,9 @@ class Pair(Scene):
         settings: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         folder = trial.checkout(name)
-        self.exchange: Exchange = exchange or Exchange(trial, folder, tier=tier, live=live)
+        self.exchange: Exchange = exchange or Exchange(
+            trial, trial.exchange_folder(folder), tier=tier, live=live
+        )
         super().__init__(trial, folder, self.exchange, accounts, "config.yaml")
         self.redis = redis or Redis(trial, folder)
         if exchange is not None and accounts != (ACCOUNT_A, ACCOUNT_B):
