@@ -47,6 +47,8 @@ MEANINGS = {
         "本侧是否已不会再有任何动作：最后一条心跳"
     ),
     "whether the own book is evidence at this moment": "此刻自己的账目是否可以作为依据",
+    "while its book is no evidence: for how long its private stream has shown nothing of its"
+    " orders": "账目不能作为依据时：私有推送已有多久没有显示自己的委托",
     "whether the own book was proven after this epoch's fence": (
         "自己的账目是否已在本 epoch 的标记单之后核对过"
     ),

@@ -79,6 +79,12 @@ class Parts:
         )
 
     @property
+    def unheard_s(self) -> int | None:
+        """For how many seconds our private stream has shown nothing of our orders; None: never."""
+        proved_ms = self.venue.proved_ms
+        return None if proved_ms is None else max(0, self.clock.now_ms() - proved_ms) // 1000
+
+    @property
     def epoch_s(self) -> int:
         """Wall-clock seconds, for messages."""
         return self.clock.epoch_ms() // 1000

@@ -317,6 +317,13 @@ class Venue(Protocol):
         """Whether the private stream has not shown in time what it had to: our book may be old."""
 
     @property
+    def proved_ms(self) -> int | None:
+        """When the private stream last showed our orders (monotonic ms), None before it did.
+
+        A pong shows none: a socket that carries only pings proves nothing of the account.
+        """
+
+    @property
     def last_account(self) -> AccountView | None:
         """Our account as the newest answer stated it; None before the first."""
 

@@ -168,6 +168,7 @@ def beat_of(
     """Return B's heartbeat; `has_left`: this is its last word."""
     known = hedger.a_view(state) if hedger.target_known(state) else None
     is_proven = state.phase in PROVEN_PHASES or has_left
+    is_shown = is_proven and state.streams_up and state.own_shown and state.consistent
     return Ready(
         side="b",
         ready=not reasons,
@@ -187,7 +188,8 @@ def beat_of(
         a_position_lots=known.position_lots if known else covered_by_stop(state, has_left),
         seq=known.seq if known and known.instance else None,
         proven=is_proven,
-        shown=is_proven and state.streams_up and state.own_shown and state.consistent,
+        shown=is_shown,
+        unheard_s=None if is_shown else parts.unheard_s,
         leaving=state.stop_by_ms is not None,
         left=has_left,
         notices=notices,

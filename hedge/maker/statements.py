@@ -108,6 +108,7 @@ def beat_of(
     facts = facts_of(parts) if facts is None else facts
     hold = hold_of(state, facts)
     reasons = why_unready(state, facts, hold)
+    is_shown = is_proven and is_current(state)
     return Ready(
         side="a",
         ready=not reasons,
@@ -126,7 +127,8 @@ def beat_of(
         position_lots=None if state.implausible else state.net_lots,
         seq=state.seq if state.net_lots is not None else None,
         proven=is_proven,
-        shown=is_proven and is_current(state),
+        shown=is_shown,
+        unheard_s=None if is_shown else parts.unheard_s,
         leaving=state.stop_by_ms is not None,
         left=has_left,
         resting=resting_of(parts, state),

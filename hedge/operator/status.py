@@ -4,7 +4,7 @@ A value that is missing or unreadable is unknown, and said to be; it is never sh
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -157,7 +157,7 @@ class SideView:
         if not beat.shown and beat.state == _PROVING:
             return None, "its book is being proven anew"
         if not beat.shown:
-            return None, "it does not hear the exchange"
+            return None, _unheard(beat)
         return Evidence(beat.position_lots, Source.HEARTBEAT, age_s), ""
 
     @property
@@ -172,14 +172,25 @@ class SideView:
     def _last_known(self) -> Evidence | None:
         """The newest that it said of its position, in its heartbeat or in its position's key."""
         said = [
-            (one.timestamp, one.position_lots)
-            for one in (self.position, self.beat)
-            if one is not None and one.position_lots is not None
+            (said_at_s, one.position_lots)
+            for one, said_at_s in self._told
+            if one.position_lots is not None
         ]
         if not said:
             return None
         said_at_s, lots = max(said, key=operator.itemgetter(0))
         return Evidence(lots, Source.HEARTBEAT, max(0.0, self.now_s - said_at_s))
+
+    @property
+    def _told(self) -> Iterator[tuple[PositionState | Ready, float]]:
+        """Return what tells a position, and of when (epoch s) that is.
+
+        A heartbeat of a side that hears nothing speaks of the time before.
+        """
+        if self.position is not None:
+            yield self.position, self.position.timestamp
+        if self.beat is not None:
+            yield self.beat, self.beat.timestamp - (self.beat.unheard_s or 0)
 
     @property
     def notices(self) -> tuple[tuple[str, str], ...]:
@@ -677,6 +688,14 @@ def _evidence_json(view: SideView) -> Json:
         "source": None if shown is None else shown.source.name.lower(),
         "age_s": None if last is None else round(last.age_s, 1),
     }
+
+
+def _unheard(beat: Ready) -> str:
+    """Say that a side does not hear the exchange, and since when its orders are not known."""
+    why = "it does not hear the exchange"
+    if beat.unheard_s is None:
+        return why
+    return f"{why}: what its orders did in the last {age_text(beat.unheard_s)} is unknown"
 
 
 def _accounts_text(beat: Ready) -> str:

@@ -229,6 +229,14 @@ class Ready(Record):
         lenient=True,
         default=False,
     )
+    unheard_s: int | None = wire(
+        record.SECONDS,
+        "while its book is no evidence: for how long its private stream has shown nothing of its"
+        " orders",
+        absent=Absent.LEFT_OUT,
+        since=2,
+        default=None,
+    )
     leaving: bool = wire(
         record.FLAG,
         "whether the side was asked to stop and starts nothing new",

@@ -86,8 +86,8 @@ async def test_the_private_socket_is_cut_while_an_order_rests(pair: Pair) -> Non
 async def test_a_private_socket_is_mute_while_an_order_rests(pair: Pair) -> None:
     """Pongs come, nothing of the account does: it is opened anew, and what it hid is hedged once.
 
-    The first question for a snapshot comes after 2 s here (25 s by default), its answer is waited
-    for 2 s (4).
+    The first question for a snapshot comes after 2 s here (5 s by default), its answer is waited
+    for 2 s (3).
     """
     await flat(pair)
     a, since = Lines(pair, "A"), time.monotonic_ns()

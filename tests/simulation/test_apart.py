@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hedge.maker import statements
 from tests.simulation.exchange import A, B
 from tests.simulation.schedule import Stage
 from tests.simulation.tempting_witness import SecondCopyFence
@@ -68,7 +69,7 @@ def test_b_hedges_while_it_can_open_no_public_socket() -> None:
 
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_mute_private_stream_is_found_while_an_order_rests(*, answers: bool) -> None:
-    """Its pongs come. A fill in that time is hedged by B's watch, and A learns of it in 30 s."""
+    """Its pongs come. A fill in that time is hedged by B's watch, and A learns of it in 10 s."""
 
     async def scene(stage: Stage) -> None:
         venue: Any = stage.a.venue
@@ -79,7 +80,7 @@ def test_a_mute_private_stream_is_found_while_an_order_rests(*, answers: bool) -
         await until(lambda: stage.world.exchange.lots(B) == -100)
         assert stage.a.manager.state.net_lots == 0
         await until(lambda: stage.a.manager.state.net_lots == 100)
-        assert stage.loop.time() <= start_s + 30.0
+        assert stage.loop.time() <= start_s + 10.0
 
     on_stage(scene, by_hand=True, two_hosts=True)
 
@@ -129,9 +130,11 @@ def test_in_a_black_hole_of_its_own_a_says_so() -> None:
 async def covered_after_s(stage: Stage) -> float:
     """Let A's order be filled while sockets carry only pings, for a minute; return the seconds.
 
-    A's own cancel meets it first: A has found that its socket shows nothing.
+    A's own cancel meets it first: the order stream is not asked for a snapshot before that.
     """
     exchange = stage.world.exchange
+    venue: Any = stage.a.venue
+    venue._own._ask_ms = 60_000
     await until(lambda: stage.a.manager.state.phase.value == "working")
     stage.faulty = True
     start_s = stage.loop.time()
@@ -148,6 +151,31 @@ async def works_again(stage: Stage) -> None:
     await until(lambda: stage.b.manager._answers._reasons(stage.b.manager.facts()) != ())
     await until(lambda: stage.a.manager.state.net_lots == exchange.lots(A))
     await until(lambda: bool(resting(stage)))
+
+
+def test_beside_a_fill_on_mute_sockets_a_is_unknown_in_seconds() -> None:
+    """Sockets of both sides carry only pings: 7 s later A claims nothing, 10 s later B hedges.
+
+    A asks for its orders after 5 s, doubts its book a second later, and reads by REST after 8 s.
+    """
+
+    async def scene(stage: Stage) -> None:
+        exchange, a = stage.world.exchange, stage.a.manager
+        await until(lambda: a.state.phase.value == "working")
+        stage.faulty = True
+        start_s = stage.loop.time()
+        exchange.only_pings_until_s = start_s + 60.0
+        stage.last(60.0)
+        exchange.take(100, A)
+        await until(lambda: not statements.is_current(a.state))
+        assert stage.loop.time() <= start_s + 7.0
+        beat = statements.beat_of(a.parts, a.state, a.facts(), is_proven=True)
+        assert (beat.shown, beat.position_lots, beat.unheard_s) == (False, 0, 6)
+        await until(lambda: exchange.lots(B) == -exchange.lots(A) != 0)
+        assert stage.loop.time() <= start_s + 10.0
+        await works_again(stage)
+
+    on_stage(scene, by_hand=True, two_hosts=True)
 
 
 def test_a_socket_that_carries_only_pings_costs_seconds() -> None:

@@ -25,7 +25,7 @@ from hedge.exchange.lighter.streams.order_book import (
     REFUTED_AFTER_MS,
     StillBook,
 )
-from hedge.exchange.lighter.streams.own_orders import OwnOrders
+from hedge.exchange.lighter.streams.own_orders import WAY_MS, OwnOrders
 from hedge.exchange.port import (
     ORDER_LIFE_S,
     AccountView,
@@ -280,7 +280,7 @@ class SimVenue(Socket):
 
     def _mind_own(self) -> None:
         """Look again when the next thing is due: a row, or a snapshot."""
-        for after_s in (TIMES.row_s, TIMES.ask_s):
+        for after_s in (WAY_MS / 1000, TIMES.row_s, TIMES.ask_s):
             when = self._loop.time() + after_s + 0.001
             context = self.process.context
             self._loop.call_at(when, self._judge_own, self._session, context=context)
@@ -310,14 +310,16 @@ class SimVenue(Socket):
             return
         assert self._handler is not None
         rows = self._resting_rows()
-        try:
-            self._own.snapshot(rows, self.clock.now_ms())
-        except LinkLostError as error:
-            self.lose_stream(str(error))
-            return
         if rows:
             self._handler(OrdersSeen(rows))
+        self._own.snapshot(rows, self.clock.now_ms())
+        self._tell_filled()
         self._mind_own()
+
+    def _tell_filled(self) -> None:
+        assert self._handler is not None
+        if filled := self._own.filled():
+            self._handler(OrdersSeen(filled))
 
     async def _read_book(self) -> Depth:
         await self._read("orderBookOrders")
@@ -343,6 +345,8 @@ class SimVenue(Socket):
         elif isinstance(content[0], Trade):
             self._note_strange(content)
             self._handler(TradesSeen(content, self.clock.mono_ns()))
+            self._own.traded(content)
+            self._tell_filled()
         else:
             self._note_ends(content)
             self._own.changed(content, self.clock.now_ms())
@@ -383,6 +387,10 @@ class SimVenue(Socket):
         if self.is_up and not self.host.venue.cut and self._loop.time() >= self._silent_until:
             self._heard_ms = self.clock.now_ms()
         return self._heard_ms
+
+    @property
+    def proved_ms(self) -> int | None:
+        return self._own.proved_ms
 
     @property
     def is_owing(self) -> bool:
@@ -533,11 +541,17 @@ class SimVenue(Socket):
             if refusal is Refusal.BUSY:
                 self.budget.refused()
             raise VenueUnavailableError(f"{answer.code} {answer.message}")
-        if answer.accepted and tx.tx_type == CREATE:
+        if answer.accepted:
+            self._accepted(tx)
+        return answer
+
+    def _accepted(self, tx: SignedTx) -> None:
+        """Expect what it does to its order, as `Feed.accepted` does."""
+        self._own.sent(self.clock.now_ms())
+        if tx.tx_type == CREATE:
             index = json.loads(tx.tx_info)["ClientOrderIndex"]
             self._own.accepted(index, tx.tx_hash, self.clock.now_ms())
-            self._mind_own()
-        return answer
+        self._mind_own()
 
     def _note_answer(self, answer: Answer, refusal: Refusal) -> None:
         """Note what an answer says of quota and key."""

@@ -280,6 +280,11 @@ class LighterVenue:
         return self._feed.is_owing
 
     @property
+    def proved_ms(self) -> int | None:
+        """When the private stream last showed our orders (monotonic ms), None before it did."""
+        return self._feed.proved_ms
+
+    @property
     def refused_because(self) -> str:
         """What the exchange refuses our private stream for, in words; "" where it does not."""
         return self._feed.refused_because

@@ -133,6 +133,10 @@ def test_a_side_that_has_not_proven_its_book_is_starting_for_a_minute() -> None:
         ({"ready_a": None}, "A: no heartbeat"),
         ({"ready_a": flat(READY_A, shown=False, timestamp=1)}, "A: it does not hear the exchange"),
         (
+            {"ready_a": flat(READY_A, shown=False, unheard_s=12)},
+            "A: it does not hear the exchange: what its orders did in the last 12 s is unknown",
+        ),
+        (
             {"ready_a": flat(READY_A, shown=False, state="reconciling", ready=False)},
             "A: its book is being proven anew",
         ),

@@ -191,6 +191,7 @@ def test_the_heartbeat_carries_reasons_and_configuration(parts: Parts) -> None:
     assert (beat.side, beat.ready, beat.state, beat.can_hedge_lots) == ("b", True, "idle", 500)
     assert (beat.a_account_index, beat.b_account_index) == (ACCOUNT_A, ACCOUNT_B)
     assert (beat.chain_id, beat.offset_lots) == (CHAIN, 9)
+    assert (beat.shown, beat.unheard_s) == (True, None)
     unready = answers.beat_of(parts, state, ("own streams are down",), None)
     assert (unready.ready, unready.reasons) == (False, ("own streams are down",))
 

@@ -17,7 +17,9 @@ from hedge.core.hedger.departure import MakerBeat
 from hedge.core.maker.state import Answered, Order, Pending, Phase
 from hedge.core.transitions import Outcome, Verdict
 from hedge.exchange.port import OrderKind, OrderRequest, TimeInForce, TxSeen, TxStatus
+from hedge.hedger import statements as answers
 from hedge.maker import statements
+from hedge.wire.state import Ready
 from tests.unit.shell.fakes import Bench, always_fresh
 from tests.unit.venue.fakes import LOST
 
@@ -76,6 +78,24 @@ async def test_a_tells_its_next_start_that_nothing_is_open(
     manager.step(Answered(Pending.PLACE, 7, Outcome(verdict, code=21700)))
     assert (bench.host.read("settled") == {"next_nonce": 7}) is refused
     bench.close()
+
+
+def test_a_side_whose_book_is_no_evidence_says_for_how_long_it_saw_nothing(tmp_path: Path) -> None:
+    """Of its orders; a pong is none of them. Nothing is said before they were ever shown."""
+    for side in "ab":
+        bench = Bench(tmp_path / side, side)
+        manager = built(bench)
+        manager.state = replace(manager.state, own_shown=False)
+
+        def beat(manager: Any = manager) -> Ready:
+            if manager.side == "a":
+                return statements.beat_of(manager.parts, manager.state, is_proven=True)
+            return answers.beat_of(manager.parts, manager.state, (), None)
+
+        assert (beat().shown, beat().unheard_s) == (False, None)
+        bench.venue.shown_ms = bench.clock.now_ms() - 12_999
+        assert (beat().shown, beat().unheard_s) == (False, 12)
+        bench.close()
 
 
 async def test_b_reads_what_a_says_of_its_own_book(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ class ScriptVenue:
         self.hook: Callable[[], None] | None = None
         self.market_now = Market(ETH)
         self.owes_rows = False
+        self.shown_ms: int | None = None
         self.doubts = 0
         self.changes: list[PriceChange] = []
 
@@ -113,6 +114,10 @@ class ScriptVenue:
     @property
     def is_owing(self) -> bool:
         return self.owes_rows
+
+    @property
+    def proved_ms(self) -> int | None:
+        return self.shown_ms
 
     def depth(self) -> Depth:
         return self.book

@@ -1,12 +1,12 @@
 """What the two conversations make of frames; no socket is involved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from hedge.core.ids import marker_id
-from hedge.core.records import Depth
+from hedge.core.records import Depth, OrderStatus
 from hedge.exchange.lighter.streams.channels import PrivateTalk, PublicTalk
 from hedge.exchange.lighter.streams.connection import LinkLostError, LinkTimes
 from hedge.exchange.port import (
@@ -499,29 +499,59 @@ async def _with_order() -> Private:
     return private
 
 
+def _asked(frames: Iterable[str]) -> list[list[str]]:
+    return [frame.split('"')[3::4][:2] for frame in frames]
+
+
+ASKED = [
+    ["unsubscribe", "account_all_orders/280459"],
+    ["subscribe", "account_all_orders/280459"],
+]
+ASKED_FOR_ALL = [
+    ["unsubscribe", "account_all_trades/280459"],
+    ["subscribe", "account_all_trades/280459"],
+    *ASKED,
+]
+
+
 async def test_while_an_order_rests_a_still_stream_is_asked_for_a_snapshot() -> None:
-    """After 25 s both channels are subscribed anew, the trades first; an answer ends the doubt."""
+    """After 5 s its channel is subscribed anew, two frames; an answer ends the doubt."""
     private = await _with_order()
     start = private.clock.now_ms()
-    assert list(private.talk.tick(start + 24_999)) == []
-    asked = list(private.talk.tick(start + 25_000))
-    assert [frame.split('"')[3::4][:2] for frame in asked] == [
-        ["unsubscribe", "account_all_trades/280459"],
-        ["subscribe", "account_all_trades/280459"],
-        ["unsubscribe", "account_all_orders/280459"],
-        ["subscribe", "account_all_orders/280459"],
-    ]
-    assert '"auth":"1:2:3:ff"' in asked[3]
-    private.clock.advance_ms(25_100)
+    assert list(private.talk.tick(start + 4_999)) == []
+    asked = list(private.talk.tick(start + 5_000))
+    assert _asked(asked) == ASKED
+    assert '"auth":"1:2:3:ff"' in asked[1]
+    private.clock.advance_ms(5_100)
     private.hear(payload("ws_orders_snapshot"))
-    assert list(private.talk.tick(start + 50_099)) == []
-    assert private.talk.tick(start + 50_100)
+    assert list(private.talk.tick(start + 10_099)) == []
+    assert _asked(private.talk.tick(start + 10_100)) == ASKED
+
+
+async def test_after_a_lost_frame_the_trades_are_asked_for_too() -> None:
+    """Once, and first: what could not be read may have been a fill."""
+    private = await _with_order()
+    start = private.clock.now_ms()
+    private.talk.missed()
+    assert _asked(private.talk.tick(start + 1)) == ASKED_FOR_ALL
+    private.hear(payload("ws_orders_snapshot"))
+    assert _asked(private.talk.tick(start + 5_000)) == ASKED
+
+
+async def test_no_question_crosses_a_transaction_of_ours() -> None:
+    """For a second the end of a cancelled order may come; then it is asked."""
+    private = await _with_order()
+    private.clock.advance_ms(4_500)
+    private.talk.sent()
+    start = private.clock.now_ms()
+    assert list(private.talk.tick(start + 999)) == []
+    assert _asked(private.talk.tick(start + 1_000)) == ASKED
 
 
 async def test_what_a_stream_owes_makes_the_book_uncertain_before_it_is_left() -> None:
     """A second after a snapshot was asked for, or an order accepted, it is missing."""
     private = await _with_order()
-    private.clock.advance_ms(25_000)
+    private.clock.advance_ms(5_000)
     private.talk.tick(private.clock.now_ms())
     private.clock.advance_ms(999)
     assert not private.talk.is_owing
@@ -534,23 +564,84 @@ async def test_what_a_stream_owes_makes_the_book_uncertain_before_it_is_left() -
     assert private.talk.is_owing
 
 
-async def test_a_mute_private_stream_is_found_within_thirty_seconds() -> None:
+async def test_beside_a_resting_order_a_book_is_certain_for_seven_seconds_at_most() -> None:
+    """Also where nothing could be asked: what counts is when the orders were shown last."""
+    private = await _with_order()
+    start = private.clock.now_ms()
+    private.clock.advance_ms(6_999)
+    private.hear({"type": "pong"})
+    private.hear(payload("ws_user_stats"))
+    assert not private.talk.is_owing
+    private.clock.advance_ms(1)
+    assert private.talk.is_owing
+    assert private.talk.proved_ms == start
+
+
+async def test_a_mute_private_stream_is_found_within_eight_seconds() -> None:
     """Pongs come, the snapshot does not: the socket is left."""
     private = await _with_order()
     start = private.clock.now_ms()
-    private.talk.tick(start + 25_000)
+    private.talk.tick(start + 5_000)
     private.hear({"type": "pong"})
-    private.talk.tick(start + 28_999)
+    private.talk.tick(start + 7_999)
     with pytest.raises(LinkLostError, match="mute"):
-        private.talk.tick(start + 29_000)
+        private.talk.tick(start + 8_000)
 
 
 async def test_an_order_whose_end_was_not_shown_costs_the_socket() -> None:
-    """A snapshot without it, and no row that ended it: what else was not shown is not known."""
+    """A snapshot without it, and no row or trade that ended it: what else was not shown?"""
     private = await _with_order()
-    private.talk.tick(private.clock.now_ms() + 25_000)
+    private.talk.tick(private.clock.now_ms() + 5_000)
+    assert not private.talk.is_owing
+    private.hear(payload("ws_orders_snapshot") | {"orders": {}})
+    now_ms = private.clock.now_ms()
+    assert private.talk.is_owing
+    private.talk.tick(now_ms + 999)
     with pytest.raises(LinkLostError, match="has not shown the end"):
-        private.hear(payload("ws_orders_snapshot") | {"orders": {}})
+        private.talk.tick(now_ms + 1_000)
+
+
+def _fill(size: str, trade_id: int = 7) -> dict[str, Any]:
+    row = payload("ws_trades_update")["trades"]["0"][0]
+    row |= {"market_id": 1, "bid_account_id": 280459, "bid_id": 844424539493200, "size": size}
+    row |= {"trade_id": trade_id, "ask_account_id": 5, "price": "111271.8"}
+    row["usd_amount"] = "22.254360" if size == "0.00020" else "11.127180"
+    return {"type": "update/account_all_trades", "trades": {"1": [row]}}
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+async def test_an_order_that_its_trades_fill_while_it_is_asked_for_has_ended(
+    *, is_told_first: bool
+) -> None:
+    """Its row was on its way between the two frames; the stream of the trades went on."""
+    private = await _with_order()
+    private.talk.tick(private.clock.now_ms() + 5_000)
+    frames = [_fill("0.00010", 7), _fill("0.00010", 8), _fill("0.00010", 8)]
+    absent = payload("ws_orders_snapshot") | {"orders": {}}
+    for frame in [*frames, absent] if is_told_first else [absent, *frames]:
+        private.hear(frame)
+    [row] = [row for seen in private.events if isinstance(seen, OrdersSeen) for row in seen.rows][
+        1:
+    ]
+    assert (row.order_index, row.status, row.filled_lots) == (
+        844424539493200,
+        OrderStatus.FILLED,
+        20,
+    )
+    assert not private.talk.is_owing
+    assert list(private.talk.tick(private.clock.now_ms() + 60_000)) == []
+
+
+async def test_a_row_that_comes_after_the_snapshot_ends_the_order() -> None:
+    """Two channels of one socket may cross; half of its size tells of no end."""
+    private = await _with_order()
+    private.talk.tick(private.clock.now_ms() + 5_000)
+    private.hear(_fill("0.00010"))
+    private.hear(payload("ws_orders_snapshot") | {"orders": {}})
+    assert private.talk.is_owing
+    private.hear(payload("ws_orders_update"))
+    assert not private.talk.is_owing
+    assert list(private.talk.tick(private.clock.now_ms() + 60_000)) == []
 
 
 async def test_an_ended_order_is_asked_for_no_more() -> None:

@@ -201,6 +201,15 @@ class PrivateTalk(StreamTalk):
         """Whether something that this socket had to show is missing."""
         return self._own.owes(self._clock.now_ms())
 
+    @property
+    def proved_ms(self) -> int | None:
+        """When the order stream last showed anything (monotonic ms), None before it did."""
+        return self._own.proved_ms
+
+    def sent(self) -> None:
+        """Hear that the exchange has accepted a transaction, of whatever kind."""
+        self._own.sent(self._clock.now_ms())
+
     def accepted(self, client_order_index: int, tx_hash: str) -> None:
         """Expect the row of an order that the exchange has just accepted."""
         if self.ready_since_ms is not None:
@@ -227,14 +236,14 @@ class PrivateTalk(StreamTalk):
         return self._renewals() if self._own.asks(now_ms) else _NOTHING
 
     def _renewals(self) -> list[str]:
-        """Return what brings new snapshots: of the trades first, so that orders show what failed.
+        """Return what brings a new snapshot of the orders; the stream of the trades goes on.
 
-        A fill in the moment without the trades shows in its order's row, and an order that ends in
-        the moment without the rows is missing in their snapshot.
+        Where something was lost the trades are subscribed anew too, and first: a fill in the moment
+        without them shows in its order's row.
         """
         return [
             text
-            for family in (TRADES, ORDERS)
+            for family in ((TRADES, ORDERS) if self._own.asks_for_all else (ORDERS,))
             for text in (
                 f'{{"type":"unsubscribe","channel":"{family}/{self._owner}"}}',
                 self._subscription(family),
@@ -253,17 +262,22 @@ class PrivateTalk(StreamTalk):
         return _NOTHING
 
     def _judge(self, family: str, kind: str, events: Sequence[VenueEvent]) -> None:
-        """Compare what a frame shows with what it had to show. Raises LinkLostError."""
+        """Compare what a frame shows with what it had to show."""
         for event in events:
             if isinstance(event, TxSeen) and (event.error or event.status is TxStatus.FAILED):
                 self._own.failed(event.tx_hash)
-        if family != ORDERS:
-            return
-        rows = tuple(row for event in events if isinstance(event, OrdersSeen) for row in event.rows)
-        if kind.startswith("subscribed"):
-            self._own.snapshot(rows, self.last_data_ms)
-        else:
-            self._own.changed(rows, self.last_data_ms)
+            elif isinstance(event, TradesSeen):
+                self._own.traded(event.trades)
+        if family == ORDERS:
+            rows = tuple(
+                one for seen in events if isinstance(seen, OrdersSeen) for one in seen.rows
+            )
+            if kind.startswith("subscribed"):
+                self._own.snapshot(rows, self.last_data_ms)
+            else:
+                self._own.changed(rows, self.last_data_ms)
+        if ended := self._own.filled():
+            self._emit(OrdersSeen(ended))
 
     @frame_reader
     def _read(self, frame: dict[str, Any], received_ns: int) -> tuple[str, list[VenueEvent]]:

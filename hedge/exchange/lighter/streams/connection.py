@@ -109,8 +109,8 @@ class LinkTimes:
     load_s: float = 1.0
     distrust_s: float = 60.0
     row_s: float = 5.0
-    ask_s: float = 25.0
-    snapshot_s: float = 4.0
+    ask_s: float = 5.0
+    snapshot_s: float = 3.0
     close_s: float = 1.0
     tick_s: float = 0.5
 

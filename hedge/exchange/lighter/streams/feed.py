@@ -149,6 +149,12 @@ class Feed:
         return self._private.talk.is_owing
 
     @property
+    def proved_ms(self) -> int | None:
+        """When a private socket last showed our orders (monotonic ms), None before any did."""
+        proved = [one.talk.proved_ms for one in self._privates]
+        return max((ms for ms in proved if ms is not None), default=None)
+
+    @property
     def refused_because(self) -> str:
         """What the exchange refuses our private socket for, in words; "" where it does not."""
         return "" if self._private.is_ready else self._private.link.refused_because
@@ -196,6 +202,7 @@ class Feed:
 
     def accepted(self, tx: SignedTx) -> None:
         """Hear that the exchange has accepted a transaction: an order's row must come soon."""
+        self._private.talk.sent()
         if tx.tx_type == CREATE_ORDER:
             index = json.loads(tx.tx_info).get("ClientOrderIndex", 0)
             self._private.talk.accepted(index, tx.tx_hash)
