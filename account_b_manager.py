@@ -78,7 +78,7 @@ from hedge.hedger.leadership import Standing
 from hedge.hedger.manual_fills import ByHand
 from hedge.wire.codec import RefusalCause
 from hedge.wire.control import FLATTEN, Command, Halt
-from hedge.wire.halt_reasons import stops_b
+from hedge.wire.halt_reasons import is_flatten, stops_b
 from hedge.wire.messages import AFilled
 from hedge.wire.state import Ready
 
@@ -582,12 +582,15 @@ class AccountBManager(Shell):
         """Stop trading for halts of this side that call for it; else go on following."""
         if stops_b(halt):
             self.post(HaltSeen(halt.reason))
+        if is_flatten(halt) and not self._is_asked and self.state.closing is None:
+            self.post(CloseRequested())
 
     def on_release(self, release: Release) -> None:
         """A person released a halt; with the last one that stops this side it goes on."""
         self.voice.say("resumed", release.halt.reason, release.note)
         if not any(stops_b(halt) for halt in release.left):
-            self.post(Resumed(force=release.forced))
+            flattened = any(map(is_flatten, release.left))
+            self.post(Resumed(force=release.forced, flattened=flattened))
         self.look_now()
 
     def on_command(self, command: Command) -> str:
@@ -614,21 +617,31 @@ class AccountBManager(Shell):
             )
             self.log.warning("hand_left", detail=detail)
             self.voice.say("hand_left", "hand_left", detail)
-        closes = self.state.closing is not None and not hedger.is_flat_by_order(self.state)
+        closes = hedger.closes_own(self.state) and not hedger.is_flat_by_order(self.state)
         super().end(neutral=neutral and not lots and not closes)
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether this process was told of a flatten lately, so that it sees A to its end."""
+        asked_ms = self._asked_ms
+        return asked_ms is not None and (self.parts.clock.now_ms() <= asked_ms + _FLATTEN_LIFE_MS)
 
     def _mind_rest(self) -> None:
         """Close our own rest too where A has taken the order, is flat, and was told that it is.
 
-        Until we are flat too our ledger answers nothing: we are the other side of A no more.
+        Until we are flat too our ledger answers nothing: we are the other side of A no more. Where
+        that takes long, no offset is opened all the same while the order stands.
         """
-        now_ms, asked_ms = self.parts.clock.now_ms(), self._asked_ms
-        if asked_ms is None or self.state.closing is not None:
+        is_due = self.state.closing is None and self.state.config.offset_lots != 0
+        if not is_due or not any(map(is_flatten, self.halts.in_force)):
+            self._flat_ms = None
             return
-        taken = any((one.side, one.reason) == ("a", FLATTEN) for one in self.halts.in_force)
+        now_ms = self.parts.clock.now_ms()
         view = hedger.answerable(self.state)
         is_flat = view is not None and view.position_lots == 0 and hedger.is_covered(self.state)
-        if not taken or not is_flat or now_ms > asked_ms + _FLATTEN_LIFE_MS:
+        if not self._is_asked:
+            self.post(CloseRequested())
+        elif not is_flat:
             self._flat_ms = None
         elif self._flat_ms is None:
             self._flat_ms = now_ms

@@ -1,6 +1,6 @@
 """What a halt means for the two sides, by its reason."""
 
-from hedge.wire.control import UNREADABLE_HALT, Halt
+from hedge.wire.control import FLATTEN, UNREADABLE_HALT, Halt
 
 _STOPS_BOTH = frozenset({UNREADABLE_HALT, "implausible_fill"})
 
@@ -24,6 +24,11 @@ def stops_b(halt: Halt) -> bool:
     """Whether B trades nothing while this halt is in force."""
     own = halt.side == "b" and halt.reason in STOPS_B
     return halt.reason in _STOPS_BOTH or own
+
+
+def is_flatten(halt: Halt) -> bool:
+    """Whether A halted by a person's `flatten`: until it is released nobody opens a position."""
+    return halt.side == "a" and halt.reason == FLATTEN
 
 
 FORCED = frozenset({"trades_missing"})

@@ -29,7 +29,7 @@ from hedge.core.hedger.state import (
     Trigger,
 )
 from hedge.core.hedger.turn import hold_of_turn, mind_turn
-from hedge.core.hedger.view import a_view
+from hedge.core.hedger.view import a_view, closes_own
 from hedge.core.hedger.watch import without
 from hedge.core.holds import Hold
 from hedge.core.refusal import Refusal
@@ -103,13 +103,6 @@ def target_known(state: HedgerState) -> bool:
     """Whether B's view of A is known to be current, and its own book proven."""
     proven = state.phase in PROVEN_PHASES and state.consistent
     return proven and state.a is not None and state.a_fresh and state.looked
-
-
-def closes_own(state: HedgerState) -> bool:
-    """Whether B closes its own position by a person's order, and is not the other side of A."""
-    view = a_view(state)
-    is_flat = view is not None and view.position_lots == 0
-    return state.closing is Closing.ALONE or (state.closing is Closing.REST and is_flat)
 
 
 def is_flat_by_order(state: HedgerState) -> bool:
@@ -275,7 +268,7 @@ def _send(state: HedgerState, owed: int, facts: Facts) -> Step:
     if state.nonce is None or why_not_sent(state, facts) is not None:
         return state, ()
     limit, spec = limit_lots(state), facts.spec or state.config.spec
-    if limit is not None and abs(state.net_lots or 0) > limit and state.closing is None:
+    if limit is not None and abs(state.net_lots or 0) > limit and not closes_own(state):
         what = f"B holds {spec.base(state.net_lots or 0)}, beyond the limit of {spec.base(limit)}"
         return halt(state, "implausible_fill", what)
     side, lots, width = Side.of(owed), sendable_lots(state, facts), state.misses + 1

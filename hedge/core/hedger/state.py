@@ -402,9 +402,13 @@ class HaltRaised:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A person resumed the pair; `force` adopts the venue's positions as explained."""
+    """A person resumed the pair; `force` adopts the venue's positions as explained.
+
+    `flattened`: the halt of a flatten is not among what was released, and stays in force.
+    """
 
     force: bool
+    flattened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

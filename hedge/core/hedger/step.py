@@ -17,7 +17,6 @@ from hedge.core.hedger.rules import (
     answerable,
     attempt_failed,
     below_minimums,
-    closes_own,
     doubt,
     halt,
     is_covered,
@@ -80,7 +79,7 @@ from hedge.core.hedger.target import (
     on_stated,
     passed_without,
 )
-from hedge.core.hedger.view import a_view, is_watch_open
+from hedge.core.hedger.view import a_view, closes_own, is_watch_open
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded, merged
 from hedge.core.plausible import why_implausible
 from hedge.core.records import OrderStatus, Trade
@@ -445,8 +444,12 @@ def _on_hand_cleared(state: HedgerState, _event: HandCleared, _facts: Facts) -> 
 def _on_close(state: HedgerState, event: CloseRequested, _facts: Facts) -> Step:
     if event.alone:
         return replace(state, closing=Closing.ALONE), ()
-    # Without an offset nothing is left of B where it is the other side of a flat A.
-    return replace(state, closing=Closing.REST if state.config.offset_lots else None), ()
+    return replace(state, closing=_rest_of(state)), ()
+
+
+def _rest_of(state: HedgerState) -> Closing | None:
+    """Return what a flatten has B close: without an offset nothing is left beside a flat A."""
+    return Closing.REST if state.config.offset_lots else None
 
 
 def _on_sent(state: HedgerState, event: Sent, facts: Facts) -> Step:
@@ -499,7 +502,8 @@ def _on_halt_raised(state: HedgerState, event: HaltRaised, _facts: Facts) -> Ste
 
 
 def _on_resumed(state: HedgerState, event: Resumed, _facts: Facts) -> Step:
-    state = replace(state, explained=state.explained or event.force, closing=None)
+    closing = _rest_of(state) if event.flattened else None
+    state = replace(state, explained=state.explained or event.force, closing=closing)
     if state.phase is not Phase.HALTED:
         return state, ()
     order, probes = state.inflight, state.probes

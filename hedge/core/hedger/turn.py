@@ -23,6 +23,7 @@ from hedge.core.hedger.state import (
     HedgerState,
     Note,
 )
+from hedge.core.hedger.view import closes_own
 from hedge.core.holds import Hold
 from hedge.core.transitions import Facts
 
@@ -77,7 +78,7 @@ def hold_of_turn(state: HedgerState) -> Hold | None:
 
 def _is_by_a_person(state: HedgerState) -> bool:
     by_hand = state.manual_lots != 0 or state.hand_base_lots is not None
-    return by_hand or state.closing is not None
+    return by_hand or closes_own(state)
 
 
 def _heard(state: HedgerState, now_ms: int) -> MakerBeat | None:

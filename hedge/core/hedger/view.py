@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hedge.core.hedger.state import ATarget, HedgerState
+from hedge.core.hedger.state import ATarget, Closing, HedgerState
 from hedge.core.hedger.watch import Stand, carried, without
 
 
@@ -25,6 +25,13 @@ def a_view(state: HedgerState) -> ATarget | None:
     return replace(
         known, position_lots=stand.position_lots, last_trade_id=stand.last_trade_id, stamp_s=0
     )
+
+
+def closes_own(state: HedgerState) -> bool:
+    """Whether B closes its own position by a person's order, and is not the other side of A."""
+    view = a_view(state)
+    is_flat = view is not None and view.position_lots == 0
+    return state.closing is Closing.ALONE or (state.closing is Closing.REST and is_flat)
 
 
 def is_watch_open(state: HedgerState, *, but_unlisted: bool = False) -> bool:

@@ -422,6 +422,30 @@ def test_a_b_that_lost_its_lease_for_a_moment_stays_flat_by_order(*, is_done: bo
     assert (order.side, order.lots) == (Side.BUY, 30)
 
 
+def test_the_release_of_another_halt_brings_no_offset_back() -> None:
+    """The flatten stays in force, whatever else was released; its own release ends it."""
+    driver = offset_idle()
+    driver(MakerSeen(driver.beat(), A_EPOCH), CloseRequested(), driver.says(0))
+    driver(driver.answer())
+    driver.execute()
+    assert driver(Resumed(force=False, flattened=True), Tick()) == []
+    order = only(driver(Resumed(force=False)), SendHedge).order
+    assert (order.side, order.lots) == (Side.BUY, 30)
+
+
+def test_during_a_flatten_b_follows_an_a_that_is_not_flat_yet_as_ever() -> None:
+    """It yields in A's turn, and no position of it is too large only because a person closes."""
+    driver = Hedger(offset_lots=30, force_close_ms=60_000).idle(-70)
+    driver(MakerSeen(driver.beat(), A_EPOCH), CloseRequested())
+    order = only(driver(driver.says(50)), SendHedge).order
+    assert (order.side, order.lots) == (Side.BUY, 50)
+    assert driver.state.debt is not None
+    driver = Hedger(offset_lots=30, max_position_lots=60).idle(-20)
+    driver(CloseRequested())
+    assert only(driver(driver.trade(-100)), HaltPair).reason == "implausible_fill"
+    assert Hedger().idle(-70)(CloseRequested(), Resumed(force=False, flattened=True)) == []
+
+
 def test_an_order_to_close_b_alone_ends_with_its_lease() -> None:
     """No halt stands for it yet: another B may lead, and be the other side of A, for hours."""
     driver = offset_idle()
