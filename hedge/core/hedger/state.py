@@ -244,6 +244,8 @@ class HedgerState:
     a_elsewhere: str = ""  # what A has last stated of another market
     maker: Maker = UNHEARD
     view_ms: int = 0  # when what is known of A changed last
+    hand_only: bool = False
+    """Whether what is owed comes of what was published by hand alone, and of no fill of A."""
     traded_ms: int = 0  # when A traded, by the exchange's clock, as far as that change tells
     debt: Debt | None = None
     differs: Differs | None = None  # the exchange states another position of A than the view

@@ -138,6 +138,7 @@ def step(state: HedgerState, event: HedgerEvent, facts: Facts) -> Step:
             state,
             view_ms=facts.now_ms,
             traded_ms=_traded_ms(state, event, facts),
+            hand_only=False,
             a_largest_lots=_largest_of_a(state),
         )
     return advance(state, effects, facts)
@@ -197,6 +198,7 @@ def _on_lease(state: HedgerState, event: LeaseChanged, facts: Facts) -> Step:
         lost = replace(lost, closing=None)
     if state.manual_lots or state.hand_base_lots is not None:  # another B may lead, and not know it
         lost = replace(lost, manual_lots=0, hand_base_lots=None, explained=False)
+    lost = replace(lost, hand_only=False)
     return lost, (Note("deposed", "lease lost; fence and book before trading again", loud=True),)
 
 
@@ -434,11 +436,17 @@ def _on_hand(state: HedgerState, event: HandPublished, _facts: Facts) -> Step:
     base = state.hand_base_lots
     if not state.a_fresh and base is None:
         base = state.net_lots - state.manual_lots
-    return replace(state, manual_lots=manual, hand_base_lots=base), ()
+    by_hand = _is_hand_only(state)
+    return replace(state, manual_lots=manual, hand_base_lots=base, hand_only=by_hand), ()
 
 
 def _on_hand_cleared(state: HedgerState, _event: HandCleared, _facts: Facts) -> Step:
-    return replace(state, manual_lots=0), ()
+    return replace(state, manual_lots=0, hand_only=_is_hand_only(state)), ()
+
+
+def _is_hand_only(state: HedgerState) -> bool:
+    """Whether nothing but what is published by hand will be owed: no fill of A is open."""
+    return state.hand_only or owed_lots(state) in (0, state.dust_lots)
 
 
 def _on_close(state: HedgerState, event: CloseRequested, _facts: Facts) -> Step:

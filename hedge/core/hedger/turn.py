@@ -38,12 +38,16 @@ ORDER_MS = 1000
 def mind_turn(state: HedgerState, owed: int | None, view: ATarget | None, facts: Facts) -> Step:
     """Follow what raises the debt (`owed` lots by the `view` of A), and whose turn it is.
 
-    What a person has ordered of B alone, or published by hand, is no debt that A could act on.
+    What a person has ordered of B alone, or published by hand, is no debt that A could act on; nor
+    is what B still has to undo of that once its opposite was published.
     """
     debt = state.debt
     if owed is None:
         return state, ()
-    if owed in (0, state.dust_lots) or _is_by_a_person(state):
+    is_covered = owed in (0, state.dust_lots)
+    if is_covered and state.hand_only and state.phase not in IN_FLIGHT:
+        state = replace(state, hand_only=False)
+    if is_covered or _is_by_a_person(state):
         if debt is None or state.phase in IN_FLIGHT:
             return state, ()
         over = (Note("turn_over", "B owes nothing that it yielded"),) if debt.yields else ()
@@ -77,7 +81,7 @@ def hold_of_turn(state: HedgerState) -> Hold | None:
 
 
 def _is_by_a_person(state: HedgerState) -> bool:
-    by_hand = state.manual_lots != 0 or state.hand_base_lots is not None
+    by_hand = state.manual_lots != 0 or state.hand_base_lots is not None or state.hand_only
     return by_hand or closes_own(state)
 
 

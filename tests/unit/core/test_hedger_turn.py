@@ -9,7 +9,9 @@ from hedge.core.hedger.departure import MakerSeen, MakerStated
 from hedge.core.hedger.rules import hold_of
 from hedge.core.hedger.state import (
     CloseRequested,
+    HandCleared,
     HandPublished,
+    LeaseChanged,
     Phase,
     SendHedge,
     StopRequested,
@@ -296,6 +298,72 @@ def test_what_a_person_orders_of_b_is_no_debt_for_a(event: Any) -> None:
     assert driver.yields
     driver(event)
     assert driver.state.debt is None
+
+
+def by_hand_after_a_fell_silent(*lots: int) -> Owing:
+    """A was covered and has been silent for a minute; B has followed what is published by hand."""
+    driver = Owing()
+    driver.idle()
+    driver.heard()
+    driver.later(F)
+    for one in lots:
+        driver(HandPublished(one))
+        driver(driver.answer())
+        driver.execute()
+    return driver
+
+
+@pytest.mark.parametrize("undoes", [HandPublished(-100), HandCleared()])
+def test_what_is_left_of_a_fill_by_hand_is_b_s_own(undoes: Any) -> None:
+    """After its opposite no fill of A is open, so it is nobody's turn but B's; it goes on.
+
+    What B owes then is as old as the last trade of A, for which A's turn was long ago.
+    """
+    driver = by_hand_after_a_fell_silent(100)
+    order = only(driver(undoes), SendHedge).order
+    assert (order.side.sign, order.lots) == (1, 100)
+    driver(driver.answer(REFUSED))
+    for past_s in range(0, 300, 10):
+        driver.later(10 * SECOND)
+        assert tries(driver(Tick())), past_s
+        driver(driver.answer(REFUSED))
+        assert driver.state.debt is None
+    driver.later(30 * SECOND)
+    driver(Tick())
+    driver(driver.answer())
+    driver.execute()
+    assert (driver.net, driver.state.hand_only) == (0, False)
+
+
+def test_a_fill_of_a_beside_what_was_published_by_hand_is_a_debt_again() -> None:
+    """From its own time on: first it is B's turn, then A's."""
+    driver = by_hand_after_a_fell_silent(100)
+    driver(HandPublished(-100))
+    driver(driver.answer(REFUSED))
+    driver(driver.says(50))
+    assert driver.state.debt is not None
+    assert not driver.yields
+    driver.later(F - LEAD)
+    driver(Tick())
+    assert driver.yields
+
+
+def test_a_fill_by_hand_and_back_hides_no_debt_for_a_fill() -> None:
+    """That one was open before: A may have acted on it, whatever a person publishes beside it."""
+    driver = Owing().refused()
+    driver.at(F)
+    assert driver.yields
+    driver(HandPublished(7), HandPublished(-7))
+    assert driver.yields
+
+
+def test_with_its_lease_b_forgets_whose_debt_it_was() -> None:
+    """The other B judges what was left like any other position."""
+    driver = by_hand_after_a_fell_silent(100)
+    driver(HandPublished(-100))
+    assert driver.state.hand_only
+    driver(LeaseChanged(held=False))
+    assert not driver.state.hand_only
 
 
 def test_a_debt_that_is_over_is_forgotten() -> None:
