@@ -49,6 +49,7 @@ ConfigOption = Annotated[
 ]
 DEFAULT_CONFIG = Path("config.yaml")
 RESUME_WAIT_S = decisions.RESUME_WAIT_S
+PROOF_WAIT_S = decisions.PROOF_WAIT_S
 FLATTEN_WAIT_S = decisions.FLATTEN_WAIT_S
 HALT_WAIT_S = decisions.HALT_WAIT_S
 POLL_S = decisions.POLL_S
@@ -229,6 +230,7 @@ def resume(
         yes=yes,
         wait_s=RESUME_WAIT_S,
         poll_s=POLL_S,
+        proof_wait_s=PROOF_WAIT_S,
     )
     _carry_out(config, *begun)
 

@@ -19,6 +19,14 @@ from hedge.wire.control import FLATTEN, PING, RESUME, Halt
 from hedge.wire.halt_reasons import FORCED, asks_for_force
 
 RESUME_WAIT_S = 10.0
+PROOF_WAIT_S = 60.0
+"""So long `resume` waits for a proof that is under way: a book that takes longer halts by itself.
+
+The lists of the exchange may lag behind: what was signed before a start counts as unlisted for
+`timing.view_lag_s` (15 s).
+"""
+PROGRESS_S = 5.0
+"""So often it says that it waits still."""
 FLATTEN_WAIT_S = 60.0
 HALT_WAIT_S = 10.0
 HALT_EVERY_S = 0.5
@@ -309,7 +317,8 @@ class Resumption:
 
     `inquiry`: what both say of themselves now, for a heartbeat may be older than the newest fill.
     `before` None: that is not known yet. `shown`: the halts that the person saw. `to`: the daemons
-    that the command was sent to.
+    that the command was sent to. `since_s`: since when a proof that is under way is waited for, and
+    `said_s` when that was said last.
     """
 
     inquiry: Inquiry
@@ -323,6 +332,9 @@ class Resumption:
     is_releasing: bool = False
     to: tuple[str, ...] = ()
     deadline_s: float = 0.0
+    proof_wait_s: float = PROOF_WAIT_S
+    since_s: float | None = None
+    said_s: float = 0.0
 
     def step(self, event: Event) -> tuple["Resumption", tuple[Effect, ...]]:
         """Return the state after `event` and what is to be done."""
@@ -346,11 +358,47 @@ class Resumption:
         state = replace(self, inquiry=inquiry)
         if effects or inquiry.report is None:
             return state, effects
+        if isinstance(event, Looked) and state.waits(event.now_s, inquiry.report):
+            return state.wait(event.now_s, inquiry.report)
         return state.begin(inquiry.report)
+
+    def waits(self, now_s: float, report: Report) -> bool:
+        """Whether a proof that is under way is all that speaks against resuming."""
+        is_over = self.since_s is not None and now_s >= self.since_s + self.proof_wait_s
+        if self.force is not None or is_over or not report.halts or report.is_foreign:
+            return False
+        return bool(report.only_proving) and not report.asks_for_force
+
+    def wait(self, now_s: float, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
+        """Say what is waited for, and for how long; look again soon.
+
+        What is in force at the first look is released; what arises meanwhile nobody has seen.
+        """
+        since_s, said_s = self.since_s, self.said_s
+        missing, most = "; ".join(report.only_proving), f"{self.proof_wait_s:g} s"
+        said: tuple[Effect, ...] = ()
+        if since_s is None:
+            since_s = said_s = now_s
+            said = (Print(f"{missing}. Waiting for that proof, at most {most}."),)
+        elif now_s >= said_s + PROGRESS_S:
+            said_s = now_s
+            said = (Print(f"Still waiting ({now_s - since_s:.0f} s of {most}): {missing}."),)
+        inquiry = replace(
+            self.inquiry,
+            sent_s=now_s,
+            deadline_s=now_s + PING_EVERY_S + self.inquiry.wait_s,
+            answered_s=None,
+            report=None,
+        )
+        look = Look(PING_EVERY_S, self.inquiry.ping_id)
+        shown = report.halts if self.since_s is None else self.shown
+        state = replace(self, inquiry=inquiry, since_s=since_s, said_s=said_s, shown=shown)
+        return state, (*said, look)
 
     def begin(self, report: Report) -> tuple["Resumption", tuple[Effect, ...]]:
         """Say what stands in the way, or go on: nothing does, or the person forces it."""
-        state = replace(self, before=report, shown=report.halts)
+        halts = report.halts if self.since_s is None else self.shown
+        state = replace(self, before=report, shown=halts)
         if report.is_foreign:
             return state, (_of_another_pair(report),)
         if not _addressed(report):
@@ -359,7 +407,7 @@ class Resumption:
             return state, (End(0, f"Not halted, nothing to resume. {report.headline}"),)
         if self.force is None:
             if report.obstacles or any(halt.reason in FORCED for halt in report.halts):
-                return state, (End(REFUSED, _refusal(report)),)
+                return state, (End(REFUSED, self._waited + _refusal(report)),)
             return state.send(report)
         lines = (report.headline, *_forced_consequences(report))
         shown = tuple(map(Print, lines))
@@ -367,6 +415,10 @@ class Resumption:
             return state, (*shown, Ask(QUESTION))
         state, effects = state.send(report)
         return state, (*shown, *effects)
+
+    @property
+    def _waited(self) -> str:
+        return "" if self.since_s is None else "The proof that was waited for has not come. "
 
     def _answered(self, answer: Answer) -> tuple["Resumption", tuple[Effect, ...]]:
         match answer:
@@ -521,11 +573,15 @@ def begin_resume(
     yes: bool,
     wait_s: float = RESUME_WAIT_S,
     poll_s: float = POLL_S,
+    proof_wait_s: float = PROOF_WAIT_S,
 ) -> tuple[Resumption, tuple[Effect, ...]]:
-    """Begin to resume; a forced resumption needs a reason, and asks unless `yes`."""
+    """Begin to resume; a forced resumption needs a reason, and asks unless `yes`.
+
+    Without force a book whose proof is under way is waited for, at most `proof_wait_s`.
+    """
     inquiry = Inquiry(ping_id, poll_s=poll_s, settles_halted=True)
     how = Force(reason.strip(), ask=not yes) if force else None
-    state = Resumption(inquiry, command_id, how, wait_s, poll_s)
+    state = Resumption(inquiry, command_id, how, wait_s, poll_s, proof_wait_s=proof_wait_s)
     if how is not None and not how.reason:
         msg = '`resume --force` needs a reason: add --reason "what you checked".'
         return state, (End(ConfigError.exit_code, msg),)

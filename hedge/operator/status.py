@@ -161,6 +161,14 @@ class SideView:
         return Evidence(beat.position_lots, Source.HEARTBEAT, age_s), ""
 
     @property
+    def is_proving(self) -> bool:
+        """Whether it answers, and its book is on its way to be proven, after a start or anew."""
+        beat = self.beat
+        if beat is None or beat.left or beat.leaving or self.has_answered is False or beat.shown:
+            return False
+        return beat.state == _PROVING or self._is_starting
+
+    @property
     def _no_beat(self) -> str:
         if self.other_beat is not None:
             return "its heartbeat is of other accounts"
@@ -395,6 +403,15 @@ class Report:
             return self.uncovered
         told = f"{self.b.name}: "  # the same, said twice
         return (*(one for one in self.uncovered if not one.startswith(told)), why)
+
+    @property
+    def only_proving(self) -> tuple[str, ...]:
+        """What is missing while nothing but a proof under way speaks against resuming."""
+        unshown = [view for view in (self.a, self.b) if view.known.shown is None]
+        is_b_else = not self.b.is_ready and self.b not in unshown
+        if is_b_else or self.is_b_older or not all(view.is_proving for view in unshown):
+            return ()
+        return tuple(f"{view.name}: {view.known.missing}" for view in unshown)
 
     @property
     def is_b_older(self) -> bool:

@@ -228,6 +228,7 @@ def stage(server: EmbeddedRedis, tmp_path: Path) -> Iterator[Stage]:
     made.client.flushall()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hedgectl, "RESUME_WAIT_S", 1.0)
+        patch.setattr(hedgectl, "PROOF_WAIT_S", 1.0)
         patch.setattr(hedgectl, "FLATTEN_WAIT_S", 1.0)
         patch.setattr(hedgectl, "HALT_WAIT_S", 1.0)
         patch.setattr(hedgectl, "PING_WAIT_S", 1.0)

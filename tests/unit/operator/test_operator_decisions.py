@@ -156,6 +156,110 @@ def test_what_is_open_refuses_a_resumption(report: Report) -> None:
     assert command.end.text.startswith("Not resumed: B ")
 
 
+def starting(side: str, **changes: Any) -> Report:
+    """A halted pair one of whose books is not proven yet, as after a restart; both answer."""
+    beats = {"ready_a": HALTED_A, "ready_b": READY_B}
+    for name, beat in beats.items():
+        beats[name] = replace(beat, acks=(("p1", "pong"),))
+    unproven = replace(beats[f"ready_{side}"], proven=False, shown=False, beat=3)
+    beats[f"ready_{side}"] = replace(unproven, ready=False, reasons=("reconciling",))
+    return answered("p1", **{"halts": Halts(halts=(HALT,)), **beats, **changes})
+
+
+def is_proven(**changes: Any) -> Report:
+    both = {"ready_a": HALTED_A, "ready_b": READY_B}
+    told = {name: replace(beat, acks=(("p1", "pong"),)) for name, beat in both.items()}
+    return answered("p1", **{"halts": Halts(halts=(HALT,)), **told, **changes})
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_proof_that_is_under_way_is_waited_for(side: str) -> None:
+    """It says for what and at most how long, and every 5 s that it waits; then it resumes."""
+    command = resume()
+    said = list[str]()
+    for now_s in range(100, 115):
+        command.look(starting(side), float(now_s))
+        assert command.new[-1] == Look(decisions.PING_EVERY_S, "p1")
+        said += [command.text()] if command.text() else []
+    missing = f"{side.upper()}: its book is not proven yet"
+    assert said == [
+        f"{missing}. Waiting for that proof, at most 60 s.",
+        f"Still waiting (5 s of 60 s): {missing}.",
+        f"Still waiting (10 s of 60 s): {missing}.",
+    ]
+    command.look(is_proven(), 115.0)
+    assert command.new == (Send("c1", "resume", (TO_A, TO_B), ("h",)),)
+
+
+def test_a_book_that_is_proven_anew_is_waited_for_too() -> None:
+    """A fence runs; nothing else is in the way."""
+    anew = replace(HALTED_A, shown=False, state="reconciling", acks=(("p1", "pong"),))
+    command = resume()
+    command.look(is_proven(ready_a=anew))
+    assert (
+        command.text() == "A: its book is being proven anew. Waiting for that proof, at most 60 s."
+    )
+
+
+def test_a_proof_that_does_not_come_refuses_after_a_minute() -> None:
+    """And says that it was waited for."""
+    command = resume()
+    for now_s in (100.0, 159.9, 160.0):
+        command.look(starting("a"), now_s)
+    assert command.end.code == 5
+    assert command.end.text.startswith(
+        "The proof that was waited for has not come. Not resumed: A: its book is not proven yet."
+    )
+
+
+def test_a_halt_that_arises_while_a_proof_is_waited_for_is_not_released() -> None:
+    """Nobody has seen it: its own `resume` shows it."""
+    command = resume()
+    command.look(starting("a"), 100.0)
+    other = replace(HALT, id="later", reason="force_close_timeout")
+    command.look(is_proven(halts=Halts(halts=(HALT, other))), 101.0)
+    assert command.new == (Send("c1", "resume", (TO_A, TO_B), ("h",)),)
+
+
+def test_while_a_proof_is_waited_for_the_ping_is_repeated() -> None:
+    """Its acknowledgement is shown for a minute only; a side that falls silent refuses."""
+    command = resume()
+    command.look(starting("a"), 100.0)
+    silent = starting("a", ready_b=READY_B)
+    command.look(silent, 101.0)
+    assert command.new == (Send("p1", "ping", ()),)
+    command.post(decisions.Written(101.0))
+    command.look(silent, 106.0)
+    assert command.end.code == 5
+    assert "B: did not answer within 4.5 s" in command.end.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ready_b": replace(READY_B, ready=False, reasons=("no margin",), acks=(("p1", "pong"),))},
+        {"ready_b": None},
+        {"halts": Halts(halts=(STRANGER,))},
+    ],
+    ids=["B is not ready", "B is gone", "a halt of B"],
+)
+def test_a_resumption_waits_for_nothing_where_something_else_is_in_its_way(
+    changes: dict[str, Any],
+) -> None:
+    """It would refuse all the same: now, not in a minute."""
+    command = resume()
+    command.look(starting("a", **changes), 110.0)
+    assert command.end.code == 5
+    assert command.end.text.startswith("Not resumed: ")
+
+
+def test_by_force_nothing_is_waited_for() -> None:
+    """The person has looked."""
+    command = resume(force=True)
+    command.look(starting("a"))
+    assert isinstance(command.new[-1], Send)
+
+
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_missing_trades_are_released_by_force_alone(side: str) -> None:
     """A plain resumption would halt again at once, on either side; the command is named."""
