@@ -540,7 +540,8 @@ def _on_ticked(state: State, now_s: float) -> Step:
 
 
 def _seen(state: State, event: Looked) -> State:
-    """Take note of whose heartbeats there are."""
+    """Take note of whose heartbeats there are, and of this host's id."""
+    state = replace(state, own_host=event.own_host or state.own_host)
     if event.report is None:
         return state
     for name, view in ((A, event.report.a), (B, event.report.b)):
@@ -726,7 +727,6 @@ def _look_for_b(state: State, event: Looked) -> Step:
         state,
         look_at_s=event.now_s + LOOK_EVERY_S,
         report=report or state.report,
-        own_host=event.own_host or state.own_host,
     )
     if report is None or state.b is None or not state.b.runs:
         return state, ()
@@ -1236,9 +1236,7 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     report, is_shown = state.report, _has_b_left(state) and (has_a_left(state) or by_b)
     ended = state.b is not None and (state.leave == 0 or _left_cleanly(state.a) or by_b)
     if state.a is None and state.plan.only_b:
-        if _has_b_left(state):
-            return 0, ()
-        return NotNeutralError.exit_code, (Say("B left something open; its lines say what."),)
+        return _judge_b_alone(state)
     if report is None:
         told = "Redis does not answer: whether all is hedged is not known."
         return NotNeutralError.exit_code, (Say(told + _proves_it(state)),)
@@ -1247,7 +1245,8 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     is_led, is_older = _leads_elsewhere(state, report), _is_older(state, report)
     is_shown = has_a_left(state) if is_led else is_shown
     if is_shown and report.is_covered and (is_led or not is_older):
-        return 0, (Say(report.balance),)
+        stood_by = f" {_stood_by(state, report)}" if is_led else ""
+        return 0, (Say(f"{report.balance}{stood_by}"),)
     if is_shown and ended and not is_led and not report.is_contradicted:
         who = "Both" if has_a_left(state) else "B"
         if is_older:
@@ -1257,15 +1256,31 @@ def _judge(state: State) -> tuple[int, tuple[Say, ...]]:
     return NotNeutralError.exit_code, (Say(_not_shown(state, report)),)
 
 
+def _judge_b_alone(state: State) -> tuple[int, tuple[Say, ...]]:
+    """Judge the end of a B that had no A: by its exit code, or by the pair where it stood by."""
+    report = state.report
+    if report is not None and _leads_elsewhere(state, report):
+        code = 0 if _has_b_left(state) and report.is_covered else NotNeutralError.exit_code
+        return code, (Say(f"{report.balance} {_stood_by(state, report)}"),)
+    if _has_b_left(state):
+        return 0, ()
+    return NotNeutralError.exit_code, (Say("B left something open; its lines say what."),)
+
+
 def _leads_elsewhere(state: State, report: Report) -> bool:
     """Whether a B of another host leads now: ours has ended as a standby, or after it was deposed.
 
-    A standby may end at any time, and its exit code says nothing of the pair.
+    A standby may end at any time, and its exit code says nothing of the pair; it has no last word.
     """
-    b = state.b
-    is_ended = b is not None and b.is_ours and not b.runs
+    is_ended = state.b is not None and not state.b.runs
     is_led = state.own_host is not None and bool(_other_leader(report, state.own_host))
     return is_ended and is_led and not report.b.has_left
+
+
+def _stood_by(state: State, report: Report) -> str:
+    """Say that the B which ended here was not the one that hedges."""
+    other = _other_leader(report, state.own_host)
+    return f"The B of this host ended as a standby: {other}, and goes on."
 
 
 def _is_older(state: State, report: Report) -> bool:
@@ -1308,16 +1323,20 @@ def _not_shown(state: State, report: Report) -> str:
     again = _proves_it(state)
     is_open = report.judgement.is_neutral is False
     if is_open or not (report.is_covered or (report.is_contradicted and has_a_left(state))):
-        return f"{report.balance}{again}"
+        stood_by = f" {_stood_by(state, report)}" if _leads_elsewhere(state, report) else ""
+        return f"{report.balance}{stood_by}{again}"
     why = [
         f"{one.name} ended with exit code {one.code}"
         for one in (state.a, state.b)
         if one is not None and one.is_ours and one.code not in (0, None)
     ]
-    if state.b is not None and not state.b.is_ours and not state.b.has_left:
+    is_led = _leads_elsewhere(state, report)
+    if state.b is not None and not state.b.is_ours and not state.b.has_left and not is_led:
         why.append("B ended without its last word")
     if not why and not has_a_left(state):
         why.append("that A has left was not seen")
+    if is_led:
+        why.append(_stood_by(state, report).rstrip("."))
     if not why:
         why.append("the positions do not cancel out")
     return f"Not known to be neutral: {'; '.join(why)}; {report.positions_text}.{again}"

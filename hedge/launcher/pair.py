@@ -258,7 +258,7 @@ class Pair:
         return decisions.Looked(
             now_s,
             self.report(),
-            own_host=self._own_host() if phase is decisions.Phase.WAITING_FOR_B else None,
+            own_host=self._state.own_host or self._own_host(),
             enough=is_watching and self._hooks.enough is not None and self._hooks.enough(),
         )
 

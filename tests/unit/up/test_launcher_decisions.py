@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -792,6 +793,68 @@ def test_the_end_of_a_standby_is_no_evidence(owed_lots: int, code: int, said: st
     )
     assert script.state.code == code
     assert said in " ".join(script.lines)
+
+
+LED = {"lease_b": Lease(instance="x", host="there")}
+STOOD_BY = (
+    "The B of this host ended as a standby: another main_B.py (host id there) leads account B, and"
+    " goes on."
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended", "code", "said"),
+    [
+        ({}, 0, 0, "Neutral: A +0.0100 ETH"),
+        ({}, 5, 5, "Neutral: A +0.0100 ETH"),
+        ({"ready_a": None}, 0, 5, "UNKNOWN: A last known"),
+        ({"ledger": replace(LEDGER, manual_lots=-5000)}, 0, 5, "NOT COVERED: A"),
+    ],
+)
+def test_b_alone_that_was_a_standby_says_who_leads(
+    changes: dict[str, Any], ended: int, code: int, said: str
+) -> None:
+    """What it ended with says nothing of the pair: 0 only where that is shown to be neutral."""
+    script = Script(replace(PLAY, only_b=True))
+    script.look(told(**LED))
+    script.signal()
+    script.look(told(**LED, **changes))
+    script.ends(B, ended)
+    assert script.state.code == code
+    assert script.said.startswith(said)
+    assert script.said.endswith(STOOD_BY)
+
+
+@pytest.mark.parametrize("owed_lots", [0, -100])
+def test_the_stop_script_says_that_its_b_was_a_standby(owed_lots: int) -> None:
+    """It has no last word, and none is missed: what the other B shows decides."""
+    found = told(
+        **LED,
+        ready_b=replace(NEUTRAL.ready_b or READY_A, position_lots=-100 - owed_lots),
+        ledger=replace(LEDGER, owed_lots=owed_lots),
+    )
+    script = Script(living={A: 11, B: 22})
+    script.ends(A, 0)
+    script.ends(LEAVE, 0)
+    script.look(told(**LED))
+    script.ends(B, 0)
+    script.look(found)
+    assert script.state.code == (5 if owed_lots else 0)
+    assert STOOD_BY in script.said
+    assert "without its last word" not in script.said
+
+
+def test_the_end_of_a_standby_beside_an_a_that_did_not_leave_is_named() -> None:
+    """The pair may be neutral; that A has left was not seen."""
+    script = running()
+    script.signal()
+    script.ends(A, 5)
+    script.ends(LEAVE, 3)
+    script.wait(1000.0)
+    script.look(told(**LED))
+    script.ends(B, 0)
+    assert script.state.code == 5
+    assert STOOD_BY.rstrip(".") in script.said
 
 
 def test_a_last_word_of_a_b_of_ours_names_the_positions() -> None:
