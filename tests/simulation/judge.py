@@ -24,6 +24,7 @@ from hedge.errors import ConfigError
 from hedge.exchange.port import OrderKind, OrderRequest
 from hedge.maker.statements import is_current
 from hedge.wire.control import Halt, Halts
+from hedge.wire.halt_reasons import is_flatten
 from hedge.wire.state import Ledger, Neutral, Ready
 from paper.records import Order, OrderType, TimeInForce
 from paper.records import Trade as PaperTrade
@@ -134,6 +135,8 @@ class Judge:
         self._deaf_s: dict[tuple[str, int], float] = {}
         """By heartbeat: how long its writer had heard nothing of the exchange."""
         self._closing: dict[str, int] = {}
+        self._rests: set[str] = set()
+        """Of those that close by order, who closes what is left beside a flat A: the offset."""
         """What each B closes of its own by a person's order, as if A had traded it."""
         self._flattens: list[tuple[float, bool]] = []
         """When a person has ordered to close, and whether one side alone."""
@@ -323,8 +326,11 @@ class Judge:
                 self._by_hand(-lots)  # B undoes what it traded for them, or forgets it
             if after.manual_lots != -self._hand_open.get(process, 0):
                 self._blame_hand(daemon, after.manual_lots)
-            if after.closing is not before.closing:
-                self._on_closing(daemon, self._ordered_lots(daemon, after.closing))
+            # A standby that has heard of a flatten closes nothing before it leads.
+            led = daemon.name in self._closing
+            was, now = (one.closing if led or _leads(one) else None for one in (before, after))
+            if was is not now:
+                self._on_closing(daemon, self._ordered_lots(daemon, after.closing), after.closing)
             return effects
 
         manager.step = step
@@ -343,8 +349,11 @@ class Judge:
             return None
         alone, settings = closing is Closing.ALONE, self._world.settings
         lasts_s = FLATTEN_COUNTS_S if alone else FLATTEN_LASTS_S
+        # Once A has taken it, the halt is the order, for every B until a person releases that.
+        stands = not alone and any(map(is_flatten, daemon.manager.halts.in_force))
         ordered = any(
-            forced is alone and self._now <= at_s + lasts_s for at_s, forced in self._flattens
+            stands or (forced is alone and self._now <= at_s + lasts_s)
+            for at_s, forced in self._flattens
         )
         if not ordered:
             text = f"{daemon.name} closes its position ({closing.value}); nobody has ordered that"
@@ -354,13 +363,23 @@ class Judge:
         market = settings.spec.market_index
         return self._world.exchange.lots(B, market) if alone else settings.offset_lots
 
-    def _on_closing(self, daemon: Daemon, lots: int | None) -> None:
+    def _on_closing(self, daemon: Daemon, lots: int | None, closing: Closing | None = None) -> None:
         """Note what B closes by order from now on, None for nothing any more."""
-        change = (lots or 0) - self._closing.pop(daemon.name, 0)
+        before = self._closing_lots
+        self._closing.pop(daemon.name, None)
+        self._rests.discard(daemon.name)
         if lots is not None:
             self._closing[daemon.name] = lots
-        if change:
+            if closing is Closing.REST:
+                self._rests.add(daemon.name)
+        if change := self._closing_lots - before:
             self._by_hand(change)
+
+    @property
+    def _closing_lots(self) -> int:
+        """What is closed by order: the offset once, however many B know of that."""
+        alone = sum(lots for name, lots in self._closing.items() if name not in self._rests)
+        return alone + (self._world.settings.offset_lots if self._rests else 0)
 
     def _on_published(self, name: str, text: str | Unwritten) -> None:
         """Keep what was published by hand: what no side of the pair has written."""
@@ -1018,6 +1037,11 @@ def _reaches_redis(daemon: Daemon) -> bool:
 def _moment_s(epoch_ms: int) -> float:
     """Return a moment of the exchange's clock on the loop's."""
     return (epoch_ms - START_MS) / 1000
+
+
+def _leads(state: Any) -> bool:
+    """Whether a B trades: it is no standby."""
+    return state.phase is not b_state.Phase.STANDBY
 
 
 def _strangers(log: Logged, by_hand: Container[int] = ()) -> frozenset[int]:
