@@ -248,6 +248,29 @@ def test_b_closes_by_a_persons_order() -> None:
     assert played(work).judge.audit().violations == ()
 
 
+def test_a_b_that_starts_during_a_flatten_opens_no_offset() -> None:
+    """Beside a standby that has heard of it too: the halt is the order, for whoever leads."""
+
+    async def work(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        exchange.take(100, A)
+        await asyncio.sleep(5)
+        person.flatten()
+        await asyncio.sleep(15)
+        assert (exchange.lots(A), exchange.lots(B)) == (0, 0)
+        for _ in range(2):
+            stage.b.kill()
+            await asyncio.sleep(80)  # by now nobody is asked any more
+            stage.b.start()
+            await asyncio.sleep(30)
+            assert (exchange.lots(A), exchange.lots(B)) == (0, 0)
+        assert stage.judge.closes(stage.b)
+
+    stage = played(work, replace(CALM, offset=1.0))
+    assert stage.world.settings.offset_lots
+    assert stage.judge.audit().violations == ()
+
+
 @pytest.mark.parametrize("lots", [0, 40])
 def test_b_takes_a_fill_by_hand_that_nobody_published(lots: int) -> None:
     """It trades for a fill of 30 that nobody made up, also beside another one that was."""
