@@ -1054,29 +1054,53 @@ def _look_whether_covered(state: State, event: Looked) -> Step:
         return state, ()  # what the ledger says may be of a B that is gone
     # A that left with 0 was covered then, and its last heartbeat dies after some seconds.
     left_covered = state.leave == 0 or (state.a is not None and state.a.left_cleanly)
-    is_open = report.judgement.is_neutral is False and not report.is_only_by_hand
+    is_open = report.judgement.is_neutral is False or _owes(state)
+    is_open &= not report.is_only_by_hand
     if report.is_covered or (left_covered and not is_open) or report.is_only_by_hand:
         return _stop_b(state, event.now_s)
     return state, ()
 
 
 def _not_covered(state: State, now_s: float) -> Step:
-    """Say it; the stop script leaves B running, a start asks it all the same."""
+    """Say it, and leave a B that owes something running: nobody else would hedge it.
+
+    One that only cannot be seen to owe nothing is asked to leave by a start, and judges itself
+    whether it may.
+    """
     told = f"Not covered after {state.plan.cover_timeout_s:g} s: {_uncovered(state)}."
-    if state.goal is Goal.SCRIPT and state.b is not None and state.b.runs:
+    b, is_script = state.b, state.goal is Goal.SCRIPT
+    stays = is_script or (_owes(state) and not state.plan.is_play)
+    if stays and b is not None and b.runs:
+        why = "it owes that" if _owes(state) else "it is not certain that everything is hedged"
         goes_on = (
-            "B keeps running, since it is not certain that everything is hedged. See"
-            f" {state.plan.commands.status}, then again {state.plan.commands.stop};"
-            f" {state.plan.commands.signal(state.b.pid)} stops B all the same."
+            f"B keeps running, since {why}. See {state.plan.commands.status}, then again"
+            f" {state.plan.commands.stop}; {state.plan.commands.signal(b.pid)} stops B all the"
+            " same."
         )
-        return _over(state, NotNeutralError.exit_code), (Say(told), Say(goes_on))
+        code = NotNeutralError.exit_code
+        if state.goal is Goal.FAILURE:
+            code = state.failure_code
+        left = (Release(),) if b.is_ours else ()
+        return _over(state, code), (*left, Say(told), Say(goes_on))
     state, effects = _stop_b(state, now_s)
     return state, (Say(told), *effects)
 
 
+def _owes(state: State) -> bool:
+    """Whether B states a debt that is more than dust."""
+    ledger = None if state.report is None else state.report.ledger
+    return ledger is not None and ledger.owed_lots not in (None, 0, ledger.dust_lots)
+
+
 def _uncovered(state: State) -> str:
+    """Say what is open: what B owes and what keeps it from hedging, else what cannot be seen."""
     report = state.report
-    return ", ".join(report.uncovered) if report is not None else "Redis does not answer"
+    if report is None:
+        return "Redis does not answer"
+    if not _owes(state) or report.ledger is None:
+        return ", ".join(report.uncovered)
+    owed, why = report.amount(report.ledger.owed_lots), report.b.why_not_ready
+    return f"B owes {owed}; {why}" if why else f"B owes {owed}"
 
 
 def _stop_b(state: State, now_s: float) -> Step:

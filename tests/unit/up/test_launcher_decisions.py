@@ -734,17 +734,52 @@ def test_a_daemon_that_does_not_stop_is_killed_in_a_play_alone(plan: Plan) -> No
     assert Start(LEAVE) not in script.done
 
 
-def test_not_covered_in_time_is_said_and_b_is_asked() -> None:
-    """It has long to go on trying."""
+@pytest.mark.parametrize("heard_of_a", [True, False])
+def test_a_b_that_owes_is_left_running_by_every_stop(heard_of_a: bool) -> None:
+    """The launcher has stopped A itself: whether that still beats says nothing of B's debt."""
     script = running()
+    script.signal()
+    script.ends(A, 0)
+    script.look(OWES if heard_of_a else told(ready_a=None, ledger=OWES.ledger))
+    script.wait(60.1)
+    assert any(one.startswith("Not covered after 60 s: B owes -0.0100 ETH") for one in script.lines)
+    assert script.said.startswith("B keeps running, since it owes that. See ")
+    assert decisions.Release() in script.new
+    assert Ask(B) not in script.done
+    assert script.state.code == 5
+
+
+def test_not_covered_in_time_names_what_keeps_b() -> None:
+    """Not that A, which was stopped, has no heartbeat."""
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    beat = replace(told().b.beat or READY_A, ready=False, reasons=("no price",))
+    script.look(told(ready_a=None, ready_b=beat, ledger=OWES.ledger))
+    script.wait(60.1)
+    assert "Not covered after 60 s: B owes -0.0100 ETH; B is not ready: no price." in script.lines
+
+
+def test_a_b_that_is_not_seen_to_owe_is_asked() -> None:
+    """It judges itself whether it may leave, for as long as an order of A could fill."""
+    script = running()
+    script.signal()
+    script.ends(A, 0)
+    unknown = told(ready_a=None, ledger=replace(LEDGER, owed_lots=None))
+    script.look(unknown)
+    assert script.new[-1] == Ask(B)
+    script.ends(B, 5)
+    assert script.state.code == 5
+
+
+def test_a_play_ends_with_what_its_b_owes() -> None:
+    """Its exchange ends with it."""
+    script = running(PLAY)
     script.signal()
     script.ends(A, 0)
     script.look(OWES)
     script.wait(60.1)
-    assert "Not covered after 60 s: B owes -0.0100 ETH." in script.lines
     assert script.new[-1] == Ask(B)
-    script.ends(B, 5)
-    assert script.state.code == 5
 
 
 def test_two_clean_endings_are_neutral_whatever_redis_shows_of_them() -> None:
