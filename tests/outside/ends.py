@@ -218,7 +218,7 @@ def both_half_blind(trial: Trial) -> None:
     trial.settle()
 
 
-@case("1g", "SUMMARY with one lot left over: cost none; its numbers are those of the trades")
+@case("1g", "SUMMARY with a net left over: cost none, fees in, exit code 5")
 def summary(trial: Trial) -> None:
     run = PaperRun(trial, "--tier", "standard")
     run.wait_until_it_runs()
@@ -422,7 +422,8 @@ def refused_beside_an_order(trial: Trial, what: str) -> None:
     again = pair.a(config=pair.configure("other.yaml", **words))
     ended = trial.becomes(lambda: again.code is not None, 30)
     trial.expect(ended and again.code == 2, f"A ends with 2, not {again.code}")
-    trial.expect("order" in again.text, "the sentence names the order")
+    named = re.search(r"order \d+ .*until \d{4}-", again.text)
+    trial.expect(named is not None, "the sentence names the order and its end")
     trial.remark(
         again.text.strip().splitlines()[-1][:400] if again.text.strip() else "said nothing"
     )
