@@ -65,11 +65,11 @@ DEAD_B_S = TIMING.ready_ttl_s + LATE_WRITE_S + TOLD_S
 DEAF_B_S = ANSWERING_MS / 1000 + TIMING.tick_s
 """A B whose exchange has been silent for longer says that it is not ready."""
 NEWS_S = 0.25
+"""Ten times the way of a fill on quiet links: frame 20 ms, publication and reading 2 ms each."""
 LATE_S = VenueWeather().delay_s
 """So late is what B hears of its own account, at most, where frames are."""
-LOST_S = TIMING.compare_s + 5.0
+DROPPED_S = TIMING.compare_s + 5.0
 """So late where frames are lost: B compares its book with the exchange's statement."""
-"""Ten times the way of a fill on quiet links: frame 20 ms, publication and reading 2 ms each."""
 SETTLE_S = 5.0
 """A process that was blind catches up before what it says counts as known."""
 FRESH_S = 8.0
@@ -78,7 +78,7 @@ KEY_S = TIMING.beat_s + TIMING.tick_s
 """Where a message is lost, what A states is read from its key this much later."""
 LOOKS_S = TIMING.beat_s
 """A blindness may have begun right after it was looked last, and so long ago at least."""
-UNSAID_S = TOLD_S + 2 * TIMING.beat_s
+UNSTATED_S = TOLD_S + 2 * TIMING.beat_s
 """A position is stated every second: one that was not for so long was not taken."""
 F_S = Settings().force_close_s
 ACTS_S = F_S + 4 * TIMING.view_lag_s + 30.0
@@ -552,7 +552,7 @@ class Judge:
 
         def publish_halt(reason: str, detail: str) -> None:
             unsaid_s = self._now - self._stated_s.get(manager.parts.instance, self._now)
-            if detail.startswith("B has not covered") and unsaid_s > UNSAID_S:
+            if detail.startswith("B has not covered") and unsaid_s > UNSTATED_S:
                 text = (
                     f"A blames B for a fill: it could not state its position for {unsaid_s:.0f} s"
                 )
@@ -768,7 +768,7 @@ class Judge:
         """Return how late a process may have heard of a stranger's trade on its own account."""
         reached = self._world.tally.reached
         if any(reached[kind] for kind in ("frame dropped", "accepted, dropped", "channel stops")):
-            return LOST_S
+            return DROPPED_S
         return LATE_S if reached["frame late"] else 0.0
 
     def aside(self) -> frozenset[int]:
