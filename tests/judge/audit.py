@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.judge import debts, promises
+from tests.judge import debts, promises, resting
 from tests.judge.facts import Record, Violation
 from tests.judge.positions import Naked, Positions
 
@@ -50,6 +50,7 @@ def judge(record: Record) -> Audit:
         *promises.hold(positions),
         *promises.beside(positions),
         *promises.decided(positions),
+        *resting.left(positions),
         *promises.made_naked(positions),
         *promises.beliefs(positions),
         *promises.Words(positions).violations(),

@@ -22,7 +22,7 @@ def acted(positions: Positions) -> Iterator[Violation]:
     b_able, a_able = _able(record, "b"), _able(record, "a")
     for start_s, end_s, number in _debts(positions):
         stretch = next(
-            (one for one in _within(b_able, start_s, end_s) if _lasts(one, record.bounds.acts_s)),
+            (one for one in within(b_able, start_s, end_s) if _lasts(one, record.bounds.acts_s)),
             None,
         )
         if stretch is not None:
@@ -30,7 +30,7 @@ def acted(positions: Positions) -> Iterator[Violation]:
             yield _violation(positions, "nobody acted", at_s, start_s, "B", stretch[0])
             continue
         until_s = start_s + record.bounds.a_acts_s
-        alone = not list(_within(b_able, start_s, until_s))
+        alone = not list(within(b_able, start_s, until_s))
         if alone and end_s >= until_s and _reducible(positions, number):
             whole = any(one[0] <= start_s and until_s <= one[1] for one in a_able)
             if whole and not _is_in_doubt(record, start_s, until_s):
@@ -79,18 +79,18 @@ def _reducible(positions: Positions, number: int) -> bool:
 
 def _able(record: Record, side: str) -> list[Stretch]:
     """Return when a process of a side ran, and nothing kept it from acting."""
-    found = _joined((life.start_s, _end(life.end_s)) for life in record.lives if life.side == side)
-    kept = [(one.start_s, _end(one.end_s)) for one in record.hindered if one.side == side]
+    found = joined((life.start_s, end_of(life.end_s)) for life in record.lives if life.side == side)
+    kept = [(one.start_s, end_of(one.end_s)) for one in record.hindered if one.side == side]
     if side == "b":
         kept += _halted(record)
     for start_s, end_s in kept:
-        found = list(_without(found, start_s, end_s))
+        found = list(without(found, start_s, end_s))
     return found
 
 
 def _halted(record: Record) -> list[Stretch]:
     return [
-        (halted.start_s, _end(halted.end_s))
+        (halted.start_s, end_of(halted.end_s))
         for halted in record.halted
         if excuses(record, halted.reason, halted.start_s)
     ]
@@ -101,16 +101,16 @@ def _is_in_doubt(record: Record, start_s: float, end_s: float) -> bool:
 
     Of one that signed nothing since long before the debt nothing is in doubt.
     """
-    lives = [(one.start_s, _end(one.end_s)) for one in record.lives if one.side == "b"]
+    lives = [(one.start_s, end_of(one.end_s)) for one in record.lives if one.side == "b"]
     for stretch in _halted(record):
-        lives = list(_without(lives, *stretch))
-    if not list(_within(lives, start_s, end_s)):
+        lives = list(without(lives, *stretch))
+    if not list(within(lives, start_s, end_s)):
         return False
     since_s = start_s - record.bounds.a_acts_s
     return record.b_signed_s is None or any(since_s <= one <= end_s for one in record.b_signed_s)
 
 
-def _joined(spans: Iterable[Stretch]) -> list[Stretch]:
+def joined(spans: Iterable[Stretch]) -> list[Stretch]:
     """Return spans without overlaps: two processes of a side are one side."""
     found: list[Stretch] = []
     for start_s, end_s in sorted(spans):
@@ -121,7 +121,8 @@ def _joined(spans: Iterable[Stretch]) -> list[Stretch]:
     return found
 
 
-def _without(spans: Iterable[Stretch], start_s: float, end_s: float) -> Iterator[Stretch]:
+def without(spans: Iterable[Stretch], start_s: float, end_s: float) -> Iterator[Stretch]:
+    """Yield what is left of spans of time without another one."""
     for began_s, ended_s in spans:
         if began_s < min(ended_s, start_s):
             yield began_s, min(ended_s, start_s)
@@ -129,11 +130,13 @@ def _without(spans: Iterable[Stretch], start_s: float, end_s: float) -> Iterator
             yield max(began_s, end_s), ended_s
 
 
-def _within(spans: Iterable[Stretch], start_s: float, end_s: float) -> Iterator[Stretch]:
+def within(spans: Iterable[Stretch], start_s: float, end_s: float) -> Iterator[Stretch]:
+    """Yield the parts of spans that lie in another one."""
     for began_s, ended_s in spans:
         if max(began_s, start_s) < min(ended_s, end_s):
             yield max(began_s, start_s), min(ended_s, end_s)
 
 
-def _end(end_s: float | None) -> float:
+def end_of(end_s: float | None) -> float:
+    """Return an end; what has none lasts."""
     return FOREVER_S if end_s is None else end_s

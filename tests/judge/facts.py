@@ -303,6 +303,9 @@ class Bounds:
     a_acts_s: float = float("inf")
     """13.26: so long A has to reduce itself by what no B can act on, by public answers alone (F +
     30, its order and what it repeats), where it may ask for them."""
+    off_s: float = float("inf")
+    """So long an order of A may rest on beside a halt, or a B that is not ready or not there: a
+    heartbeat's life, its cancel, and the fence after one that has no answer."""
     undone_s: float = 60.0
     """13.7: after REST has shown a row to be false its effect is undone within this."""
 

@@ -8,7 +8,7 @@ import json
 import math
 import sys
 from collections import deque
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 
 from hedge.bus.remnants import elsewhere_of
 from hedge.core import ids
+from hedge.core.amounts import Side
 from hedge.core.freshness import ANSWERING_MS
 from hedge.core.hedger import state as b_state
 from hedge.core.hedger.state import Closing, HandCleared, LeaseChanged, Phase
@@ -44,7 +45,8 @@ from tests.judge.facts import (
     Violation,
 )
 from tests.judge.notes import Notes
-from tests.judge.promises import WARNING_OF_B
+from tests.judge.promises import WARNING_OF_B, resting_of_a
+from tests.judge.resting import reaching
 from tests.simulation import prices
 from tests.simulation.aside import trades_aside
 from tests.simulation.attacker import ATTACKS
@@ -85,6 +87,8 @@ ACTS_S = F_S + 4 * TIMING.view_lag_s + 30.0
 """13.26 with the times of a schedule: B without A, and half a minute for fence, proof and order."""
 A_ACTS_S = F_S + 2 * TIMING.view_lag_s + 15.0
 """A acts by public answers until then, and its order ends, and what it repeats."""
+OFF_S = FRESH_S + TIMING.tick_s + prices.LEFT_S
+"""A heartbeat of B counts for so long, and then A's order is taken off."""
 FORGETS = frozenset(
     {
         "disk lost",
@@ -596,17 +600,34 @@ class Judge:
 
     def _mind_price(self, daemon: Daemon, order: OrderRequest) -> None:
         """Note a price that the book, as the exchange has it, did not call for."""
-        injected, settings = self._world.tally.injected, self._world.settings
-        if daemon.old_market or settings.spec.market_index != ETH.market_id:
+        if daemon.old_market or not self._knows_prices:
             return
-        if any(injected[kind] for kind in (*prices.FALSE_KINDS, "decimals changed")):
-            return
-        is_old = any(injected[kind] for kind in prices.OLD_KINDS)
-        lasting_s = prices.OLD_S if is_old else prices.FRESH_S
         moments = self._world.exchange.markets[ETH.market_id].moments
-        books = list(prices.since(moments, self._now, lasting_s))
+        books = list(prices.since(moments, self._now, self._lasting_s))
         wrong = prices.wrong_quote if daemon.side == "a" else prices.wrong_cap
         self._blames += wrong(order, books, self._now, daemon.name)
+
+    @property
+    def _knows_prices(self) -> bool:
+        """Whether the book that the exchange told of, in lots of one size, is its own."""
+        injected, settings = self._world.tally.injected, self._world.settings
+        is_false = any(injected[kind] for kind in (*prices.FALSE_KINDS, "decimals changed"))
+        return settings.spec.market_index == ETH.market_id and not is_false
+
+    @property
+    def _lasting_s(self) -> float:
+        """Return how old the book may be that a process knows, in this schedule."""
+        is_old = any(self._world.tally.injected[kind] for kind in prices.OLD_KINDS)
+        return prices.OLD_S if is_old else prices.FRESH_S
+
+    def _left_dear(self, record: Record) -> list[Violation]:
+        """Find the orders of A that were left where their hedge costs too much."""
+        exchange = self._world.exchange
+        if not self._knows_prices or self._world.tally.injected["market changed"]:
+            return []
+        rests = _rests(exchange.log, record, self._now)
+        moments = exchange.markets[ETH.market_id].moments
+        return prices.left_dear(rests, moments, reaching(record), self._lasting_s)
 
     def _on_signed_by_b(self, daemon: Daemon, order: OrderRequest) -> None:
         self._on_signed(order)
@@ -804,12 +825,13 @@ class Judge:
                 smallest_resting_lots=self._smallest_resting_lots(),
                 unsaid_s=UNSAID_S,
                 acts_s=ACTS_S,
+                off_s=OFF_S,
                 a_acts_s=A_ACTS_S if world.settings.peer_watch else math.inf,
             ),
         )
         self.record = record
-        audit = judge(record)
-        return replace(audit, violations=(*audit.violations, *self._blames))
+        audit, left = judge(record), self._left_dear(record)
+        return replace(audit, violations=(*audit.violations, *self._blames, *left))
 
 
 class _Path:
@@ -1032,6 +1054,23 @@ def _loses(daemon: Daemon, number: int) -> bool:
 def _reaches_redis(daemon: Daemon) -> bool:
     weather = daemon.host.redis
     return not (weather.cut or weather.lose_request or weather.lose_answer)
+
+
+def _rests(log: Logged, record: Record, end_s: float) -> Iterator[prices.Rest]:
+    """Yield how each of the pair's resting orders of A lay in the book, by order and time."""
+    own = {one.client_order_index for one in resting_of_a(record)}
+    for rows in log.orders.values():
+        if rows[0][1].client_order_index not in own or rows[0][1].account_index != A:
+            continue
+        moments_s = [_moment_s(row.updated_ms) for _, row in rows]
+        for (_, row), start_s, until_s in zip(
+            rows, moments_s, (*moments_s[1:], end_s), strict=True
+        ):
+            if row.status.is_active and row.remaining_lots:
+                side = Side.SELL if row.is_ask else Side.BUY
+                yield prices.Rest(
+                    row.client_order_index, side, row.remaining_lots, row.price, start_s, until_s
+                )
 
 
 def _moment_s(epoch_ms: int) -> float:

@@ -92,6 +92,8 @@ class Profile:
     """Chance that both positions shall sum up to something, which B holds from before."""
     secret: float = 0.5
     """Chance that everything in Redis is signed."""
+    order_s: tuple[float, ...] = (12.0,)
+    """What `maker_order_time_out` may be: an old order is replaced, whatever else it calls for."""
     drift_usd: tuple[int, ...] = (1_000_000,)
     """What `safety.max_drift_usd` may be: an order is worth 30 USD."""
 
@@ -103,6 +105,7 @@ GENERAL = Profile(
     offset=0.25,
     scripts=0.4,
     opens=0.3,
+    order_s=(12.0, 12.0, 12.0, 60.0),
     drift_usd=(1_000_000, 20, 10, 2),
 )
 """Everything."""
@@ -170,6 +173,7 @@ class Stage:
             else 0,
             opens=bool(profile.opens) and dice.random() < profile.opens,
             secret=dice.choice(SECRETS) if dice.random() < profile.secret else None,
+            order_timeout_s=Random(f"{seed} order time").choice(profile.order_s),
             max_drift_usd=Random(f"{seed} drift").choice(profile.drift_usd),
         )
         self.world = World(loop, exchange, redis, dice, settings, tools, say)

@@ -9,14 +9,14 @@ from typing import cast
 import pytest
 
 from hedge.core.hedger import state as b_state
-from hedge.core.maker import closing
+from hedge.core.maker import closing, rules
 from tests.judge.facts import Claim, Hindrance
 from tests.judge.promises import WARNING_OF_B
 from tests.simulation import bus_kinds
 from tests.simulation import judge as judging
 from tests.simulation.bus import NAMES
 from tests.simulation.daemon import Daemon, Tools
-from tests.simulation.exchange import BTC, SPECS, A, B
+from tests.simulation.exchange import BTC, ETH, SPECS, A, B
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.schedule import Profile, Stage
 
@@ -515,3 +515,56 @@ def test_what_is_published_by_hand_has_the_decimals_of_its_market() -> None:
 
     stage = played(work, replace(CALM, secret=0.0))
     assert [one.lots for one in stage.world.notes.by_hand] == [100]
+
+
+@pytest.mark.parametrize(
+    ("happens", "kind"),
+    [("B dies", "no B"), ("a halt", "halted"), ("B is deaf", "B not ready"), ("leaves", "leaving")],
+)
+@pytest.mark.parametrize("stays", [False, True])
+def test_an_order_that_rests_on_beside_what_forbids_it_is_found(
+    monkeypatch: pytest.MonkeyPatch, happens: str, kind: str, *, stays: bool
+) -> None:
+    """A takes it off in time; one without that rule leaves it until it is old."""
+    if stays:
+        monkeypatch.setattr(rules, "_why_unsafe", lambda *_: "")
+        monkeypatch.setattr(rules, "_why_too_dear", lambda *_: "")
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(3)
+        if happens == "B dies":
+            stage.b.kill("B dies")
+        elif happens == "a halt":
+            stage.b.manager.publish_halt("operator", "a person halts")
+        elif happens == "B is deaf":
+            stage.b.host.venue.cut = True
+            for socket in stage.b.sockets:
+                socket.lose_stream("cut off")
+        else:
+            stage.a.stop()
+        await asyncio.sleep(25)
+
+    stage = played(work, replace(CALM, order_s=(60.0,)))
+    found = {one.kind for one in stage.judge.audit().violations if one.kind.startswith("left")}
+    assert found == ({f"left: {kind}"} if stays else set())
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_an_order_that_is_left_where_its_hedge_costs_too_much_is_found(
+    monkeypatch: pytest.MonkeyPatch, *, stays: bool
+) -> None:
+    """The others' bids go away and A's stays alone: nobody takes it, and its price is wrong."""
+    if stays:
+        monkeypatch.setattr(rules, "_why_too_dear", lambda *_: "")
+        monkeypatch.setattr(rules, "_has_left_level", lambda *_: False)
+
+    async def work(stage: Stage) -> None:
+        await asyncio.sleep(3)
+        exchange = stage.world.exchange
+        market = exchange.markets[ETH.market_id]
+        exchange.part(market.bid * 95 // 100, market.ask)
+        await asyncio.sleep(20)
+
+    stage = played(work, replace(CALM, order_s=(60.0,)))
+    found = {one.kind for one in stage.judge.audit().of("price")}
+    assert found == ({"left"} if stays else set())
