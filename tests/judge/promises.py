@@ -414,6 +414,7 @@ def _lives_of_b(record: Record) -> "_Cover | None":
 def made_naked(positions: Positions) -> Iterator[Violation]:
     """I1: A closes nothing that is covered while it is told that no B can follow (13.15).
 
+    Nor beside one that says it can, and has not followed so far: that would go on to all of it.
     What it may reduce then is what stands open in that direction (13.26), dust as well: the judge's
     bound for dust says what may stay open, not that A closes something covered by closing it. An
     order that the exchange itself made larger than it was signed is a false row of it.
@@ -422,15 +423,28 @@ def made_naked(positions: Positions) -> Iterator[Violation]:
     lives = {life.client_order_index: life for life in record.orders}
     for decision in record.decisions:
         life = lives.get(decision.client_order_index)
-        if not decision.closes or decision.b_ready or life is None or not life.filled_lots:
+        if not decision.closes or life is None or not life.filled_lots:
             continue
-        owed = positions.owed[positions.before_mono(life.received_ns)]
+        number = positions.before_mono(life.received_ns)
+        owed, kind = positions.owed[number], "made naked"
+        told = {True: "had not followed", False: "was not ready", None: "was unknown"}
+        if decision.b_ready:
+            kind, owed = "closed on", owed + _unheard_strangers(positions, number, life)
+            if positions.is_even(number) or abs(owed) <= record.bounds.dust_lots:
+                continue
         covered = life.filled_lots - max(0, -owed if life.is_ask else owed)
         if covered > _false_lots(record, life.received_s):
-            told = "not ready" if decision.b_ready is False else "unknown"
-            text = f"{decision.who} closed {covered} of what was covered while B was {told}"
+            words = told[decision.b_ready]
+            text = f"{decision.who} closed {covered} of what was covered while B {words}"
             facts = {"order": life.client_order_index, "who": decision.who}
-            yield Violation("I1", "made naked", life.received_s, text, facts)
+            yield Violation("I1", kind, life.received_s, text, facts)
+
+
+def _unheard_strangers(positions: Positions, number: int, life: OrderLife) -> int:
+    """Return what strangers added to A + B of which A need not have heard when it signed."""
+    bounds = positions.record.bounds
+    since_s = _began_s(life) - bounds.news_s - bounds.own_s
+    return _of_strangers(positions, number, since_s, since_s - bounds.beat_s)
 
 
 def beliefs(positions: Positions) -> Iterator[Violation]:

@@ -768,15 +768,25 @@ class Judge:
         refuses = front.is_inactive or account in front.quota or front.limits is not None
         if refuses or account in exchange.margin_kind or exchange.rules_kind:
             found.add(Hindrance.VENUE)
-        depth = exchange.depth
-        least_lots = world.settings.quantity_lots
-        if any(
-            sum(level.size_lots for level in one) < least_lots for one in (depth.bids, depth.asks)
-        ):
+        if self._is_dry():
             found.add(Hindrance.DRY)
         if all(one.name in self._leaving for one in running):
             found.add(Hindrance.LEAVES)
         return found
+
+    def _is_dry(self) -> bool:
+        """Whether others rest less than what would close what is open, on the side that it takes.
+
+        A reduces itself on the same side on which B hedges. What is more than an order of the pair
+        it closes in parts.
+        """
+        exchange, settings = self._world.exchange, self._world.settings
+        market = settings.spec.market_index
+        owed = settings.offset_lots - exchange.lots(A, market) - exchange.lots(B, market)
+        depth = exchange.markets[market].depth
+        levels = depth.asks if owed > 0 else depth.bids
+        least_lots = min(abs(owed), settings.quantity_lots)
+        return sum(level.size_lots for level in levels) < least_lots
 
     def _smallest_resting_lots(self) -> int:
         """Return what A can close by an order that rests; nothing, where the minimums rose."""

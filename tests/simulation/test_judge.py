@@ -568,3 +568,33 @@ def test_an_order_that_is_left_where_its_hedge_costs_too_much_is_found(
     stage = played(work, replace(CALM, order_s=(60.0,)))
     found = {one.kind for one in stage.judge.audit().of("price")}
     assert found == ({"left"} if stays else set())
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "lots", "good"),
+    [
+        (0, 100, 100, True),  # B has to sell, and nobody bids
+        (99, 100, 100, True),
+        (100, 0, 100, False),  # that nobody asks keeps it from nothing
+        (40, 0, 100, True),
+        (40, 0, 20, False),  # there is enough for what is open
+        (0, 0, 0, False),  # nothing is open
+    ],
+)
+def test_a_market_is_dry_for_what_is_open_on_the_side_that_it_takes(
+    bids: int, asks: int, lots: int, *, good: bool
+) -> None:
+    """A has bought, and no B runs; the others rest so much on each of two levels together."""
+
+    async def work(stage: Stage) -> None:
+        stage.b.kill("B dies")
+        if lots:
+            assert stage.world.exchange.take(lots, A) == lots
+        await asyncio.sleep(12)
+        exchange = stage.world.exchange
+        assert exchange.lots(A, ETH.market_id) == lots
+        assert not exchange.engine.active_orders(A, ETH.market_id)
+        exchange.ladder(bids // 2, asks // 2)
+        assert stage.judge._is_dry() is good
+
+    played(work)

@@ -304,3 +304,38 @@ def test_a_deaf_b_does_not_know_of_a_strangers_trade(deaf_s: float, *, good: boo
     tape.decide(client_order_index=cid(9), deaf_s=deaf_s)
     tape.order(A, 9, 100)
     assert ([one for one, _ in tape.broken() if one == "I3"] == []) is good
+
+
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize(
+    ("hedged", "stranger_s", "good"),
+    [
+        (50, None, True),
+        (49, None, False),
+        (0, None, False),
+        (0, 0.0, False),  # a stranger's trade of just now is another matter
+        (50, 0.0, True),  # B has followed, and the stranger's trade is not heard of yet
+        (50, 60.0, False),
+    ],
+)
+def test_a_closes_nothing_more_before_b_has_followed(
+    hedged: int, stranger_s: float | None, *, way: int, good: bool
+) -> None:
+    """A person orders both to be closed; A has closed 50 of 100, and B says that it is ready."""
+    tape = Tape(own_s=1.0)
+    tape.fill(1, way * 100)
+    tape.hedge(2, -way * 100)
+    tape.decide(client_order_index=cid(3), closes=True)
+    tape.order(A, 3, -way * 50, time_in_force=IOC, reduce_only=True)
+    tape.trade(a_lots=-way * 50)
+    tape.end(3, 50)
+    if hedged:
+        tape.hedge(4, way * hedged)
+    if stranger_s is not None:
+        tape.trade(b_lots=-way * 7, foreign_b=True)
+        tape.pass_s(stranger_s)
+    tape.decide(client_order_index=cid(5), closes=True)
+    tape.order(A, 5, -way * 50, time_in_force=IOC, reduce_only=True)
+    tape.trade(a_lots=-way * 50)
+    tape.end(5, 50)
+    assert (("I1", "closed on") not in tape.broken()) is good
