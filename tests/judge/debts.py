@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tests.judge.facts import Record, Violation
+from tests.judge.facts import Hindered, Hindrance, Record, Violation
 from tests.judge.lasting import excuses
 from tests.judge.positions import Positions
 from tests.judge.promises import once_each
@@ -80,12 +80,18 @@ def _reducible(positions: Positions, number: int) -> bool:
 def _able(record: Record, side: str) -> list[Stretch]:
     """Return when a process of a side ran, and nothing kept it from acting."""
     found = joined((life.start_s, end_of(life.end_s)) for life in record.lives if life.side == side)
-    kept = [(one.start_s, end_of(one.end_s)) for one in record.hindered if one.side == side]
+    kept = [(one.start_s, _until_s(record, one)) for one in record.hindered if one.side == side]
     if side == "b":
         kept += _halted(record)
     for start_s, end_s in kept:
         found = list(without(found, start_s, end_s))
     return found
+
+
+def _until_s(record: Record, kept: Hindered) -> float:
+    """Return until when something kept a side from acting: it leaves in its time, or does not."""
+    leaves_s = record.bounds.leaves_s if kept.what is Hindrance.LEAVES else FOREVER_S
+    return min(end_of(kept.end_s), kept.start_s + leaves_s)
 
 
 def _halted(record: Record) -> list[Stretch]:

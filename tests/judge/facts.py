@@ -303,6 +303,8 @@ class Bounds:
     a_acts_s: float = float("inf")
     """13.26: so long A has to reduce itself by what no B can act on, by public answers alone (F +
     30, its order and what it repeats), where it may ask for them."""
+    leaves_s: float = 65.0
+    """13.3: a side that was asked to leave has left by then (`timing.stop_timeout_s`)."""
     off_s: float = float("inf")
     """So long an order of A may rest on beside a halt, or a B that is not ready or not there: a
     heartbeat's life, its cancel, and the fence after one that has no answer."""

@@ -23,31 +23,36 @@ HINDRANCES: Mapping[Hindrance, str] = {
 }
 """Kinds of hindrance, which the world states for as long as they last."""
 
-Evidence = Callable[[Record, float], bool]
+FOREVER_S = float("inf")
+
+Evidence = Callable[[Record, float, float], bool]
+"""Whether the world shows a cause after one moment (s), and up to another one."""
 
 
-def _stranger_on_b(record: Record, at_s: float) -> bool:
-    return any(leg.foreign_b and leg.at_s <= at_s for leg in record.legs)
+def _stranger_on_b(record: Record, after_s: float, at_s: float) -> bool:
+    return any(leg.foreign_b and after_s < leg.at_s <= at_s for leg in record.legs)
 
 
-def _stranger(record: Record, at_s: float) -> bool:
-    return any((leg.foreign_a or leg.foreign_b) and leg.at_s <= at_s for leg in record.legs)
+def _stranger(record: Record, after_s: float, at_s: float) -> bool:
+    return any(
+        (leg.foreign_a or leg.foreign_b) and after_s < leg.at_s <= at_s for leg in record.legs
+    )
 
 
-def _false_row(record: Record, at_s: float) -> bool:
-    return any(row.at_s <= at_s for row in record.false_rows)
+def _false_row(record: Record, after_s: float, at_s: float) -> bool:
+    return any(after_s < row.at_s <= at_s for row in record.false_rows)
 
 
-def _first(record: Record, _at_s: float) -> bool:
-    return bool(record.first_a_lots or record.first_b_lots)
+def _first(record: Record, after_s: float, _at_s: float) -> bool:
+    return after_s < 0 and bool(record.first_a_lots or record.first_b_lots)
 
 
-def _forgot(record: Record, at_s: float) -> bool:
+def _forgot(record: Record, after_s: float, at_s: float) -> bool:
     """Whether a memory was lost: a host's disk, or what Redis held."""
-    return any(lost_s <= at_s for lost_s in record.forgot_s)
+    return any(after_s < lost_s <= at_s for lost_s in record.forgot_s)
 
 
-def _hindered(record: Record, at_s: float) -> bool:
+def _hindered(record: Record, _after_s: float, at_s: float) -> bool:
     """Whether a link or the exchange was bad not long before."""
     return any(
         one.start_s <= at_s and (one.end_s is None or at_s <= one.end_s + record.bounds.acts_s)
@@ -55,8 +60,8 @@ def _hindered(record: Record, at_s: float) -> bool:
     )
 
 
-def _ordered(record: Record, at_s: float) -> bool:
-    return any(hand.at_s <= at_s for hand in record.by_hand)
+def _ordered(record: Record, after_s: float, at_s: float) -> bool:
+    return any(after_s < hand.at_s <= at_s for hand in record.by_hand)
 
 
 STOPS_B: Mapping[str, tuple[Evidence, ...]] = {
@@ -75,7 +80,27 @@ STOPS_B: Mapping[str, tuple[Evidence, ...]] = {
 """Halts after which B trades nothing until a person resumes (sections 3.6 and 6, 13.7), and what of
 the world may call for each. After any other halt B follows its target, so none of them excuses."""
 
+LASTS = frozenset({"position_limit", "unreadable_halt"})
+"""Halts whose cause a person may leave as it is: it calls for another one, and another."""
+
 
 def excuses(record: Record, reason: str, since_s: float) -> bool:
-    """Whether a halt that stood since a moment may keep B from trading."""
-    return any(seen(record, since_s) for seen in STOPS_B.get(reason, ()))
+    """Whether a halt that stood since a moment may keep B from trading.
+
+    What called for an earlier halt of this reason, which a person has released, calls for no other
+    one, unless a B was started since, or a memory lost: that one may find it anew.
+    """
+    after_s = -FOREVER_S if reason in LASTS else _known_s(record, reason, since_s)
+    return any(seen(record, after_s, since_s) for seen in STOPS_B.get(reason, ()))
+
+
+def _known_s(record: Record, reason: str, since_s: float) -> float:
+    """Return up to when B knows each cause of a halt: since the newest released one of its kind."""
+    before = [
+        halted.start_s
+        for halted in record.halted
+        if halted.reason == reason and halted.end_s is not None and halted.end_s <= since_s
+    ]
+    known_s = max(before, default=-FOREVER_S)
+    anew = [life.start_s for life in record.lives if life.side == "b"] + list(record.forgot_s)
+    return -FOREVER_S if any(known_s < at_s <= since_s for at_s in anew) else known_s

@@ -34,7 +34,7 @@ def test_a_debt_has_an_end_whatever_reason_is_shown(*, seconds: float, good: boo
     assert found(tape) == ([] if good else [NOBODY])
 
 
-@pytest.mark.parametrize("what", Hindrance)
+@pytest.mark.parametrize("what", [one for one in Hindrance if one is not Hindrance.LEAVES])
 def test_what_the_world_keeps_b_from_may_last_and_not_longer(what: Hindrance) -> None:
     """While it lasts, and its bound from there on."""
     for seconds, good in ((140.0, True), (155.0, False)):
@@ -44,6 +44,16 @@ def test_what_the_world_keeps_b_from_may_last_and_not_longer(what: Hindrance) ->
         tape.pass_s(seconds)
         assert found(tape) == ([] if good else [NOBODY])
     assert what in lasting.HINDRANCES
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(160.0, True), (175.0, False)])
+def test_a_b_that_was_asked_to_leave_leaves_or_goes_on(*, seconds: float, good: bool) -> None:
+    """One that does neither is naked beside a person who waits for its end."""
+    tape = beside_a_fill(leaves_s=20.0)
+    tape.notes.hinders(tape.now_s, "b", [Hindrance.LEAVES])
+    tape.pass_s(seconds)
+    assert found(tape) == ([] if good else [NOBODY])
+    assert Hindrance.LEAVES in lasting.HINDRANCES
 
 
 def test_what_hinders_a_does_not_excuse_b() -> None:
@@ -106,8 +116,17 @@ def test_a_halt_excuses_b_where_the_world_called_for_it(reason: str, *, is_seen:
     """One that stops B, and only after what such a halt is for; B follows beside any other."""
     tape = Tape()
     tape.notes.runs(0.0, "B", "b")
-    cause = CAUSES.get(reason, "") if is_seen else ""
     tape.cycle(1)
+    if is_seen:
+        called(tape, reason)
+    tape.fill(11, 100)
+    tape.notes.halted.append(Halted(tape.now_s, tape.pass_s(HOUR_S), reason))
+    assert (NOBODY in tape.broken()) is (not is_seen or reason not in CAUSES)
+
+
+def called(tape: Tape, reason: str) -> None:
+    """What of the world may call for a halt takes place."""
+    cause = CAUSES.get(reason, "")
     if cause in ("a", "b"):
         tape.trade(**{f"{cause}_lots": 5, f"foreign_{cause}": True})
         tape.trade(**{f"{cause}_lots": -5, f"foreign_{cause}": True})
@@ -116,12 +135,31 @@ def test_a_halt_excuses_b_where_the_world_called_for_it(reason: str, *, is_seen:
     elif cause == "link":
         tape.notes.hindered.append(Hindered(tape.now_s - 1, tape.now_s, "b"))
     elif cause == "hand":
-        tape.notes.by_hand.append(HandPublished(tape.now_s, -100, "closes"))
+        tape.notes.by_hand.append(HandPublished(tape.now_s, 100, f"opens {tape.now_s}"))
+        tape.notes.by_hand.append(HandPublished(tape.now_s, -100, f"closes {tape.now_s}"))
     elif cause == "forgot":
         tape.notes.forgot_s.append(tape.now_s)
+
+
+@pytest.mark.parametrize("reason", lasting.STOPS_B)
+@pytest.mark.parametrize("since", ["nothing", "again", "another B"])
+def test_one_surprise_calls_for_one_halt(reason: str, since: str) -> None:
+    """A person has released it; hours later B halts for what it has known all the while."""
+    tape = Tape()
+    tape.notes.runs(0.0, "B", "b")
+    tape.cycle(1)
+    called(tape, reason)
+    tape.notes.halted.append(Halted(tape.pass_s(), tape.pass_s(30), reason))
+    tape.pass_s(HOUR_S)
+    if since == "again":
+        called(tape, reason)
+    elif since == "another B":
+        tape.notes.rests(tape.now_s, "B")
+        tape.notes.runs(tape.pass_s(), "B", "b")
     tape.fill(11, 100)
     tape.notes.halted.append(Halted(tape.now_s, tape.pass_s(HOUR_S), reason))
-    assert (NOBODY in tape.broken()) is (not is_seen or reason not in CAUSES)
+    is_lasting = reason in lasting.LASTS or (since == "another B" and CAUSES[reason] != "link")
+    assert (NOBODY in tape.broken()) is not (since == "again" or is_lasting)
 
 
 @pytest.mark.parametrize(
