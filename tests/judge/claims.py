@@ -10,7 +10,7 @@ orders cannot trade, so only strangers' trades may be younger. Only words that a
 says unasked are excused while it could not know better, and not without end.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.judge.facts import Bounds, Claim
 
@@ -27,6 +27,8 @@ class Rule:
     excuse: str = ""
     by_heartbeats: bool = False
     """Whether each position is taken from the heartbeat of its own process."""
+    is_halted: bool = False
+    """Whether it says as well that the pair stays halted."""
     is_unasked: bool = False
     """Whether a running process says it by itself, at each change; it rests on frames then."""
 
@@ -67,7 +69,7 @@ CLAIMS: dict[Claim, Rule] = {
     Claim.LAUNCHER_CODE_0: _END,
     Claim.LAUNCHER_NEUTRAL: _END,
     Claim.SUMMARY_FLAT: _END,
-    Claim.FLATTEN_DONE: _END,
+    Claim.FLATTEN_DONE: replace(_END, is_halted=True),
     Claim.STATUS_NEUTRAL: _STATUS,
     Claim.STATUS_CODE_0: _STATUS,
     Claim.LEDGER: _RUNNING,

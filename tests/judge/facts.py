@@ -303,6 +303,8 @@ class Bounds:
     a_acts_s: float = float("inf")
     """13.26: so long A has to reduce itself by what no B can act on, by public answers alone (F +
     30, its order and what it repeats), where it may ask for them."""
+    noted_s: float = float("inf")
+    """So late, or early, the record has the begin and the end of a halt."""
     leaves_s: float = 65.0
     """13.3: a side that was asked to leave has left by then (`timing.stop_timeout_s`)."""
     off_s: float = float("inf")

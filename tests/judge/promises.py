@@ -632,6 +632,8 @@ class Words:
             yield "by hand", f"{lots:+d} lots that were published by hand are open"
         if rule.nothing_rests and (life := self._resting.during(known_s, said.at_s)):
             yield "resting", f"order {life.client_order_index} of A rests; {positions.words(last)}"
+        if rule.is_halted and not self._is_halted(said.at_s):
+            yield "not halted", f"no halt stands, and A may go on; {positions.words(last)}"
         if rule.nothing_in_flight and (life := self._in_flight(rule, known_s, said.at_s)):
             what = f"order {life.client_order_index} is in flight"
             yield "in flight", f"{what}; {positions.words(last)}"
@@ -645,6 +647,13 @@ class Words:
         own_s = rule.known_s(at_s, None, bounds)
         of_a_s = known_s - bounds.beat_s if rule.is_unasked else own_s
         return self._of_b.during(own_s, at_s) or self._of_a.during(of_a_s, at_s)
+
+    def _is_halted(self, at_s: float) -> bool:
+        """Whether a halt stood at a moment, or may have."""
+        late_s = self._record.bounds.noted_s
+        return late_s == float("inf") or any(
+            one.start_s - late_s <= at_s <= _end(one.end_s) + late_s for one in self._record.halted
+        )
 
     def _is_flat_by_order(self, known_s: float, at_s: float, last: int) -> bool:
         """Whether a person ordered both to be closed, the offset included, and both are."""

@@ -835,6 +835,7 @@ class Judge:
                 smallest_resting_lots=self._smallest_resting_lots(),
                 unsaid_s=UNSAID_S,
                 acts_s=ACTS_S,
+                noted_s=2 * LOOKS_S,
                 off_s=OFF_S,
                 leaves_s=TIMING.stop_timeout_s + SETTLE_S,
                 a_acts_s=A_ACTS_S if world.settings.peer_watch else math.inf,

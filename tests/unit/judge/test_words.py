@@ -3,7 +3,7 @@
 import pytest
 
 from tests.judge.claims import CLAIMS
-from tests.judge.facts import Adopted, Claim, FalseRow, HandPublished
+from tests.judge.facts import Adopted, Claim, FalseRow, Halted, HandPublished
 from tests.judge.promises import WARNING_OF_B
 from tests.unit.judge.tape import IOC, A, B, Tape
 
@@ -391,3 +391,28 @@ def test_a_release_by_force_is_an_adoption() -> None:
     tape.notes.releases(2.0, "h-2", forced=True)
     assert tape.notes.released == {"h-1", "h-2"}
     assert tape.notes.adopted == [Adopted(2.0, "resume --force of h-2")]
+
+
+@pytest.mark.parametrize("claim", Claim)
+@pytest.mark.parametrize(
+    ("halted", "good"),
+    [
+        ((), False),
+        ((0.0, 30.0), False),  # that one was released long ago
+        ((0.0, None), True),
+        ((4000.0, None), False),  # it came long after
+        ((0.0, 3595.0), True),  # the record may have its end late or early
+    ],
+)
+def test_who_says_that_both_are_closed_says_that_the_pair_is_halted(
+    claim: Claim, halted: tuple[float, float | None], *, good: bool
+) -> None:
+    """Flat, and A quotes on: the next fill opens both again, behind a person's back."""
+    tape = Tape(noted_s=10.0)
+    tape.cycle(1)
+    tape.now_s = 3600.0
+    if halted:
+        tape.notes.halted.append(Halted(*halted, "flatten"))
+    tape.say(claim)
+    kind = [("said", f"{claim.name.lower()}: not halted")]
+    assert tape.broken() == (kind if claim is Claim.FLATTEN_DONE and not good else [])
