@@ -56,7 +56,7 @@ class Hands:
             self._asks = "--yes" in text
         extra = ("--yes",) if self._asks else ()
         code, text = await self._hedgectl(name, "flatten", *extra, timeout_s=FLATTEN_S)
-        if code == 0:
+        if code == 0 and "Flat: " in text:
             self._said(f"hedgectl of {name}", name, "FLATTEN_DONE", text, code)
         return True
 

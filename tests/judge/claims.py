@@ -27,8 +27,8 @@ class Rule:
     excuse: str = ""
     by_heartbeats: bool = False
     """Whether each position is taken from the heartbeat of its own process."""
-    is_halted: bool = False
-    """Whether it says as well that the pair stays halted."""
+    is_closed: bool = False
+    """Whether it says as well that neither side holds anything, and that the pair stays halted."""
     is_unasked: bool = False
     """Whether a running process says it by itself, at each change; it rests on frames then."""
 
@@ -69,7 +69,7 @@ CLAIMS: dict[Claim, Rule] = {
     Claim.LAUNCHER_CODE_0: _END,
     Claim.LAUNCHER_NEUTRAL: _END,
     Claim.SUMMARY_FLAT: _END,
-    Claim.FLATTEN_DONE: replace(_END, is_halted=True),
+    Claim.FLATTEN_DONE: replace(_END, is_closed=True),
     Claim.STATUS_NEUTRAL: _STATUS,
     Claim.STATUS_CODE_0: _STATUS,
     Claim.LEDGER: _RUNNING,

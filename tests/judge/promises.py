@@ -632,7 +632,9 @@ class Words:
             yield "by hand", f"{lots:+d} lots that were published by hand are open"
         if rule.nothing_rests and (life := self._resting.during(known_s, said.at_s)):
             yield "resting", f"order {life.client_order_index} of A rests; {positions.words(last)}"
-        if rule.is_halted and not self._is_halted(said.at_s):
+        if rule.is_closed:
+            yield from self._not_closed(first, last, strangers)
+        if rule.is_closed and not self._is_halted(said.at_s):
             yield "not halted", f"no halt stands, and A may go on; {positions.words(last)}"
         if rule.nothing_in_flight and (life := self._in_flight(rule, known_s, said.at_s)):
             what = f"order {life.client_order_index} is in flight"
@@ -717,11 +719,24 @@ class Words:
         self, said: Said, first: int, last: int, slack_lots: int, since_s: dict[str, float]
     ) -> Iterator[tuple[str, str]]:
         """Find positions that were named and did not hold at any moment that counts."""
-        positions = self._positions
-        for name, named, held in (("A", said.a_lots, positions.a), ("B", said.b_lots, positions.b)):
-            moments = {*held[first : last + 1], *self._without_strangers(name, last, since_s)}
+        for name, named in (("A", said.a_lots), ("B", said.b_lots)):
+            moments = self._held(name, first, last, since_s)
             if named is not None and all(abs(lots - named) > slack_lots for lots in moments):
-                yield "positions", f"{name} was named as {named:+d}; {positions.words(last)}"
+                words = self._positions.words(last)
+                yield "positions", f"{name} was named as {named:+d}; {words}"
+
+    def _not_closed(
+        self, first: int, last: int, since_s: dict[str, float]
+    ) -> Iterator[tuple[str, str]]:
+        """Find a side that held something at every moment that counts."""
+        for name in "AB":
+            if 0 not in self._held(name, first, last, since_s):
+                yield "not flat", f"{name} is not; {self._positions.words(last)}"
+
+    def _held(self, name: str, first: int, last: int, since_s: dict[str, float]) -> set[int]:
+        """Return what one side held at the moments that count."""
+        held = self._positions.a if name == "A" else self._positions.b
+        return {*held[first : last + 1], *self._without_strangers(name, last, since_s)}
 
     def _without_strangers(self, name: str, last: int, since_s: dict[str, float]) -> Iterator[int]:
         """Yield what one side held without strangers' newest trades that need not be known."""

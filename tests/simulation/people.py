@@ -17,7 +17,7 @@ from hedge.operator.status import Report
 from hedge.wire.control import FLATTEN, PING, RESUME, Command, Halts
 from tests.judge.facts import Claim, Said
 from tests.simulation.daemon import Daemon, World, connect
-from tests.simulation.exchange import START_MS
+from tests.simulation.exchange import START_MS, A, B
 from tests.simulation.host import Host
 from tests.simulation.launcher import Launcher, Script, look, lots_told
 from tests.simulation.loop import Process
@@ -261,7 +261,10 @@ class _Tool:
         self._tell(f"{end.text} (exit code {end.code})")
         found = self.report
         is_flat = self.process.name.startswith("flatten") and end.text.startswith("Flat: ")
-        is_said = is_flat and not self.world.settings.offset_lots  # else B holds no offset either
+        settings, exchange = self.world.settings, self.world.exchange
+        held = [exchange.lots(account, settings.spec.market_index) for account in (A, B)]
+        # Where it is true B holds no offset either, and A + B is another sum than that.
+        is_said = is_flat and (not settings.offset_lots or any(held))
         if found is None or not (is_said or "Neutral: " in end.text):
             return
         self.person.said.append(

@@ -10,6 +10,7 @@ import pytest
 
 from hedge.errors import ExchangeUnreachableError
 from hedge.launcher import decisions
+from hedge.operator import decisions as operator
 from tests.judge.facts import Claim
 from tests.simulation import daemon, end_kinds, launcher
 from tests.simulation.__main__ import SPREAD
@@ -375,6 +376,27 @@ def test_flatten_closes_the_offset_too_and_a_resumption_brings_it_back() -> None
         assert not stage.world.bugs
 
     on_stage(scene, by_hand=True, offset=40)
+
+
+@pytest.mark.parametrize("offset", [0, 40])
+def test_a_flatten_that_says_flat_too_early_is_found(
+    monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    """Both obey; the tool waits for nothing, and names positions that cancel out."""
+    monkeypatch.setattr(operator, "_is_over", lambda *_: True)
+
+    async def scene(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        exchange.take(100, A)
+        await until(lambda: exchange.lots(A) == 100 and exchange.lots(B) == offset - 100)
+        exchange.ladder(bids=0)  # A cannot close at once
+        person.flatten()
+        await until(lambda: len(person.told) == 1)
+        assert person.told[0].text.startswith("Flat: ")
+        kinds = {finding.kind for finding in stage.judged()}
+        assert "flatten_done: not flat" in kinds
+
+    on_stage(scene, by_hand=True, offset=offset)
 
 
 def test_b_alone_is_closed_by_force_and_trades_nothing_more() -> None:
