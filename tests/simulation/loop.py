@@ -126,6 +126,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.world = contextvars.Context()
         self.broken: list[BaseException] = []
         """What went wrong in the simulation itself."""
+        self.tasks: list[_Task] = []
+        """All of its tasks, in the order of their making."""
         self.set_task_factory(_new_task)
 
     get_debug = staticmethod(bool)
@@ -164,7 +166,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def world_at(self, when: float, callback: Any, *args: Any) -> events.Handle:
         """Call at a moment, as the world: whatever becomes of the process that asks for it."""
-        return self.call_at(when, callback, *args, context=self.world)
+        call = _Call(callback, args, self.world, when)
+        self._timers += 1
+        heapq.heappush(self._due, (when, self._timers, call))
+        return call
 
     def world_soon(self, callback: Any, *args: Any) -> events.Handle:
         """Call in the next turn, as the world."""
@@ -222,9 +227,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 def _new_task(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **kwargs: Any
+    loop: VirtualLoop, work: Coroutine[Any, Any, Any], **kwargs: Any
 ) -> asyncio.Task[Any]:
-    return _Task(work, loop=loop, **kwargs)
+    task = _Task(work, loop=loop, **kwargs)
+    loop.tasks.append(task)
+    return task
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
@@ -236,10 +243,12 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
         if loop.broken:
             raise loop.broken[0]
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in sorted(left, key=hash):
+        left = [task for task in loop.tasks if not task.done()]
+        for task in left:
             task.cancel()
         if left:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        for task in loop.tasks:  # dead ones would stay in the set of all, and be hashed there
+            asyncio._unregister_task(task)
         loop.close()
     return result
