@@ -74,6 +74,8 @@ class Notes:
 
     def hinders(self, at_s: float, side: str, found: Collection[Hindrance]) -> None:
         """Note what keeps a side from acting from now on, until other things do."""
+        if not (found or self._hindering):
+            return  # as nearly always
         for what in Hindrance:
             key = (side, what)
             if what in found:

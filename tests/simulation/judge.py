@@ -9,9 +9,10 @@ import math
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -703,9 +704,11 @@ class Judge:
         while self._rooms[0][0] < self._now - ROOM_S:
             self._rooms.popleft()
         is_long = self._rooms[0][0] < self._now - ROOM_S + 2 * TIMING.beat_s
-        most = max(room for _, room in self._rooms)
         said = ready.can_hedge_lots
-        if not ready.ready or said is None or not is_long or said <= 2 * most + 1:
+        if not ready.ready or said is None or not is_long:
+            return
+        most = max(room for _, room in self._rooms)
+        if said <= 2 * most + 1:
             return
         text = f"{daemon.name} says that it can hedge {said}, the exchange lets it {most}"
         self._blames.append(Violation("room", "room", self._now, text, {"who": daemon.name}))
@@ -1035,14 +1038,22 @@ def _is_calm(daemon: Daemon) -> bool:
     return _is_venue_calm(daemon) and _is_redis_calm(daemon)
 
 
+def _faults_of(kind: type, *harmless: str) -> Callable[[Any], Any]:
+    """Return what gives all numbers of a weather that are faults."""
+    return attrgetter(*(one.name for one in fields(kind) if one.name not in harmless))
+
+
+_venue_faults = _faults_of(VenueWeather, "latency_s", "hold_s")
+_redis_faults = _faults_of(RedisWeather, "latency_s", "late_write")
+_CALM_VENUE, _CALM_REDIS = _venue_faults(VenueWeather()), _redis_faults(RedisWeather())
+
+
 def _is_venue_calm(daemon: Daemon) -> bool:
-    weather = daemon.host.venue
-    return weather == VenueWeather(latency_s=weather.latency_s, hold_s=weather.hold_s)
+    return bool(_venue_faults(daemon.host.venue) == _CALM_VENUE)
 
 
 def _is_redis_calm(daemon: Daemon) -> bool:
-    weather = daemon.host.redis
-    return weather == RedisWeather(latency_s=weather.latency_s, late_write=weather.late_write)
+    return bool(_redis_faults(daemon.host.redis) == _CALM_REDIS)
 
 
 def _hears(daemon: Daemon, number: int) -> bool:
