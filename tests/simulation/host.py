@@ -148,10 +148,10 @@ class SimClock:
     counts_sleep = True
 
     def __init__(self, loop: VirtualLoop, host: Host) -> None:
-        self._loop, self._host = loop, host
+        self._loop, self._host, self._boot_ms = loop, host, host.boot_ms
 
     def now_ms(self) -> int:
-        return self._host.boot_ms + self._loop.now_ms
+        return self._boot_ms + self._loop.now_ms
 
     def epoch_ms(self) -> int:
         host = self._host

@@ -135,7 +135,10 @@ class Server:
     @property
     def odd(self) -> bool:
         """Whether any key holds something that is no text."""
-        return any(value.kind != "string" for value in self.values.values())
+        for value in self.values.values():  # noqa: SIM110  asked at each reading
+            if value.kind != "string":
+                return True
+        return False
 
     def wipe(self, mark: str = "") -> None:
         """Lose everything at once."""
@@ -229,7 +232,15 @@ class Server:
             raise Refused(WORDS[self.refuses])
 
     def _mget(self, *keys: str) -> list[str | Unwritten | None]:
-        return [self.held(key) for key in keys]
+        now, values = self.clock(), self.values
+        return [
+            value.text
+            if (value := values.get(key)) is not None
+            and value.kind == "string"
+            and (value.until is None or value.until > now)
+            else None
+            for key in keys
+        ]
 
     def _type(self, key: str) -> str:
         value = self._value(key)

@@ -246,7 +246,7 @@ class SimVenue(Socket):
             self._await_market(self._session)
             return
         self._is_market_up, self._depth = True, self.market.depth
-        self._book_ms = self.clock.now_ms()
+        self._book_ms = self._loop.now_ms
         self._handler(MarketUp())
 
     def heal(self) -> None:
@@ -355,7 +355,7 @@ class SimVenue(Socket):
 
     def _see_depth(self, depth: Depth) -> None:
         """Mirror the book; count what of it is out of the ordinary."""
-        self._depth, self._book_ms = depth, self.clock.now_ms()
+        self._depth, self._book_ms = depth, self._loop.now_ms
         for kind in self.exchange.book_kinds:
             self.reach(kind)
 
@@ -404,7 +404,7 @@ class SimVenue(Socket):
 
     def _refuted(self) -> str:
         """Return what speaks against a book that gets no frames, by the product's own rule."""
-        silent_ms = self.clock.now_ms() - self._book_ms
+        silent_ms = self._loop.now_ms - self._book_ms
         if silent_ms < REFUTED_AFTER_MS or not self._is_market_up:
             return ""  # as nearly always
         depth = self._depth
