@@ -16,7 +16,7 @@ def level_ticks(depth: Depth, side: Side, level: int) -> int | None:
 
     A book with fewer levels gives its last one; None while that side is unknown.
     """
-    levels = depth.levels(is_ask=side.is_ask)
+    levels = depth.asks if side is Side.SELL else depth.bids
     if not levels:
         return None
     return levels[min(level, len(levels)) - 1].price_ticks

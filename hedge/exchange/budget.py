@@ -146,14 +146,17 @@ class RequestBudget:
 
     def changes_left(self, now_ms: int) -> int:
         """Return how many orders may be taken off or changed now without urgency."""
-        return min(self._left(now_ms, CANCEL), self._left(now_ms, CHANGE))
+        return self._left(now_ms, CANCEL, CHANGE)
 
-    def _left(self, now_ms: int, kind: int) -> int:
+    def _left(self, now_ms: int, *kinds: int) -> int:
         if self._is_silent(now_ms):
             return 0
-        found = self._types.get(kind)
-        left = MANY if found is None else found.free - found.used(now_ms)
-        return max(0, min(left, self._all.free - self._all.used(now_ms)))
+        left = min(MANY, self._all.free - self._all.used(now_ms))
+        for kind in kinds:
+            found = self._types.get(kind)
+            if found is not None:
+                left = min(left, found.free - found.used(now_ms))
+        return max(0, left)
 
     def _is_silent(self, now_ms: int) -> bool:
         until_ms = self._silent_until_ms

@@ -64,9 +64,9 @@ class Halts(Record):
 
     def union(self, *others: "Halts") -> "Halts":
         """Return what this and the others know together; the details of a released halt go."""
-        if not any(other.halts or other.released for other in others):
+        known = [self, *(other for other in others if other.halts or other.released)]
+        if len(known) == 1:
             return self
-        known = (self, *others)
         released = dict.fromkeys(one for sets in known for one in sets.released)
         halts: dict[str, Halt] = {}
         for halt in (halt for sets in known for halt in sets.halts):
