@@ -55,7 +55,7 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.hedger.watch import PeerAnswered, PeerTraded
 from hedge.core.records import Depth, Trade
-from hedge.core.transitions import Outcome, Verdict
+from hedge.core.transitions import Facts, Outcome, Verdict
 from hedge.daemon import left_markets
 from hedge.daemon.account import NotProven
 from hedge.daemon.context import Parts
@@ -427,11 +427,16 @@ class AccountBManager(Shell):
         self.post(MakerSeen(beat, epoch))
 
     def _moment_of(self, venue_ms: int | None) -> int | None:
-        return None if venue_ms is None else self.facts().moment_of(venue_ms)
+        return None if venue_ms is None else self._clocks().moment_of(venue_ms)
 
     def _past_moment_of(self, venue_ms: int | None) -> int | None:
         """Return the same, None also while the exchange's clock is not known."""
-        return None if self.facts().exchange_ms is None else self._moment_of(venue_ms)
+        return None if self._clocks().exchange_ms is None else self._moment_of(venue_ms)
+
+    def _clocks(self) -> Facts:
+        """Return what our clock and the exchange's say now, without the market."""
+        now_ms = self.parts.clock.now_ms()
+        return Facts(now_ms=now_ms, exchange_ms=self.parts.exchange_clock.at(now_ms))
 
     async def _read_baseline(self) -> None:
         snapshot = await self.read_until_answered()
