@@ -2,15 +2,20 @@
 
     python -m tests.simulation.fuzz --values 100000
     python -m tests.simulation.fuzz --values 100000 --without counter
+    python -m tests.simulation.fuzz --values 5000 --without epoch --aimed epoch
 
 A pair is recorded over 20 epochs: heartbeats, positions, fills, answers, commands, halts. From this
 pool, and from what is written while it goes on, values are thrown at the living pair in tactics:
-replayed, put under another name, with one bit flipped, signed by pairs of another account, market
-or chain that have the same secret, and those of the last seconds while a side is dead, restarted or
-cut off. One such pair lives: what is stored for ours is shown to it, and it signs what it makes of
-it. None of them may cause an order, while the fills of the market are hedged as ever.
+replayed, put under another name, with one bit flipped or one field of another type, signed by pairs
+of another account, market or chain that have the same secret, and those of the last seconds while a
+side is dead, restarted or cut off. While it is recorded a script that has the secret publishes
+fills by hand, which a pair with a secret never takes. One pair beside ours lives: what is stored
+for ours is shown to it, and it signs what it makes of it. None of them may cause an order, while
+the fills of the market are hedged as ever.
 
-`--without` leaves out one check of the product: then orders come of it.
+`--without` leaves out one check of the product: then orders come of it. `--aimed` throws only by
+the tactics that miss a check soonest: without some of them a pair stops so early that a whole mix
+never ends.
 """
 
 import argparse
@@ -38,6 +43,7 @@ from tests.judge.facts import Violation
 from tests.simulation import loop as loops
 from tests.simulation.attacker import CHANNELS, KEYS, LEASE_A, LEASE_B, STATE, TTL_S
 from tests.simulation.bus import NAMES
+from tests.simulation.bus_kinds import hand_text
 from tests.simulation.daemon import TIMING, Daemon, Tools
 from tests.simulation.exchange import CHAIN, A
 from tests.simulation.redis_server import Unwritten
@@ -67,6 +73,8 @@ AIMED = {
     "age": ("dead",),
 }
 """What each check is missed at soonest."""
+WHOSE = ("account_index", "a_account_index", "b_account_index", "market_index", "chain_id")
+"""The fields that say whose a value is."""
 ORDERS = ("I1", "I2", "I3", "I4")
 """The promises that an order breaks."""
 
@@ -235,7 +243,27 @@ def signed_for_another(text: str, name: str, scope: PairScope, dice: Random) -> 
     for one in fields:
         if values.get(one) == mine:
             values[one] = other
-    values["sig"] = Seal(seal.secret, {**seal.place, word: other}).sign(values)
+    # One that bears another pair's name and is signed for ours is refused by that name alone.
+    is_for_us = word == "@pair" and "epoch" in values and dice.random() < 0.5
+    place = seal.place if is_for_us else {**seal.place, word: other}
+    values["sig"] = Seal(seal.secret, place).sign(values)
+    return json.dumps(values)
+
+
+def retyped(text: str, dice: Random) -> str | None:
+    """Return a value with one field of another JSON type, or in a list; None where it has none.
+
+    Most often one of those that say whose it is: these are judged before the signature.
+    """
+    values = json.loads(text)
+    if dice.random() < 0.1:
+        return json.dumps([values])
+    told = [name for name in WHOSE if type(values.get(name)) is int]
+    if not values:
+        return None
+    name = dice.choice(told if told and dice.random() < 0.7 else list(values))
+    others = ("7", 7, 1.5, True, [7], {"a": 7}, -1, 2**70, math.nan)
+    values[name] = dice.choice([one for one in others if type(one) is not type(values[name])])
     return json.dumps(values)
 
 
@@ -438,8 +466,11 @@ class Fuzz:
         elif roll < 0.5:
             other = dice.choice([one for one in targets if one != name])
             self.throw("under another name", other, text)
-        elif roll < 0.75:
+        elif roll < 0.7:
             self.throw("one bit flipped", name, flipped(text, dice))
+        elif roll < 0.76:
+            if (changed := retyped(text, dice)) is not None:
+                self.throw("another type", name, changed)
         elif (signed := signed_for_another(text, name, self.scope, dice)) is not None:
             self.throw("of another pair", name, signed)
 
@@ -582,8 +613,15 @@ class Fuzz:
         if self.world.exchange.take(100, A):
             self.taken_s.append(self.loop.time())
 
+    def publish_by_hand(self) -> None:
+        """Let a script that has the secret publish a fill, which a pair with a secret refuses."""
+        lots, number = self.dice.choice((-100, 100)), self.count.values + len(self.seen_epochs)
+        self.redis.publish(
+            NAMES.account_a_filled, hand_text(self.stage, lots, number, by_script=True)
+        )
+
     async def record(self) -> None:
-        """Live without anybody else: 20 epochs, opened and closed, halted, resumed, flattened."""
+        """Live alone: 20 epochs, opened and closed, halted, resumed, flattened, filled by hand."""
         stage, person = self.stage, self.stage.desk.person
         stage.desk.start()
         number = 0
@@ -592,6 +630,7 @@ class Fuzz:
             await self.settle()
             await self.fill()
             await self.settle()
+            self.publish_by_hand()
             if number % 5 == 1:
                 person.halt()
                 await self.rest(2)
@@ -745,9 +784,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without", choices=tuple(CHECKS), default="")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument(
+        "--aimed", choices=tuple(AIMED), help="by the tactics that miss this check soonest"
+    )
     options = parser.parse_args()
     quiet()
-    found = fuzz(options.values, options.seed, options.without, options.epochs)
+    aimed = AIMED.get(options.aimed, ())
+    found = fuzz(options.values, options.seed, options.without, options.epochs, aimed)
     print("\n".join(found.lines()))
     return 1 if found.orders or found.stuck else 0
 

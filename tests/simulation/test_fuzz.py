@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from hedge.core.freshness import Stale
+from hedge.daemon.refusals import BY_HAND
 from hedge.wire.codec import RefusalCause
 from hedge.wire.control import FLATTEN, Lease, parse_halts
 from tests.simulation.attacker import CHANNELS, LEASE_A, LEASE_B, STATE, earlier_life
@@ -38,7 +39,8 @@ def test_no_order_comes_of_what_is_thrown(seed: int) -> None:
     assert (found.orders, found.stuck) == ([], [])
     assert found.values >= VALUES
     assert found.in_time > 0
-    assert {RefusalCause.BAD_SIGNATURE.value, *(why.value for why in Stale)} <= set(found.refused)
+    causes = (RefusalCause.BAD_SIGNATURE, RefusalCause.OTHER_PAIR, RefusalCause.WRONG_TYPE, *Stale)
+    assert {BY_HAND, *(why.value for why in causes)} <= set(found.refused)
 
 
 @pytest.mark.parametrize("check", CHECKS)
