@@ -235,7 +235,6 @@ RULES = (
     "reduce-only",
     "market inactive",
     "minimums raised",
-    "quote limit",
     "decimals changed",
     "price halves",
     "price falls",
@@ -299,6 +298,7 @@ FAMILIES: dict[str, Family] = {
     "hands": Family(HANDS, 0.2, 1.5),
     "means": Family(MEANS, 0.25, 2.0),
     "rules": Family(RULES, 0.25, 1.5),
+    "limits": Family(("quote limit",), 0.12, 1.0),  # seldom met: B learns it soon
     "attacker": Family(tuple(ATTACKS), 0.25, 2.0),
     "servers": Family(SERVERS, 0.25, 1.5),
     "market": Family(("market changed",), 0.08, 1.0),
