@@ -5,12 +5,14 @@ side (a self trade has two legs). The net position is what the newest trade says
 position before, plus or minus its size) where the venue gives that, with the sum as check; a
 contradiction means that a trade is missing, and nobody may rely on the book until it is found.
 
-A frame of a stream is a hint that counts at once; an answer of the venue decides. What frames told
-is unlisted until an answer lists it: then the answer's text counts, and where two answers lack it
-it is missing.
+A frame of a stream is a hint that counts at once; answers of the venue decide. What frames told is
+unlisted until an answer lists it, and where two answers lack it it is missing. What one source
+alone tells otherwise than it is known is a claim: the known text stands until a second source tells
+the same, or until the book contradicts itself without the claim and adds up with it. Nobody trades
+on one false answer so, and an honest trade, which is not known yet, waits for nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hedge.core.amounts import Side
@@ -21,6 +23,9 @@ ROW_TIME_SLACK_MS = 1000
 """Order rows may carry whole seconds, trades always carry milliseconds."""
 ABSENT_AGAIN_MS = 5000
 """So far apart are the two answers without a trade that show it to be missing."""
+AGREES_AFTER_MS = 1000
+"""So far apart are two answers that agree on what is known otherwise: one may be false as a whole.
+"""
 
 TradeKey = tuple[int, Side]
 
@@ -52,12 +57,14 @@ class Listed:
     """What an answer made of the book.
 
     `new` are trades that it did not know, oldest first; `corrected` those that frames had told
-    otherwise, as they were told; `missing` those that two answers lack.
+    otherwise, as they were told; `missing` those that two answers lack; `claimed` those that it
+    alone tells otherwise, which waits for a second answer.
     """
 
     new: tuple[Trade, ...] = ()
     corrected: tuple[Trade, ...] = ()
     missing: tuple[Trade, ...] = ()
+    claimed: tuple[Trade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +90,27 @@ class Book:
         self._consistent_id = base.floor_trade_id
         self._unlisted: dict[TradeKey, _Unlisted] = {}
         self._by_content: dict[_Content, TradeKey] = {}
+        self._claims: dict[TradeKey, _Claim] = {}
 
     def add(self, trades: Iterable[Trade], heard_ms: int | None = None) -> tuple[Trade, ...]:
         """Count trades; return those not known before, oldest first.
 
         `heard_ms` (monotonic) is when a frame told them; without it an answer did. Of two trades
-        that differ by nothing but their id one is the other's copy, and only the first one counts
-        until an answer lists the other.
+        that differ by nothing but their id, or their side, one is the other's copy, and only the
+        first one counts until an answer tells which is true.
         """
-        new = []
-        for trade in sorted(trades, key=_order):
-            key = (trade.trade_id, trade.side)
-            if trade.trade_id <= self._base.floor_trade_id or key in self._trades:
+        new, told = [], sorted(trades, key=_order)
+        keys = {_key(trade) for trade in told}
+        for trade in told:
+            key = _key(trade)
+            if trade.trade_id <= self._base.floor_trade_id:
+                continue
+            place = self._place_of(trade, keys)
+            if place is not None:
+                if heard_ms is not None:
+                    self._hear_again(trade, place, heard_ms)
                 continue
             if heard_ms is not None:
-                if self._is_copy(trade):
-                    continue
                 self._unlisted[key] = _Unlisted(heard_ms)
             self._count(key, trade)
             new.append(trade)
@@ -106,41 +118,53 @@ class Book:
         return tuple(new)
 
     def listed(self, answer: Answer) -> Listed:
-        """Let an answer decide: count what is new, correct what frames told otherwise.
+        """Let an answer decide: count what is new, correct what a second source tells otherwise.
 
-        A frame's trade that differs from a listed one by its id alone, or by its side, is that one.
+        A trade that differs from a known one by its id alone, or by its side, is that one.
         """
-        new, corrected = [], []
+        new, corrected = list[Trade](), list[Trade]()
+        keys = {_key(row) for row in answer.trades}
+        claims = dict[TradeKey, _Claim]()
         for row in sorted(answer.trades, key=_order):
-            trade, key = row, (row.trade_id, row.side)
+            trade, key = row, _key(row)
             if trade.trade_id <= self._base.floor_trade_id:
                 continue
-            known = self._trades.get(key)
-            told = self._as_told(trade, answer) if key in self._unlisted or known is None else None
-            if told is not None:
-                corrected.append(self._trades[told])
-                self._forget(told)
-            if known is not None:
-                if trade.position_before_lots is None:  # then what a frame told of it stands
-                    trade = replace(trade, position_before_lots=known.position_before_lots)
-                if _effect_of(known) != _effect_of(trade):
-                    corrected.append(known)
-                self._forget(key)
-            elif told is None:
+            place = self._place_of(trade, keys)
+            if place is None:
                 new.append(trade)
-            self._count(key, trade)
-        missing = self._missing(answer)
+                self._count(key, trade)
+                continue
+            known = self._trades[place]
+            if trade.position_before_lots is None:  # then what is known of it stands
+                trade = replace(trade, position_before_lots=known.position_before_lots)
+            claim = _Claim(trade, place, answer.asked_ms)
+            if place == key and _effect_of(known) == _effect_of(trade):
+                self._take(claim)
+            elif claim.is_second_of(self._claims.get(key)):
+                corrected.append(known)
+                self._take(claim)
+            elif all(one.place != place for one in claims.values()):
+                claims[key] = claim
+        corrected += self._needed(claims)
+        missing = self._missing(answer, {claim.place for claim in claims.values()})
+        claimed = tuple(one.trade for key, one in claims.items() if key not in self._claims)
+        self._keep_claims(claims, keys, answer.asked_ms)
         self._settle()
         if self.consistent and not self._unlisted:
             newest = max((trade.trade_id for trade in answer.trades), default=0)
             self._consistent_id = max(self._consistent_id, newest)
-        return Listed(tuple(new), tuple(corrected), missing)
+        return Listed(tuple(new), tuple(corrected), missing, claimed)
 
     def drop(self, trades: Iterable[Trade]) -> None:
         """Forget trades that are missing."""
         for trade in trades:
-            self._forget((trade.trade_id, trade.side))
+            self._forget(_key(trade))
         self._settle()
+
+    @property
+    def is_claimed_otherwise(self) -> bool:
+        """Whether one source tells some of it otherwise, and a second one is to be asked."""
+        return bool(self._claims)
 
     @property
     def unlisted(self) -> tuple[Trade, ...]:
@@ -163,7 +187,7 @@ class Book:
 
     def order_lots(self, order_index: int, but: Iterable[Trade] = ()) -> int:
         """Return what the known trades of an order add up to, without some of them."""
-        left_out = {(trade.trade_id, trade.side) for trade in but}
+        left_out = {_key(trade) for trade in but}
         return sum(
             trade.size_lots
             for key, trade in self._trades.items()
@@ -196,9 +220,11 @@ class Book:
     def consistent_trade_id(self) -> int:
         """Id up to which the sum and the statements agreed; what is missing is newer.
 
-        Never beyond what an answer has listed while a frame's trade waits for one.
+        Never beyond what an answer has listed while a frame's trade waits for one, nor beyond what
+        one source tells otherwise.
         """
-        return self._consistent_id
+        doubted = (min(key[0], one.place[0]) - 1 for key, one in self._claims.items())
+        return max(self._base.floor_trade_id, min((self._consistent_id, *doubted)))
 
     @property
     def trades(self) -> tuple[Trade, ...]:
@@ -239,6 +265,7 @@ class Book:
     def _forget(self, key: TradeKey) -> None:
         trade = self._trades.pop(key)
         self._unlisted.pop(key, None)
+        self._claims = {name: one for name, one in self._claims.items() if one.place != key}
         self._sum_lots -= trade.signed_lots
         if trade.client_order_index:
             self._filled[trade.client_order_index] -= trade.size_lots
@@ -247,24 +274,66 @@ class Book:
         if trade is self._newest:
             self._newest = max(self._trades.values(), key=_order, default=None)
 
-    def _is_copy(self, trade: Trade) -> bool:
-        return trade.position_before_lots is not None and _content_of(trade) in self._by_content
+    def _place_of(self, trade: Trade, told: Container[TradeKey]) -> TradeKey | None:
+        """Return the known trade that this one is, also under another id or with another side.
 
-    def _as_told(self, trade: Trade, answer: Answer) -> TradeKey | None:
-        """Return what frames told of this listed trade under another id, or with another side."""
-        other = (trade.trade_id, trade.side.opposite)
-        listed = {(one.trade_id, one.side) for one in answer.trades}
-        if other in self._unlisted and other not in listed:
+        `told` is all that came with it: a trade of the account with itself comes with both legs.
+        """
+        key, other = _key(trade), (trade.trade_id, trade.side.opposite)
+        if key in self._trades:
+            return key
+        if other in self._trades and other not in told:
             return other
-        copy = self._by_content.get(_content_of(trade))
-        has_id = trade.position_before_lots is not None and copy in self._unlisted
-        return copy if has_id and copy not in listed else None
+        if trade.position_before_lots is None:
+            return None
+        return self._by_content.get(_content_of(trade))
 
-    def _missing(self, answer: Answer) -> tuple[Trade, ...]:
+    def _hear_again(self, trade: Trade, place: TradeKey, heard_ms: int) -> None:
+        """Note where a frame tells a known trade otherwise; an answer is asked which is true."""
+        if place != _key(trade) or _effect_of(self._trades[place]) != _effect_of(trade):
+            self._claims.setdefault(_key(trade), _Claim(trade, place, heard_ms, is_frame=True))
+
+    def _take(self, claim: "_Claim") -> None:
+        """Let an answer's text stand in the place of what was known."""
+        self._forget(claim.place)
+        self._count(_key(claim.trade), claim.trade)
+
+    def _needed(self, claims: dict[TradeKey, "_Claim"]) -> list[Trade]:
+        """Take claims without which the book contradicts itself, and with which it adds up."""
+        if self.consistent or not claims:
+            return []
+        known = {key: self._trades[claim.place] for key, claim in claims.items()}
+        unlisted, earlier = dict(self._unlisted), self._claims
+        for claim in claims.values():
+            self._take(claim)
+        if self.consistent:
+            claims.clear()
+            return list(known.values())
+        for key, trade in known.items():
+            self._forget(key)
+            self._count(_key(trade), trade)
+        self._unlisted, self._claims = unlisted, earlier
+        return []
+
+    def _keep_claims(
+        self, told: dict[TradeKey, "_Claim"], listed: Container[TradeKey], asked_ms: int
+    ) -> None:
+        """Keep what an answer claims, and what it can say nothing of."""
+        kept = dict(told)
+        for key, claim in self._claims.items():
+            if key in told:
+                kept[key] = claim if told[key].is_same_as(claim) else told[key]
+            elif claim.place not in listed or asked_ms < claim.told_ms:
+                kept[key] = claim
+        self._claims = kept
+
+    def _missing(self, answer: Answer, claimed: Container[TradeKey]) -> tuple[Trade, ...]:
         """Note what the answer lacks; return what two answers lack that no lag excuses."""
         missing = []
         for key, one in self._unlisted.items():
-            if key[0] <= answer.down_to or answer.asked_ms < one.heard_ms + answer.lag_ms:
+            if key[0] <= answer.down_to or key in claimed:
+                continue
+            if answer.asked_ms < one.heard_ms + answer.lag_ms:
                 continue
             if one.absent_ms is None:
                 self._unlisted[key] = replace(one, absent_ms=answer.asked_ms)
@@ -297,6 +366,7 @@ class Book:
         kept = [trade for trade in ordered if trade.trade_id >= cut]
         self._trades = {(trade.trade_id, trade.side): trade for trade in kept}
         self._unlisted = {key: one for key, one in self._unlisted.items() if key in self._trades}
+        self._claims = {key: one for key, one in self._claims.items() if one.place in self._trades}
         self._by_content = {_content_of(trade): key for key, trade in self._trades.items()}
         alive = {trade.client_order_index for trade in kept}
         self._filled = {cid: lots for cid, lots in self._filled.items() if cid in alive}
@@ -308,6 +378,29 @@ class _Unlisted:
 
     heard_ms: int
     absent_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A trade as one source alone tells it, in the place of the known one (its key).
+
+    `told_ms` (monotonic) is when a frame told it, or when the answer was asked for.
+    """
+
+    trade: Trade
+    place: TradeKey
+    told_ms: int
+    is_frame: bool = False
+
+    def is_same_as(self, other: "_Claim") -> bool:
+        """Whether both tell the same."""
+        return self.place == other.place and _effect_of(self.trade) == _effect_of(other.trade)
+
+    def is_second_of(self, first: "_Claim | None") -> bool:
+        """Whether this one, of an answer, is the second source that tells it so."""
+        if first is None or not self.is_same_as(first):
+            return False
+        return first.is_frame or self.told_ms >= first.told_ms + AGREES_AFTER_MS
 
 
 _Content = tuple[int, Side, int, int | None, int]
@@ -323,6 +416,10 @@ def _effect_of(trade: Trade) -> tuple[int, int, int, int | None]:
     """Return what of a trade a decision rests on."""
     before = trade.position_before_lots
     return trade.signed_lots, trade.order_index, trade.client_order_index, before
+
+
+def _key(trade: Trade) -> TradeKey:
+    return trade.trade_id, trade.side
 
 
 def _order(trade: Trade) -> tuple[int, int]:

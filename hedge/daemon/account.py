@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hedge.bus.port import StateSnapshot
-from hedge.core.book import ABSENT_AGAIN_MS, Answer, Book, BookBase, Listed
+from hedge.core.book import (
+    ABSENT_AGAIN_MS,
+    AGREES_AFTER_MS,
+    Answer,
+    Book,
+    BookBase,
+    Listed,
+)
 from hedge.core.records import Trade
 from hedge.daemon.clock import clock_off_ms
 from hedge.daemon.context import Parts
@@ -142,9 +149,13 @@ class Bookkeeper:
         if not read.complete:
             down_to = max(down_to, min((one.trade_id for one in read.trades), default=down_to))
         listed = book.listed(Answer(read.trades, down_to, asked_ms, round(lag_s * 1000)))
-        if read.complete and book.consistent:
+        if read.complete and book.consistent and not book.is_claimed_otherwise:
             self._whole_ms = asked_ms
         self._say_corrected(listed.corrected)
+        if listed.claimed:
+            ids = [trade.trade_id for trade in listed.claimed]
+            what = f"one answer lists trades {ids} otherwise than they are known; asked once more"
+            self._parts.log.warning("listed_otherwise", detail=what)
         if not listed.missing:
             self._missing_ms = None
         elif await agree_without(self._parts.venue, None, book, listed.missing):
@@ -166,14 +177,21 @@ class Bookkeeper:
         while True:
             await clock.sleep(timing.beat_s)
             book, now_ms = self.book, clock.now_ms()
-            if book is None or not (self._is_unlisted(book, now_ms) or self._is_again(now_ms)):
+            if book is None or not self._is_to_be_asked(book, now_ms):
                 continue
             asked_ms = self._confirmed_ms
-            # What one answer lacks is asked for once more: that is seldom, and decides.
+            # What one answer lacks, or tells otherwise, is asked for once more: that is seldom, and
+            # decides.
             pause_ms = ABSENT_AGAIN_MS if book.lacks_some else every_ms
+            pause_ms = AGREES_AFTER_MS if book.is_claimed_otherwise else pause_ms
             is_due = asked_ms is None or now_ms >= asked_ms + pause_ms
             if is_due and self._parts.budget.has_room:
                 await self._confirm(book)
+
+    def _is_to_be_asked(self, book: Book, now_ms: int) -> bool:
+        if book.is_claimed_otherwise:
+            return True
+        return self._is_unlisted(book, now_ms) or self._is_again(now_ms)
 
     @staticmethod
     def _is_unlisted(book: Book, now_ms: int) -> bool:

@@ -80,7 +80,7 @@ class SimPeer(Socket):
         at_ms = await read_at(self, "recentTrades")
         page = self.exchange.recent(self._account, self.market.index, at_ms, PAGE)
         self._note_unlisted(at_ms)
-        return Recent(page.legs, page.lowest_id, page.highest_id)
+        return Recent(self.answered(page.legs), page.lowest_id, page.highest_id)
 
     def _note_unlisted(self, at_ms: int) -> None:
         if self.market.history[self._account].trades.unlisted(at_ms):

@@ -57,6 +57,8 @@ class Socket:
         self._book_is_bent = False
         self.lies: list[lies.Lie] = []
         """What bends the next frames that it can bend."""
+        self.answer_lies: list[lies.Lie] = []
+        """What bends the next answers of newest trades, one each; the answers after it are true."""
         self.lost: asyncio.Future[str] | None = None
         self.is_up = False
 
@@ -163,6 +165,7 @@ class Socket:
 
     def heal(self) -> None:
         """Say the truth from here on; what was said stays said."""
+        self.answer_lies.clear()
         if self.lies or self._stopped or self._book_is_bent:
             self.lies.clear()
             self._stopped.clear()
@@ -270,6 +273,24 @@ class Socket:
             if told is None:
                 return None
         return told
+
+    def answered(self, trades: tuple[Trade, ...]) -> tuple[Trade, ...]:
+        """Return what one answer lists of our newest trades, oldest first: the newest one is bent.
+
+        Nothing excuses what a process trades on that: the next answer is true.
+        """
+        if not (self.answer_lies and trades):
+            return trades
+        lie = self.answer_lies[0]
+        bent: tuple[Trade, ...] = lie.bent(trades[-1:])
+        if bent == trades[-1:]:
+            return trades
+        self.answer_lies.remove(lie)
+        self.reach(lie.kind)
+        if self.exchange.say is not None:
+            self.exchange.say("XX", f"{self.process.name} is answered {bent}, not {trades[-1:]}")
+        found = {(one.trade_id, one.side): one for one in (*trades[:-1], *bent)}
+        return tuple(found[key] for key in sorted(found, key=lambda key: (key[0], key[1].sign)))
 
     def _note_lie(self, kind: str, told: Any, bent: Any) -> Any:
         if bent != told:

@@ -805,11 +805,18 @@ class SimVenue(Socket):
             read += len(page)
             found.update((trade.trade_id, trade) for trade in page)
             if newer_than is None or any(trade.trade_id <= newer_than for trade in page):
-                return _pages(found, newer_than, complete=True)
+                return self._pages(found, newer_than, complete=True)
             if len(rows) <= PAGE:
-                return _pages(found, newer_than, complete=read < KEPT_TRADES)
+                return self._pages(found, newer_than, complete=read < KEPT_TRADES)
             below = page[0].trade_id
-        return _pages(found, newer_than, complete=False)
+        return self._pages(found, newer_than, complete=False)
+
+    def _pages(
+        self, found: dict[int, Trade], newer_than: int | None, *, complete: bool
+    ) -> TradePages:
+        floor = -1 if newer_than is None else newer_than
+        newer = tuple(found[trade_id] for trade_id in sorted(found) if trade_id > floor)
+        return TradePages(self.answered(newer), complete)
 
     async def tx_status(self, tx_hash: str) -> TxStatus:
         at_ms = await self._read("tx")
@@ -843,9 +850,3 @@ class SimVenue(Socket):
 
     async def check_key(self) -> None:
         """The key is right."""
-
-
-def _pages(found: dict[int, Trade], newer_than: int | None, *, complete: bool) -> TradePages:
-    floor = -1 if newer_than is None else newer_than
-    newer = [found[trade_id] for trade_id in sorted(found) if trade_id > floor]
-    return TradePages(tuple(newer), complete)

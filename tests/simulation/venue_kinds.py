@@ -14,6 +14,7 @@ limits" and "quote limit", which are no faults: the pair must live with them.
   until its next frame;
 - "... until reconnect": one field of a stream lies the same way until its socket is opened anew;
 - "trade under another id": a trade is told a second time with another id;
+- "answer lies": one answer of newest trades is false in a field of the newest one, once;
 - "channel stops": one channel of a live socket carries nothing for a while;
 - "public socket cut": the market's own socket is lost alone for a while;
 - "private mute": a live socket carries nothing of our account, or nothing but asked snapshots;
@@ -62,6 +63,7 @@ ORDER_TAG_BITS = 44
 MAKER_ONLY = KeyRule("key may only post", 62007, "maker-only api key", may_post=True)
 OUTDATED = KeyRule("SDK outdated", 21136, "please update the SDK")
 BOTH = {"A": A, "B": B}
+ANSWER_LIES = "answer lies"
 
 WEATHER: dict[str, tuple[str, float, float]] = {
     "own trade lies": ("lie_own_trade", 0.05, 0.4),
@@ -123,6 +125,14 @@ def _bend(kind: str, fields: tuple[str, ...], *, public: bool, lasting: bool) ->
         dice.choice(sockets).lies.append(lie)
 
     return blow
+
+
+def _answer_lies(stage: "Stage", dice: Random) -> None:
+    """Let one answer of newest trades be false in one field of its newest trade."""
+    sockets = _sockets(stage)
+    if sockets:
+        field, seed = dice.choice(_FIELDS), dice.getrandbits(32)
+        dice.choice(sockets).answer_lies.append(lies.Lie(ANSWER_LIES, (), seed, field))
 
 
 def _bend_rows(stage: "Stage", dice: Random) -> None:
@@ -458,7 +468,11 @@ def _isolated(stage: "Stage", dice: Random) -> None:
 
 _FIELDS = tuple(lies.TRADE)
 
-AIMED: dict[str, Blow] = {"only pings": _only_pings, "all listed late": _all_late}
+AIMED: dict[str, Blow] = {
+    "only pings": _only_pings,
+    "all listed late": _all_late,
+    ANSWER_LIES: _answer_lies,
+}
 """Only schedules that name them have them."""
 
 BLOWS: dict[str, Blow] = {

@@ -317,20 +317,21 @@ def as_in(book: Book) -> tuple[int, int, bool, int]:
     st.randoms(use_true_random=False),
     st.booleans(),
 )
-def test_after_an_answer_the_book_is_the_truth(
+def test_after_two_answers_the_book_is_the_truth(
     field: str, number: int, dice: random.Random, answered_early: bool
 ) -> None:
-    """One field of one frame is false; whatever it is, the next answer puts the book right."""
+    """One field of one frame is false; two answers that agree put the book right."""
     rows, book = truth(), Book(BookBase(0, 0))
     told = [*rows[:number], *TRADE[field](rows[number], dice), *rows[number + 1 :]]
     for one in told:
         book.add([one], heard_ms=one.trade_id)
     if answered_early:
         book.listed(answer(rows[:number]))
-    listed = book.listed(answer(rows))
+    listed = [book.listed(answer(rows, asked_ms)) for asked_ms in (5000, 6000)]
     assert as_in(book) == (20, 40, True, 20)
     assert not book.unlisted
-    assert not listed.missing
+    assert not book.is_claimed_otherwise
+    assert not any(one.missing for one in listed)
     assert book.consistent_trade_id == 40
     assert {one.trade_id for one in book.trades} == {10, 20, 30, 40}
 
@@ -419,7 +420,133 @@ def test_a_book_says_whether_an_answer_lacks_some_of_it() -> None:
     assert not book.lacks_some
     book.listed(answer((), 15_000))
     assert book.lacks_some
-    twin = replace(trade(5, 5, 0), trade_id=6)
-    book.add([twin])
-    book.drop([trade(5, 5, 0)])
-    assert {one.trade_id for one in book.trades} == {6}
+    unstated = [trade(7, 5, None), trade(8, 5, None)]
+    book.add(unstated)
+    book.drop(unstated[:1])
+    assert {one.trade_id for one in book.trades} == {5, 8}
+
+
+# --- one false answer moves nothing -------------------------------------------------------------
+
+HEARD = ("frames", "answers", "frames, then answers")
+
+
+def heard(how: str, rows: Sequence[Trade]) -> Book:
+    """Return a book that has honest trades by frames, by an answer, or by both."""
+    book = Book(BookBase(0, 0))
+    if "frames" in how:
+        book.add(rows, heard_ms=0)
+    if "answers" in how:
+        book.listed(answer(rows, 1000))
+    return book
+
+
+@given(
+    st.sampled_from(sorted(TRADE)),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+    st.sampled_from(HEARD),
+)
+def test_one_false_answer_changes_nothing_that_is_known(
+    field: str, number: int, dice: random.Random, how: str
+) -> None:
+    """It was taken at once, and B traded up to its position limit until the next answer came."""
+    rows, book = truth(), heard(how, truth())
+    bent = TRADE[field](rows[number], dice)
+    listed = book.listed(answer([*rows[:number], *bent, *rows[number + 1 :]], 5000))
+    assert not listed.corrected
+    assert as_in(book) == (20, 40, True, 20)
+    assert not book.listed(answer(rows, 6000)).corrected
+    assert as_in(book) == (20, 40, True, 20)
+    assert not book.is_claimed_otherwise
+
+
+def test_a_false_size_waits_for_a_second_answer() -> None:
+    """The rule in the small: ten times the size, told once, and told again too soon."""
+    (true,), book = truth(1), heard("frames, then answers", truth(1))
+    false = replace(true, size_lots=50)
+    listed = book.listed(answer([false], 5000))
+    assert (listed.claimed, listed.corrected, book.net_lots) == ((false,), (), 5)
+    assert book.is_claimed_otherwise
+    assert not book.listed(answer([false], 5999)).claimed  # of the same moment: it is said once
+    assert (book.net_lots, book.consistent_trade_id) == (5, 9)
+    assert book.listed(answer([false], 6000)).corrected == (true,)
+    assert (book.net_lots, book.is_claimed_otherwise) == (50, False)
+
+
+def test_a_true_answer_ends_what_a_false_one_claimed() -> None:
+    """Nothing was moved, and nothing more is asked."""
+    (true,), book = truth(1), heard("answers", truth(1))
+    book.listed(answer([replace(true, side=Side.SELL)], 5000))
+    assert book.is_claimed_otherwise
+    book.listed(answer([], 6000))  # of a copy that lags: it tells nothing
+    assert book.is_claimed_otherwise
+    assert not book.listed(answer([true], 7000)).corrected
+    assert not book.is_claimed_otherwise
+    assert (book.net_lots, book.consistent_trade_id) == (5, 10)
+
+
+def test_another_lie_begins_anew() -> None:
+    """Two answers that are false each in its own way agree on nothing."""
+    (true,), book = truth(1), heard("frames", truth(1))
+    for asked_ms, lots in ((5000, 50), (6000, 70), (6500, 70)):
+        assert not book.listed(answer([replace(true, size_lots=lots)], asked_ms)).corrected
+    assert book.net_lots == 5
+    assert book.listed(answer([replace(true, size_lots=70)], 7000)).corrected
+
+
+def test_what_the_next_trade_agrees_with_waits_for_nothing() -> None:
+    """A frame was false, and the next one's position before it says so: the book has a gap."""
+    rows, book = truth(2), Book(BookBase(0, 0))
+    book.add([replace(rows[0], size_lots=50), rows[1]], heard_ms=0)
+    assert not book.consistent
+    assert [one.size_lots for one in book.listed(answer(rows)).corrected] == [50]
+    assert as_in(book) == (10, 20, True, 10)
+
+
+def test_claims_that_do_not_close_a_gap_wait() -> None:
+    """A trade is missing, and the answer is false about another one: nothing of it is taken."""
+    rows, book = truth(3), Book(BookBase(0, 0))
+    book.add([rows[0], rows[2]], heard_ms=0)
+    listed = book.listed(answer([replace(rows[0], size_lots=7), rows[2]]))
+    assert not listed.corrected
+    assert not book.consistent
+    assert {one.trade_id for one in book.unlisted} == {10}
+    assert book.listed(answer(rows, 7000)).new == (rows[1],)
+    assert as_in(book) == (15, 30, True, 15)
+    assert not book.is_claimed_otherwise
+
+
+def test_a_frame_that_tells_a_listed_trade_otherwise_calls_for_an_answer() -> None:
+    """An answer came before the frame, and was false: with the next one two sources agree."""
+    (true,), false = truth(1), replace(truth(1)[0], size_lots=50)
+    book = heard("answers", [false])
+    assert book.add([true], heard_ms=1500) == ()
+    assert book.is_claimed_otherwise
+    assert book.listed(answer([true], 2000)).corrected == (false,)
+    assert book.net_lots == 5
+
+
+def test_a_frame_told_again_with_another_side_is_no_second_leg() -> None:
+    """Repeated falsely it took the fill back at once; a trade with itself comes with both legs."""
+    (true,), book = truth(1), heard("frames", truth(1))
+    assert book.add([replace(true, side=Side.SELL)], heard_ms=10) == ()
+    assert (book.net_lots, book.is_claimed_otherwise) == (5, True)
+    book.listed(answer([true], 5000))
+    assert (book.net_lots, book.is_claimed_otherwise) == (5, False)
+
+
+def test_what_is_dropped_or_compacted_is_claimed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim is about a trade that the book has."""
+    monkeypatch.setattr(book_module, "KEEP_TRADES", 3)
+    rows = truth(6)
+    book = heard("frames", rows[:1])
+    book.listed(answer([replace(rows[0], size_lots=50)], 5000))
+    book.drop(rows[:1])
+    assert not book.is_claimed_otherwise
+    book.add(rows[:3])
+    book.listed(answer([replace(rows[0], size_lots=50)], 6000))
+    assert book.is_claimed_otherwise
+    book.add(rows[3:])
+    assert not book.is_claimed_otherwise
+    assert book.net_lots == 30

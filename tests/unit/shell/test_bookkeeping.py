@@ -463,6 +463,26 @@ async def test_a_false_id_gives_way_to_the_listed_one(books: Books) -> None:
     assert books.net == 15
 
 
+async def test_one_false_size_in_an_answer_moves_nothing(books: Books) -> None:
+    """0.2 for 0.02, once: B traded nine orders' worth, and back. A second answer is asked soon."""
+    await books.prove()
+    true = books.venue.fill(10, 1)
+    books.see(true)
+    books.venue.history[-1] = replace(true, size_lots=100)
+    await books.keeper.catch_up()
+    books.venue.history[-1] = true
+    assert (books.net, books.corrected) == (10, [])
+    confirmed_ms = books.keeper.confirmed_ms
+    books.venue.reads.clear()
+    async with running(books.keeper.keep_confirmed()):
+        await books.bench.clock.sleep(3)
+    assert len(books.venue.reads) == 1
+    assert (books.net, books.corrected) == (10, [])
+    assert books.keeper.book is not None
+    assert not books.keeper.book.is_claimed_otherwise
+    assert books.keeper.confirmed_ms != confirmed_ms
+
+
 async def test_nothing_is_asked_where_nothing_waits(books: Books) -> None:
     """A confirmation costs a request, and is batched: none in quiet times, one in 20 s else."""
     await books.prove()
