@@ -12,7 +12,7 @@ from hedge.core.hedger import step as hedger
 from hedge.core.hedger.alarms import past_its_word_ms
 from hedge.core.hedger.departure import MakerStated
 from hedge.core.hedger.state import PROVEN_PHASES, HedgerState
-from hedge.core.hedger.watch import PeerAnswered, PeerTraded, Stand
+from hedge.core.hedger.watch import AGREES_AFTER_MS, PeerAnswered, PeerTraded, Stand
 from hedge.core.records import Trade
 from hedge.daemon.context import Parts
 from hedge.exchange.peer import ENDED, PeerDown, PeerEvent, PeerShown, PeerUp, PeerVenue
@@ -134,7 +134,10 @@ class Watcher:
         waited_ms = now_ms - self._asked_ms
         due_ms = hedger.watch_due_ms(state, unstated_ms + OPEN_MS)
         # What answers lack is asked for when that can tell; that is over after three of them.
+        # What one alone tells, or no answer was asked about yet, is worth one at once.
         pause_ms = CONFIRM_MS if state.unlisted else self._confirm_ms
+        if state.claimed or any(one.is_doubted for one in state.unlisted):
+            pause_ms = AGREES_AFTER_MS
         if due_ms is not None and now_ms >= due_ms and waited_ms >= pause_ms:
             return True
         return waited_ms >= self._pause_ms if urgent else gone and waited_ms >= POLL_MS

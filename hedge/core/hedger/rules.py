@@ -30,7 +30,7 @@ from hedge.core.hedger.state import (
 )
 from hedge.core.hedger.turn import hold_of_turn, mind_turn
 from hedge.core.hedger.view import a_view, closes_own
-from hedge.core.hedger.watch import without
+from hedge.core.hedger.watch import AGREES_AFTER_MS, without
 from hedge.core.holds import Hold
 from hedge.core.refusal import Refusal
 from hedge.core.transitions import Facts, look_up
@@ -80,11 +80,17 @@ def watch_due_ms(state: HedgerState, since_ms: int) -> int | None:
 
     `since_ms` is since when a watched trade has been above all that A states.
     """
-    if not state.watched:
-        return None
     lag_ms, watched = state.config.view_lag_ms, {one.trade_id for one in state.watched}
     due = [one.due_ms(lag_ms) for one in state.unlisted if one.trade_id in watched]
-    if state.watched[-1].trade_id > state.listed_id and len(without(state.watched, state.unlisted)):
+    stated_id = state.a.last_trade_id if state.a is not None else 0
+    due += [
+        one.asked_ms + AGREES_AFTER_MS for one in state.claimed if one.trade.trade_id > stated_id
+    ]
+    if (
+        state.watched
+        and state.watched[-1].trade_id > state.listed_id
+        and len(without(state.watched, state.unlisted))
+    ):
         due.append(since_ms)
     return min(due, default=None)
 

@@ -7,7 +7,9 @@ from hedge.core.amounts import MarketSpec, Side
 from hedge.core.book import BookView
 from hedge.core.hedger.departure import Differs, LeaderSeen, Maker, MakerSeen, MakerStated
 from hedge.core.hedger.watch import (
+    Claimed,
     Denied,
+    Found,
     Gap,
     PeerAnswered,
     PeerTraded,
@@ -220,6 +222,8 @@ class HedgerState:
     looked: bool = True  # A's public trades were asked for since the book was proven
     watched: tuple[Trade, ...] = ()  # A's public trades above what it has stated
     unlisted: tuple[Unlisted, ...] = ()  # of those, what the venue's answers lack
+    claimed: tuple[Claimed, ...] = ()  # what one public answer alone tells of A
+    found: Found | None = None  # where one public answer alone shows A
     denied: tuple[Denied, ...] = ()  # what is on record of A and such an answer denies
     listed_id: int = 0  # the newest id in the venue's newest public answer
     shown: Stand | None = None  # the newest position that A's public trades have carried

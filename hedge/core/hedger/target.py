@@ -9,6 +9,7 @@ from hedge.core.hedger.state import PROVEN_PHASES, ATarget, HedgerState, Note, P
 from hedge.core.hedger.view import a_view, is_watch_open
 from hedge.core.hedger.watch import (
     Denied,
+    Found,
     PeerAnswered,
     PeerTraded,
     Stand,
@@ -17,7 +18,9 @@ from hedge.core.hedger.watch import (
     denies,
     found,
     is_beyond_beat,
+    is_beyond_quantity,
     merged,
+    weighed,
 )
 from hedge.core.records import Trade
 from hedge.core.transitions import Facts
@@ -37,17 +40,21 @@ def on_peer_traded(state: HedgerState, event: PeerTraded, facts: Facts) -> Step:
 
 
 def _doubting(state: HedgerState, trades: tuple[Trade, ...], facts: Facts) -> HedgerState:
-    """Keep from the view, until an answer lists it, what a live A cannot have done."""
+    """Keep from the view, until an answer lists it, what A cannot have done.
+
+    A stranger's trade on A's account has no order that bounds it, and A may be silent.
+    """
     beat, known = state.maker.beat, a_view(state)
-    if beat is None or known is None or not is_heard_now(state, facts.now_ms):
+    if beat is None or known is None:
         return state
+    exceeds = is_beyond_beat if is_heard_now(state, facts.now_ms) else is_beyond_quantity
     before = {(one.trade_id, one.side) for one in state.watched}
     doubted = tuple(
         Unlisted(trade.trade_id, trade.side, facts.now_ms, is_doubted=True)
         for trade in trades
         if trade.trade_id > known.last_trade_id
         and (trade.trade_id, trade.side) not in before
-        and is_beyond_beat(beat, trade, known.position_lots)
+        and exceeds(beat, trade, known.position_lots)
     )
     return replace(state, unlisted=(*state.unlisted, *doubted)) if doubted else state
 
@@ -68,11 +75,12 @@ def _watch(state: HedgerState, trades: tuple[Trade, ...], *, listed: bool = Fals
 def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:
     """Fill a gap of the watch; where A's state is not known to be current, take it from here."""
     before = a_view(state)
-    state, dropped = _corrected(state, event, facts)
-    state, effects = _watch(state, event.answer.legs, listed=True)
-    effects = (*dropped, *effects)
+    state, taken, claimed = _weighed(state, event, facts)
+    state, dropped = _corrected(state, taken, event, facts)
+    state, effects = _watch(state, taken, listed=True)
+    effects = (*claimed, *dropped, *effects)
     reaches = before is None or event.answer.lowest_id <= before.last_trade_id
-    shows = reaches and not is_watch_open(state)
+    shows = reaches and not is_watch_open(state) and not state.claimed
     shown_ms = max(state.shown_ms, event.asked_ms) if shows else state.shown_ms
     state = replace(state, reaches_back=reaches, shown_ms=shown_ms)
     if event.answer.highest_id >= state.last_trade_id and state.phase in PROVEN_PHASES:
@@ -84,7 +92,11 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> S
     state, bases = _undenied(state, (*own, *event.bases), event)
     base = max(bases, key=lambda stand: stand.last_trade_id, default=None)
     stand = found(base, event.answer, state.last_trade_id) if base is not None else None
-    if stand is None or is_beyond(state, stand.position_lots):
+    if base is None or stand is None or is_beyond(state, stand.position_lots):
+        return state, effects
+    if not _is_witnessed(state, base, stand, event, facts):
+        if state.found is None or state.found.stand != stand:
+            state = replace(state, found=Found(stand, event.asked_ms))
         return state, effects
     view = a_view(state)
     if view is None or view.position_lots != stand.position_lots:
@@ -96,7 +108,48 @@ def on_peer_answered(state: HedgerState, event: PeerAnswered, facts: Facts) -> S
         f"A holds {state.config.spec.base(stand.position_lots)} by its public trades",
         loud=True,
     )
-    return replace(state, a_fresh=True, hand_base_lots=None), (*effects, note)
+    return replace(state, a_fresh=True, hand_base_lots=None, found=None), (*effects, note)
+
+
+def _witnesses(state: HedgerState, facts: Facts) -> frozenset[int]:
+    """Return what tells A's position besides trades: its public stream, its heartbeat, our own.
+
+    A position of A that our own answers moves nothing.
+    """
+    beat = state.maker.beat if is_heard_now(state, facts.now_ms) else None
+    ours = state.net_lots
+    answered = None if ours is None else state.config.offset_lots + state.manual_lots - ours
+    lots = (state.shown_lots, None if beat is None else beat.position_lots, answered)
+    return frozenset(one for one in lots if one is not None)
+
+
+def _weighed(
+    state: HedgerState, event: PeerAnswered, facts: Facts
+) -> tuple[HedgerState, tuple[Trade, ...], tuple[Note, ...]]:
+    """Return what of an answer a second source tells too; the rest waits, and is said."""
+    known, answer = state.a, event.answer
+    if known is None:
+        return state, answer.legs, ()
+    stated = Stand(known.position_lots, known.last_trade_id)
+    before = {one.trade for one in state.claimed}
+    taken, claimed = weighed(
+        stated, state.watched, state.claimed, answer, event.asked_ms, _witnesses(state, facts)
+    )
+    state = replace(state, claimed=claimed)
+    ids = [one.trade.trade_id for one in claimed if one.trade not in before]
+    what = f"one public answer alone tells of A's trades {ids}; asked once more"
+    return state, taken, (Note("listed_otherwise", what),) if ids else ()
+
+
+def _is_witnessed(
+    state: HedgerState, base: Stand, stand: Stand, event: PeerAnswered, facts: Facts
+) -> bool:
+    """Whether something else than this answer shows A there too: the answer may be false."""
+    view = a_view(state)
+    known = {base.position_lots} if view is None else {base.position_lots, view.position_lots}
+    is_known = stand.position_lots in known | _witnesses(state, facts)
+    first = state.found
+    return is_known or (first is not None and first.is_told_again(stand, event.asked_ms))
 
 
 def _undenied(
@@ -115,12 +168,14 @@ def _undenied(
     return state, ()
 
 
-def _corrected(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:
-    """Let the answer decide about watched trades: what it tells otherwise, what it lacks.
+def _corrected(
+    state: HedgerState, taken: tuple[Trade, ...], event: PeerAnswered, facts: Facts
+) -> Step:
+    """Let answers decide about watched trades: what two tell otherwise (`taken`), what this lacks.
 
-    A frame is a hint: its ids and sizes bind until an answer lists the trade, or lacks it twice.
+    A frame is a hint: its ids and sizes bind until answers list the trade, or lack it twice.
     """
-    legs = {(leg.trade_id, leg.side): leg for leg in event.answer.legs}
+    legs = {(leg.trade_id, leg.side): leg for leg in taken}
     false = [
         trade for trade in state.watched if legs.get((trade.trade_id, trade.side), trade) != trade
     ]
@@ -131,6 +186,10 @@ def _corrected(state: HedgerState, event: PeerAnswered, facts: Facts) -> Step:
         event.asked_ms,
         facts.now_ms,
         _lag_ms(state),
+    )
+    claimed = {(one.trade.trade_id, one.trade.side) for one in state.claimed}
+    unlisted += tuple(  # listed, but not as it was told: neither is taken for A's trade yet
+        one for one in state.unlisted if one.is_doubted and (one.trade_id, one.side) in claimed
     )
     reaches = not state.watched or event.answer.lowest_id <= state.watched[0].trade_id
     listed_id = event.answer.highest_id if reaches else state.listed_id

@@ -7,7 +7,7 @@ own word stands until the missing trade is found.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hedge.core.amounts import Side
@@ -18,6 +18,8 @@ KEEP_TRADES = 2048
 """More than A can fill between two of its statements; beyond it the oldest are dropped."""
 ABSENT_AGAIN_MS = 5000
 """So far apart are the two answers without a trade that show it to be missing."""
+AGREES_AFTER_MS = 1000
+"""So far apart are two answers that agree on what nothing else tells: one may be false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,26 @@ class Denied:
         return asked_ms >= self.asked_ms + lag_ms + ABSENT_AGAIN_MS
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A trade of A as one public answer alone tells it, and when that was asked for."""
+
+    trade: Trade
+    asked_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where one public answer alone shows A, and when that was asked for (monotonic ms)."""
+
+    stand: Stand
+    asked_ms: int
+
+    def is_told_again(self, stand: Stand, asked_ms: int) -> bool:
+        """Whether a later answer shows the same."""
+        return stand == self.stand and asked_ms >= self.asked_ms + AGREES_AFTER_MS
+
+
 def merged(
     watched: tuple[Trade, ...], new: Iterable[Trade], after_trade_id: int, *, listed: bool = False
 ) -> tuple[Trade, ...]:
@@ -180,7 +202,67 @@ def is_beyond_beat(beat: MakerBeat, trade: Trade, a_lots: int) -> bool:
     for order in beat.resting:
         if order.client_order_index == trade.client_order_index:
             return trade.side is not order.side or trade.size_lots > order.remaining_lots
+    return is_beyond_quantity(beat, trade, a_lots)
+
+
+def is_beyond_quantity(beat: MakerBeat, trade: Trade, a_lots: int) -> bool:
+    """Whether a public trade is more than any order of A, as A's last heartbeat shows A.
+
+    That is what is left to go by once A is silent: which of its orders rest may have changed.
+    """
     return beat.quantity_lots is not None and trade.size_lots > max(beat.quantity_lots, abs(a_lots))
+
+
+def weighed(
+    stated: Stand,
+    watched: tuple[Trade, ...],
+    known: Iterable[Claimed],
+    answer: Recent,
+    asked_ms: int,
+    witnesses: Container[int] = (),
+) -> tuple[tuple[Trade, ...], tuple[Claimed, ...]]:
+    """Return the legs of an answer that a second source tells too, and those that it alone tells.
+
+    A second source is a frame, an earlier answer, a position in `witnesses` (what else states A's)
+    to which the legs lead, or a newer watched trade, which adds up only with them. What the answer
+    alone tells otherwise, or alone tells at all, waits: a frame that comes late is no harm either.
+    """
+    told = {_order(trade): trade for trade in watched}
+    before = {_order(one.trade): one for one in known}
+    taken, claims = [], []
+    for leg in answer.legs:
+        if leg.trade_id <= stated.last_trade_id:
+            continue
+        have, first = told.get(_order(leg)), before.pop(_order(leg), None)
+        if have is not None and _effect_of(have) == _effect_of(leg):
+            taken.append(leg)
+        elif first is None or _effect_of(first.trade) != _effect_of(leg):
+            claims.append(Claimed(leg, asked_ms))
+        elif asked_ms >= first.asked_ms + AGREES_AFTER_MS:
+            taken.append(leg)
+        else:
+            claims.append(first)
+    if claims and _is_borne_out(stated, watched, taken, claims, witnesses):
+        return (*taken, *(one.trade for one in claims)), ()
+    beyond = (one for one in before.values() if one.trade.trade_id < answer.lowest_id)
+    return tuple(taken), (*claims, *beyond)
+
+
+def _is_borne_out(
+    stated: Stand,
+    watched: tuple[Trade, ...],
+    taken: Iterable[Trade],
+    claims: Iterable[Claimed],
+    witnesses: Container[int],
+) -> bool:
+    """Whether claims lead to what something else states, or close a gap below a watched trade."""
+    known = merged(watched, taken, stated.last_trade_id, listed=True)
+    claimed = tuple(one.trade for one in claims)
+    stand = carried(stated, merged(known, claimed, stated.last_trade_id, listed=True))
+    if stand is None:
+        return False
+    is_below = bool(known) and max(_order(one) for one in claimed) < _order(known[-1])
+    return stand.position_lots in witnesses or (is_below and carried(stated, known) is None)
 
 
 def carried(
@@ -254,6 +336,10 @@ def _above(trades: tuple[Trade, ...], trade_id: int) -> tuple[Trade, ...]:
 
 def _trade_id(trade: Trade) -> int:
     return trade.trade_id
+
+
+def _effect_of(trade: Trade) -> tuple[int, int | None]:
+    return trade.signed_lots, trade.position_before_lots
 
 
 def _order(trade: Trade) -> tuple[int, int]:

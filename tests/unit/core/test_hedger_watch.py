@@ -27,7 +27,14 @@ from hedge.core.hedger.step import (
     watch_due_ms,
 )
 from hedge.core.hedger.view import a_view
-from hedge.core.hedger.watch import ABSENT_AGAIN_MS, PeerAnswered, PeerTraded, Recent, Stand
+from hedge.core.hedger.watch import (
+    ABSENT_AGAIN_MS,
+    AGREES_AFTER_MS,
+    PeerAnswered,
+    PeerTraded,
+    Recent,
+    Stand,
+)
 from hedge.core.records import Trade
 from tests.unit.core.kit import A_INSTANCE, Hedger, kinds, only, trade
 
@@ -51,6 +58,12 @@ def answered(
     *legs: Trade, lowest: int = 1, highest: int = 99, base: Stand | None = None
 ) -> PeerAnswered:
     return PeerAnswered(Recent(legs, lowest, highest), (base,) if base else ())
+
+
+def told_twice(driver: Hedger, event: PeerAnswered) -> list[Any]:
+    """Let two answers a second apart tell the same; the first one alone moves nothing."""
+    assert not any(isinstance(one, SendHedge) for one in driver(event))
+    return list(driver(replace(event, asked_ms=event.asked_ms + AGREES_AFTER_MS)))
 
 
 def test_a_trade_that_only_the_watch_shows_is_hedged() -> None:
@@ -148,7 +161,8 @@ def restarted(base: ATarget | None = None) -> Hedger:
 def test_after_a_start_with_a_gone_the_venue_leads() -> None:
     """A's last word plus its public trades since: B hedges though A never comes back."""
     driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
-    assert driver(answered(trade(11, 50, 100), highest=12))[0].order.lots == 50
+    effects = told_twice(driver, answered(trade(11, 50, 100), highest=12))
+    assert only(effects, SendHedge).order.lots == 50
     assert "watch_leads" in driver.notes(loud=True)
 
 
@@ -235,8 +249,8 @@ def test_without_anything_of_a_in_redis_the_neutral_record_is_the_base() -> None
     """Redis wiped and A dead: the host's own record of the last neutral moment serves."""
     driver = restarted()
     assert driver(answered(trade(11, 50, 100))) == []
-    sent = only(driver(answered(trade(11, 50, 100), base=Stand(100, 9))), SendHedge).order
-    assert sent.lots == 50
+    effects = told_twice(driver, answered(trade(11, 50, 100), base=Stand(100, 9)))
+    assert only(effects, SendHedge).order.lots == 50
 
 
 def test_a_record_that_answers_deny_twice_is_no_base() -> None:
@@ -270,7 +284,7 @@ def test_a_record_that_a_late_answer_denied_is_the_base() -> None:
 def test_where_the_answer_does_not_reach_back_the_trade_s_own_statement_leads() -> None:
     """A traded in between, unseen: its newest trade says what it holds."""
     driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
-    effects = driver(answered(trade(30, 20, 180), lowest=25, highest=31))
+    effects = told_twice(driver, answered(trade(30, 20, 180), lowest=25, highest=31))
     assert only(effects, SendHedge).order.lots == 100
     assert driver.state.a is not None
     assert driver.state.a.instance == ""
@@ -279,7 +293,7 @@ def test_where_the_answer_does_not_reach_back_the_trade_s_own_statement_leads() 
 def test_a_state_that_only_the_watch_found_is_not_answered() -> None:
     """No process of A has stated it: a ledger that names no instance is one nobody can read."""
     driver = restarted(ATarget(A_INSTANCE, 4, 100, 10, 100))
-    driver(answered(trade(30, 20, 180), lowest=25, highest=31))
+    told_twice(driver, answered(trade(30, 20, 180), lowest=25, highest=31))
     assert owed_lots(driver.state) is not None
     assert answerable(driver.state) is None
 
@@ -404,8 +418,54 @@ def test_a_false_size_is_undone_by_the_answer() -> None:
     assert not is_view_confirmed(driver.state)
     true = trade(told.trade_id, 90, driver.a_lots)
     page(driver, true)
+    assert owed_lots(driver.state) == 0  # one answer against one frame: a second one is asked
+    assert watch_due_ms(driver.state, 10**9) == driver.now.now_ms + AGREES_AFTER_MS
+    driver.later(AGREES_AFTER_MS)
+    page(driver, true)
     assert owed_lots(driver.state) == -60
     assert is_view_confirmed(driver.state)
+    assert not driver.state.claimed
+
+
+def test_one_false_size_in_an_answer_moves_nothing() -> None:
+    """A is silent; the frame told 30, one answer ten times that, and the next one 30 again."""
+    driver = live()
+    told = a_trade(driver, 30)
+    driver(seen(told))
+    hedged(driver)
+    shown_ms = driver.state.shown_ms
+    page(driver, replace(told, size_lots=300))
+    assert owed_lots(driver.state) == 0
+    assert driver.state.shown_ms == shown_ms
+    assert "listed_otherwise" in driver.notes()
+    driver.later(AGREES_AFTER_MS)
+    page(driver, told)
+    assert (owed_lots(driver.state), driver.state.claimed) == (0, ())
+    assert is_view_confirmed(driver.state)
+
+
+def test_what_one_answer_alone_tells_waits_for_a_second_source() -> None:
+    """The frame was lost: what A's public position, its heartbeat or our own bears out is taken."""
+    driver = live()
+    lost = a_trade(driver, 30)
+    page(driver, lost)
+    assert owed_lots(driver.state) == 0
+    driver(PeerTraded((), driver.a_lots + 30))
+    page(driver, lost)
+    assert owed_lots(driver.state) == -30
+
+
+def test_what_a_newer_frame_bears_out_is_taken_at_once() -> None:
+    """Its position before it says what is missing; a false size closes no gap."""
+    driver = live()
+    lost = a_trade(driver, 30)
+    newer = trade(lost.trade_id + 1, 20, driver.a_lots + 30)
+    driver(seen(newer))
+    page(driver, replace(lost, size_lots=300), newer)
+    assert owed_lots(driver.state) == 0
+    assert is_watch_open(driver.state)
+    page(driver, lost, newer)
+    assert owed_lots(driver.state) == -50
 
 
 def test_what_is_missing_is_undone() -> None:
@@ -430,6 +490,21 @@ def test_more_than_a_can_have_done_waits_for_an_answer() -> None:
     assert watch_due_ms(driver.state, driver.now.now_ms + 5000) == driver.now.now_ms
     sent = only(page(driver, large), SendHedge).order
     assert sent.lots == 1000
+
+
+def test_more_than_a_can_have_done_waits_while_a_is_silent_too() -> None:
+    """A stranger's trade of 100, told as 1000: B hedged all of that once A was not heard."""
+    driver = live()
+    driver.later(HEARD_MS + 1)
+    large = a_trade(driver, 1000)
+    assert SendHedge not in kinds(driver(seen(large)))
+    assert owed_lots(driver.state) == 0
+    page(driver, replace(large, size_lots=100))
+    assert owed_lots(driver.state) == 0  # neither of the two is believed alone
+    driver.later(AGREES_AFTER_MS)
+    sent = only(page(driver, replace(large, size_lots=100)), SendHedge).order
+    assert sent.lots == 100
+    assert not driver.state.unlisted
 
 
 def test_what_a_states_ends_the_doubt() -> None:
