@@ -550,3 +550,14 @@ def test_what_is_dropped_or_compacted_is_claimed_no_more(monkeypatch: pytest.Mon
     book.add(rows[3:])
     assert not book.is_claimed_otherwise
     assert book.net_lots == 30
+
+
+def test_two_copies_of_one_trade_are_one_claim() -> None:
+    """An answer that lists a trade twice, and under no id that is known, is false or late."""
+    (true,), book = truth(1), heard("frames", truth(1))
+    copies = [replace(true, trade_id=number) for number in (11, 12)]
+    for asked_ms in (5000, 6000):
+        book.listed(answer(copies, asked_ms))
+        assert (book.net_lots, len(book.trades)) == (5, 1)
+    book.listed(answer([true], 7000))
+    assert (book.net_lots, len(book.trades)) == (5, 1)

@@ -11,6 +11,7 @@ from hedge.core.amounts import Side
 from hedge.core.hedger.departure import MakerBeat, Resting
 from hedge.core.hedger.watch import (
     KEEP_TRADES,
+    Claimed,
     Recent,
     Stand,
     Unlisted,
@@ -20,6 +21,7 @@ from hedge.core.hedger.watch import (
     found,
     is_beyond_beat,
     merged,
+    weighed,
     without,
 )
 from hedge.core.records import Trade
@@ -251,3 +253,54 @@ def test_a_trade_older_than_the_page_that_was_never_lacked_stays_unnoted() -> No
     """Nothing is known for or against it."""
     rows = history([100])
     assert compared(rows, (), recent((), 20, 40), 30_000, 30_000, LAG_MS) == ((), ())
+
+
+# --- what one answer alone tells ----------------------------------------------------------------
+
+STATED = Stand(0, 1)
+TOLD = trade(2, 30, 0)
+FALSE = replace(TOLD, size_lots=300)
+
+
+@pytest.mark.parametrize(
+    ("known", "legs", "asked_ms", "taken", "claimed"),
+    [
+        ((), (TOLD,), 5000, 1, 0),  # a frame has told the same
+        ((), (FALSE,), 5000, 0, 1),
+        ((Claimed(FALSE, 4001),), (FALSE,), 5000, 0, 1),  # of the same moment
+        ((Claimed(FALSE, 4000),), (FALSE,), 5000, 1, 0),
+        ((Claimed(replace(FALSE, size_lots=7), 0),), (FALSE,), 5000, 0, 1),  # false in another way
+        ((Claimed(FALSE, 0),), (), 5000, 0, 0),  # this answer lists nothing of it
+        ((Claimed(replace(TOLD, trade_id=-9), 0),), (TOLD,), 5000, 1, 1),  # nor reaches so far
+        ((), (trade(1, 9, 0),), 5000, 0, 0),  # A has stated it
+    ],
+)
+def test_a_leg_is_taken_where_a_second_source_tells_it(
+    known: tuple[Claimed, ...], legs: tuple[Trade, ...], asked_ms: int, taken: int, claimed: int
+) -> None:
+    """Two answers are two sources where they were asked for a second apart."""
+    found = weighed(STATED, (TOLD,), known, Recent(legs, 0, 9), asked_ms)
+    assert (len(found[0]), len(found[1])) == (taken, claimed)
+    kept = {one.trade: one.asked_ms for one in found[1]}
+    assert all(kept[one.trade] == one.asked_ms for one in known if one.trade in kept)
+
+
+@pytest.mark.parametrize(
+    ("watched", "legs", "witnesses", "taken"),
+    [
+        ((), (TOLD,), {30}, 1),
+        ((), (TOLD,), {0, 300}, 0),
+        ((), (replace(TOLD, position_before_lots=9),), {30, 39}, 0),  # it does not add up
+        ((trade(3, 5, 30),), (TOLD,), set(), 1),  # it closes the gap below a frame's trade
+        ((trade(3, 5, 30),), (FALSE,), set(), 0),
+        ((TOLD, trade(3, 5, 30)), (FALSE,), set(), 0),  # which has none
+        ((trade(3, 5, 30),), (TOLD, trade(4, 50, 35)), set(), 0),  # nor is above the newest of them
+    ],
+)
+def test_what_one_answer_tells_is_borne_out(
+    watched: tuple[Trade, ...], legs: tuple[Trade, ...], witnesses: set[int], taken: int
+) -> None:
+    """A position that something else states, or a gap that is closed, is a second source."""
+    found = weighed(STATED, watched, (), Recent(legs, 0, 9), 5000, witnesses)
+    assert len(found[0]) == taken
+    assert len(found[1]) == len(legs) - taken
