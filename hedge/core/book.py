@@ -145,7 +145,8 @@ class Book:
                 self._take(claim)
             elif all(one.place != place for one in claims.values()):
                 claims[key] = claim
-        corrected += self._needed(claims)
+        if claims and not self.consistent:
+            corrected += self._needed(claims)
         missing = self._missing(answer, {claim.place for claim in claims.values()})
         claimed = tuple(one.trade for key, one in claims.items() if key not in self._claims)
         self._keep_claims(claims, keys, answer.asked_ms)
@@ -300,8 +301,6 @@ class Book:
 
     def _needed(self, claims: dict[TradeKey, "_Claim"]) -> list[Trade]:
         """Take claims without which the book contradicts itself, and with which it adds up."""
-        if self.consistent or not claims:
-            return []
         known = {key: self._trades[claim.place] for key, claim in claims.items()}
         unlisted, earlier = dict(self._unlisted), self._claims
         for claim in claims.values():

@@ -420,7 +420,7 @@ def test_a_book_says_whether_an_answer_lacks_some_of_it() -> None:
     assert not book.lacks_some
     book.listed(answer((), 15_000))
     assert book.lacks_some
-    unstated = [trade(7, 5, None), trade(8, 5, None)]
+    unstated = [trade(7, 5, None), replace(trade(7, 5, None), trade_id=8)]
     book.add(unstated)
     book.drop(unstated[:1])
     assert {one.trade_id for one in book.trades} == {5, 8}
@@ -550,6 +550,16 @@ def test_what_is_dropped_or_compacted_is_claimed_no_more(monkeypatch: pytest.Mon
     book.add(rows[3:])
     assert not book.is_claimed_otherwise
     assert book.net_lots == 30
+
+
+def test_a_claim_ends_where_its_trade_is_claimed_otherwise() -> None:
+    """Another id was told first, then another size: the next answer is to tell the size again."""
+    (true,), book = truth(1), heard("frames", truth(1))
+    book.listed(answer([replace(true, trade_id=99)], 5000))
+    for asked_ms in (6000, 6500):
+        assert not book.listed(answer([replace(true, size_lots=50)], asked_ms)).corrected
+    assert not book.listed(answer([replace(true, trade_id=99)], 7000)).corrected
+    assert book.listed(answer([replace(true, size_lots=50)], 7500)).corrected == (true,)
 
 
 def test_two_copies_of_one_trade_are_one_claim() -> None:
