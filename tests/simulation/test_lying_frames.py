@@ -6,6 +6,9 @@ import pytest
 
 from tests.simulation import lying_frames
 from tests.simulation.lying_frames import Case, Leaf, falsified, is_read, leaves, play, template
+from tests.simulation.schedule import Profile
+from tests.simulation.schedule import play as play_schedule
+from tests.simulation.venue_kinds import ANSWER_LIES
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
@@ -66,3 +69,16 @@ def test_a_leaf_that_is_not_read_has_no_effect() -> None:
 def test_the_pair_is_right_within_a_minute_or_halted(case: Case, outcome: str) -> None:
     """Some of the table; `make accept` has all of it."""
     assert play(case).startswith(outcome)
+
+
+ANSWERS = Profile(
+    faults=(), always=(ANSWER_LIES,), seconds=(15.0, 30.0), fill_every_s=1.0, same_host=0.0
+)
+
+
+@pytest.mark.parametrize("seed", [1000022, 1000040, 1000045, 1000060])
+def test_one_false_answer_moves_no_money(seed: int) -> None:
+    """Taken at once it made B trade up to 900 of 100, and back with the next answer."""
+    result = play_schedule(seed, ANSWERS)
+    assert result.tally.reached[ANSWER_LIES]
+    assert not result.violations
