@@ -256,7 +256,7 @@ class LighterConfig:
         "1/min",
         0,
         check=at_least(1),
-        shown="by tier; standard: A 20, B 40",
+        shown="by tier; standard: A 28, B 32",
     )
     maker_order_time_out: float = setting(
         "A cancels and replaces an order older than this",

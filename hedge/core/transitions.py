@@ -49,7 +49,7 @@ class Facts:
     `now_ms` is monotonic. Prices are ticks, None while unknown: `bid_ticks` and `ask_ticks` are the
     configured level of each side, `mark_ticks` the price by which exposure is valued. `room` is how
     many orders that are not urgent the request budget has left now, `changes_left` how many cancels
-    and changes of that kind, `crowded` says that it is more than half used. `market_status` is the
+    and changes of that kind, `crowded` says that most of it is used. `market_status` is the
     exchange's word for the market's state, `spec` the market as last read, None where it was not
     read since the start. `unkept` is why this host can keep no record at the moment, "" where it
     can. `exchange_ms` is the exchange's clock (epoch ms), None while it is not known. `book` is the

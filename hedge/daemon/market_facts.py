@@ -9,8 +9,11 @@ from hedge.core.transitions import Facts
 from hedge.daemon.context import Parts
 from hedge.exchange.nonce_watch import KEY_SHARED_WORDS
 
-CROWDED = 0.5
-"""Share of the request budget beyond which B merges."""
+CROWDED = 0.75
+"""Share of the request budget beyond which B merges.
+
+A B that hedges all that A may order, and reads what it reads in a minute, stays below it.
+"""
 
 
 def facts_of(

@@ -41,13 +41,14 @@ class Allowance:
 
     `requests` bounds transactions and, where `weight` is None, reads with them; `weight` bounds the
     sum of the weights of reads. `shares` is how many transactions of a type may go that are not
-    urgent; urgent ones may use all that the exchange takes of a type. `reserve` requests are for
-    what is urgent alone.
+    urgent, `reads` the same for reads of any kind (None: as many as there are); urgent ones may use
+    all that the exchange takes. `reserve` requests are for what is urgent alone.
     """
 
     requests: int
     weight: int | None = None
     shares: Mapping[int, int] = field(default_factory=dict)
+    reads: int | None = None
     reserve: int = RESERVE
     is_scarce: bool = True
     """Whether reads that only confirm are kept rare."""
@@ -69,9 +70,11 @@ _PAID = {
     "a": Allowance(2_000, 10_000, _CHANGES, is_scarce=False),
     "b": Allowance(2_000, 14_000, {}, is_scarce=False),
 }
+# A fill takes an order of each side out of forty: eighteen of A's leave B one for each, and four
+# for parts of them, further attempts and markers. Of B's requests its reads leave twenty over.
 _STANDARD = {
-    "a": Allowance(20, shares={CREATE: 16, **_CHANGES}),
-    "b": Allowance(40, shares={CREATE: 24}),
+    "a": Allowance(28, shares={CREATE: 18, **_CHANGES}),
+    "b": Allowance(32, shares={CREATE: 22}, reads=12),
 }
 
 
@@ -94,4 +97,4 @@ def allowance_of(tier: Tier, side: str, requests: int = 0, why: str = "") -> All
     found = replace(found, tier=tier if is_paid else Tier.STANDARD, why=why)
     if not requests:
         return found
-    return replace(found, requests=requests, weight=None, shares={})
+    return replace(found, requests=requests, weight=None, shares={}, reads=None)

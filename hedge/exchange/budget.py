@@ -52,8 +52,8 @@ class _Window:
         self._used += cost
 
     def give_back(self, at_ms: int, cost: int) -> None:
-        """Count it no more; a minute may have passed."""
-        if (at_ms, cost) in self._taken:
+        """Count it no more."""
+        if (at_ms, cost) in self._taken:  # a minute may have passed
             self._taken.remove((at_ms, cost))
             self._used -= cost
 
@@ -71,10 +71,11 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One request that was let through: when (ms), and what it counts for."""
+    """One request that was let through: when (ms), and what it was."""
 
     at_ms: int
-    charges: tuple[tuple[_Window, int], ...]
+    call: str
+    tx_type: int | None
 
 
 class RequestBudget:
@@ -93,12 +94,13 @@ class RequestBudget:
         self._clock = clock
         self._silence_s = silence_s
         self._silent_until_ms: int | None = None
+        self._lately: deque[Taken] = deque()
         self.refusals = 0
         """How often the exchange has said that there were too many."""
         self.allow(Allowance(allowed) if isinstance(allowed, int) else allowed)
 
     def allow(self, allowed: Allowance) -> None:
-        """Go by another allowance from now on; what the last minute took is forgotten.
+        """Go by another allowance from now on; what the last minute took counts towards it.
 
         Raises ValueError for one that is all reserve.
         """
@@ -110,7 +112,13 @@ class RequestBudget:
         self._reads: _Window | None = None
         if allowed.weight is not None:
             self._reads = _Window(allowed.weight, allowed.weight - RESERVED_WEIGHT)
+        elif allowed.reads is not None:
+            self._reads = _Window(allowed.requests, allowed.reads)
         self._types = {kind: _Window(TYPE_LIMIT, n) for kind, n in allowed.shares.items()}
+        now_ms = self._clock.now_ms()
+        self._lately = deque(one for one in self._lately if one.at_ms > now_ms - WINDOW_MS)
+        for one in self._lately:
+            self._charge(one)
 
     @property
     def text(self) -> str:
@@ -173,35 +181,48 @@ class RequestBudget:
             BudgetSpentError: a NORMAL request while silenced, or only the reserve is left.
 
         """
-        charges = self._charges(call, tx_type)
         if priority is Priority.NORMAL:
-            return self._take_normal(charges)
+            return self._take_normal(call, tx_type)
         while True:
             now_ms = self._clock.now_ms()
+            charges = self._charges(call, tx_type)
             wait_ms = max(window.wait_ms(now_ms, cost) for window, cost in charges)
             if not wait_ms:
-                return _took(charges, now_ms)
+                return self._took(Taken(now_ms, call, tx_type))
             _log.warning("request budget exhausted wait_ms=%d", wait_ms)
             await self._clock.sleep(wait_ms / 1000)
 
     def give_back(self, taken: Taken) -> None:
         """Count this request no more: not a byte of it has left."""
-        for window, cost in taken.charges:
-            window.give_back(taken.at_ms, cost)
+        if taken in self._lately:
+            self._lately.remove(taken)
+            for window, cost in self._charges(taken.call, taken.tx_type):
+                window.give_back(taken.at_ms, cost)
 
     def _charges(self, call: str, tx_type: int | None) -> tuple[tuple[_Window, int], ...]:
-        if tx_type is None and self._reads is not None:
+        if tx_type is None and self._reads is not None and self.allowed.weight is not None:
             return ((self._reads, WEIGHTS.get(call, OTHER_WEIGHT)),)
-        found = None if tx_type is None else self._types.get(tx_type)
+        found = self._reads if tx_type is None else self._types.get(tx_type)
         return ((self._all, 1),) if found is None else ((self._all, 1), (found, 1))
 
-    def _take_normal(self, charges: tuple[tuple[_Window, int], ...]) -> Taken:
+    def _take_normal(self, call: str, tx_type: int | None) -> Taken:
         now_ms = self._clock.now_ms()
         if self._is_silent(now_ms):
             raise BudgetSpentError("requests are silenced after a rate-limit answer")
-        if not _fits(charges, now_ms):
+        if not _fits(self._charges(call, tx_type), now_ms):
             raise BudgetSpentError("the request budget of this minute is spent")
-        return _took(charges, now_ms)
+        return self._took(Taken(now_ms, call, tx_type))
+
+    def _took(self, taken: Taken) -> Taken:
+        while self._lately and self._lately[0].at_ms <= taken.at_ms - WINDOW_MS:
+            self._lately.popleft()
+        self._lately.append(taken)
+        self._charge(taken)
+        return taken
+
+    def _charge(self, taken: Taken) -> None:
+        for window, cost in self._charges(taken.call, taken.tx_type):
+            window.add(taken.at_ms, cost)
 
     def refused(self) -> None:
         """Note a 429 or 405: everything but URGENT is silenced for 60 s from now."""
@@ -212,9 +233,3 @@ class RequestBudget:
 
 def _fits(charges: tuple[tuple[_Window, int], ...], now_ms: int) -> bool:
     return all(window.used(now_ms) + cost <= window.free for window, cost in charges)
-
-
-def _took(charges: tuple[tuple[_Window, int], ...], now_ms: int) -> Taken:
-    for window, cost in charges:
-        window.add(now_ms, cost)
-    return Taken(now_ms, charges)

@@ -36,7 +36,7 @@ async def test_on_standard_a_follows_and_rests_and_is_never_refused(tmp_path: Pa
         assert [one.client_order_index for one in await pair.resting()] == [
             first.client_order_index
         ]
-        for name, requests in ((NAMES.ready_a, 20), (NAMES.ready_b, 40)):
+        for name, requests in ((NAMES.ready_a, 28), (NAMES.ready_b, 32)):
             said = await budget_of(pair, name)
             assert said.startswith(f"tier standard (as Lighter says): {requests} requests a minute")
             assert said.endswith(" 0 refused (429)")

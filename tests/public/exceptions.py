@@ -50,7 +50,7 @@ CHANGES: tuple[Change, ...] = (
     Change("config | lighter.tier | loaded for *", "auto", _TIERS),
     Change("config | lighter.tier | type", "auto / standard / plus / premium", _TIERS),
     Change(
-        "config | lighter.requests_per_minute | default", "by tier; standard: A 20, B 40", _TIERS
+        "config | lighter.requests_per_minute | default", "by tier; standard: A 28, B 32", _TIERS
     ),
     Change("config | lighter.requests_per_minute | loaded for *", "0", _TIERS),
     Change("config | timing.ready_ttl_s | default", "4", _FRESH),

@@ -458,7 +458,7 @@ def why_not_sent(state: HedgerState, facts: Facts) -> Hold | None:
         facts.now_ms < state.last_sent_ms + state.config.merge_wait_ms
     )
     if facts.crowded and waiting:
-        return Hold("merging", "B waits for further fills: its request budget is half used")
+        return Hold("merging", "B waits for further fills: its request budget is nearly used up")
     return None
 
 

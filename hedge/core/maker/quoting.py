@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hedge.core import pricing
 from hedge.core.amounts import MarketSpec, Side, quote_text
 from hedge.core.holds import Hold
+from hedge.core.maker import pacing
 from hedge.core.maker.moves import answer_of_b
 from hedge.core.maker.repeats import SAID_AT, ended_words
 from hedge.core.maker.state import MakerConfig, MakerState, Pending, Phase, Repeats
@@ -134,14 +135,15 @@ def called_for(state: MakerState, facts: Facts) -> Wanted | Hold:
         return Hold("book_stale", facts.book.doubt)
     if bid is None or ask is None:
         return Hold("no_market_data", "no market data")
+    quantity = state.config.quantity_lots
     most = pricing.most_lots(spec, ask)
     if net > 0 and spec.can_rest(net, ask):
+        ask = pacing.behind(state, facts, Side.SELL, ask)
         # More than the quote limit allows is sold in parts, as long as each of them may rest.
-        lots = min(net, most)
+        lots = min(net, pricing.most_lots(spec, ask))
         lots = lots if spec.can_rest(lots, ask) else net
         held = why_not_at(state.config, facts, Side.SELL, lots, ask, is_new=True)
         return held or Wanted(Side.SELL, lots, ask)
-    quantity = state.config.quantity_lots
     opens = spec.can_rest(quantity, bid)
     # A fall of the price, or a minimum raised since the start, makes no small rest of a position.
     is_whole = not opens or net >= state.config.spec.min_base_lots
@@ -157,6 +159,9 @@ def _opening(state: MakerState, facts: Facts, lots: int, bid: int) -> Wanted | H
     if facts.unkept:  # an order without a record could rest unknown to the next start
         return Hold("state_not_written", f"A's records cannot be stored: {facts.unkept}")
     held = _why_not_open(state, (state.net_lots or 0) + lots, facts)
+    behind = pacing.behind(state, facts, Side.BUY, bid)
+    if (facts.spec or state.config.spec).can_rest(lots, behind):  # else it would be too small there
+        bid = behind
     held = held or why_not_at(state.config, facts, Side.BUY, lots, bid, is_new=True)
     return held or Wanted(Side.BUY, lots, bid)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hedge.core.amounts import Side
 from hedge.core.holds import Hold
+from hedge.core.maker import pacing
 from hedge.core.maker.alarms import mind_b, mind_hold
 from hedge.core.maker.closing import Closing
 from hedge.core.maker.gaps import catch_up, contradiction
@@ -179,12 +180,23 @@ def _mind_level(state: MakerState, facts: Facts) -> Step:
     if order is None or order.closing:
         return _since(state, None, None), ()
     level, off_ms, blind_ms = _level(order.side, facts), state.off_level_ms, state.blind_ms
-    price_ticks = order.quoted_ticks
-    tolerance = tolerance_ticks(state.config, price_ticks)
-    is_off = level is not None and abs(level - price_ticks) > tolerance
+    is_off = level is not None and _is_off(state, order, level, facts)
     off_ms = (now_ms if off_ms is None else off_ms) if is_off else None
     blind_ms = (now_ms if blind_ms is None else blind_ms) if level is None else None
     return _since(state, off_ms, blind_ms), ()
+
+
+def _is_off(state: MakerState, order: Order, level_ticks: int, facts: Facts) -> bool:
+    """Whether the order is off its level by more than it may be.
+
+    Where requests are few it rests as far behind it as it likes: they are for what follows a fill.
+    """
+    sign, tolerance = order.side.sign, tolerance_ticks(state.config, order.quoted_ticks)
+    if (order.quoted_ticks - level_ticks) * sign > tolerance:
+        return True
+    target = pacing.behind(state, facts, order.side, level_ticks)
+    is_behind = (target - order.quoted_ticks) * sign > tolerance
+    return is_behind and not pacing.is_scarce(facts)
 
 
 def _since(state: MakerState, off_level_ms: int | None, blind_ms: int | None) -> MakerState:

@@ -102,7 +102,7 @@ def test_nothing_is_sent_into_a_market_that_takes_no_orders() -> None:
 
 
 def test_a_crowded_budget_merges() -> None:
-    """Past half the budget B waits up to two seconds after a hedge; the first goes at once."""
+    """With most of it used B waits up to two seconds after a hedge; the first goes at once."""
     driver = Hedger().idle()
     driver.facts(crowded=True)
     assert kinds(driver(driver.says(10))) == [SendHedge]

@@ -24,10 +24,10 @@ def at(tier: Tier = Tier.AUTO, requests: int = 0, side: str = "a") -> Config:
 @pytest.mark.parametrize(
     ("config", "requests", "weight"),
     [
-        (at(), 20, None),
-        (at(side="b"), 40, None),
-        (at(side=""), 20, None),
-        (at(Tier.STANDARD), 20, None),
+        (at(), 28, None),
+        (at(side="b"), 32, None),
+        (at(side=""), 28, None),
+        (at(Tier.STANDARD), 28, None),
         (at(Tier.PLUS), 2000, 10_000),
         (at(Tier.PREMIUM, side="b"), 2000, 14_000),
         (at(Tier.PREMIUM, 50), 50, None),
@@ -63,10 +63,10 @@ def test_what_lighter_says_counts(caplog: pytest.LogCaptureFixture) -> None:
         heard.tier.miss(VenueUnavailableError("HTTP 503"))
         assert heard.allowed.tier is Tier.PREMIUM
         heard.tier.hear("standard")
-        assert (heard.allowed.requests, heard.allowed.is_scarce) == (20, True)
+        assert (heard.allowed.requests, heard.allowed.is_scarce) == (28, True)
         heard.tier.hear("standard")
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
-    assert "tier standard (as Lighter says): 20 requests a minute" in heard.budget.text
+    assert "tier standard (as Lighter says): 28 requests a minute" in heard.budget.text
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_an_unknown_tier_is_the_least_aloud(say: object, caplog: pytest.LogCaptu
     assert callable(say)
     for _ in range(3):
         say(heard.tier)
-    assert (heard.allowed.requests, heard.allowed.tier) == (20, Tier.STANDARD)
+    assert (heard.allowed.requests, heard.allowed.tier) == (28, Tier.STANDARD)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Lighter" in caplog.text
 

@@ -70,8 +70,8 @@ class Tiers:
 @pytest.mark.parametrize(
     ("written", "word", "verdict", "words"),
     [
-        (Tier.AUTO, "not asked", Verdict.TOLD, "tier standard (as told): 20 requests a minute, 5"),
-        (Tier.STANDARD, "Standard", Verdict.TOLD, "tier standard (as told): 20 requests"),
+        (Tier.AUTO, "not asked", Verdict.TOLD, "tier standard (as told): 28 requests a minute, 5"),
+        (Tier.STANDARD, "Standard", Verdict.TOLD, "tier standard (as told): 28 requests"),
         (Tier.PLUS, "plus", Verdict.TOLD, "tier plus (as told): 2000 transactions a minute"),
         (Tier.PREMIUM, None, Verdict.TOLD, "Lighter does not say which tier it is"),
         (Tier.PREMIUM, "gold", Verdict.TOLD, "reads of 10000 weight"),

@@ -121,17 +121,64 @@ async def test_a_type_has_a_share_that_what_is_urgent_may_pass(kind: int) -> Non
     assert clock.slept_s == [60.0]
 
 
-async def test_half_of_it_is_half_of_what_may_be_sent() -> None:
-    """B merges its hedges past half; its share of orders that are not urgent is no bound for it."""
+async def test_a_share_of_it_is_a_share_of_what_may_be_sent() -> None:
+    """B merges its hedges past three quarters of it; its share of orders is no bound for that."""
     clock = FakeClock()
     budget = RequestBudget(clock, allowance_of(Tier.STANDARD, "b"))
     for number in range(1, 21):
         await budget.take(Priority.URGENT, tx_type=CREATE)
-        assert budget.used_fraction == number / 40
+        assert budget.used_fraction == number / budget.allowed.requests
     few = RequestBudget(clock, Allowance(1000, shares={CREATE: 24}))
     for _ in range(20):
         await few.take(Priority.URGENT, tx_type=CREATE)
     assert few.used_at(clock.now_ms()) == 20 / TYPE_LIMIT
+
+
+async def test_reads_that_are_not_urgent_leave_a_hedge_over_for_each_order_of_a() -> None:
+    """B, whose sockets are cut, reads a lot: every order that A may still place can be hedged."""
+    clock = FakeClock()
+    a, b = (RequestBudget(clock, allowance_of(Tier.STANDARD, side)) for side in "ab")
+    while b.has_room:
+        await b.take(call="account")
+    orders = a.orders_left(clock.now_ms())
+    assert orders > 10
+    for _ in range(orders):
+        await b.take(Priority.URGENT, tx_type=CREATE)
+    assert clock.slept_s == []
+
+
+async def test_a_read_that_is_urgent_passes_the_share_of_reads() -> None:
+    """A fence and a proof read what they need."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, Allowance(20, reads=3))
+    for _ in range(3):
+        await budget.take(call="account")
+    with pytest.raises(VenueUnavailableError):
+        await budget.take(call="account")
+    for _ in range(17):
+        await budget.take(Priority.URGENT, "nextNonce")
+    assert clock.slept_s == []
+    assert budget.used_fraction == 1
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_another_allowance_knows_what_the_minute_took(tier: Tier) -> None:
+    """The exchange names the tier after the first requests: it has counted them already."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, allowance_of(Tier.STANDARD, "a"))
+    await budget.take(Priority.URGENT, "trades")
+    clock.advance_ms(30_000)
+    first = await budget.take(call="account")
+    for kind in (CREATE, CREATE, CANCEL):
+        await budget.take(Priority.URGENT, tx_type=kind)
+    budget.allow(allowance_of(tier, "a"))
+    reads = tier is Tier.STANDARD  # elsewhere they are counted apart, by their weight
+    requests = budget.allowed.requests
+    assert round(budget.used_fraction * requests) == 3 + 2 * reads
+    budget.give_back(first)
+    assert round(budget.used_fraction * requests) == 3 + reads
+    clock.advance_ms(60_000)
+    assert budget.used_fraction == 0
 
 
 async def test_changes_are_counted_with_cancels() -> None:
