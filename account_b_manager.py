@@ -102,6 +102,7 @@ class AccountBManager(Shell):
         super().__init__(parts)
         self._hand = ByHand(parts)
         self.state = HedgerState(config)
+        self._stepped_by = Facts(0)
         self._courses = Courses(parts)
         self._answers = Answering(
             parts, self.lease, self.outbox, self.origin, self._courses, self._source()
@@ -160,7 +161,8 @@ class AccountBManager(Shell):
     def step(self, event: Any) -> tuple[Any, ...]:
         """Step the hedger."""
         before = self.state
-        self.state, effects = hedger.step(self.state, event, self.facts())
+        facts = self._stepped_by = self.facts()
+        self.state, effects = hedger.step(self.state, event, facts)
         after = self.state
         if after.phase is not before.phase:
             if before.phase in _ROUTINE and after.phase in _ROUTINE:
@@ -208,7 +210,7 @@ class AccountBManager(Shell):
         While an order is on its way nothing is written: first the order, then the word on it.
         """
         if self.state.phase is not Phase.SENDING:
-            self._answers.say_what_changed()
+            self._answers.say_what_changed(self._stepped_by)
 
     def state_word(self) -> str:
         """Return the hedger's phase."""
@@ -379,7 +381,7 @@ class AccountBManager(Shell):
 
     def on_redis(self, _why: str) -> None:
         """Hedge on by what is known; what Redis did not take goes out once it does."""
-        self._answers.say_what_changed()
+        self._answers.say_what_changed(self.facts())
 
     def _see_leader(self, ready: Ready | None) -> None:
         """Tell a standby of each heartbeat of the B that leads."""

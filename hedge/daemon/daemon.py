@@ -114,6 +114,7 @@ class Shell(ABC):
         self.commands = CommandInbox(parts, self.side, self.origin, self._obey, self.refusals)
         self.origin.complete = self._complete
         self._footprint = Footprint()
+        self._book_with = self._book_without = Depth()
         self.streams_up = False
         self.has_left = False
         self._adopts = False
@@ -472,8 +473,11 @@ class Shell(ABC):
     def others_book(self, book: Depth) -> Depth:
         """Return a book without A's own orders, those that have just ended among them."""
         now_ms = self.parts.clock.now_ms()
-        self._footprint = self._footprint.seen(self.orders_of_a(), book, now_ms)
-        return self._footprint.taken_out(book)
+        seen = self._footprint.seen(self.orders_of_a(), book, now_ms)
+        if seen is not self._footprint or book is not self._book_with:
+            self._footprint, self._book_with = seen, book
+            self._book_without = seen.taken_out(book)
+        return self._book_without
 
     async def _tick(self) -> None:
         while True:

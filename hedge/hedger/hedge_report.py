@@ -80,12 +80,15 @@ class Answering:
         """Say all again: the lease is new."""
         self._said = None
 
-    def say_what_changed(self) -> None:
-        """Write the ledger when what it says has changed, with the results that came."""
+    def say_what_changed(self, facts: Facts) -> None:
+        """Write the ledger when what it says has changed, with the results that came.
+
+        `facts` are those of the step that was made.
+        """
         if not self._lease.held:
             return
         state, said, has_results = self._now.state(), self._said, self._courses.has_results
-        reasons = self._reasons(self._now.facts())
+        reasons = self._reasons(facts)
         same = said is not None and state is self._said_of and said.reasons == reasons
         if same and not has_results:
             return

@@ -193,7 +193,7 @@ class PaperRest:
 def lighter_venue(scene: Scene, account: int, market_id: int = 0) -> LighterVenue:
     """Return the product's own client on the paper exchange's answers."""
     spec = scene.a.spec if market_id == 0 else scene.venue(account, market_id=market_id).spec
-    nothing: Any = SimpleNamespace(depth=None, is_live=None, is_refuted=None)
+    nothing: Any = SimpleNamespace(depth=None, is_refuted=None)
     rest: Any = PaperRest(scene, account)
     return LighterVenue(
         Market(spec), Credentials(account, KEY, ""), nothing, rest, nothing, clock=nothing

@@ -144,7 +144,6 @@ class SimVenue(Socket):
         self._recent = RecentBook(
             clock,
             self.depth,
-            lambda: self._is_market_up and not self._refuted(),
             self._read_book,
             lambda: bool(self._refuted()),
         )

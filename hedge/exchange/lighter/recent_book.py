@@ -27,17 +27,15 @@ class RecentBook:
         self,
         clock: Clock,
         live: Callable[[], Depth],
-        is_live: Callable[[], bool],
         read: Callable[[], Awaitable[Depth]],
         is_refuted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Know of none yet. `is_live`: the stream knows the book; `read` raises VenueError.
+        """Know of none yet. `live` is the stream's book; `read` raises VenueError.
 
         `is_refuted`: what the stream told last is not so any more.
         """
         self._clock = clock
         self._live = live
-        self._is_live = is_live
         self._read = read
         self._is_refuted = is_refuted
         self._kept = Depth()
@@ -51,8 +49,9 @@ class RecentBook:
 
         An order that should have met what it shows met nothing.
         """
-        if self._is_live():
-            self._doubted, self._wants = self._live(), True
+        live = self._live()
+        if live.is_live:
+            self._doubted, self._wants = live, True
 
     def _is_doubted(self, live: Depth) -> bool:
         doubted = self._doubted
@@ -66,7 +65,7 @@ class RecentBook:
         is_doubted = self._is_doubted(live)
         if is_doubted:
             live = Depth(mark_ticks=live.mark_ticks)
-        elif self._is_live():
+        elif live.is_live:
             self._kept, self._kept_ms, self._is_read = live, now_ms, False
             return live
         if not self._is_read and (is_doubted or self._is_refuted()):

@@ -123,7 +123,7 @@ class LighterVenue:
         self._tier: tuple[Callable[[str], None], Callable[[Exception], None]] | None = None
         self._is_tier_known = False
         self.last_account: AccountView | None = None
-        self._recent = RecentBook(clock, feed.depth, feed.is_live, self._read_book, feed.is_refuted)
+        self._recent = RecentBook(clock, feed.depth, self._read_book, feed.is_refuted)
 
     @classmethod
     @asynccontextmanager

@@ -11,7 +11,7 @@ from hedge.exchange.lighter.recent_book import RecentBook
 from hedge.exchange.port import VenueUnavailableError
 from tests.unit.venue.fakes import ETH, FakeClock
 
-BOOK = Depth(bids=(Level(200_000, 10),), asks=(Level(200_100, 10),))
+BOOK = Depth(bids=(Level(200_000, 10),), asks=(Level(200_100, 10),), is_live=True)
 OTHER = Depth(bids=(Level(100_000, 10),), asks=(Level(100_100, 10),))
 MARK = Depth(mark_ticks=200_050)
 
@@ -36,14 +36,13 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = EndingClock()
-        self.live, self.is_live = BOOK, True
+        self.live = BOOK
         self.answers: list[Depth | VenueUnavailableError] = []
         self.asked_ms: list[int] = []
         self.is_refuted = False
         self.book = RecentBook(
             self.clock,
             lambda: self.live,
-            lambda: self.is_live,
             self._read,
             lambda: self.is_refuted,
         )
@@ -56,7 +55,7 @@ class Scene:
         return answer
 
     def lose(self, left: Depth = MARK) -> None:
-        self.live, self.is_live = left, False
+        self.live = left
 
     async def until(self, seconds: float) -> None:
         """Let it keep itself for so long."""
@@ -82,7 +81,7 @@ def test_a_book_that_is_empty_by_its_stream_is_empty() -> None:
     """Nothing older takes the place of what the market shows now."""
     scene = Scene()
     scene.book.depth()
-    scene.live = MARK
+    scene.live = replace(MARK, is_live=True)
     assert scene.book.depth() == MARK
 
 
@@ -166,7 +165,7 @@ async def test_a_book_whose_order_met_nothing_is_read_anew() -> None:
     assert scene.book.depth() == replace(OTHER, mark_ticks=200_050)
     scene.live = replace(scene.live, mark_ticks=200_060)  # no frame of the book
     assert scene.book.depth().bids == OTHER.bids
-    scene.live = Depth(bids=(Level(200_010, 10),), asks=BOOK.asks)
+    scene.live = replace(BOOK, bids=(Level(200_010, 10),))
     assert scene.book.depth() is scene.live
 
 

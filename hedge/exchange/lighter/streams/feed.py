@@ -172,10 +172,6 @@ class Feed:
         """Return the public book; empty while it is not known."""
         return self._market.depth()
 
-    def is_live(self) -> bool:
-        """Whether the public book is known as it is now."""
-        return self._market.is_live
-
     def is_refuted(self) -> bool:
         """Whether the public book has no frames, and something speaks against it."""
         return bool(self._market.refuted())
