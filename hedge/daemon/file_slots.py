@@ -44,7 +44,7 @@ class FileSlots:
         """Name the directory; nothing is touched before `put`."""
         self._directory = directory
         self._slots: dict[str, _Slot] = {}
-        self._failing: set[str] = set()
+        self._failing: dict[str, str] = {}
         self._waiting: list[tuple[frozenset[str], Callable[[], None]]] = []
         self._lock = threading.RLock()
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -73,10 +73,20 @@ class FileSlots:
     @property
     def problem(self) -> str:
         """Why something is not stored at the moment, "" where all is, or is about to be."""
+        return self._hanging or self._why
+
+    def problem_of(self, name: str) -> str:
+        """Why this file is not stored at the moment, "" where it is, or is about to be."""
+        if name not in self._slots:
+            return ""
+        return self._hanging or self._failing.get(name, "")
+
+    @property
+    def _hanging(self) -> str:
         since_s = self._busy_since_s
-        if since_s is not None and time.monotonic() - since_s >= HANGS_S:
-            return f"{self._directory}: it has not answered for {time.monotonic() - since_s:.0f} s"
-        return self._why
+        if since_s is None or time.monotonic() - since_s < HANGS_S:
+            return ""
+        return f"{self._directory}: it has not answered for {time.monotonic() - since_s:.0f} s"
 
     # --- waiting
 
@@ -169,15 +179,15 @@ class FileSlots:
             ready = [one for one in self._waiting if not one[0] & self._slots.keys()]
             self._waiting = [one for one in self._waiting if one not in ready]
         if name in self._failing:
-            self._failing.discard(name)
+            del self._failing[name]
             _log.warning("kept again: %s.json", self._directory / name)
         for _, then in ready:
             then()
 
     def _failed(self, name: str, slot: _Slot, error: OSError) -> None:
         self._why = f"{self._directory / name}.json: {error.strerror or error}"
-        if name not in self._failing:
-            self._failing.add(name)
+        is_new, self._failing[name] = name not in self._failing, self._why
+        if is_new:
             what = "delete" if slot.text is None else "keep"
             _log.error("cannot %s %s.json: %s", what, self._directory / name, error.strerror)
         is_first, slot.has_failed = not slot.has_failed, True

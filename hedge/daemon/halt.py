@@ -15,6 +15,7 @@ from hedge.daemon.origin import OriginKeeper
 from hedge.daemon.outbox import Outbox
 from hedge.wire.control import Halt, Halts
 from hedge.wire.messages import BHedgeFailed
+from hedge.wire.state import HALT_BEING_STORED, HALT_NOT_STORED, HALT_NOT_STORED_TEXT
 
 RELEASE_MS = 3000
 """So long does a person's release wait for the disk."""
@@ -57,7 +58,8 @@ class HaltKeeper:
     ) -> None:
         """Know of no halt yet; `on_halt` and `on_release` hear of each halt once.
 
-        `on_change` hears of a release that has come to count between two looks.
+        `on_change` hears of a release that has come to count, and of a halt that has been stored,
+        between two looks.
         """
         self._parts = parts
         self._side = side
@@ -68,6 +70,7 @@ class HaltKeeper:
         self._on_change = on_change
         self._sets = Halts()
         self._wanted = Halts()
+        self._stored = Halts()
         self._told: dict[str, Halt] = {}
         self._asked: set[str] = set()
         self._words: dict[str, tuple[bool, str]] = {}
@@ -89,12 +92,22 @@ class HaltKeeper:
         """The released ids for a heartbeat: the newest, and each that is shown in force."""
         return self._sets.told(self._asked)
 
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """What a heartbeat shows of halts in force that this host has not stored; by its word."""
+        stored = {halt.id for halt in self._stored.halts}
+        if all(halt.id in stored for halt in self._sets.in_force):
+            return ()
+        if why := self._parts.host.halts_problem:
+            return ((HALT_NOT_STORED, f"{HALT_NOT_STORED_TEXT}{why}"),)
+        return ((HALT_BEING_STORED, "its host is storing the halt"),)
+
     def load(self) -> Halt | None:
         """Come up halted if this host's file says so, or cannot be read, or be written to.
 
         Returns the halt that is raised for that last one, where it is new.
         """
-        self._sets = self._wanted = self._parts.host.read_halts()
+        self._sets = self._wanted = self._stored = self._parts.host.read_halts()
         for halt in self._sets.in_force:
             log = self._parts.log
             log.error("halted_since_before", id=halt.id, reason=halt.reason, detail=halt.detail)
@@ -221,18 +234,22 @@ class HaltKeeper:
             self._is_taking = False
 
     def _on_kept(self, sets: Halts, is_kept: bool) -> None:  # noqa: FBT001  a `Done`
-        """Let releases that are on the disk count; answer who waits for that."""
+        """Let releases that are on the disk count; answer who waits for that, or for a halt."""
         if not is_kept:
             self._refuse(self._parts.host.problem)
             return
+        before, self._stored = self._stored, sets
         if not set(sets.released) <= set(self._wanted.released):
             return  # refused in the meantime; what is wanted now is on its way to the disk
         known, self._sets = self._sets, self._sets.union(sets)
-        if self._is_taking or self._sets == known:
+        if self._is_taking:
             return  # else it comes later than the look that asked for it
-        self._answer_released()
-        self.settle()
-        self._publish()
+        if self._sets != known:
+            self._answer_released()
+            self.settle()
+            self._publish()
+        elif {halt.id for halt in sets.halts} <= {halt.id for halt in before.halts}:
+            return
         self._on_change()
 
     def _answer_released(self) -> None:

@@ -252,6 +252,11 @@ class HostState:
         """Why something is not stored at the moment, "" where all is, or is about to be."""
         return self._files.problem
 
+    @property
+    def halts_problem(self) -> str:
+        """Why the halts given last are not stored, "" where they are, or are about to be."""
+        return self._files.problem_of(_HALTS)
+
     def read_halts(self) -> Halts:
         """Return the halts of this host, and what was released; also as version 1 kept them.
 

@@ -344,9 +344,12 @@ class Pair:
         )
         try:
             with self._host_state(name) as host:
-                host.write_halts(host.read_halts().union(Halts(halts=(halt,))))
+                is_stored = host.write_halts(host.read_halts().union(Halts(halts=(halt,))))
+                why = "" if is_stored else host.halts_problem or "its disk does not answer"
         except HedgeError as error:
-            self.supervisor.terminal.complain(f"The halt is not in {name}'s host file: {error}")
+            why = str(error)
+        if why:
+            self.supervisor.terminal.complain(f"The halt is not in {name}'s host file: {why}")
         reader = self._reader
         try:
             if reader is not None:

@@ -620,7 +620,7 @@ def _forced_consequences(report: Report) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Halting:
-    """One `halt` under way: written again and again until each living daemon shows it.
+    """One `halt` under way: written again and again until each living daemon shows it, and stored.
 
     `deadline_s` None: it was not written yet. No halt in Redis names accounts: where the
     heartbeats are another pair's none is written.
@@ -655,7 +655,9 @@ class Halting:
         ]
         if not missing:
             again = report.commands.resume
-            return End(0, f"Halted: A and B have it on record. To go on: {again}.")
+            done = End(0, f"Halted: A and B have it on record. To go on: {again}.")
+            is_late = self.deadline_s is not None and now_s >= self.deadline_s
+            return _once_stored(report, done, is_late=is_late) or Look(self.every_s)
         if self.deadline_s is None or now_s < self.deadline_s:
             return WriteHalt(self.halt)
         verb = "has" if len(missing) == 1 else "have"
@@ -665,6 +667,24 @@ class Halting:
             f" {self.wait_s:g} s: not running, or cut off from Redis. It is read from Redis once"
             " that ends; until then stop that process on its own host.",
         )
+
+
+def _once_stored(report: Report, done: End, before: str = "Halted", *, is_late: bool) -> End | None:
+    """Return `done` once both hosts have stored the halt, None while one is at it.
+
+    Where one cannot: what has been done `before`, which host would forget the halt, and why.
+    """
+    found = [view.unstored for view in _views(report)]
+    if all(why is None for why in found):
+        return done
+    if "" in found and not is_late:
+        return None
+    return End(
+        REFUSED,
+        f"{before}, but {report.unstored_text(also_on_its_way=True)}. Make room there, or correct"
+        " the directory's owner; it is tried again every second. Look again:"
+        f" {report.commands.status}.",
+    )
 
 
 def begin_halt(
@@ -800,9 +820,14 @@ class Flattening:
                 msg = f"{_and(silent)} did not acknowledge the command; {first}."
                 return End(REFUSED, msg)
             return Look(self.poll_s)
+        is_late = now_s >= self.sent_s + self.wait_s
         if _is_over(report, what):
-            return _flattened(report, what)
-        if now_s >= self.sent_s + self.wait_s:
+            done = _flattened(report, what)
+            if what is not Closed.BOTH:
+                return done
+            flat = f"Flat: {report.positions_text}. Halted"
+            return _once_stored(report, done, flat, is_late=is_late) or Look(self.poll_s)
+        if is_late:
             return End(REFUSED, f"Not flat after {self.wait_s:g} s: {report.headline}")
         return Look(self.poll_s)
 

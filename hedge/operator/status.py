@@ -29,7 +29,16 @@ from hedge.daemon.commands import DEFAULT_COMMANDS, Commands
 from hedge.wire.codec import SAME_VERSION, VERSION, other_version_text
 from hedge.wire.control import NO_HALTS, Halt, Lease
 from hedge.wire.halt_reasons import CLOSED_FIRST, FORCED, stops_b
-from hedge.wire.state import BUDGET, Ledger, PositionState, Ready, Standby
+from hedge.wire.state import (
+    BUDGET,
+    HALT_BEING_STORED,
+    HALT_NOT_STORED,
+    HALT_NOT_STORED_TEXT,
+    Ledger,
+    PositionState,
+    Ready,
+    Standby,
+)
 
 Json = dict[str, Any]
 B_IS_NOT_READY = "B is not ready"
@@ -214,6 +223,14 @@ class SideView:
     def budget(self) -> str:
         """The tier of its account, what it may ask in a minute and has asked; "" if not known."""
         return dict(self.notices).get(BUDGET, "")
+
+    @property
+    def unstored(self) -> str | None:
+        """In which file a halt is not stored, and why; "" while it is on its way, None if it is."""
+        notices = dict(self.notices)
+        if HALT_NOT_STORED in notices:
+            return notices[HALT_NOT_STORED].removeprefix(HALT_NOT_STORED_TEXT)
+        return "" if HALT_BEING_STORED in notices else None
 
     @property
     def refused(self) -> tuple[tuple[str, int], ...]:
@@ -434,6 +451,25 @@ class Report:
 
     # --- words
 
+    def unstored_text(self, *, also_on_its_way: bool = False) -> str:
+        """Say whose host has not stored a halt, and what that means; "" where none has failed to.
+
+        `also_on_its_way`: so long has it been waited for that a disk does not answer.
+        """
+        found = {view.name: view.unstored for view in (self.a, self.b)}
+        told = [
+            f"{name} ({why or 'its disk has not answered yet'})"
+            for name, why in found.items()
+            if why or (also_on_its_way and why is not None)
+        ]
+        if not told:
+            return ""
+        hosts, they = ("host", "it") if len(told) == 1 else ("hosts", "they")
+        return (
+            f"the {hosts} of {' and '.join(told)} could not store the halt: restarted beside an"
+            f" empty Redis {they} would not know it"
+        )
+
     def amount(self, lots: int | None) -> str:
         """Write an amount with its sign and the asset."""
         if lots is None:
@@ -482,7 +518,9 @@ class Report:
             return f"UNKNOWN: {self.other_pair}"
         if self.halts:
             told = "; ".join(halt_words(halt) for halt in self.halts)
-            return f"HALTED{told}. {self.positions_text}."
+            unstored = self.unstored_text()
+            more = f" {_sentence(f'{unstored[0].upper()}{unstored[1:]}')}" if unstored else ""
+            return f"HALTED{told}. {self.positions_text}.{more}"
         if self.redis_why:
             return _sentence(f"UNKNOWN: {self.positions_text}; {self.redis_why}")
         if self.a.beat is None and self.b.beat is None and not self.other_versions:

@@ -15,6 +15,12 @@ from hedge.wire.codec import Fields, WireLimits
 from hedge.wire.control import NO_HALTS, Halt, Halts
 from hedge.wire.record import Absent, Record, wire
 
+HALT_BEING_STORED = "halt_being_stored"
+"""The notice of a halt that is on its way to the disk."""
+HALT_NOT_STORED = "halt_not_stored"
+"""The notice of a halt that could not be stored yet and is tried again."""
+HALT_NOT_STORED_TEXT = "the halt is not stored on its host: "
+"""How the text of that notice begins; then come the file, and why."""
 BUDGET = "budget"
 """The word of a notice that names nothing in the way: what the side may ask of the exchange."""
 

@@ -135,9 +135,16 @@ async def test_the_disk_is_full(pair: Pair) -> None:
     await goes_on(pair)
     text = pair.logs(2000)
     assert "No space left on device" in text
-    code, _ = await pair.command("flatten", "--yes")
-    assert code == 0
+    code, text = await pair.command("halt")
+    assert code == 5, "a halt that is on no disk is not on record"
+    for side in "AB":
+        assert f"{side} ({state_of(pair, side.lower())}/halt.json: No space left on device)" in text
+    code, text = await pair.command("flatten", "--yes")
+    assert (code, text.count("could not store the halt")) == (5, 1), text
+    assert "Flat: A 0.0000" in text
     assert await pair.until_halted("flatten")
+    _, text = await pair.command("status")
+    assert "could not store the halt: restarted beside an empty Redis" in text
     code, text = await pair.command("resume")
     assert code == 5, "a release that is on no disk must not count"
     assert "the state directory cannot be written" in text

@@ -101,6 +101,7 @@ class SimHostState:
 
     unwritable = ""
     problem = ""
+    halts_problem = ""
     former_instance = ""
     """Every process here is of this version, and lists itself."""
 

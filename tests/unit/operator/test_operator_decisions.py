@@ -504,6 +504,58 @@ def test_a_side_that_does_not_show_the_halt_is_named(ready_b: Ready | None, name
     assert names in command.end.text
 
 
+def unstored(beat: Ready, why: str | None) -> Ready:
+    """A heartbeat whose host has not stored its halt: it is at it (""), or it could not."""
+    if why is None:
+        return beat
+    word = "halt_not_stored" if why else "halt_being_stored"
+    text = f"the halt is not stored on its host: {why}" if why else "its host is storing the halt"
+    return replace(beat, notices=((word, text),))
+
+
+FULL = "/x/halt.json: No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "says"),
+    [
+        (None, FULL, f"the host of B ({FULL}) could not store the halt: restarted"),
+        (FULL, FULL, f"the hosts of A ({FULL}) and B ({FULL}) could not"),
+        (FULL, None, f"the host of A ({FULL}) could not"),
+        ("", None, "the host of A (its disk has not answered yet) could not"),
+    ],
+)
+def test_a_halt_that_a_host_did_not_store_is_not_called_kept(
+    a: str | None, b: str | None, says: str
+) -> None:
+    """It holds, in memory and in Redis; a restart beside an empty Redis would forget it."""
+    command, halt = halting()
+    command.post(Written(100.0))
+    beats = {
+        "ready_a": replace(unstored(READY_A, a), halts=(halt,)),
+        "ready_b": replace(unstored(READY_B, b), halts=(halt,)),
+    }
+    if "" in (a, b):  # it is at it
+        command.look(told(**beats), 100.5)
+        assert command.new == (Look(decisions.HALT_EVERY_S),)
+    command.look(told(**beats), 110.0)
+    assert command.end.code == 5
+    assert command.end.text.startswith("Halted, but ")
+    assert says in command.end.text
+    assert "tried again every second" in command.end.text
+
+
+def test_a_halt_that_is_being_stored_is_waited_for() -> None:
+    """The heartbeat shows it before the disk has it."""
+    command, halt = halting()
+    command.post(Written(100.0))
+    at_it, kept = (unstored(replace(READY_B, halts=(halt,)), why) for why in ("", None))
+    command.look(told(ready_a=replace(READY_A, halts=(halt,)), ready_b=at_it), 100.5)
+    assert command.new == (Look(decisions.HALT_EVERY_S),)
+    command.look(told(ready_a=replace(READY_A, halts=(halt,)), ready_b=kept), 101.0)
+    assert command.end.code == 0
+
+
 # --- the heartbeats of another pair
 
 
@@ -677,6 +729,22 @@ def test_a_heartbeat_of_b_of_before_a_s_last_trade_is_not_flat(
     assert (command.new != (Look(decisions.POLL_S),)) is is_done
     if is_done:
         assert command.end.text.startswith("Flat: A 0.0000 ETH, B 0.0000 ETH.")
+
+
+def test_a_flatten_whose_halt_is_not_stored_says_so() -> None:
+    """Both are flat, and shall stay so: the halt must outlive a restart."""
+    command = flatten()
+    command.look(told())
+    command.post(Written(100.0))
+    a = replace(closed(READY_A, "closing"), seq=8)
+    b, ledger = closed(READY_B, "following"), replace(LEDGER, a_seq=8)
+    command.look(told(ready_a=a, ready_b=unstored(b, ""), ledger=ledger, halt=HALT), 102.0)
+    assert command.new == (Look(decisions.POLL_S),)
+    command.look(told(ready_a=a, ready_b=unstored(b, FULL), ledger=ledger, halt=HALT), 103.0)
+    assert command.end.code == 5
+    assert command.end.text.startswith(
+        f"Flat: A 0.0000 ETH, B 0.0000 ETH. Halted, but the host of B ({FULL}) could not store"
+    )
 
 
 def test_flatten_that_does_not_end_says_what_is_left() -> None:

@@ -182,6 +182,20 @@ def test_a_halted_pair_is_no_success(changes: dict[str, Any], word: str) -> None
     assert verdict(found).code == (5 if changes else 0)
 
 
+def test_a_halt_that_is_not_stored_is_said_with_it() -> None:
+    """Which host would forget it; one that is on its way to the disk is no news."""
+    why = "/x/halt.json: No space left on device"
+    halts, acks = replace(NEUTRAL.halts, halts=(HALT,)), (("p", "pong"),)
+    text = f"the halt is not stored on its host: {why}"
+    b = replace(READY_B, acks=acks, notices=(("halt_not_stored", text),))
+    assert (
+        f"The host of B ({why}) could not store the halt: restarted beside an empty Redis it would"
+        " not know it."
+    ) in asked(halts=halts, ready_b=b).headline
+    on_its_way = replace(b, notices=(("halt_being_stored", "its host is storing the halt"),))
+    assert asked(halts=halts, ready_b=on_its_way).headline == asked(halts=halts).headline
+
+
 def test_a_fill_by_hand_is_open_whatever_a_is() -> None:
     """B's word alone is enough for that; where B is silent its old ledger is not."""
     by_hand = replace(LEDGER, manual_lots=-5000)

@@ -190,6 +190,56 @@ async def test_a_full_disk_does_not_keep_a_halt_from_redis(kept: Keeper, disk: D
     await eventually(lambda: kept.in_file == [STOPPING])
 
 
+async def test_a_heartbeat_says_so_while_a_halt_is_not_stored(kept: Keeper, disk: Disk) -> None:
+    """On its way, then refused by the disk; once it is stored, that is shown without a look."""
+    disk.answers.clear()
+    kept.keeper.halt(STOPPING, "why")
+    assert dict(kept.keeper.notices) == {"halt_being_stored": "its host is storing the halt"}
+    disk.is_full = True
+    disk.answers.set()
+    await eventually(lambda: "halt_not_stored" in dict(kept.keeper.notices))
+    text = dict(kept.keeper.notices)["halt_not_stored"]
+    assert text.startswith("the halt is not stored on its host: /")
+    assert text.endswith("halt.json: No space left on device")
+    assert kept.changes == []
+    disk.is_full = False
+    await eventually(lambda: kept.changes == [()])
+    assert kept.keeper.notices == ()
+
+
+async def test_another_file_that_cannot_be_kept_is_no_lost_halt(kept: Keeper, disk: Disk) -> None:
+    """The halt is in its file; of the others `state_not_written` speaks."""
+    await kept.halt(STOPPING)
+    await kept.stored()
+    disk.is_full = True
+    kept.bench.host.write("settled", {})
+    assert not kept.bench.host.flush()
+    assert (bool(kept.bench.host.problem), kept.keeper.notices) == (True, ())
+    disk.is_full = False
+
+
+async def test_a_halt_of_a_disk_that_hangs_is_not_called_stored(
+    kept: Keeper, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named as any other problem, once it counts as one that cannot be written to."""
+    monkeypatch.setattr("hedge.daemon.file_slots.HANGS_S", 0.0)
+    disk.answers.clear()
+    kept.keeper.halt(STOPPING, "why")
+    await eventually(lambda: "halt_not_stored" in dict(kept.keeper.notices))
+    assert "it has not answered for" in dict(kept.keeper.notices)["halt_not_stored"]
+    disk.answers.set()
+    await eventually(lambda: kept.keeper.notices == ())
+
+
+async def test_a_halt_of_the_file_and_one_that_is_released_are_stored(kept: Keeper) -> None:
+    """At the start nothing else is known, and of a release nothing is to be kept."""
+    await kept.halt(STOPPING)
+    kept.restart()
+    assert (kept.reasons, kept.keeper.notices) == ([STOPPING], ())
+    assert await kept.release(tuple(halt.id for halt in kept.keeper.in_force)) == ""
+    assert kept.keeper.notices == ()
+
+
 async def test_a_release_counts_only_once_it_is_on_the_disk(kept: Keeper, disk: Disk) -> None:
     """What could be forgotten by the next restart is no release, also not hours later."""
     await kept.halt(STOPPING)
@@ -249,6 +299,7 @@ async def test_a_release_that_others_show_waits_for_the_disk_too(kept: Keeper, d
     """It counts as soon as it is on the disk, without another look."""
     await kept.halt(STOPPING)
     await kept.stored()
+    kept.changes.clear()  # of the halt, which is stored
     disk.is_full = True
     kept.bench.bus.resume()
     await kept.look()

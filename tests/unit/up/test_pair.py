@@ -58,3 +58,20 @@ def test_a_stop_listens_for_silent_processes(tmp_path: Path) -> None:
         pair._listen(pair._listen_at_s)
     assert said == [found.silence]
     assert "`kill -9 12`" in said[0]
+
+
+def test_a_halt_that_the_host_does_not_take_is_said(tmp_path: Path) -> None:
+    """A dead daemon stores nothing: the start script writes its file, or says that it could not."""
+    one = AccountConfig(account_index=1, api_key_index=4)
+    config = Config(side="", accounts=AccountsConfig(account_a=one, account_b=one))
+    config = replace(config, state=replace(config.state, dir=str(tmp_path)))
+    complaints: list[str] = []
+    terminal = SimpleNamespace(complain=complaints.append)
+    pair = Pair(SimpleNamespace(children=[], terminal=terminal), config, tmp_path, tmp_path)  # type: ignore[arg-type]
+    pair._halt(decisions.A, "restart_loop", "why")
+    assert complaints == []
+    folder = pair._host_state(decisions.A).path
+    (folder / ".halt.json.tmp").symlink_to("/dev/full")
+    pair._halt(decisions.A, "restart_loop", "another why")
+    (said,) = complaints
+    assert said.startswith(f"The halt is not in main_A's host file: {folder}/halt.json: No space")
