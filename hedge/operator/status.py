@@ -45,6 +45,7 @@ B_IS_NOT_READY = "B is not ready"
 """The reason of an A that waits for B, whose own reasons its heartbeat does not repeat."""
 _PROVING = "reconciling"
 """The word for a fence that is on its way, in the heartbeat of either side."""
+_FAILS = "hedging fails"
 _TOLD = frozenset(
     {
         "no_room",
@@ -63,6 +64,9 @@ _TOLD = frozenset(
     }
 )
 """Notices that the headline has; the others are its own words, or a reason not to be ready."""
+_DELAYS = frozenset({"no_price", "retry_pause", "yields"})
+"""Notices of a ready B that say why what it owes stays open."""
+_STATE_NOT_WRITTEN = "state_not_written"
 PING_WAIT_S = 4.5
 """So long a daemon may take to acknowledge a ping in its heartbeat."""
 
@@ -517,10 +521,7 @@ class Report:
         if self.other_pair:
             return f"UNKNOWN: {self.other_pair}"
         if self.halts:
-            told = "; ".join(halt_words(halt) for halt in self.halts)
-            unstored = self.unstored_text()
-            more = f" {_sentence(f'{unstored[0].upper()}{unstored[1:]}')}" if unstored else ""
-            return f"HALTED{told}. {self.positions_text}.{more}"
+            return self._halted
         if self.redis_why:
             return _sentence(f"UNKNOWN: {self.positions_text}; {self.redis_why}")
         if self.a.beat is None and self.b.beat is None and not self.other_versions:
@@ -539,6 +540,47 @@ class Report:
         waiting += [view.waits_for for view in (self.a, self.b) if view.waits_for]
         said = "; ".join(reason.rstrip(".") for reason in waiting)
         return " ".join([self.balance, *([_sentence(said)] if waiting else [])])
+
+    @property
+    def _halted(self) -> str:
+        """The halts, both positions, and what keeps their release from working."""
+        told = "; ".join(halt_words(halt) for halt in self.halts)
+        is_there = self._stays(self.a) and self._stays(self.b)
+        word = self.judgement.word
+        is_said = word is Word.OPEN or (is_there and word is not Word.NEUTRAL)
+        positions = self.balance.rstrip(".") if is_said else self.positions_text
+        delays = self._delays_of_b if is_said else self._why_b_is_unready
+        held = [f"{self.b.name}: {'; '.join(delays)}"] if delays else []
+        held += [
+            f"{view.name}: {dict(view.notices)[_STATE_NOT_WRITTEN]}"
+            for view in (self.a, self.b)
+            if self._keeps_no_release(view) and not view.unstored
+        ]
+        unstored = self.unstored_text()
+        more = f" {_sentence(f'{unstored[0].upper()}{unstored[1:]}')}" if unstored else ""
+        return f"HALTED{told}. {_sentence('; '.join([positions, *held]))}{more}"
+
+    @property
+    def _why_b_is_unready(self) -> tuple[str, ...]:
+        """Why a B that stays is not ready, but for the halts themselves and what failed then."""
+        beat = self.b.beat
+        if beat is None or not self._stays(self.b):
+            return ()
+        known = {f"{how}: {halt.reason}" for halt in self.halts for how in ("halted", _FAILS)}
+        return tuple(one for one in beat.reasons if one not in known)
+
+    @property
+    def _delays_of_b(self) -> tuple[str, ...]:
+        """The same, where something is open; with it why a ready B does not hedge it."""
+        told = f"{self.b.name}: "  # its book, said in other words
+        if any(one.startswith(told) for one in self.uncovered):
+            return ()
+        delays = (text for word, text in self.b.notices if word in _DELAYS)
+        return tuple(dict.fromkeys([*self._why_b_is_unready, *delays]))
+
+    def _keeps_no_release(self, view: SideView) -> bool:
+        """Whether a side's disk would take no release now."""
+        return bool(view.unstored) or _STATE_NOT_WRITTEN in dict(view.notices)
 
     @property
     def balance(self) -> str:
@@ -568,7 +610,7 @@ class Report:
             first = f" If {self._silent} stays silent, first: {commands.start_again(self.frozen)}."
             last = first if self.processes else ""
             last += f" {self._out_of_astray}" if self.astray else ""
-            return f"{'. '.join(advice)}, then {self._out_of_halt}.{last}"
+            return f"{'. '.join(advice)}{self._room_first}, then {self._out_of_halt}.{last}"
         if self.redis_why:
             return (
                 "An A that runs has cancelled and waits, a B that runs hedges by its watch; both go"
@@ -647,7 +689,7 @@ class Report:
         """The commands that lead out of a halt; a side that is gone or leaves is started first."""
         commands, stays = self.commands, [self._stays(self.a), self._stays(self.b)]
         # B stays unready in a halt of its own, so that only force releases that one.
-        resume = commands.resume_by_force if self.asks_for_force else commands.resume
+        resume = commands.resume_by_force if self.asks_for_force else self._resume_in_time
         if any(halt.reason in CLOSED_FIRST for halt in self.halts):
             resume = f"{commands.flatten}, then {resume}"
         if all(stays) or self.processes or self.astray:
@@ -657,6 +699,27 @@ class Report:
         if self._has_ended(self.a) and self._has_ended(self.b):
             return f"{commands.start}, then {resume}"
         return f"{commands.start_again()}, then {resume}"
+
+    @property
+    def _room_first(self) -> str:
+        """Whose disk is to be cured before a release can be stored; "" for none."""
+        full = [f"{view.name}'s" for view in (self.a, self.b) if self._keeps_no_release(view)]
+        if not full or any(halt.reason == "state_not_writable" for halt in self.halts):
+            return ""
+        directory = "directory" if len(full) == 1 else "directories"
+        return (
+            f". First make room on the disk of {' and '.join(full)} state {directory}, or correct"
+            " its owner"
+        )
+
+    @property
+    def _resume_in_time(self) -> str:
+        """The command that releases halts, with what it waits for; earlier it is refused."""
+        is_ready = not self._why_b_is_unready
+        is_covered = self.judgement.word is Word.NEUTRAL
+        waits = ["B is ready"] * (not is_ready) + ["all is covered"] * (not is_covered)
+        when = f" once {' and '.join(waits)}" if waits else ""
+        return f"{self.commands.resume}{when}"
 
     def _stays(self, view: SideView) -> bool:
         """Whether a side is there, and is not about to end."""

@@ -157,10 +157,10 @@ def _on_book(state: MakerState, event: OwnBook, facts: Facts) -> Step:
         effects = (PublishPosition(state.seq, state.net_lots or 0),)
     if event.foreign:
         reason, ids = "foreign_trade_on_a", list(event.foreign)
-        detail = f"trades {ids} on A carry no tag of the pair; B hedges them"
+        detail = f"trades {ids} on A carry no tag of the pair; B is to hedge them"
         if any(trade.is_forced for trade in event.trades):
             reason = "liquidation_on_a"
-            detail = f"the venue liquidated A in trades {ids}; B follows"
+            detail = f"the venue liquidated A in trades {ids}; B is to follow"
         state, more = halt(state, reason, detail, holds_a_start=True)
         effects = (*effects, *more)
     return _limit(state, effects)

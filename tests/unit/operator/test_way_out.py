@@ -170,3 +170,98 @@ def test_a_halt_names_what_releases_it(
     """Force only where B stands in a halt of its own; first what is gone is started."""
     text = shown(halt, **changes).headline
     assert typed(text) == [one.strip("`") for one in commands]
+
+
+CLOCK = "this host's clock is 700 s behind Lighter's: set it right (NTP); nothing can be signed"
+FULL = "/x/halt.json: No space left on device"
+NO_DISK = f"its state directory cannot be written: {FULL}"
+NOT_STORED = f"the halt is not stored on its host: {FULL}"
+THEN = f"then {RESUME}."
+OPEN_B = {"position_lots": 0}
+
+
+def unready(*reasons: str, **changes: Any) -> dict[str, Any]:
+    return {"ready_b": beat(READY_B, ready=False, reasons=reasons, **changes)}
+
+
+@pytest.mark.parametrize(
+    ("halt", "changes", "says", "then"),
+    [
+        (
+            halted("foreign_trade_on_a", "a"),
+            unready(CLOCK, **OPEN_B),
+            f"NOT COVERED: A +0.0100 ETH, B 0.0000 ETH; A + B is +0.0100 ETH; B: {CLOCK}. Find",
+            f"stop that, then {RESUME} once B is ready and all is covered.",
+        ),
+        (
+            halted("max_retries_exceeded", "b"),
+            {"ready_b": beat(READY_B, notices=(("no_price", "no price within 50 bps"),), **OPEN_B)},
+            "A + B is +0.0100 ETH; B: no price within 50 bps. Check the market",
+            f"then {RESUME} once all is covered.",
+        ),
+        (
+            halted("operator", ""),
+            unready("no market data"),
+            "A +0.0100 ETH, B -0.0100 ETH; B: no market data. Ask",
+            f"halted the pair, then {RESUME} once B is ready.",
+        ),
+        (
+            halted("operator", ""),
+            {"ready_a": beat(proven=False, beat=99)},
+            "UNKNOWN: A last known +0.0100 ETH (99 s ago), B -0.0100 ETH; A: its book is not",
+            f"then {RESUME} once all is covered.",
+        ),
+        (
+            halted("operator", ""),
+            {"ready_a": beat(notices=(("state_not_written", NO_DISK),))},
+            f"B -0.0100 ETH; A: {NO_DISK}. Ask",
+            f"First make room on the disk of A's state directory, or correct its owner, {THEN}",
+        ),
+        (
+            halted("operator", ""),
+            {"ready_b": beat(READY_B, notices=(("halt_not_stored", NOT_STORED),))},
+            f"B -0.0100 ETH. The host of B ({FULL}) could not store the halt",
+            f"First make room on the disk of B's state directory, or correct its owner, {THEN}",
+        ),
+        (
+            halted("foreign_trade_on_b", "b"),
+            unready("halted: foreign_trade_on_b", **OPEN_B),
+            "NOT COVERED: A +0.0100 ETH, B 0.0000 ETH; A + B is +0.0100 ETH. Find",
+            f"check both positions, then {FORCE}.",
+        ),
+        (
+            halted("operator", ""),
+            {
+                "ready_a": beat(left=True),
+                **unready("stopping", left=True, **OPEN_B),
+            },
+            "NOT COVERED: A +0.0100 ETH, B 0.0000 ETH; A + B is +0.0100 ETH. Ask",
+            f"then {START}, then {RESUME} once all is covered.",
+        ),
+        (
+            halted("unexpected_short", "a"),
+            unready(**OPEN_B),
+            "NOT COVERED",
+            f"then {FLATTEN}, then {RESUME} once all is covered.",
+        ),
+    ],
+)
+def test_what_lets_no_resumption_through_is_said_with_the_halt(
+    halt: Halt, changes: dict[str, Any], says: str, then: str
+) -> None:
+    """What is open, what keeps B from it, a disk that stores no release: no command alone."""
+    text = shown(halt, **changes).headline
+    assert text.startswith("HALTED since ")
+    assert says in text
+    assert then in text
+
+
+def test_a_halt_over_a_pair_that_is_well_says_no_more() -> None:
+    """Only what keeps the command from working stands beside it; a disk is said once."""
+    text = shown(halted("operator", "")).headline
+    assert text.endswith(f"B -0.0100 ETH. Ask the person who halted the pair, then {RESUME}.")
+    full = (("state_not_written", NO_DISK), ("halt_not_stored", NOT_STORED))
+    both = {"ready_a": beat(notices=full), "ready_b": beat(READY_B, notices=full)}
+    text = shown(halted("state_not_writable", "a"), **both).headline
+    assert text.count(FULL) == 2
+    assert "First" not in text, "the halt's own advice is that already"
