@@ -24,9 +24,9 @@ from rich.table import Table
 from hedge.bus.acl import SIDES, users
 from hedge.config.load import load_config
 from hedge.config.reader import wrong
-from hedge.daemon import host_os
+from hedge.daemon import host_os, terminal
 from hedge.daemon.advice import about_this_redis, advice_for
-from hedge.errors import HedgeError, InternalBugError, RedisUnreachableError
+from hedge.errors import ConfigError, HedgeError, InternalBugError, RedisUnreachableError
 from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
 from hedge.operator.status import PING_WAIT_S, Report, SideView, age_text
@@ -346,6 +346,8 @@ def acl(
             " and redis.reader_password for a second one.",
             file=sys.stderr,
         )
+    if terminal.why_lost():  # what is written is all that this does
+        raise typer.Exit(ConfigError.exit_code)
 
 
 # --- running
@@ -373,6 +375,11 @@ def _fail(error: HedgeError) -> NoReturn:
 def main(arguments: list[str]) -> int:
     """Do what the command line asks for and return the exit code."""
     host_os.print_any_text()
+    with terminal.answering():
+        return _main(arguments)
+
+
+def _main(arguments: list[str]) -> int:
     try:
         return app(arguments, standalone_mode=False) or 0
     except typer.TyperException as error:

@@ -104,6 +104,99 @@ class Unblocked(io.TextIOBase):
         self.writer.wake()
 
 
+class Answering(io.TextIOBase):
+    """Stands for the output of a command that answers and ends: what it cannot write is lost.
+
+    It waits for its reader, as a command may; one that has gone, or a full disk, is remembered.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`, which is flushed at every line."""
+        self.stream = stream
+        self.error: OSError | None = None
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's own."""
+        return self.stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """What becomes of characters that the stream does not know."""
+        return self.stream.errors
+
+    @property
+    def why_lost(self) -> str:
+        """Why something was not written, "" where all was, or its reader has gone."""
+        if self.error is None or isinstance(self.error, BrokenPipeError):
+            return ""
+        return self.error.strerror or str(self.error)
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write a text, or remember why not."""
+        try:
+            self.stream.write(text)
+            if "\n" in text:
+                self.stream.flush()
+        except OSError as error:
+            self._lose(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is not written, or remember why not."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._lose(error)
+
+    def isatty(self) -> bool:
+        """Whether a terminal is behind it."""
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor behind it."""
+        return self.stream.fileno()
+
+    def _lose(self, error: OSError) -> None:
+        """Let what is left of it go nowhere: the interpreter writes that once more at its end."""
+        self.error = self.error or error
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, self.stream.fileno())
+        finally:
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Let no output that is not taken end what a command does, or change its exit code.
+
+    A full disk is said at the end, where complaints go.
+    """
+    before = sys.stdout, sys.stderr
+    for name, stream in zip(("stdout", "stderr"), before, strict=True):
+        if stream is not None:  # else it was closed before we began
+            setattr(sys, name, Answering(stream))
+    try:
+        yield
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Answering):
+                stream.flush()
+        if why := why_lost():
+            print(f"The output could not be written: {why}.", file=sys.stderr)  # noqa: T201
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def why_lost() -> str:
+    """Why some of the output of a command that is `answering` is lost, "" where nothing is."""
+    return sys.stdout.why_lost if isinstance(sys.stdout, Answering) else ""
+
+
 def writer_for(stream: TextIO) -> LineWriter:
     """Return the writer behind a stream, a new one for a stream that has none."""
     if isinstance(stream, Unblocked):
