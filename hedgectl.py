@@ -26,7 +26,13 @@ from hedge.config.load import load_config
 from hedge.config.reader import wrong
 from hedge.daemon import host_os, terminal
 from hedge.daemon.advice import about_this_redis, advice_for
-from hedge.errors import ConfigError, HedgeError, InternalBugError, RedisUnreachableError
+from hedge.errors import (
+    ConfigError,
+    HedgeError,
+    InternalBugError,
+    RedisUnreachableError,
+    of_too_many_files,
+)
 from hedge.operator import decisions
 from hedge.operator.pair_client import PairState
 from hedge.operator.status import PING_WAIT_S, Report, SideView, age_text
@@ -364,7 +370,11 @@ def _run(config: Path, action: Callable[[PairState], Awaitable[T]]) -> T:
 
         return asyncio.run(act())
     except HedgeError as error:
-        _fail(about_this_redis(error, str(config)))
+        _fail(of_too_many_files(error) or about_this_redis(error, str(config)))
+    except OSError as error:
+        if (of_files := of_too_many_files(error)) is None:
+            raise
+        _fail(of_files)
 
 
 def _fail(error: HedgeError) -> NoReturn:

@@ -5,7 +5,8 @@
     ├── ConfigError             2   fix the configuration or the command line
     ├── UnreachableError        3   retry, or start the missing server
     │   ├── RedisUnreachableError
-    │   └── ExchangeUnreachableError
+    │   ├── ExchangeUnreachableError
+    │   └── TooManyFilesError
     ├── AccountKeyError         4   fix the account index, the key index or the key
     ├── NotNeutralError         5   halted or not neutral: a human decides
     │   └── HaltedError
@@ -15,7 +16,11 @@ Beside it, `hedge.wire.codec.MessageRefusedError` is raised for a message that i
 ends nothing. Every message is one sentence or two: what, where, what to do.
 """
 
+import errno
+from collections.abc import Iterator
 from typing import ClassVar
+
+_NO_MORE_FILES = "too many open files"
 
 
 class HedgeError(Exception):
@@ -102,3 +107,40 @@ class AlreadyRunningError(HedgeError):
         """Keep whether the other process is one of this host."""
         super().__init__(message)
         self.is_on_host = is_on_host
+
+
+class TooManyFilesError(UnreachableError):
+    """This process, or the host, may open no more files: whatever it was opened for is well."""
+
+
+def of_too_many_files(error: BaseException) -> TooManyFilesError | None:
+    """Return what to tell of an error that only a limit of open files has brought; else None.
+
+    What was opened stands first in such an error, or the words of a library for it.
+    """
+    if not any(map(_is_of_files, _causes(error))):
+        return None
+    return TooManyFilesError(
+        "too many files and connections are open at once for this process, or for this host. Let"
+        " it open more: `ulimit -n 1024` in the shell that starts it (a systemd service:"
+        " `LimitNOFILE=1024`), then start it again."
+    )
+
+
+def _is_of_files(error: BaseException) -> bool:
+    is_refused = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    return is_refused or _NO_MORE_FILES in str(error).lower()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Return an error, what it holds, and what it comes from."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [found for found in (one.__cause__, one.__context__) if found is not None]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions

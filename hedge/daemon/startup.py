@@ -59,6 +59,7 @@ from hedge.errors import (
     HedgeError,
     NotNeutralError,
     RedisUnreachableError,
+    of_too_many_files,
 )
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.signer import Credentials
@@ -115,6 +116,10 @@ def run(side: str, argv: Sequence[str], build: Build, leave: Build | None = None
             chosen = leave if leave is not None and only_leaves else build
             return runner.run(_outcome(name, config, chosen, only_leaves=only_leaves))
     except (HedgeError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        return _told(name, error, config)
+    except Exception as error:
+        if of_too_many_files(error) is None:
+            raise
         return _told(name, error, config)
 
 
@@ -190,6 +195,8 @@ def _complain(name: str, error: HedgeError) -> None:
 
 def _first_known(error: BaseException) -> HedgeError | None:
     """Return the error that a person can act on, if a group holds nothing worse."""
+    if (of_files := of_too_many_files(error)) is not None:
+        return of_files
     if isinstance(error, BaseExceptionGroup):
         known, rest = error.split(HedgeError)
         if known is None or rest is not None:

@@ -4,7 +4,7 @@ import sys
 
 from hedge.daemon import host_os
 from hedge.daemon.advice import about_this_redis
-from hedge.errors import ConfigError, HedgeError
+from hedge.errors import ConfigError, HedgeError, of_too_many_files
 from hedge.launcher import decisions
 from hedge.launcher.options import Options, parse
 from hedge.launcher.pair import StoppedEarlyError
@@ -40,9 +40,13 @@ def _run(options: Options, supervisor: Supervisor) -> int:
             return run_paper(options, supervisor)
         return stop_real(options, supervisor) if options.stop else run_real(options, supervisor)
     except HedgeError as error:
-        complain(str(about_this_redis(error, str(options.config))))
-        return error.exit_code
+        found = of_too_many_files(error) or about_this_redis(error, str(options.config))
+        complain(str(found))
+        return found.exit_code
     except OSError as error:
+        if (of_files := of_too_many_files(error)) is not None:
+            complain(str(of_files))
+            return of_files.exit_code
         where = error.filename or "this machine"
         what_to_do = (
             "name another directory by --run-dir"
