@@ -91,12 +91,13 @@ class HostLooked:
     """The state directories of this host were read, or written.
 
     `halts`: those in force there; `sides`: whose directory is here and free; `running`: whose a
-    process of this host has locked.
+    process of this host has locked; `unwritten`: whose could not be written, and why.
     """
 
     halts: tuple[Halt, ...] = ()
     sides: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
+    unwritten: tuple[tuple[str, str], ...] = ()
 
 
 Event = Looked | Answered | Written | HostLooked
@@ -552,9 +553,19 @@ def _unheard(names: tuple[str, ...]) -> str:
 
 def _ended_on_host(event: HostLooked, commands: Commands) -> End:
     """Say what this host has written, and which side's host has not heard of it."""
-    here = [side.upper() for side in event.sides]
-    away = [name for name in ("A", "B") if name not in here]
+    here, full = [side.upper() for side in event.sides], dict(event.unwritten)
+    away = [name for name in ("A", "B") if name not in here and name.lower() not in full]
     done = f"Released in Redis{f' and in the files of {_and(here)} on this host' if here else ''}."
+    if full:
+        said = [
+            f"{side.upper()} on this host could not be written ({why})"
+            for side, why in full.items()
+        ]
+        return End(
+            REFUSED,
+            f"{done} The file of {_and(said)}: make room there, or correct its owner, then"
+            f" {commands.resume} once more.",
+        )
     if not away:
         return End(0, f"{done} Neither daemon runs: {commands.start}, and the pair goes on.")
     return End(

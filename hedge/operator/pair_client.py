@@ -232,20 +232,21 @@ class PairState:
 
     def _on_host(self, change: Callable[[Halts], Halts]) -> decisions.HostLooked:
         """Change the halts of each side whose directory is here and not locked by a daemon."""
-        halts, sides, running = Halts(), [], []
+        halts, sides, running, unwritten = Halts(), [], [], []
         for side, host in self._hosts():
             try:
                 with host:
                     before = host.read_halts()
                     after = change(before)
                     if after != before and not host.write_halts(after):
+                        unwritten.append((side, host.halts_problem or "its disk does not answer"))
                         continue
             except AlreadyRunningError:
                 running.append(side)
                 continue
             sides.append(side)
             halts = halts.union(after)
-        return decisions.HostLooked(halts.in_force, tuple(sides), tuple(running))
+        return decisions.HostLooked(halts.in_force, tuple(sides), tuple(running), tuple(unwritten))
 
     def _hosts(self) -> Iterator[tuple[str, HostState]]:
         """Find the state directories of both sides on this host, of whatever chain."""

@@ -520,6 +520,13 @@ def test_resume_with_both_down_releases_in_the_files_of_this_host(stage: Stage) 
         assert sorted(host.read_halts().released) == ["h1", "h2"]
     stage.halt(replace(HALT, id="h3"))
     stage.client.delete(NAMES.ready_a)
+    full = root / f"{CHAIN}-{ACCOUNT_B}-5" / ".halt.json.tmp"
+    full.symlink_to("/dev/full")
+    result = stage.resume()
+    assert (result.exit_code, "halt.json: No space left on device" in result.stderr) == (5, True)
+    full.unlink()
+    stage.halt(replace(HALT, id="h4"))
+    stage.client.delete(NAMES.ready_a, NAMES.ready_b)
     assert stage.resume().exit_code == 0
 
 

@@ -420,6 +420,18 @@ def test_with_both_down_the_host_that_has_not_heard_it_is_named() -> None:
     assert "The host of A has not heard it" in command.end.text
 
 
+def test_with_both_down_a_disk_that_did_not_take_it_is_named() -> None:
+    """It is here: nothing but room on it leads out, and the same command."""
+    command = down()
+    command.post(HostLooked((), ("a", "b")))
+    command.post(HostLooked((), ("b",), (), (("a", FULL),)))
+    assert command.end.code == 5
+    assert "in the files of B on this host" in command.end.text
+    assert f"The file of A on this host could not be written ({FULL})" in command.end.text
+    assert "not on this host" not in command.end.text
+    assert command.end.text.endswith("then `./hedgectl resume` once more.")
+
+
 def test_with_both_down_a_running_process_is_not_passed_over() -> None:
     """It has its files locked, and is cut off from Redis."""
     command = down()
