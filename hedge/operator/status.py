@@ -545,7 +545,7 @@ class Report:
     def _halted(self) -> str:
         """The halts, both positions, and what keeps their release from working."""
         told = "; ".join(halt_words(halt) for halt in self.halts)
-        is_there = self._stays(self.a) and self._stays(self.b)
+        is_there = all(v.beat is not None and self._stays(v) for v in (self.a, self.b))
         word = self.judgement.word
         is_said = word is Word.OPEN or (is_there and word is not Word.NEUTRAL)
         positions = self.balance.rstrip(".") if is_said else self.positions_text

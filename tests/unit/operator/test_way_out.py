@@ -256,6 +256,14 @@ def test_what_lets_no_resumption_through_is_said_with_the_halt(
     assert then in text
 
 
+def test_an_a_that_is_just_being_started_is_no_news_beside_a_halt() -> None:
+    """The start script knows of it: its position is the last one known, and that is all."""
+    starting = replace(shown(halted("operator", ""), ready_a=None), runs={"a": True, "b": True})
+    assert "UNKNOWN" not in starting.headline
+    assert "no heartbeat" not in starting.headline
+    assert starting.headline.endswith(f"then {RESUME} once all is covered.")
+
+
 def test_a_halt_over_a_pair_that_is_well_says_no_more() -> None:
     """Only what keeps the command from working stands beside it; a disk is said once."""
     text = shown(halted("operator", "")).headline
