@@ -1,7 +1,7 @@
 """Reading all state keys at once, and refusing what is not this pair's."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hedge.bus.port import PairScope, RefusedValue, StateSnapshot
 from hedge.bus.remnants import elsewhere_of
@@ -45,6 +45,9 @@ class SnapshotReader:
         self._texts: dict[str, str] = {}
         self._others: dict[str, tuple[str, Ready]] = {}
         self._new: list[RefusedValue] = []
+        self._spec = scope.spec
+        self._taken: dict[str, tuple[str, Any]] = {}
+        """The text that was read last under a key, and what it said: most say nothing new."""
 
     def read(
         self,
@@ -57,6 +60,8 @@ class SnapshotReader:
         `odd` are the keys that hold no text, with their types.
         """
         spec = self._scope.spec
+        if spec != self._spec:
+            self._spec, self._taken = spec, {}
         by_key = dict(zip(self.keys, values, strict=True))
         problems = list(notes)
         self._refused, self._new = {}, []
@@ -137,12 +142,16 @@ class SnapshotReader:
             if key not in self._refused:
                 self._forget(key)
             return None
-        try:
-            value = judge(text)
-        except MessageRefusedError as error:
-            self._refuse(key, error.cause, str(error), text, problems)
-            return None
+        taken = self._taken.get(key)
+        if taken is None or taken[0] != text:
+            try:
+                taken = text, judge(text)
+            except MessageRefusedError as error:
+                self._refuse(key, error.cause, str(error), text, problems)
+                return None
+            self._taken[key] = taken
         self._forget(key)
+        value: T = taken[1]
         return value
 
     def _forget(self, key: str) -> None:
