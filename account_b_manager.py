@@ -401,6 +401,7 @@ class AccountBManager(Shell):
             epoch=epoch,
             fresh_until_ms=until_ms,
             answers_leaving=self.origin.answers_leaving(ready),
+            leaving=ready.leaving,
             proven=ready.proven,
             shown=ready.shown,
             left=ready.left,

@@ -52,7 +52,7 @@ def build_leaving(parts: Parts) -> AccountAManager:
     settings = _settings(parts, 0)
     return AccountAManager(
         parts,
-        replace(settings, stop_deadline_ms=round(LEAVE_S * 1000), places=False),
+        replace(settings, stop_deadline_ms=round(LEAVE_S * 1000), places=False, reduces=False),
         leaves=True,
     )
 

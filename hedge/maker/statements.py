@@ -139,7 +139,7 @@ def beat_of(
         confirmed_to=None if confirmed_ms is None else facts.dated(confirmed_ms),
         raised_at=None if state.raised_ms is None else facts.dated(state.raised_ms),
         acting=state.order is not None and state.order.unwinds,
-        nored=state.nored or state.phase is Phase.STOPPING,
+        nored=state.nored or state.phase is Phase.STOPPING or not state.config.reduces,
         force_close_ms=state.config.force_close_ms,
         notices=notices_of(state, facts, hold),
     )

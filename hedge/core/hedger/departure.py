@@ -36,12 +36,13 @@ class MakerBeat:
     `is_open`: a trade contradicts it, so the position may be another than is stated up to `seq`.
     `confirmed_ms` (monotonic): up to when it holds all trades of A by an answer of the exchange.
     `raised_ms` (monotonic): when the newest fill raised what B owes; `acting`: A reduces itself by
-    that, `nored`: it does not.
+    that, `nored`: it does not. `leaving`: it was asked to stop, and begins nothing new.
     """
 
     epoch: str
     fresh_until_ms: int
     answers_leaving: bool = False
+    leaving: bool = False
     proven: bool = False
     shown: bool = False
     left: bool = False
@@ -58,6 +59,14 @@ class MakerBeat:
     acting: bool = False
     nored: bool = False
     force_close_ms: int | None = None
+
+    @property
+    def is_past_reducing(self) -> bool:
+        """Whether it says that it never reduces itself again, and has no order out that does.
+
+        Who was asked to stop begins nothing new until its end, so that word outlives it.
+        """
+        return self.leaving and self.nored and not self.acting
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,10 @@ class Maker:
 
     `silent_ms`: when A was heard last, or when B took the lease; `spoke_ms`: when a heartbeat said
     last that its book is evidence. `left_lots`: the position that A stated as its last word in this
-    run. `stated`: the exchange's newest statement of A; `empty_ms`:
-    when the first of the statements without an open order was asked for, since A fell silent.
+    run. `read_epoch`: that of the newest heartbeat read, fresh or not; `past_epoch`: the same of an
+    A that never reduces itself again, once B knew all that it had reduced. `stated`: the exchange's
+    newest statement of A; `empty_ms`: when the first of the statements without an open order was
+    asked for, since A fell silent.
     """
 
     silent_ms: int = 0
@@ -107,6 +118,8 @@ class Maker:
     had_unanswered: bool = False
     left_epoch: str = ""
     left_lots: int | None = None
+    read_epoch: str = ""
+    past_epoch: str = ""
     force_close_ms: int | None = None
     stated: MakerStated | None = None
     empty_ms: int | None = None

@@ -529,6 +529,8 @@ def _on_maker_seen(state: HedgerState, event: MakerSeen, facts: Facts) -> Step:
     maker, beat = state.maker, event.beat
     if event.epoch is not None and event.epoch != maker.left_epoch:
         maker = replace(maker, left_epoch="", left_lots=None)
+    if event.epoch is not None and event.epoch != maker.read_epoch:
+        maker = replace(maker, read_epoch=event.epoch, past_epoch="")
     if beat is None:
         return (state if maker is state.maker else replace(state, maker=maker)), ()
     maker = replace(

@@ -4,7 +4,8 @@ F is `force_close_timeout`, counted by the exchange's clock from the newest fill
 debt: A states it; without A the trade's own time counts. Ten seconds before F B signs nothing more
 for it, and once nothing is in flight its ledger yields. It goes on where A gives the debt back, at
 a fill that raises it, and without a fresh A only long after F, by what the exchange states of A
-after the last moment in which an A that is cut off may have acted.
+after the last moment in which an A that is cut off may have acted. An A that was asked to stop
+begins no reduction any more: it has no turn, and none once it is gone.
 
 What the exchange refuses for good waits for no time: it is A's turn as soon as B has hedged the
 part that is possible.
@@ -41,6 +42,7 @@ def mind_turn(state: HedgerState, owed: int | None, view: ATarget | None, facts:
     What a person has ordered of B alone, or published by hand, is no debt that A could act on; nor
     is what B still has to undo of that once its opposite was published.
     """
+    state = _mind_end(state, view)
     debt = state.debt
     if owed is None:
         return state, ()
@@ -58,7 +60,8 @@ def mind_turn(state: HedgerState, owed: int | None, view: ATarget | None, facts:
         new = replace(debt, lots=owed)
     beat = _heard(state, facts.now_ms)
     if beat is not None and beat.raised_ms is not None and _is_newest(state, beat, view):
-        new = replace(new, raised_ms=beat.raised_ms)
+        has_turn = beat.epoch != state.maker.past_epoch  # else its clock is nobody's
+        new = replace(new, raised_ms=beat.raised_ms) if has_turn else new
     was, new = new.yields, replace(new, yields=_yields(state, new, view, facts.now_ms))
     if new == debt:
         return state, ()
@@ -78,6 +81,21 @@ def hold_of_turn(state: HedgerState) -> Hold | None:
     if state.maker.beat is not None and state.maker.beat.acting:
         return Hold("yields", "A reduces itself by what B has not hedged; B holds until it is done")
     return Hold("yields", "B has not hedged in time: it is A's turn to reduce itself")
+
+
+def _mind_end(state: HedgerState, view: ATarget | None) -> HedgerState:
+    """Note that A never reduces itself again, once B's view has all that it did until it said so.
+
+    What comes after that is a fill, which only B answers.
+    """
+    maker, beat = state.maker, state.maker.beat
+    if beat is None or not beat.is_past_reducing or maker.past_epoch == beat.epoch:
+        return state
+    if maker.read_epoch != beat.epoch:  # another A is there by now
+        return state
+    if view is None or view.position_lots != beat.position_lots:
+        return state
+    return replace(state, maker=replace(maker, past_epoch=beat.epoch))
 
 
 def _is_by_a_person(state: HedgerState) -> bool:
@@ -108,13 +126,15 @@ def _yields(state: HedgerState, debt: Debt, view: ATarget | None, now_ms: int) -
     if beat is not None:
         if beat.acting:
             return True
-        if beat.nored and _is_newest(state, beat, view):
+        if beat.epoch == maker.past_epoch:
+            return False
+        if beat.nored and not beat.leaving and _is_newest(state, beat, view):
             return False
         if age_ms < (late_ms if beat.answers_leaving else turn_ms) - lead_ms and not is_final:
             return False
         # One that states no such time is of an older version, and gives nothing back.
         return beat.raised_ms is not None or age_ms < late_ms + 4 * lag_ms
-    if maker.left_lots is not None:
+    if maker.left_lots is not None or maker.past_epoch:
         return False
     if age_ms < turn_ms - lead_ms:  # an A that was never heard has no ledger that counts
         return is_final and maker.beat is not None and not _is_shown(state, view, 0)

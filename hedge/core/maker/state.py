@@ -97,8 +97,9 @@ class Pending(enum.Enum):
 class MakerConfig:
     """The maker's settings; times in ms, sizes in lots, money in micros of the quote asset.
 
-    `places` False lets it cancel and state its book, and rest nothing. `changes`: it follows its
-    level by changing its order's price, where it can, not by a cancel and another order.
+    `places` False lets it cancel and state its book, and rest nothing; `reduces` False reduce
+    nothing either, whatever B has not hedged, and say so from its first heartbeat. `changes`: it
+    follows its level by changing its order's price, where it can, not by cancel and another order.
     `requote_share`, in 1e-8 of the price, counts instead of `requote_ticks` where it is there.
     """
 
@@ -124,6 +125,7 @@ class MakerConfig:
     offset_lots: int = 0
     peer_watch: bool = True
     places: bool = True
+    reduces: bool = True
     changes: bool = False
 
 

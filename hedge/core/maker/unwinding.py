@@ -38,7 +38,8 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         return state, ()
     if not state.redis_up:
         return _untold(state, facts)
-    if _is_given(state) and state.phase is Phase.HALTED and state.closing in (None, Closing.ALL):
+    waits = config.reduces and state.closing in (None, Closing.ALL)
+    if _is_given(state) and state.phase is Phase.HALTED and waits:
         ledger, spec = answer_of_b(state), config.spec
         owed = spec.base(abs(ledger.owed_lots) if ledger is not None else 0)
         detail = (
@@ -51,7 +52,6 @@ def time_outs(state: MakerState, facts: Facts) -> Step:
         return replace(state, alerted=True), (Note("hedge_confirm_timeout", detail, loud=True),)
     patience_ms = _patience_ms(state)
     overdue = facts.now_ms >= min(since + patience_ms, _turn_ms(state))
-    waits = state.closing in (None, Closing.ALL)
     if overdue and waits and state.phase is not Phase.STOPPING:
         detail = (
             f"{_not_covered(state, patience_ms)}; A holds "
@@ -103,7 +103,7 @@ def _untold(state: MakerState, facts: Facts) -> Step:
     if not state.alerted and facts.now_ms >= since + config.confirm_timeout_ms:
         detail = f"A could not settle a fill with B for {waited_s} s: {state.redis_why}; holding"
         return replace(state, alerted=True), (Note("fill_not_settled", detail, loud=True),)
-    waits = state.closing in (None, Closing.ALL)
+    waits = config.reduces and state.closing in (None, Closing.ALL)
     overdue = facts.now_ms >= min(since + _patience_ms(state), _turn_ms(state))
     if not overdue or not waits or state.phase is Phase.STOPPING:
         return state, ()

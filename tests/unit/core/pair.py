@@ -214,7 +214,8 @@ class A(Daemon):
                 position_lots=state.net_lots,
                 raised_ms=state.raised_ms,
                 acting=order is not None and order.unwinds,
-                nored=state.nored,
+                nored=state.nored or state.phase is maker.Phase.STOPPING,
+                leaving=state.stop_by_ms is not None,
                 force_close_ms=state.config.force_close_ms,
             )
         if self.book is not None and self.book.consistent:

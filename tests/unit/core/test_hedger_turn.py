@@ -67,7 +67,8 @@ class Owing(Hedger):
             "fresh_until_ms": self.now.now_ms + 8 * SECOND,
             **changes,
         }
-        return self(MakerSeen(self.beat(**said), "epoch"))
+        beat = self.beat(**said)
+        return self(MakerSeen(beat, beat.epoch))
 
     def stated(self, lots: int = 100) -> list[Any]:
         """Take the exchange's statement of A, asked for now."""
@@ -262,6 +263,59 @@ def test_an_a_that_left_acts_no_more() -> None:
     driver.heard(left=True)
     driver.at(F)
     assert not driver.yields
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+@pytest.mark.parametrize("past_s", [5, 50, 60, 90, 119])
+def test_an_a_that_was_asked_to_stop_has_no_turn(past_s: int, *, is_heard: bool) -> None:
+    """It begins no reduction any more, and none comes once it is gone, with its debt or not."""
+    driver = Owing().refused()
+    driver.heard(leaving=True, nored=True)
+    for second in range(past_s + 1):
+        driver.at(second * SECOND)
+        if is_heard:
+            driver.heard(leaving=True, nored=True)
+    assert not driver.yields
+    assert tries(driver.at(past_s * SECOND + SECOND))
+
+
+def test_what_runs_to_leave_alone_begins_no_turn_anew() -> None:
+    """It states the old fill as one of now; its clock is nobody's."""
+    driver = Owing().refused()
+    driver.at(3 * F)
+    assert driver.yields
+    late = {"raised_ms": driver.now.now_ms, "leaving": True, "nored": True}
+    assert tries(driver.heard(**late))
+    assert driver.state.debt is not None
+    assert driver.state.debt.raised_ms == driver.began_ms
+    driver.later(9 * SECOND)
+    assert not driver.yields
+
+
+def test_an_a_that_leaves_while_it_reduces_itself_is_waited_for() -> None:
+    """Its order is out: heard or not, B holds until its trades sum, and it is known what it did."""
+    driver = Owing().refused()
+    driver.at(F)
+    driver.heard(leaving=True, nored=True, acting=True)
+    driver.at(F + 30 * SECOND)
+    assert driver.yields
+    driver.heard(leaving=True, nored=True, acting=True)
+    assert driver.yields
+    done = {"leaving": True, "nored": True, "seq": driver.a_seq + 1, "position_lots": 40}
+    assert not tries(driver.heard(**done))
+    effects = driver(driver.says(40))
+    assert only(effects, SendHedge).order.lots == 40
+
+
+def test_another_a_that_is_not_heard_yet_may_have_a_turn() -> None:
+    """The word of the one that left holds for that one alone."""
+    driver = Owing().refused()
+    driver.heard(leaving=True, nored=True)
+    driver.at(F)
+    assert not driver.yields
+    driver(MakerSeen(None, "another"))
+    driver.at(F + 10 * SECOND)
+    assert driver.yields
 
 
 # --- old peers, and a person ----------------------------------------------------------------------

@@ -160,3 +160,14 @@ def test_the_clock_is_named_before_the_book_is_proven() -> None:
     hold = hold_of(driver.state, driver.now)
     assert hold is not None
     assert hold.reason == "clock"
+
+
+def test_one_that_runs_to_leave_alone_reduces_nothing() -> None:
+    """It trades nothing, as its help says, whatever is given to it and however old the debt is."""
+    driver = filled()
+    driver.state = replace(driver.state, config=replace(driver.state.config, reduces=False))
+    driver.later(2_000)
+    assert Place not in kinds(driver.cover(-47, gives=True))
+    driver.later(10 * driver.state.config.force_close_ms)
+    assert Place not in kinds(driver.cover(-47))
+    assert driver.state.closing is None

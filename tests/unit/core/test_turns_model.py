@@ -12,7 +12,7 @@ from hedge.core.amounts import Side
 from hedge.core.hedger import turn
 from hedge.core.maker import unwinding
 from hedge.core.maker.moves import answer_of_b
-from hedge.core.maker.state import LedgerView, MakerState
+from hedge.core.maker.state import LedgerView, MakerState, StopRequested
 from hedge.core.transitions import Facts, Outcome
 from tests.unit.core.kit import refused
 from tests.unit.core.model_venue import NO_MARGIN, Account, Dice, Tx
@@ -161,6 +161,36 @@ def test_an_a_that_has_nothing_to_reduce_gives_it_back(second: int) -> None:
     pair.until(F_S + 35)
     assert pair.owed == 0
     assert pair.venue.a.position == 0
+
+
+@pytest.mark.parametrize(("gone_s", "rich_s"), [(0, 52), (20, 70), (58, 64), (58, 100)])
+@pytest.mark.parametrize("second", [0, 20, 49])
+def test_an_a_that_is_told_to_stop(second: int, gone_s: int, rich_s: int) -> None:
+    """It reduces nothing, and says so: B goes on, also once A is gone, and waits for nobody."""
+    pair = Turns()
+    pair.b_account.rich_ms = pair.at_ms(rich_s)
+    pair.until(second)
+    assert pair.a is not None
+    pair.a.post(StopRequested())
+    pair.until(second + gone_s + 2)
+    pair.a = None
+    pair.until(rich_s + 5)
+    assert pair.owed == 0
+
+
+@pytest.mark.parametrize("gone_s", [1, 4, 10])
+@pytest.mark.parametrize("second", [F_S - 1, F_S, F_S + 1, F_S + 2, F_S + 3])
+def test_an_a_that_is_told_to_stop_as_it_acts(second: int, gone_s: int) -> None:
+    """Margin returns in that moment: what A has out is waited for, and never answered twice."""
+    pair = Turns()
+    pair.b_account.rich_ms = pair.at_ms(second)
+    pair.until(second)
+    assert pair.a is not None
+    pair.a.post(StopRequested())
+    pair.until(second + gone_s)
+    pair.a = None
+    pair.until(3 * F_S + 35)
+    assert pair.owed == 0
 
 
 # --- refused for good -----------------------------------------------------------------------------

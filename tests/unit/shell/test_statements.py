@@ -214,6 +214,15 @@ def test_a_says_that_it_acts_and_that_it_does_not(
     assert {"acting", "nored"} & dict(beat.notices).keys() == ({word} if word else set())
 
 
+def test_what_runs_to_leave_alone_says_from_its_first_beat_that_it_reduces_nothing(
+    parts: Parts,
+) -> None:
+    """B goes on with what it owes, and does not wait for it."""
+    state = state_of(parts)
+    state = replace(state, config=replace(state.config, reduces=False))
+    assert statements.beat_of(parts, state).nored
+
+
 def test_a_reads_that_b_yields_and_that_it_is_halted(parts: Parts) -> None:
     """A B that does not say so yields nothing: one of the version before."""
     said = read(parts, beat_of_b(parts, state="halted"), ledger_of_b(yields=True))
