@@ -62,6 +62,9 @@ STEADY_S = 60.0
 LOOP_DEATHS, LOOP_WINDOW_S = 5, 600.0
 RESTART_LOOP = "restart_loop"
 
+_OF_NO_USE = frozenset({"a_away", "halted"})
+"""Notices of B that give no reason of their own beside what a stop says of A and of halts."""
+
 BUG = InternalBugError.exit_code
 UNREACHABLE = UnreachableError.exit_code
 NO_KEY = AccountKeyError.exit_code
@@ -292,7 +295,8 @@ class State:
     `look_at_s`, `deadline_s` ends the phase, at `tell_at_s` it is said what is waited for. `leave`
     is how the newest `--leave` ended, None before. `is_told`: it is said what is open. `silent` are
     the sides whose process ran and was silent at the last look, which was said `silence_told` times
-    and is due again at `silence_at_s`.
+    and is due again at `silence_at_s`. `heard` is the newest report of a stop, of whatever phase;
+    `open_seen` the amount that was open by it, `open_told` the one that was named in this phase.
     """
 
     plan: Plan
@@ -307,6 +311,9 @@ class State:
     tell_at_s: float = math.inf
     waited_s: float = 0.0
     report: Report | None = None
+    heard: Report | None = None
+    open_seen: str = ""
+    open_told: str = ""
     own_host: str | None = None
     halt_told: str | None = None
     leave: int | None = None
@@ -544,6 +551,7 @@ def _seen(state: State, event: Looked) -> State:
     state = replace(state, own_host=event.own_host or state.own_host)
     if event.report is None:
         return state
+    state = replace(state, heard=event.report)
     for name, view in ((A, event.report.a), (B, event.report.b)):
         one, beat = _daemon(state, name), view.beat
         if one is None or beat is None or beat.instance == one.former:
@@ -1093,14 +1101,35 @@ def _owes(state: State) -> bool:
 
 
 def _uncovered(state: State) -> str:
-    """Say what is open: what B owes and what keeps it from hedging, else what cannot be seen."""
+    """Return what is open, and why B does not hedge it, as far as the newest report tells.
+
+    That an A which this stop has ended is silent is a reason only where there is no other.
+    """
     report = state.report
     if report is None:
         return "Redis does not answer"
-    if not _owes(state) or report.ledger is None:
-        return ", ".join(report.uncovered)
-    owed, why = report.amount(report.ledger.owed_lots), report.b.why_not_ready
-    return f"B owes {owed}; {why}" if why else f"B owes {owed}"
+    is_a_gone = state.a is None or not state.a.runs
+    found = [one for one in report.uncovered if not (is_a_gone and one.startswith("A: "))]
+    if _owes(state) and report.ledger is not None and not found:
+        found = [f"B owes {report.amount(report.ledger.owed_lots)}"]
+    found += [one for one in _whys_of_b(report) if one not in found]
+    if report.is_contradicted:
+        found = [report.positions_text, *found]
+    return ", ".join(found or report.uncovered)
+
+
+def _open_amount(report: Report | None) -> str:
+    """Return both positions and why B has not hedged, where they do not cancel out; else ""."""
+    if report is None or not report.is_contradicted:
+        return ""
+    return "; ".join((f"open: {report.positions_text}", *_whys_of_b(report)))
+
+
+def _whys_of_b(report: Report) -> list[str]:
+    """Return what keeps B from hedging, in its own words."""
+    b = report.b
+    whys = [b.why_not_ready] if b.why_not_ready else []
+    return whys + [text for word, text in b.waits if word not in _OF_NO_USE]
 
 
 def _stop_b(state: State, now_s: float) -> Step:
@@ -1173,16 +1202,45 @@ def _without_b(state: State, now_s: float) -> Step:
 def open_points(state: State) -> tuple[str, ...]:
     """Return what a stop still waits for, one sentence each."""
     found = {
-        Phase.STOPPING_A: "A cancels what rests and waits until that is confirmed and hedged",
-        Phase.LEAVING: "main_A.py --leave makes sure that no order of A rests",
+        Phase.STOPPING_A: _leaving_of_a(state),
+        Phase.LEAVING: _leaving_alone(state),
         Phase.HOLDING: _held(state),
         Phase.COVERING: f"B is to cover what A did ({_uncovered(state)})",
         Phase.STOPPING_B: _leaving(state),
     }.get(state.phase)
+    amount = _open_amount(state.report or state.heard)
+    if found and amount and state.phase is not Phase.COVERING:  # which names it
+        found = f"{found} ({amount})"
     points = [found] if found else []
     if state.b is not None and state.b.is_coming:
         points.append("B died and is started again")
     return tuple(points)
+
+
+def _rests_nothing(state: State, *, by_leave: bool = False) -> bool:
+    """Whether the A that beats has proven its book and shows no order that could still fill.
+
+    `by_leave`: not the A that has ended, whose heartbeat outlives it, but its `--leave`.
+    """
+    view = state.heard.a if state.heard is not None else None
+    if view is None or view.beat is None:
+        return False
+    ended = state.a.instance if state.a is not None else None
+    if by_leave and (not ended or view.beat.instance == ended):
+        return False
+    return view.beat.proven and view.beat.leaving and not view.known.orders
+
+
+def _leaving_of_a(state: State) -> str:
+    if _rests_nothing(state):
+        return "nothing of A rests, and A waits until what it did is hedged"
+    return "A cancels what rests and waits until that is confirmed and hedged"
+
+
+def _leaving_alone(state: State) -> str:
+    if _rests_nothing(state, by_leave=True):
+        return "main_A.py --leave has shown that no order of A rests, and waits for B to hedge"
+    return "main_A.py --leave makes sure that no order of A rests"
 
 
 def _leaving(state: State) -> str:
@@ -1206,7 +1264,20 @@ def _held(state: State) -> str:
 
 def _tell_open(state: State, now_s: float) -> Step:
     lines = tuple(Say(f"Waiting: {text}.") for text in open_points(state))
-    return replace(state, tell_at_s=now_s + TELL_AGAIN_S, is_told=True), lines
+    told = _open_amount(state.report or state.heard)
+    state = replace(state, tell_at_s=now_s + TELL_AGAIN_S, is_told=True, open_told=told)
+    return state, lines
+
+
+def _tell_amount(state: State, now_s: float) -> Step:
+    """Name an amount that is open at two looks in a row, where that was not said in this phase."""
+    report = state.heard
+    seen = report.positions_text if report is not None and report.is_contradicted else ""
+    before, state = state.open_seen, replace(state, open_seen=seen)
+    is_lasting = bool(seen and before)
+    if not is_lasting or state.open_told or not state.is_told or math.isinf(state.tell_at_s):
+        return state, ()
+    return _tell_open(state, now_s)
 
 
 def is_stopping(state: State) -> bool:
@@ -1218,6 +1289,12 @@ def _on_listened(state: State, event: Listened) -> Step:
     """Name what a stop waits for in vain: a process that runs and is silent, as a frozen one."""
     if not is_stopping(state):
         return state, ()
+    state, told_open = _tell_amount(replace(state, heard=event.report), event.now_s)
+    state, effects = _tell_silence(state, event)
+    return state, (*told_open, *effects)
+
+
+def _tell_silence(state: State, event: Listened) -> Step:
     pair = [one for one in (state.a, state.b) if one is not None and one.runs]
     waited = {one.name[-1].lower() for one in pair if one.has_beaten or not one.is_ours}
     found = tuple((side, pid) for side, pid in event.report.processes if side in waited)
@@ -1396,6 +1473,7 @@ def _enter(
         look_at_s=look_at_s,
         deadline_s=deadline_s,
         tell_at_s=math.inf if now_s is None else now_s + TELL_AFTER_S,
+        open_told="",
         leaves_at_s=math.inf,
     )
 

@@ -24,7 +24,7 @@ from hedge.launcher.decisions import (
     Say,
     Start,
 )
-from hedge.operator.status import Report
+from hedge.operator.status import Report, SideView
 from hedge.wire.control import Halts, Lease
 from hedge.wire.state import Ready
 from tests.report_kit import HALT, LEDGER, NEUTRAL, POSITION, READY_A, told
@@ -742,7 +742,9 @@ def test_a_b_that_owes_is_left_running_by_every_stop(heard_of_a: bool) -> None:
     script.ends(A, 0)
     script.look(OWES if heard_of_a else told(ready_a=None, ledger=OWES.ledger))
     script.wait(60.1)
-    assert any(one.startswith("Not covered after 60 s: B owes -0.0100 ETH") for one in script.lines)
+    told_open = next(one for one in script.lines if one.startswith("Not covered after 60 s: "))
+    assert "B owes -0.0100 ETH" in told_open
+    assert "no heartbeat" not in told_open
     assert script.said.startswith("B keeps running, since it owes that. See ")
     assert decisions.Release() in script.new
     assert Ask(B) not in script.done
@@ -757,7 +759,8 @@ def test_not_covered_in_time_names_what_keeps_b() -> None:
     beat = replace(told().b.beat or READY_A, ready=False, reasons=("no price",))
     script.look(told(ready_a=None, ready_b=beat, ledger=OWES.ledger))
     script.wait(60.1)
-    assert "Not covered after 60 s: B owes -0.0100 ETH; B is not ready: no price." in script.lines
+    told_open = next(one for one in script.lines if one.startswith("Not covered after 60 s: "))
+    assert told_open.endswith("B owes -0.0100 ETH, B is not ready: no price.")
 
 
 def test_a_b_that_is_not_seen_to_owe_is_asked() -> None:
@@ -779,7 +782,106 @@ def test_a_play_ends_with_what_its_b_owes() -> None:
     script.ends(A, 0)
     script.look(OWES)
     script.wait(60.1)
+    open_ = "A +0.0100 ETH, B 0.0000 ETH, B owes -0.0100 ETH"
+    assert f"Not covered after 60 s: {open_}." in script.lines
     assert script.new[-1] == Ask(B)
+
+
+DRY = "no price inside the bounds: of bids it has none"
+FAILS = told(
+    ready_b=replace(
+        NEUTRAL.ready_b or READY_A,
+        position_lots=0,
+        ready=False,
+        reasons=("hedging fails: max_retries_exceeded",),
+        notices=(("no_price", DRY), ("a_away", "A is away")),
+    ),
+    ledger=replace(LEDGER, owed_lots=-100),
+)
+OPEN = "open: A +0.0100 ETH, B 0.0000 ETH; B is not ready: hedging fails: max_retries_exceeded"
+STOPS_A = replace(READY_A, leaving=True)
+
+
+def of(instance: str, found: Report) -> SideView:
+    """A's side, as this process of it states it."""
+    assert found.a.beat is not None
+    return replace(found.a, beat=replace(found.a.beat, instance=instance))
+
+
+def silenced(found: Report) -> Report:
+    """The same where A's heartbeat is gone: B cannot answer it, and its ledger is empty."""
+    unknown = replace(LEDGER, a_instance=None, a_seq=None, a_position_lots=None, owed_lots=None)
+    return replace(found, a=replace(found.a, beat=None), ledger=unknown)
+
+
+def test_a_stop_names_what_is_open_and_why_b_does_not_hedge_it_within_eight_seconds() -> None:
+    """Not the procedure alone: the amount is what a person must know."""
+    script = running()
+    script.signal()
+    for _ in range(4):
+        script.wait(1.9)
+        script.post(decisions.Listened(script.now_s, FAILS))
+    assert OPEN in script.said
+    assert DRY in script.said
+    assert "A is away" not in script.said
+    assert sum(OPEN in line for line in script.lines) == 1
+    script.wait(30.1)
+    assert sum(OPEN in line for line in script.lines) == 2
+
+
+def test_what_is_open_for_a_moment_alone_is_not_told() -> None:
+    """A fill and its hedge are seconds apart in the heartbeats; the next look shows both."""
+    script = running()
+    script.signal()
+    script.wait(1.6)
+    for found in (FAILS, told(), FAILS, told()):
+        script.wait(1.9)
+        script.post(decisions.Listened(script.now_s, found))
+    assert not any("open: " in line for line in script.lines)
+
+
+def test_a_stop_says_that_a_cancels_only_where_something_may_rest() -> None:
+    """The order was filled, and A has shown that none is left."""
+    nothing = replace(FAILS, a=replace(FAILS.a, beat=STOPS_A))
+    script = running()
+    script.signal()
+    script.post(decisions.Listened(script.now_s, nothing))
+    script.wait(1.6)
+    assert script.said.startswith("Waiting: nothing of A rests, and A waits until what it did")
+    script.ends(A, 5)
+    script.post(decisions.Listened(script.now_s, replace(nothing, a=of("a1", nothing))))
+    script.wait(1.6)
+    assert script.said.startswith("Waiting: main_A.py --leave makes sure that no order of A rests")
+    script.post(decisions.Listened(script.now_s, replace(nothing, a=of("a2", nothing))))
+    script.wait(30.1)
+    assert script.said.startswith("Waiting: main_A.py --leave has shown that no order of A rests")
+    assert OPEN in script.said
+    script.post(decisions.Listened(script.now_s, silenced(FAILS)))
+    script.wait(30.1)
+    assert script.said.startswith("Waiting: main_A.py --leave makes sure that no order of A rests")
+
+
+def test_what_is_not_covered_has_b_s_own_reason() -> None:
+    """That A is silent is the stop's own doing."""
+    script = Script(living={A: 11, B: 12})
+    script.leaves(A, 5, 5)
+    gone = silenced(FAILS)
+    script.look(gone)
+    script.wait(60.1)
+    told_ = next(line for line in script.lines if line.startswith("Not covered after 60 s: "))
+    assert "0.0100 ETH" in told_
+    assert "B is not ready: hedging fails: max_retries_exceeded" in told_
+    assert DRY in told_
+    assert "A: no heartbeat" not in told_
+
+
+def test_that_a_is_silent_is_said_where_nothing_else_is_known() -> None:
+    """Both positions cancelled out when A was heard last."""
+    script = Script(living={A: 11, B: 12})
+    script.leaves(A, 5, 5)
+    script.look(silenced(told()))
+    script.wait(60.1)
+    assert "Not covered after 60 s: A: no heartbeat." in script.lines
 
 
 def test_two_clean_endings_are_neutral_whatever_redis_shows_of_them() -> None:
