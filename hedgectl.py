@@ -249,7 +249,11 @@ def flatten(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Close the pair's positions: A closes its own, B follows, and the pair stays halted."""
+    """Close the pair's positions: A closes its own, B follows, and the pair stays halted.
+
+    Refused unless both can act. A halt after which B trades nothing (README) refuses it too: then
+    `resume --force` and at once `flatten`, once you have looked at both positions.
+    """
     begun = decisions.begin_flatten(
         command_id=secrets.token_hex(8),
         yes=yes,

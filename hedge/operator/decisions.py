@@ -893,9 +893,11 @@ def _why_not_both(report: Report, *, b_stops: bool) -> str:
         )
     if b_stops:
         return (
-            f"B is halted ({'; '.join(b.beat.reasons) if b.beat else ''}) and would not follow A."
-            f" Look at both positions on Lighter, then {commands.resume_by_force} and {flatten};"
-            f" {alone} closes A alone and leaves B open."
+            f"B is halted ({'; '.join(b.beat.reasons) if b.beat else ''}) and would not follow A:"
+            " after a halt of that kind it trades nothing until a person has looked. Look at both"
+            f" positions on Lighter, then {commands.resume_by_force}, by which B covers A first,"
+            f" and at once {flatten}, before A quotes again; {alone} closes A alone and leaves B"
+            " open."
         )
     return (
         f"{b.why_not_ready}, and would not follow A. {again}, then {flatten};"

@@ -74,6 +74,12 @@ CHANGES: tuple[Change, ...] = (
         "Look at the pair, halt it, resume it, or flatten it. Talks through Redis only.",
         "There is a command that halts the pair.",
     ),
+    Change(
+        "help | hedgectl.py flatten | about",
+        "Refused unless both can act. A halt after which B trades nothing (README) refuses it too:"
+        " then `resume --force` and at once `flatten`, once you have looked at both positions.",
+        "It says what refuses it, and what closes both then.",
+    ),
     Change("exit code | hedgectl.py status | of a halted pair", 5, _EVIDENCE),
     *(
         Change(

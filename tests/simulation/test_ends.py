@@ -421,6 +421,38 @@ def test_b_alone_is_closed_by_force_and_trades_nothing_more() -> None:
     on_stage(scene, by_hand=True)
 
 
+@pytest.mark.parametrize("lots", [60, -60])
+def test_beside_a_halt_of_b_two_commands_close_both_and_open_nothing(lots: int) -> None:
+    """`flatten` is refused and names them; typed at once, A rests no order in between."""
+
+    async def scene(stage: Stage) -> None:
+        exchange, person = stage.world.exchange, stage.desk.person
+        exchange.take(100, A)
+        await until(lambda: exchange.lots(B) == -100)
+        exchange.meddle(B, lots)
+        await until(lambda: stage.halt() is not None)
+        await until(lambda: not exchange.engine.active_orders(A))
+        person.flatten()
+        await until(lambda: len(person.told) == 1)
+        assert person.told[0].code == 5
+        refused = person.told[0].text
+        assert refused.index("resume --force") < refused.index("and at once `./hedgectl flatten`")
+        assert exchange.lots(B) == lots - 100
+        held = [abs(exchange.lots(A))]
+        person.resume(force=True)
+        await until(lambda: len(person.told) == 2)
+        person.flatten()
+        while len(person.told) == 2:
+            held.append(abs(exchange.lots(A)))
+            assert not exchange.engine.active_orders(A)
+            await asyncio.sleep(0.05)
+        assert person.told[2].code == 0, person.told[2].text
+        assert (exchange.lots(A), exchange.lots(B)) == (0, 0)
+        assert held == sorted(held, reverse=True)
+
+    on_stage(scene, by_hand=True)
+
+
 def test_what_is_halted_by_hand_holds_until_it_is_released() -> None:
     """Both show it within a beat; a fill of that moment is hedged still."""
 

@@ -10,6 +10,8 @@ from hedge.config.load import markdown_table
 from hedge.core.hedger import step as hedger
 from hedge.core.maker import step as maker
 from hedge.errors import HedgeError
+from hedge.wire.control import UNREADABLE_HALT
+from hedge.wire.halt_reasons import STOPS_B
 from hedge.wire.names import Names
 from tools import readme as diagrams
 
@@ -120,6 +122,15 @@ def test_every_name_of_redis_is_told(text: str) -> None:
         "hedge:lease:",
     ):
         assert name in text
+
+
+@BOTH
+def test_every_halt_that_refuses_a_flatten_is_told(text: str) -> None:
+    """Beside `flatten`, in one paragraph: what B trades nothing after."""
+    told = next(part for part in text.split("\n\n") if part.startswith("`halt` "))
+    for reason in (*STOPS_B, "implausible_fill", UNREADABLE_HALT):
+        assert f"`{reason}`" in told, reason
+    assert told.index("`resume --force") < told.index("`flatten --force`")
 
 
 @BOTH

@@ -823,7 +823,11 @@ B_STOPPED = replace(READY_B, ready=False, state="halted", reasons=("halted: drif
     ("changes", "words"),
     [
         ({"ready_b": None}, "B has no heartbeat"),
-        ({"ready_b": B_STOPPED}, "resume --force"),
+        ({"ready_b": B_STOPPED}, "it trades nothing until a person has looked"),
+        (
+            {"ready_b": B_STOPPED},
+            '--reason "…"`, by which B covers A first, and at once `./hedgectl f',
+        ),
         ({"ready_a": None}, "only A closes"),
         ({"ready_a": None, "ready_b": None}, "Start what does not run"),
     ],
