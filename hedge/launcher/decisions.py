@@ -489,6 +489,12 @@ def begin_start(plan: Plan, now_s: float) -> Step:
     return state, (Say("Starting B (the hedger) ..."), Start(B))
 
 
+def spawned(state: State, name: str, pid: int) -> State:
+    """Return the state with the number of a process that was started, for showing."""
+    one = _daemon(state, name)
+    return state if one is None else _with(state, replace(one, pid=pid))
+
+
 def begin_stop(plan: Plan, living: dict[str, int | None], now_s: float) -> Step:
     """Begin to stop what runs on this host; `living` are the daemons' process ids.
 
@@ -1072,12 +1078,12 @@ def _look_whether_covered(state: State, event: Looked) -> Step:
 def _not_covered(state: State, now_s: float) -> Step:
     """Say it, and leave a B that owes something running: nobody else would hedge it.
 
-    One that only cannot be seen to owe nothing is asked to leave by a start, and judges itself
-    whether it may.
+    A start asks one that only cannot be seen to owe nothing, which judges itself whether it may
+    leave; and one in a terminal asks its B in any case, since that ends with it.
     """
     told = f"Not covered after {state.plan.cover_timeout_s:g} s: {_uncovered(state)}."
     b, is_script = state.b, state.goal is Goal.SCRIPT
-    stays = is_script or (_owes(state) and not state.plan.is_play)
+    stays = is_script or (_owes(state) and state.plan.detach and not state.plan.is_play)
     if stays and b is not None and b.runs:
         why = "it owes that" if _owes(state) else "it is not certain that everything is hedged"
         goes_on = (
@@ -1095,9 +1101,13 @@ def _not_covered(state: State, now_s: float) -> Step:
 
 
 def _owes(state: State) -> bool:
-    """Whether B states a debt that is more than dust."""
-    ledger = None if state.report is None else state.report.ledger
-    return ledger is not None and ledger.owed_lots not in (None, 0, ledger.dust_lots)
+    """Whether B states a debt that is more than dust, or the positions that are known show one."""
+    report = state.report
+    if report is None or report.is_only_by_hand:
+        return False
+    ledger = report.ledger
+    is_stated = ledger is not None and ledger.owed_lots not in (None, 0, ledger.dust_lots)
+    return is_stated or report.is_contradicted
 
 
 def _uncovered(state: State) -> str:

@@ -315,7 +315,8 @@ class Pair:
                 self.supervisor.pump()
                 self.supervisor.terminal.complain(text)
             case decisions.Start(name):
-                self.daemons[name] = self._spawn(name)
+                child = self.daemons[name] = self._spawn(name)
+                self._state = decisions.spawned(self._state, name, child.pid)
             case decisions.Ask(name):
                 self.daemons[name].ask_to_stop()
             case decisions.Halt(name, reason, detail):

@@ -335,6 +335,34 @@ def test_detached_daemons_go_on_until_the_stop_script() -> None:
     on_stage(scene, detach=True)
 
 
+def test_a_stop_beside_a_debt_leaves_b_to_hedge_it() -> None:
+    """Asked in the background, like the stop script itself; B is stopped by the next one."""
+
+    async def scene(stage: Stage) -> None:
+        exchange, launcher = stage.world.exchange, stage.desk.launcher
+        exchange.ladder(bids=0, asks=0)
+        await asyncio.sleep(0.3)
+        exchange.take(100, A)
+        stop = launcher.stop()
+        assert stop is not None
+        for _ in range(6):
+            await asyncio.sleep(80)
+        assert stop.is_over
+        assert stop.process.code == 5
+        assert not stage.a.is_running
+        assert stage.b.is_running
+        exchange.ladder()
+        await until(lambda: exchange.lots(A) == 100 and exchange.lots(B) == -100)
+        again = launcher.stop()
+        assert again is not None
+        for _ in range(6):
+            await asyncio.sleep(80)
+        assert again.is_over
+        assert not stage.b.is_running
+
+    on_stage(scene, detach=True)
+
+
 def test_people_flatten_and_resume_by_the_products_commands() -> None:
     """Flat and halted after the one, trading after the other; what was said is kept."""
 

@@ -735,9 +735,10 @@ def test_a_daemon_that_does_not_stop_is_killed_in_a_play_alone(plan: Plan) -> No
 
 
 @pytest.mark.parametrize("heard_of_a", [True, False])
-def test_a_b_that_owes_is_left_running_by_every_stop(heard_of_a: bool) -> None:
+def test_a_b_that_owes_is_left_running_by_a_stop_in_the_background(heard_of_a: bool) -> None:
     """The launcher has stopped A itself: whether that still beats says nothing of B's debt."""
-    script = running()
+    script = running(replace(PLAN, detach=True))
+    script.state = decisions.spawned(script.state, B, 4711)
     script.signal()
     script.ends(A, 0)
     script.look(OWES if heard_of_a else told(ready_a=None, ledger=OWES.ledger))
@@ -746,6 +747,7 @@ def test_a_b_that_owes_is_left_running_by_every_stop(heard_of_a: bool) -> None:
     assert "B owes -0.0100 ETH" in told_open
     assert "no heartbeat" not in told_open
     assert script.said.startswith("B keeps running, since it owes that. See ")
+    assert "4711" in script.said
     assert decisions.Release() in script.new
     assert Ask(B) not in script.done
     assert script.state.code == 5
@@ -775,9 +777,10 @@ def test_a_b_that_is_not_seen_to_owe_is_asked() -> None:
     assert script.state.code == 5
 
 
-def test_a_play_ends_with_what_its_b_owes() -> None:
-    """Its exchange ends with it."""
-    script = running(PLAY)
+@pytest.mark.parametrize("plan", [PLAN, PLAY])
+def test_a_b_that_ends_with_the_start_is_asked_in_any_case(plan: Plan) -> None:
+    """That of a terminal goes on trying for as long as it has; a play's exchange ends with it."""
+    script = running(plan)
     script.signal()
     script.ends(A, 0)
     script.look(OWES)
@@ -882,6 +885,31 @@ def test_that_a_is_silent_is_said_where_nothing_else_is_known() -> None:
     script.look(silenced(told()))
     script.wait(60.1)
     assert "Not covered after 60 s: A: no heartbeat." in script.lines
+
+
+@pytest.mark.parametrize("found", [OWES, FAILS, silenced(FAILS)])
+def test_a_launcher_in_the_background_leaves_a_b_with_a_debt_running(found: Report) -> None:
+    """Nobody would use the liquidity that comes back; whether A is heard makes no difference."""
+    script = running(replace(PLAN, detach=True))
+    script.signal()
+    script.leaves(A, 5, 5)
+    script.look(found)
+    script.wait(60.1)
+    assert Ask(B) not in script.done
+    assert script.new[0] == Release()
+    assert script.said.startswith("B keeps running, since it owes that")
+    assert script.state.code == 5
+
+
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, detach=True)])
+def test_a_b_without_a_known_debt_is_asked(plan: Plan) -> None:
+    """It stays by itself for as long as anything of A can fill."""
+    script = running(plan)
+    script.signal()
+    script.leaves(A, 5, 5)
+    script.look(silenced(told()))
+    script.wait(60.1)
+    assert script.new[-1] == Ask(B)
 
 
 def test_two_clean_endings_are_neutral_whatever_redis_shows_of_them() -> None:
