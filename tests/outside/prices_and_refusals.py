@@ -7,6 +7,7 @@ levels of the fixed book; a version before it knew them needs `--exchange-commit
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,7 @@ from tests.outside.ends import (
     trades_again,
     wait_resting,
 )
-from tests.outside.kit import Trial, case
+from tests.outside.kit import CannotRunError, Trial, case
 from tests.outside.pair import KEY_INDEX, Pair
 from tests.outside.services import PYTHON, Exchange
 
@@ -52,16 +53,31 @@ def ladder(best: str | Decimal, step: str | Decimal, levels: int = 5, size: str 
 
 
 def others(
-    pair: Pair, bids: Sequence[Any] | None = None, asks: Sequence[Any] | None = None,
-    mark: str | Decimal = "", market: int = 0,
-) -> None:  # fmt: skip
-    """What everybody else bids and asks from now on, and the mark price; nothing: as before."""
-    body = {name: rows for name, rows in (("bids", bids), ("asks", asks)) if rows is not None}
-    best = ", ".join(f"{name} {rows[0][0] if rows else 'none'}" for name, rows in body.items())
+    pair: Pair, bids: Sequence[Any], asks: Sequence[Any], mark: str | Decimal = "", market: int = 0
+) -> None:
+    """What everybody else bids and asks from now on, and the mark price (empty: as it was).
+
+    Both sides are always given: with one of them only, the call answers 200 and moves nothing.
+    """
+    best = [
+        f"{name} {rows[0][0] if rows else 'none'}"
+        for name, rows in (("bids", bids), ("asks", asks))
+    ]
+    body: dict[str, Any] = {"bids": bids, "asks": asks}
     if mark:
         body["mark_price"] = f"{Decimal(mark):f}"
-    pair.trial.note_event(f"others {best} mark {mark}".strip())
+    pair.trial.note_event(f"others: {', '.join(best)}, mark {mark or 'as before'}")
     pair.exchange.admin(f"markets/{market}", body)
+    lowest = Decimal(bids[-1][0]) if bids else None
+    if lowest not in (shown := shown_bids(pair, market)) and bids:
+        raise CannotRunError(f"the fixed book has {shown} and not {lowest}")
+
+
+def shown_bids(pair: Pair, market: int = 0) -> list[Decimal]:
+    """Prices of all bids, as everybody can read them."""
+    url = f"{pair.exchange.url}/api/v1/orderBookOrders?market_id={market}&limit=100"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return [Decimal(row["price"]) for row in json.load(answer)["bids"]]
 
 
 def usual_book(pair: Pair) -> None:
@@ -185,10 +201,10 @@ def alone_on_top(trial: Trial, *, closing: bool) -> None:
     for step in range(1, 11):
         if closing:
             best, mark = Decimal("3000.15") + 5 * step, Decimal(3000) + 5 * step
-            others(pair, asks=ladder(best, TICK), mark=mark)
+            others(pair, ladder("2999.85", -TICK), ladder(best, TICK), mark)
         else:
             best, mark = Decimal("2999.85") - 5 * step, Decimal(3000) - 5 * step
-            others(pair, bids=ladder(best, -TICK), mark=mark)
+            others(pair, ladder(best, -TICK), ladder("3000.15", TICK), mark)
         trial.pause(1)
     since_ns = time.monotonic_ns()
 
@@ -232,10 +248,8 @@ def bait(trial: Trial) -> None:
     for side, lure in (("sell", "3140.00"), ("buy", "2860.00")):
         closing = side == "buy"
         mine = [[lure, "0.0001"]]
-        if closing:
-            others(pair, asks=mine + ladder("3300", "1"))
-        else:
-            others(pair, bids=mine + ladder("2700", "-1"))
+        bids, asks = ladder("2700", "-1"), ladder("3300", "1")
+        others(pair, bids if closing else mine + bids, mine + asks if closing else asks)
         took = trial.becomes(lambda lure=lure: Decimal(lure) in rests(pair), 12)  # type: ignore[misc]
         trial.expect(not took, f"A does not follow a stranger's lot to {lure}")
         others(pair, ladder("2700", "-1"), ladder("3300", "1"))
@@ -283,8 +297,8 @@ def stale_book_and_a_fill(trial: Trial) -> None:
     by_hand(trial, pair)
     silent = pair.exchange.fault("channels_silent", family="order_book", count=0)
     trial.pause(1)
-    fill_into(pair, ladder("2699.85", -TICK), "2700.00")
-    others(pair, asks=ladder("2700.15", TICK))
+    fill_into(pair, ladder("2699.85", -TICK), mark="2700.00")
+    others(pair, ladder("2699.85", -TICK), ladder("2700.15", TICK))
     hedged(trial, pair, 15)
     not_halted(trial, pair)
     pair.exchange.heal(silent)
@@ -295,7 +309,7 @@ def stale_book_and_a_fill(trial: Trial) -> None:
 
 def fill_into(pair: Pair, bids: Sequence[Any], mark: str | Decimal = "") -> None:
     """The others' bids change and A's bid is filled, both before A can look."""
-    others(pair, bids=bids, mark=mark)
+    others(pair, bids, ladder("3000.15", TICK), mark)
     fill(pair)
 
 
@@ -319,7 +333,7 @@ def few_ticks(trial: Trial) -> None:
     asks = ladder("0.501", "0.001", size="5000")
     others(pair, ladder("0.500", "-0.001", size="5000"), asks, "0.500", market=2)
     by_hand(trial, pair)
-    others(pair, ladder("0.493", "-0.001", size="5000"), None, "0.497", market=2)
+    others(pair, ladder("0.493", "-0.001", size="5000"), asks, "0.497", market=2)
     near = trial.becomes(lambda: all(p <= Decimal("0.498") for p in rests(pair)), 10)
     trial.remark(f"A's bid {[str(price) for price in rests(pair)]}, the others' 0.493")
     trial.expect(near, "A's bid is at most max_slippage_bps (1 %) off its level")
