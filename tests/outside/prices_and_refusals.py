@@ -113,9 +113,10 @@ def equity(pair: Pair) -> Decimal:
 
 
 def counted(pair: Pair) -> int:
-    """Transactions that the exchange has taken or refused so far."""
+    """Transactions so far: what the exchange took or refused, or a log calls refused, if more."""
     counters = pair.exchange.admin("state")["counters"]
-    return int(counters["accepted"]) + int(counters["rejected"])
+    refused = len(pair.logs("_refused detail"))
+    return int(counters["accepted"]) + max(int(counters["rejected"]), refused)
 
 
 def naked_s(pair: Pair) -> float:
@@ -143,12 +144,19 @@ def says(pair: Pair, pattern: str, within_s: float = 30) -> str:
     """The line of `status` that matches, as soon as there is one; empty where none comes."""
     deadline = time.monotonic() + within_s
     while True:
-        text = status(pair)[1]
+        argv = [PYTHON, "hedgectl.py", "status", "--config", pair.config]
+        text = printed(pair, argv)
         found = [
             line.strip() for line in text.splitlines() if re.search(pattern, line, re.IGNORECASE)
         ]
         if found or time.monotonic() > deadline:
             return found[0] if found else ""
+
+
+def printed(pair: Pair, argv: Sequence[str]) -> str:
+    """What a command prints that the report does not list."""
+    trial = pair.trial
+    return trial.finish(trial.run(argv, pair.folder, quiet=True)).text
 
 
 def said(trial: Trial, pair: Pair, pattern: str, promised: str, within_s: float = 30) -> None:
