@@ -348,13 +348,13 @@ def few_ticks(trial: Trial) -> None:
     trial.settle()
 
 
-@case("0e", "no bid for two seconds, A filled: B hedges as soon as the book is back, no halt")
+@case("0e", "no bid for 2.6 s, A filled: B hedges as soon as the book is back, no halt")
 def thin_for_two_seconds(trial: Trial) -> None:
     pair = Pair(trial)
     usual_book(pair)
     by_hand(trial, pair)
     fill_into(pair, [])
-    trial.pause(2)
+    trial.pause(2.6)  # three attempts, one second apart
     usual_book(pair)
     hedged(trial, pair, 2, "the fill, with bids there again,")
     not_halted(trial, pair)
