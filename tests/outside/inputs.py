@@ -42,6 +42,12 @@ lighter:
 strategy:
   quantity: "0.01"
 """
+NO_LIBRARY = """
+import ctypes
+def refuse(path, *_, **__):
+    raise OSError(f"{path}: cannot open shared object file: wrong ELF class")
+ctypes.CDLL = refuse
+"""
 MAINNET = "https://mainnet.zklighter.elliot.ai"
 
 
@@ -435,12 +441,12 @@ def behind_a_proxy(trial: Trial) -> None:
 @case("3-link-broken", "a signer library that cannot load: named with the platform")
 def no_signer(trial: Trial) -> None:
     folder = trial.checkout("inputs")
-    fake = folder / "fake" / "lighter"
-    fake.mkdir(parents=True)
-    (fake / "__init__.py").write_text('raise OSError("wrong ELF class")\n', encoding="utf-8")
+    fake = folder / "fake"
+    fake.mkdir()
+    (fake / "sitecustomize.py").write_text(NO_LIBRARY, encoding="utf-8")
     row = Row(
         "lighter cannot load", words=["x86_64|amd64|Linux|platform|machine"], code=REFUSED,
-        env={"PYTHONPATH": str(folder / "fake")},
+        env={"PYTHONPATH": str(fake)},
         argv=[PYTHON, "main_B.py", "--config", FILE, "--check"],
     )  # fmt: skip
     table(trial, [row], folder)

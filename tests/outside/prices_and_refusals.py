@@ -6,6 +6,7 @@ levels of the fixed book; a version before it knew them needs `--exchange-commit
 
 import json
 import re
+import signal
 import time
 import urllib.request
 from collections.abc import Iterable, Sequence
@@ -402,9 +403,45 @@ def no_balance(trial: Trial) -> None:
 
 @case("1-null", "a fresh account whose empty REST lists are null: the pair starts and trades")
 def null_lists(trial: Trial) -> None:
+    lists_missing(trial, "")
+
+
+@case("1-null-trades", "the same of /trades alone")
+def null_trades(trial: Trial) -> None:
+    lists_missing(trial, "trades")
+
+
+@case("1-null-later", "the same once both accounts have traded, and a restart of both")
+def null_later(trial: Trial) -> None:
     pair = Pair(trial)
+    daemons = by_hand(trial, pair)
+    hedged_position(trial, pair)
     pair.exchange.fault("list_missing", how="null", count=0)
+    trial.signal(signal.SIGTERM, *daemons)
+    trial.until(lambda: all(process.code is not None for process in daemons), "both ends", 120)
     by_hand(trial, pair)
+    fill(pair, "buy")
+    hedged(trial, pair, AT_ONCE_S)
+    trial.settle()
+
+
+def lists_missing(trial: Trial, path: str) -> None:
+    """Empty lists are null from before the first start."""
+    pair = Pair(trial)
+    narrowed = {"path": path} if path else {}
+    missing = pair.exchange.fault("list_missing", how="null", count=0, **narrowed)
+    hedger = pair.b()
+    pair.a()
+    ready = trial.becomes(lambda: pair.resting() > 0, 45)
+    trial.expect(ready, "A rests an order within 45 s")
+    if not ready:
+        trial.remark(f"status: {status(pair)[1][:300]!r}")
+        trial.pause(30)
+        trial.remark(f"75 s after the start: {status(pair)[1][:500]!r}")
+        trial.remark(f"B says: {[line[:200] for _, line in hedger.lines][-3:]}")
+        pair.exchange.heal(missing)
+        trial.note_event("healed")
+        wait_resting(trial, pair, 120)
     fill(pair)
     hedged(trial, pair, AT_ONCE_S)
     trial.settle()
