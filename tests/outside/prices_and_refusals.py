@@ -283,7 +283,7 @@ def bait(trial: Trial) -> None:
 def stale_book(trial: Trial) -> None:
     pair = Pair(trial)
     by_hand(trial, pair)
-    silent = pair.exchange.fault("channels_silent", family="order_book", count=0)
+    silent = pair.exchange.fault("frames_dropped", family="order_book", count=0)
     pair.exchange.admin("markets/0", {"price": "2700.00"})
     trial.note_event("price 2700")
     trial.pause(10)
@@ -304,7 +304,7 @@ def stale_book_and_a_fill(trial: Trial) -> None:
     pair = Pair(trial)
     usual_book(pair)
     by_hand(trial, pair)
-    silent = pair.exchange.fault("channels_silent", family="order_book", count=0)
+    silent = pair.exchange.fault("frames_dropped", family="order_book", count=0)
     trial.pause(1)
     fill_into(pair, ladder("2699.85", -TICK), mark="2700.00")
     others(pair, ladder("2699.85", -TICK), ladder("2700.15", TICK))
@@ -531,15 +531,17 @@ def refused_for_good(trial: Trial, side: int) -> None:
     """One account's transactions are refused with 21136 from before the start."""
     pair = Pair(trial)
     sdk = pair.exchange.fault(
-        "tx_refused", code=21136, message="invalid signature, update the SDK",
-        account_index=pair.accounts[side], count=0,
-    )  # fmt: skip
-    pair.b()
-    pair.a()
+        "tx_refused", code=21136, message="not valid", account_index=pair.accounts[side], count=0
+    )
+    daemons = [pair.a(), pair.b()]
     trial.pause(20)
     at_most(trial, pair, 8, 30, "refused with 21136")
     trial.expect(not pair.resting(), "nothing rests")
-    said(trial, pair, "21136|SDK|version|update", "status has the reason")
+    text = daemons[side].text + status(pair)[1]
+    named = re.search("update|newer version|SDK", text)
+    trial.expect(bool(named), "21136 is called what it is: this version is outdated")
+    trial.expect(not re.search("and the key", text), "no key is blamed")
+    trial.remark(f"{'AB'[side]}: exit {daemons[side].code}, {daemons[side].text[-250:]!r}")
     pair.exchange.heal(sdk)
     trial.note_event("healed")
     trial.settle()
