@@ -301,10 +301,20 @@ def stale_book(trial: Trial) -> None:
 
 @case("0c-fill", "the same, and A's bid is filled in that moment: B hedges by mark, no halt")
 def stale_book_and_a_fill(trial: Trial) -> None:
+    stale_and_filled(trial, "frames_dropped")
+
+
+@case("0c-mute", "the same where the public socket carries nothing but pongs: B reads by REST")
+def mute_market_and_a_fill(trial: Trial) -> None:
+    stale_and_filled(trial, "channels_silent")
+
+
+def stale_and_filled(trial: Trial, fault: str) -> None:
+    """The book's frames stop, everything falls by a tenth, and A's bid is filled in that moment."""
     pair = Pair(trial)
     usual_book(pair)
     by_hand(trial, pair)
-    silent = pair.exchange.fault("frames_dropped", family="order_book", count=0)
+    silent = pair.exchange.fault(fault, family="order_book", count=0)
     trial.pause(1)
     fill_into(pair, ladder("2699.85", -TICK), mark="2700.00")
     others(pair, ladder("2699.85", -TICK), ladder("2700.15", TICK))
@@ -312,6 +322,7 @@ def stale_book_and_a_fill(trial: Trial) -> None:
     not_halted(trial, pair)
     pair.exchange.heal(silent)
     trial.note_event("healed")
+    trial.remark(f"B's caps: {[row['price'] for row in placed(pair, side=1)]}")
     trades_again(trial, pair)
     trial.settle()
 
