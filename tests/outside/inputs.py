@@ -337,14 +337,27 @@ def kinds_of_exchange(trial: Trial) -> None:
         Row("https to a plain port", {"lighter.base_url": f"https://127.0.0.1:{exchange.port}"}, ["TLS|certificate", str(exchange.port)], ACCEPTED),
         Row("Redis instead of the exchange", {"lighter.base_url": f"http://127.0.0.1:{redis.port}"}, [str(redis.port)], ACCEPTED),
         Row("a market that is not there", {"market": "DOGE9"}, ["DOGE9"]),
-        *(
-            Row(f"key index {n}, a first start", {"accounts.account_b.api_key_index": str(n)}, ["api_key_index", "own apps|Lighter's"])
-            for n in range(4)
-        ),
         Row("a key that is not registered", {}, ["key"], ACCOUNT),
         Row("an account that is not there", {"accounts.account_b.account_index": "99999999"}, ["99999999"], ACCOUNT),
     ]  # fmt: skip
     table(trial, rows, folder, (redis.port, exchange.port))
+
+
+@case("3-own-apps", "an API key index of Lighter's own apps at a first start: refused, why (2)")
+def own_apps(trial: Trial) -> None:
+    pair = Pair(trial)
+    b = pair.accounts[1]
+    trial.note_event("key indexes 0 to 3 for B")
+    for index in range(4):
+        own = {
+            "accounts__account_b__api_key_index": index,
+            "accounts__account_b__api_key_private_key": pair.make_keys(b, index=index)[0],
+        }
+        for more in ((), ("--check",)):
+            begun = pair.b(*more, config=pair.configure(f"mine{index}.yaml", **own))
+            ended = trial.becomes(lambda begun=begun: begun.code is not None, 20)  # type: ignore[misc]
+            row = Row(f"key index {index} {more}", words=["api_key_index", "own apps|Lighter's"])
+            judge(trial, row, begun, ended=ended)
 
 
 @case("3-foreign", "foreign, huge and odd values under our names: named and counted, B hedges on")
