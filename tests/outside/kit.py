@@ -225,14 +225,20 @@ class Trial:
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @staticmethod
+    def stamp_requirements(folder: Path) -> None:
+        """Say in a copy's .venv that it has what its version requires."""
+        texts = [(folder / name).read_bytes() for name in ("requirements.txt", "constraints.txt")]
+        stamp = sha256(b"".join(texts)).hexdigest()
+        (folder / ".venv" / ".requirements.sha256").write_text(stamp + "\n")
+
     def _link_venv(self, folder: Path) -> None:
         """Link the parts, so that the stamp of what is installed is this copy's own."""
         venv = folder / ".venv"
         venv.mkdir()
         for part in ("bin", "lib", "lib64", "include", "pyvenv.cfg"):
             (venv / part).symlink_to((self.repo / ".venv" / part).resolve())
-        texts = [(folder / name).read_bytes() for name in ("requirements.txt", "constraints.txt")]
-        (venv / ".requirements.sha256").write_text(sha256(b"".join(texts)).hexdigest() + "\n")
+        self.stamp_requirements(folder)
 
 
 def name_of(process: Process) -> str:
