@@ -56,7 +56,7 @@ def goes_on(trial: Trial, pair: Pair, side: str) -> None:
 
 @case(
     "4-documented",
-    "54aaf31 with a position stopped, both replaced, started: nothing lost or traded",
+    "54aaf31 with a position stopped, replaced, started: nothing lost or traded",
 )
 def documented(trial: Trial) -> None:
     pair = former_pair(trial)
@@ -73,9 +73,7 @@ def documented(trial: Trial) -> None:
     trial.settle()
 
 
-@case(
-    "4-died", "54aaf31 dies with a position and an order, which fills: the new pair hedges it once"
-)
+@case("4-died", "54aaf31 dies with a position and an order, which fills: hedged once")
 def died(trial: Trial) -> None:
     pair = former_pair(trial)
     daemons = by_hand(trial, pair)
@@ -90,9 +88,7 @@ def died(trial: Trial) -> None:
     trial.settle()
 
 
-@case(
-    "4-halted", "54aaf31 halted and killed: the halt is in force after the upgrade, resume ends it"
-)
+@case("4-halted", "54aaf31 halted and killed: the halt stands after the upgrade, resume ends it")
 def halted(trial: Trial) -> None:
     pair = former_pair(trial)
     daemons = by_hand(trial, pair)
@@ -151,9 +147,7 @@ def back(trial: Trial) -> None:
     trial.settle()
 
 
-@case(
-    "4-mixed", "a new B beside a running 54aaf31 A on another host: A rests nothing, both are named"
-)
+@case("4-mixed", "a new B beside 54aaf31's A on another host: A rests nothing, it is named")
 def mixed(trial: Trial) -> None:
     pair = former_pair(trial)
     by_hand(trial, pair)
