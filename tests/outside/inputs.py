@@ -356,7 +356,8 @@ def own_apps(trial: Trial) -> None:
         for more in ((), ("--check",)):
             begun = pair.b(*more, config=pair.configure(f"mine{index}.yaml", **own))
             ended = trial.becomes(lambda begun=begun: begun.code is not None, 20)  # type: ignore[misc]
-            row = Row(f"key index {index} {more}", words=["api_key_index", "own apps|Lighter's"])
+            words = ["api_key_index", "own apps|Lighter's"]
+            row = Row(f"key index {index} {' '.join(more)}", words=words, argv=more)
             judge(trial, row, begun, ended=ended)
 
 
