@@ -99,6 +99,7 @@ class Shell(ABC):
             self.sending,
             self._book_handlers(),
         )
+        parts.venue.price_needed_by(lambda: not self.is_covered_here)
         self.margin = FreeMargin(round(parts.config.timing.view_lag_s * 1000))
         self.drift = DriftKeeper(parts, self._drift_handlers())
         self.halts = HaltKeeper(

@@ -133,7 +133,7 @@ class RequestBudget:
 
     @property
     def is_silenced(self) -> bool:
-        """Whether a 429 or 405 of the last minute lets only URGENT requests through."""
+        """Whether a 429 or 405 of the last minute lets no NORMAL request through."""
         return self._is_silent(self._clock.now_ms())
 
     @property
@@ -178,11 +178,12 @@ class RequestBudget:
         URGENT waits for a slot where none is left.
 
         Raises:
-            BudgetSpentError: a NORMAL request while silenced, or only the reserve is left.
+            BudgetSpentError: a NORMAL request while silenced; a NORMAL or NEEDED one where only
+                the reserve is left.
 
         """
-        if priority is Priority.NORMAL:
-            return self._take_normal(call, tx_type)
+        if priority is not Priority.URGENT:
+            return self._take_normal(priority, call, tx_type)
         while True:
             now_ms = self._clock.now_ms()
             charges = self._charges(call, tx_type)
@@ -205,9 +206,9 @@ class RequestBudget:
         found = self._reads if tx_type is None else self._types.get(tx_type)
         return ((self._all, 1),) if found is None else ((self._all, 1), (found, 1))
 
-    def _take_normal(self, call: str, tx_type: int | None) -> Taken:
+    def _take_normal(self, priority: Priority, call: str, tx_type: int | None) -> Taken:
         now_ms = self._clock.now_ms()
-        if self._is_silent(now_ms):
+        if priority is Priority.NORMAL and self._is_silent(now_ms):
             raise BudgetSpentError("requests are silenced after a rate-limit answer")
         if not _fits(self._charges(call, tx_type), now_ms):
             raise BudgetSpentError("the request budget of this minute is spent")
@@ -225,7 +226,7 @@ class RequestBudget:
             window.add(taken.at_ms, cost)
 
     def refused(self) -> None:
-        """Note a 429 or 405: everything but URGENT is silenced for 60 s from now."""
+        """Note a 429 or 405: everything NORMAL is silenced for 60 s from now."""
         self.refusals += 1
         self._silent_until_ms = self._clock.now_ms() + round(self._silence_s * 1000)
         _log.warning("rate limited by the venue silence_s=%g", self._silence_s)

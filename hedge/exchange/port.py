@@ -66,10 +66,14 @@ class Path(enum.Enum):
 
 
 class Priority(enum.IntEnum):
-    """Who may use the request budget's reserve: hedges, fences and cancels may, reads may not."""
+    """Who may use the request budget's reserve: hedges, fences and cancels may, reads may not.
+
+    NEEDED is a read without which a hedge has no price: only the quiet after a 429 lets it through.
+    """
 
     URGENT = 0
     NORMAL = 1
+    NEEDED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +358,9 @@ class Venue(Protocol):
 
         Caps and values are made from this one, so that a hedge waits for no stream of the market.
         """
+
+    def price_needed_by(self, is_needed: Callable[[], bool]) -> None:
+        """Let what brings a price come back soon after a 429 while `is_needed`, as a hedge does."""
 
     def doubt_depth(self) -> None:
         """Hear that an order met nothing of what `recent_depth` showed: read a book soon."""

@@ -339,14 +339,16 @@ _URGENT = frozenset({"nextNonce", "trades", "accountInactiveOrders", "tx"})
 """Reads that may use the reserve of the budget, as the product's own client has them."""
 
 
-async def read_at(reader: Reader, call: str) -> int:
+async def read_at(reader: Reader, call: str, priority: Priority = Priority.NORMAL) -> int:
     """Go there and back; return the moment (epoch ms) as of which the answer is.
+
+    `priority` is that of a call that is not always urgent.
 
     Raises VenueUnavailableError.
     """
     reader.process.check()
     try:
-        await reader.budget.take(Priority.URGENT if call in _URGENT else Priority.NORMAL)
+        await reader.budget.take(Priority.URGENT if call in _URGENT else priority)
     except VenueUnavailableError:
         if reader.exchange.front.limits is not None:
             reader.reach("standard limits")

@@ -128,6 +128,7 @@ class SimVenue(Socket):
             if other is not self.market and exchange.is_held(account, other.index):
                 self.reach("market changed")
         self.clock, self.account_index = clock, account
+        self._needs_price: Callable[[], bool] = lambda: False
         self._began_s = self._loop.time()
         self.key = key
         self._handler: VenueHandler | None = None
@@ -321,7 +322,8 @@ class SimVenue(Socket):
             self._handler(OrdersSeen(filled))
 
     async def _read_book(self) -> Depth:
-        await self._read("orderBookOrders")
+        priority = Priority.NEEDED if self._needs_price() else Priority.NORMAL
+        await read_at(self, "orderBookOrders", priority)
         depth = self.market.depth
         return Depth(depth.bids, depth.asks)
 
@@ -414,6 +416,9 @@ class SimVenue(Socket):
 
     def recent_depth(self) -> Depth:
         return self._recent.depth()
+
+    def price_needed_by(self, is_needed: Callable[[], bool]) -> None:
+        self._needs_price = is_needed
 
     def doubt_depth(self) -> None:
         self._recent.doubt()

@@ -116,10 +116,12 @@ class RestClient:
         query = {"market_id": market_index, "limit": limit}
         return await self._read(Priority.NORMAL, "recentTrades", query)
 
-    async def order_book(self, market_index: int, limit: int) -> Json:
+    async def order_book(
+        self, market_index: int, limit: int, priority: Priority = Priority.NORMAL
+    ) -> Json:
         """Return `orderBookOrders` of one market, best first; `limit` a side is at most 250."""
         query = {"market_id": market_index, "limit": limit}
-        return await self._read(Priority.NORMAL, "orderBookOrders", query)
+        return await self._read(priority, "orderBookOrders", query)
 
     async def transaction(self, tx_hash: str) -> Json:
         """Return `tx` by hash."""

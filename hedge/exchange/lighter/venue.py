@@ -297,13 +297,18 @@ class LighterVenue:
         """Return the newest book of the last 10 s, from stream or REST; empty without one."""
         return self._recent.depth()
 
+    def price_needed_by(self, is_needed: Callable[[], bool]) -> None:
+        """Let the public socket and the read of the book be urgent while `is_needed`."""
+        self._feed.needs_price = is_needed
+
     def doubt_depth(self) -> None:
         """Believe the stream's book no more until a frame changes it, and read one soon."""
         self._recent.doubt()
 
     async def _read_book(self) -> Depth:
         """Return the book as one answer lists it. Raises VenueError."""
-        body = await self._rest.order_book(self._spec.market_index, PAGE)
+        priority = Priority.NEEDED if self._feed.needs_price() else Priority.NORMAL
+        body = await self._rest.order_book(self._spec.market_index, PAGE, priority)
         with parse.readable():
             return parse.depth_of(body, self._spec)
 

@@ -20,6 +20,7 @@ from hedge.exchange.lighter.signer import Credentials
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.port import (
     MarginSeen,
+    MarketUp,
     Path,
     StreamDown,
     StreamUp,
@@ -127,6 +128,27 @@ async def test_a_venue_that_has_enough_of_us_is_left_alone(
     pauses = pauses_of("private", caplog.messages, f"HTTP {status}")
     assert pauses[:2] == ["0.05", "0.10"]
     assert pauses[-1] == "1.00"
+
+
+async def test_while_a_price_is_needed_the_market_s_stream_and_its_book_come_back_soon(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A hedge needs more than our own stream: with a debt open what brings a price is urgent."""
+    async with scripted() as exchange:
+        exchange.refusal = 429
+        exchange.replies["orderBookOrders"] = (200, '{"code":200,"bids":[],"asks":[]}', JSON)
+        is_owing = False
+        times = replace(exchange.settings.times, quiet_s=600.0)
+        async with running(replace(exchange.settings, times=times), _credentials()) as rig:
+            rig.venue.price_needed_by(lambda: is_owing)
+            await eventually(lambda: pauses_of("public", caplog.messages, "HTTP 429"))
+            with pytest.raises(VenueUnavailableError):
+                await rig.venue._read_book()
+            is_owing = True
+            assert await rig.venue._read_book() == Depth()
+            exchange.refusal = 0
+            await eventually(lambda: rig.of(MarketUp))
+    assert pauses_of("public", caplog.messages, "HTTP 429")[0] == "600.00"
 
 
 def pauses_of(link: str, lines: list[str], why: str) -> list[str]:

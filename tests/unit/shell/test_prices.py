@@ -15,7 +15,7 @@ from account_b_manager import AccountBManager
 from hedge.config.schema import SafetyConfig, StrategyConfig
 from hedge.core.amounts import Side
 from hedge.core.hedger.departure import MakerBeat, Resting
-from hedge.core.hedger.state import InFlight, Tick
+from hedge.core.hedger.state import InFlight, Phase, Tick
 from hedge.core.maker.state import Order
 from hedge.core.records import Depth, Level
 from hedge.daemon.context import Parts
@@ -144,3 +144,26 @@ async def test_a_miss_of_b_doubts_a_book_that_still_shows_it(
         manager.step(Tick())
         manager.step(Tick())
     assert bench.venue.doubts == doubts
+
+
+async def test_a_price_is_needed_while_b_does_not_cover_a(bench: Bench) -> None:
+    """Not known is not covered; with nothing owed the quiet after a 429 binds its reads."""
+    manager = b_of(bench)
+    assert bench.venue.needs_price()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(account_b_manager.hedger, "target_known", lambda _: True)
+        manager.state = replace(manager.state, phase=Phase.IDLE, net_lots=0, hand_base_lots=0)
+        assert not bench.venue.needs_price()
+        manager.state = replace(manager.state, manual_lots=-100)
+        assert bench.venue.needs_price()
+        manager.state = replace(manager.state, manual_lots=0, phase=Phase.SENDING)
+        assert bench.venue.needs_price()
+
+
+async def test_a_price_is_needed_while_an_order_of_a_rests(bench_of_a: Bench) -> None:
+    """Its fill is to be hedged, or reduced by A; a flat A that rests nothing needs none."""
+    manager = a_of(bench_of_a)
+    manager.state = replace(manager.state, seq=1, net_lots=0)
+    assert not bench_of_a.venue.needs_price()
+    manager.state = replace(manager.state, order=order())
+    assert bench_of_a.venue.needs_price()

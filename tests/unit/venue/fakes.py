@@ -98,6 +98,7 @@ class ScriptVenue:
         self.owes_rows = False
         self.shown_ms: int | None = None
         self.doubts = 0
+        self.needs_price: Callable[[], bool] = lambda: False
         self.changes: list[PriceChange] = []
 
     @property
@@ -121,6 +122,9 @@ class ScriptVenue:
 
     def depth(self) -> Depth:
         return self.book
+
+    def price_needed_by(self, is_needed: Callable[[], bool]) -> None:
+        self.needs_price = is_needed
 
     def doubt_depth(self) -> None:
         self.doubts += 1

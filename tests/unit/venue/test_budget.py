@@ -161,6 +161,21 @@ async def test_a_read_that_is_urgent_passes_the_share_of_reads() -> None:
     assert budget.used_fraction == 1
 
 
+async def test_a_read_that_a_hedge_needs_passes_the_quiet_and_leaves_the_reserve() -> None:
+    """After a 429 the book is still read for what is owed; a hedge finds its request free."""
+    clock = FakeClock()
+    budget = RequestBudget(clock, Allowance(10))
+    budget.refused()
+    with pytest.raises(VenueUnavailableError):
+        await budget.take(Priority.NORMAL)
+    for _ in range(5):
+        await budget.take(Priority.NEEDED, "orderBookOrders")
+    with pytest.raises(VenueUnavailableError):
+        await budget.take(Priority.NEEDED, "orderBookOrders")
+    await budget.take(Priority.URGENT)
+    assert clock.slept_s == []
+
+
 @pytest.mark.parametrize("tier", TIERS)
 async def test_another_allowance_knows_what_the_minute_took(tier: Tier) -> None:
     """The exchange names the tier after the first requests: it has counted them already."""

@@ -18,6 +18,7 @@ from hedge.exchange.lighter.streams.connection import (
     frame_reader,
 )
 from hedge.exchange.port import NotSentError
+from tests.unit.venue.fakes import FakeClock
 from tests.unit.venue.test_streams import Public
 from tests.waiting import eventually
 
@@ -55,14 +56,41 @@ def test_the_link_of_the_hedges_is_never_silent_for_longer_than_15_s(
 ) -> None:
     """After a 429 a fill is naked while nothing is heard: only the others keep the quiet."""
     url, talk, clock = "ws://127.0.0.1:1", Public().talk, SystemClock()
-    urgent = Link("x", url, talk, clock, LinkTimes(), backoff_of, urgent=True)
+    urgent = Link("x", url, talk, clock, LinkTimes(), backoff_of, is_urgent=lambda: True)
     other = Link("x", url, talk, clock, LinkTimes(), backoff_of)
     for link in (urgent, other):
         link.refused_because, link._limited_s = "too many requests", asked_s
-    assert [urgent._pause_s(0.25) for _ in pauses] == pauses
-    assert [other._pause_s(0.25) for _ in pauses] == [60.0] * len(pauses)
+    found = []
+    for number in range(1, len(pauses) + 1):
+        urgent._refusals = other._refusals = number
+        found.append(urgent._pause_s(0.25))
+        assert other._pause_s(0.25) == 60.0
+    assert found == pauses
     urgent.refused_because = ""
     assert urgent._pause_s(0.25) == 0.25
+
+
+async def test_a_link_that_becomes_urgent_while_it_waits_waits_no_more() -> None:
+    """A debt that is heard in the quiet needs a price: the market's link is due at once."""
+    clock = FakeClock()
+    began_ms = clock.now_ms()
+    due_ms = began_ms + 11_000
+    link = Link(
+        "x",
+        "ws://127.0.0.1:1",
+        Public().talk,
+        clock,
+        LinkTimes(),
+        backoff_of,
+        is_urgent=lambda: clock.now_ms() >= due_ms,
+    )
+    link.refused_because, link._limited_s, link._refusals = "too many requests", 0.0, 1
+    await link._wait(0.25)
+    assert clock.now_ms() == due_ms
+    due_ms = began_ms + 1_000_000
+    began_ms = clock.now_ms()
+    await link._wait(0.25)
+    assert clock.now_ms() == began_ms + 60_000
 
 
 class Chatter:

@@ -88,7 +88,7 @@ class LinkTimes:
 
     A first frame that is required must come within `ready_s`, one that is optional is waited for
     `grace_s`. `healthy_s` after ready the back-off starts over. After a connect that was refused
-    for our load nothing is tried for `quiet_s`; the urgent link follows the exchange's word, or
+    for our load nothing is tried for `quiet_s`; an urgent link follows the exchange's word, or
     waits `load_s`, twice that, and so on, at most 15 s. After `hush_s` without any frame a ping is
     due. After a transaction without an answer the next ones go another way for `distrust_s`.
 
@@ -162,15 +162,16 @@ class Link:
         times: LinkTimes,
         delays: Delays,
         *,
-        urgent: bool = False,
+        is_urgent: Callable[[], bool] = lambda: False,
     ) -> None:
         """Connect nothing yet.
 
         `delays` is called for a new back-off after each healthy spell; `limited` may be set, and
         is called where the venue refuses a connect for our load. `ignored` counts frames that are
-        no JSON object. An `urgent` link is silent for 15 s at most.
+        no JSON object. A link is silent for 15 s at most while it `is_urgent`, which is asked
+        again while it waits.
         """
-        self._is_urgent = urgent
+        self._is_urgent = is_urgent
         self._refusals = 0
         self.refused_because = ""
         """What the exchange refuses the connect for, in words; "" where it does not."""
@@ -228,23 +229,33 @@ class Link:
                 self.lost_because = reason
                 if healthy:
                     delays = self._delays()
-                pause_s = self._pause_s(next(delays))
+                self._refusals = self._refusals + 1 if self.refused_because else 0
+                delay_s = next(delays)
+                pause_s = self._pause_s(delay_s)
                 _log.warning(
                     "link lost link=%s reason=%s again_in_s=%.2f", self.name, reason, pause_s
                 )
-                await self._clock.sleep(pause_s)
+                await self._wait(delay_s)
+
+    async def _wait(self, delay_s: float) -> None:
+        """Wait until the next connect is due; what is owed meanwhile makes it due sooner."""
+        since_ms = self._clock.now_ms()
+        while True:
+            waited_s = (self._clock.now_ms() - since_ms) / 1000
+            left_s = self._pause_s(delay_s) - waited_s
+            if left_s <= 0:
+                return
+            await self._clock.sleep(min(left_s, max(self._times.tick_s, 0.001)))
 
     def _pause_s(self, delay_s: float) -> float:
         """Return how long to wait before the next connect; `delay_s` is the usual back-off."""
         if not self.refused_because:
-            self._refusals = 0
             return delay_s
-        self._refusals += 1
         growing_s = self._times.load_s * float(1 << min(self._refusals - 1, 16))
         growing_s = min(growing_s, URGENT_CAP_S)
         if self._limited_s is None:
             return growing_s
-        if not self._is_urgent:
+        if not self._is_urgent():
             return max(delay_s, self._times.quiet_s, self._limited_s)
         return min(self._limited_s or growing_s, URGENT_CAP_S)
 

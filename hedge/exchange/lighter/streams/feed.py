@@ -69,11 +69,21 @@ class Feed:
         self._delays = delays
         self._handler: VenueHandler | None = None
         self._limited: Callable[[], None] = lambda: None
+        self.needs_price: Callable[[], bool] = lambda: False
+        """Whether a price is needed now, so that the market's socket is urgent as well."""
         self._is_up = self._was_up = False
         self._is_market_up = False
         self._distrusted_until_ms = 0
         self._market = PublicTalk(spec, clock, times, self._emit, self._market_changed)
-        self._public = Link("public", ws_url, self._market, clock, times, delays)
+        self._public = Link(
+            "public",
+            ws_url,
+            self._market,
+            clock,
+            times,
+            delays,
+            is_urgent=lambda: self.needs_price(),  # noqa: PLW0108  it is set later
+        )
         self._private = self._new_private()
         self._successor: _Private | None = None
 
@@ -89,7 +99,13 @@ class Feed:
             token_life_s=self._token_life_s,
         )
         link = Link(
-            "private", self._ws_url, talk, self._clock, self._times, self._delays, urgent=True
+            "private",
+            self._ws_url,
+            talk,
+            self._clock,
+            self._times,
+            self._delays,
+            is_urgent=lambda: True,
         )
         link.limited = self._limited
         return _Private(link, talk)
