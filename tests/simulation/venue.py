@@ -147,6 +147,7 @@ class SimVenue(Socket):
             self.depth,
             self._read_book,
             lambda: bool(self._refuted()),
+            self._read_mark,
         )
         self._heard_ms: int | None = None
         self.signed_nonce = -1
@@ -326,6 +327,11 @@ class SimVenue(Socket):
         await read_at(self, "orderBookOrders", priority)
         depth = self.market.depth
         return Depth(depth.bids, depth.asks)
+
+    async def _read_mark(self) -> int | None:
+        priority = Priority.NEEDED if self._needs_price() else Priority.NORMAL
+        await read_at(self, "orderBookDetails", priority)
+        return self.exchange.engine.mark_price(self._spec.market_index)
 
     def parts_of(self, frame: Frame) -> list[Any]:
         return [part for part in (frame.trades, frame.rows, frame.margin) if part]

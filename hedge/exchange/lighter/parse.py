@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
-from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side
+from hedge.core.amounts import MICROS, InexactAmountError, MarketSpec, Side, to_steps
 from hedge.core.records import Depth, Level, OrderRow, OrderStatus, Trade
 from hedge.exchange.port import (
     AccountView,
@@ -28,6 +28,8 @@ MAX_MILLIS = 10**14
 MAX_MICROS = 10**17
 _MAX_EXPONENT = 24
 _MAX_DIGITS = 20
+
+_MARK_EXTRA_DECIMALS = 12
 
 _PENDING_FINAL = 3
 _TX_STATUS = {
@@ -362,6 +364,20 @@ def _levels(
         price = _positive(_ticks(row, "price", spec), "price")
         sizes[price] = sizes.get(price, 0) + _lots(row, "remaining_base_amount", spec)
     return tuple(Level(price, sizes[price]) for price in sorted(sizes, key=best_first))
+
+
+def mark_of(row: Json, spec: MarketSpec) -> int | None:
+    """Return the mark price of a market's statistics or details, rounded down to a tick.
+
+    None where it is none. Raises VenueParseError.
+    """
+    text = row.get("mark_price")
+    try:
+        fine = to_steps(text, spec.price_decimals + _MARK_EXTRA_DECIMALS)
+    except InexactAmountError as error:
+        raise VenueParseError("mark_price", text) from error
+    ticks = fine // 10**_MARK_EXTRA_DECIMALS
+    return ticks if ticks > 0 else None
 
 
 def market_spec(row: Json) -> MarketSpec:

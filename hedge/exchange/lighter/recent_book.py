@@ -2,6 +2,9 @@
 
 What is owed must be hedged also where the market's stream is away, and a cap needs a price: at
 most ten seconds old. Quotes are never made from this book.
+
+A socket that shows what is not there may be mute for all its channels. Its mark price would then
+bound every cap by a market that is gone, so that one is read anew with the book.
 """
 
 import logging
@@ -20,6 +23,10 @@ LOOK_EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 
 
+async def no_mark() -> None:
+    """Know of no mark price but the stream's."""
+
+
 class RecentBook:
     """Keeps the newest book; `live` gives the stream's, `read` asks the exchange for one."""
 
@@ -29,11 +36,14 @@ class RecentBook:
         live: Callable[[], Depth],
         read: Callable[[], Awaitable[Depth]],
         is_refuted: Callable[[], bool] = lambda: False,
+        read_mark: Callable[[], Awaitable[int | None]] = no_mark,
     ) -> None:
         """Know of none yet. `live` is the stream's book; `read` raises VenueError.
 
-        `is_refuted`: what the stream told last is not so any more.
+        `is_refuted`: what the stream told last is not so any more. `read_mark` asks for the mark
+        price (ticks), None where the answer has none; it raises VenueError.
         """
+        self._read_mark = read_mark
         self._clock = clock
         self._live = live
         self._read = read
@@ -72,7 +82,9 @@ class RecentBook:
             self._kept_ms = None
         if self._kept_ms is None or now_ms > self._kept_ms + LIFE_MS:
             return live
-        mark = self._kept.mark_ticks if live.mark_ticks is None else live.mark_ticks
+        mark = live.mark_ticks
+        if mark is None or (self._is_read and self._kept.mark_ticks is not None):
+            mark = self._kept.mark_ticks
         return replace(self._kept, mark_ticks=mark, is_live=False)
 
     async def keep(self) -> None:
@@ -94,6 +106,19 @@ class RecentBook:
             self._kept, self._kept_ms, self._is_read = book, now_ms, True
             if self._doubted is not None and _best(self._doubted) == _best(book):
                 self._doubted = None  # it is what it shows: another was faster
+            elif self._doubted is not None:
+                await self._renew_mark()
+
+    async def _renew_mark(self) -> None:
+        """Read mark for the book that was just read; without an answer the stream's stays."""
+        book = self._kept
+        try:
+            mark = await self._read_mark()
+        except VenueError as error:
+            _log.info("mark price not readable reason=%s", error)
+            return
+        if self._kept is book:
+            self._kept = replace(book, mark_ticks=mark)
 
 
 def _best(book: Depth) -> tuple[int | None, ...]:

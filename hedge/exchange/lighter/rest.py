@@ -87,9 +87,11 @@ class RestClient:
 
     # --- reads -------------------------------------------------------------------------------
 
-    async def markets(self, market_index: int | None = None) -> Json:
+    async def markets(
+        self, market_index: int | None = None, priority: Priority = Priority.NORMAL
+    ) -> Json:
         """Return `orderBookDetails`, of one market or of all."""
-        return await self._read(Priority.NORMAL, "orderBookDetails", {"market_id": market_index})
+        return await self._read(priority, "orderBookDetails", {"market_id": market_index})
 
     async def next_nonce(self) -> Json:
         """Return `nextNonce` of our key."""

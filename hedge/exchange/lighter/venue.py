@@ -123,7 +123,9 @@ class LighterVenue:
         self._tier: tuple[Callable[[str], None], Callable[[Exception], None]] | None = None
         self._is_tier_known = False
         self.last_account: AccountView | None = None
-        self._recent = RecentBook(clock, feed.depth, self._read_book, feed.is_refuted)
+        self._recent = RecentBook(
+            clock, feed.depth, self._read_book, feed.is_refuted, self._read_mark
+        )
 
     @classmethod
     @asynccontextmanager
@@ -261,13 +263,17 @@ class LighterVenue:
         """Return the market as the exchange states it now. Raises VenueError."""
         body = await self._rest.markets(self._spec.market_index)
         with parse.readable():
-            for row in parse.rows_of(body, "order_book_details"):
-                if parse.integer_of(row, "market_id") == self._spec.market_index:
-                    market = _market_of(row)
-                    if _scales(market.spec) != _scales(self._spec):
-                        raise VenueParseError("supported_size_decimals", _scales(market.spec))
-                    return market
-            raise VenueParseError("order_book_details", "our market is not in the answer")
+            market = _market_of(self._row_of(body))
+            if _scales(market.spec) != _scales(self._spec):
+                raise VenueParseError("supported_size_decimals", _scales(market.spec))
+            return market
+
+    def _row_of(self, body: parse.Json) -> parse.Json:
+        """Return our market's row of `orderBookDetails`. Raises VenueParseError."""
+        for row in parse.rows_of(body, "order_book_details"):
+            if parse.integer_of(row, "market_id") == self._spec.market_index:
+                return row
+        raise VenueParseError("order_book_details", "our market is not in the answer")
 
     @property
     def heard_ms(self) -> int | None:
@@ -307,10 +313,19 @@ class LighterVenue:
 
     async def _read_book(self) -> Depth:
         """Return the book as one answer lists it. Raises VenueError."""
-        priority = Priority.NEEDED if self._feed.needs_price() else Priority.NORMAL
-        body = await self._rest.order_book(self._spec.market_index, PAGE, priority)
+        body = await self._rest.order_book(self._spec.market_index, PAGE, self._price_priority)
         with parse.readable():
             return parse.depth_of(body, self._spec)
+
+    async def _read_mark(self) -> int | None:
+        """Return the mark price as the market's details state it. Raises VenueError."""
+        body = await self._rest.markets(self._spec.market_index, self._price_priority)
+        with parse.readable():
+            return parse.mark_of(self._row_of(body), self._spec)
+
+    @property
+    def _price_priority(self) -> Priority:
+        return Priority.NEEDED if self._feed.needs_price() else Priority.NORMAL
 
     # --- signing and sending -------------------------------------------------------------------
 

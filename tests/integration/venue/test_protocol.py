@@ -115,7 +115,7 @@ async def test_a_venue_that_has_enough_of_us_is_left_alone(
         async with running(replace(exchange.settings, times=times), _credentials()) as rig:
             await eventually(lambda: exchange.refused >= 4)
             await eventually(lambda: rig.budget.is_silenced)
-            assert f"HTTP {status}" in rig.venue.refused_because
+            await eventually(lambda: f"HTTP {status}" in rig.venue.refused_because)
             exchange.refusal_headers = {"Retry-After": "1"}
             before = exchange.refused
             await eventually(lambda: exchange.refused > before + 1)
@@ -146,6 +146,7 @@ async def test_while_a_price_is_needed_the_market_s_stream_and_its_book_come_bac
                 await rig.venue._read_book()
             is_owing = True
             assert await rig.venue._read_book() == Depth()
+            assert await rig.venue._read_mark() == 191_425
             exchange.refusal = 0
             await eventually(lambda: rig.of(MarketUp))
     assert pauses_of("public", caplog.messages, "HTTP 429")[0] == "600.00"

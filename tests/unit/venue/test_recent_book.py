@@ -45,7 +45,10 @@ class Scene:
             lambda: self.live,
             self._read,
             lambda: self.is_refuted,
+            self._read_mark,
         )
+        self.marks: list[int | VenueUnavailableError] = []
+        self.marks_asked = 0
 
     async def _read(self) -> Depth:
         self.asked_ms.append(self.clock.now_ms())
@@ -53,6 +56,13 @@ class Scene:
         if isinstance(answer, VenueUnavailableError):
             raise answer
         return answer
+
+    async def _read_mark(self) -> int | None:
+        self.marks_asked += 1
+        mark = self.marks.pop(0) if self.marks else None
+        if isinstance(mark, VenueUnavailableError):
+            raise mark
+        return mark
 
     def lose(self, left: Depth = MARK) -> None:
         self.live = left
@@ -179,6 +189,51 @@ async def test_a_doubted_book_that_is_so_is_believed_again() -> None:
     assert scene.book.depth() is scene.live
     await scene.until(10)
     assert len(scene.asked_ms) == 1
+
+
+async def test_a_doubted_stream_s_mark_is_read_anew_with_the_book() -> None:
+    """A socket that is mute for its book is mute for mark: the old one would forbid every price."""
+    scene = Scene()
+    scene.live = replace(BOOK, mark_ticks=200_050)
+    scene.book.depth()
+    scene.book.doubt()
+    scene.answers, scene.marks = [OTHER], [100_050]
+    await scene.until(2)
+    assert scene.book.depth() == replace(OTHER, mark_ticks=100_050)
+    scene.clock.advance_ms(10_000)
+    assert scene.book.depth() == MARK
+    scene.live = replace(BOOK, bids=(Level(200_010, 10),), mark_ticks=200_050)
+    assert scene.book.depth() is scene.live
+
+
+@pytest.mark.parametrize("mark", [None, VenueUnavailableError("away")])
+async def test_a_mark_that_cannot_be_read_leaves_the_stream_s(
+    mark: VenueUnavailableError | None,
+) -> None:
+    """A book by itself may be one stranger's bait: some bound is better than none."""
+    scene = Scene()
+    scene.live = replace(BOOK, mark_ticks=200_050)
+    scene.book.doubt()
+    scene.answers = [OTHER]
+    scene.marks = [] if mark is None else [mark]
+    await scene.until(2)
+    assert scene.marks_asked == 1
+    assert scene.book.depth() == replace(OTHER, mark_ticks=200_050)
+
+
+@pytest.mark.parametrize("is_doubted", [True, False])
+async def test_mark_costs_no_request_where_nothing_speaks_against_it(is_doubted: bool) -> None:
+    """Another was faster, or the socket is away, where mark lapses by itself."""
+    scene = Scene()
+    scene.book.depth()
+    if is_doubted:
+        scene.book.doubt()
+    else:
+        scene.lose()
+    scene.answers = [BOOK, BOOK]
+    await scene.until(11)
+    assert scene.asked_ms
+    assert scene.marks_asked == 0
 
 
 def test_only_a_live_book_can_be_doubted() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from hedge.core.amounts import InexactAmountError, MarketSpec, to_steps
 from hedge.core.pricing import BPS
 from hedge.core.records import Depth, Level
+from hedge.exchange.lighter import parse
 from hedge.exchange.lighter.parse import VenueParseError
 
 MOST_DEPTH = 50
@@ -157,13 +158,7 @@ class DepthMirror:
 
     def mark(self, stats: Json) -> None:
         """Take the mark price of what stands under "market_stats", rounded down to a tick."""
-        text = stats.get("mark_price")
-        try:
-            fine = to_steps(text, self._spec.price_decimals + _MARK_EXTRA_DECIMALS)
-        except InexactAmountError as error:
-            raise VenueParseError("mark_price", text) from error
-        ticks = fine // 10**_MARK_EXTRA_DECIMALS
-        self._mark_ticks = ticks if ticks > 0 else None
+        self._mark_ticks = parse.mark_of(stats, self._spec)
         self._cached = None
 
     def is_told_by(self, stats: Json) -> bool:
@@ -211,7 +206,6 @@ class DepthMirror:
             raise VenueParseError(field, str(error)) from error
 
 
-_MARK_EXTRA_DECIMALS = 12
 _PLAIN_CHARS = 40
 """Longer text takes the slow way, which bounds it; int() takes no more than 4,300 digits."""
 
