@@ -43,6 +43,9 @@ AGAIN_MS = 1_000
 MISSING_MS = 60_000
 """So long may answers lack a trade of ours without the venue's other statements agreeing."""
 
+PROVING = "proving"
+"""The word in a heartbeat for a proof that has not ended at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class NotProven:
@@ -91,6 +94,7 @@ class Bookkeeper:
         self._watched: BookBase | None = None
         self._saved: BookBase | None = None
         self._round = 0
+        self._waits_for = ""
         self.book: Book | None = None
         self._snapshot: StateSnapshot | None = None
         self._confirmed_ms: int | None = None
@@ -131,6 +135,18 @@ class Bookkeeper:
             if seen.trades:
                 self._heard_ms = heard_ms
             self._handlers.trades(self.book.add(seen.trades, heard_ms), seen.received_ns)
+
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """What a heartbeat shows of a proof that has not ended at once: why, by its word."""
+        why = self._waits_for
+        return ((PROVING, f"the proof of its book has failed so far: {why}"),) if why else ()
+
+    def _prove_waits(self, why: str) -> None:
+        """Keep what a proof waits for; say the first such reason of each proof in the log."""
+        if not self._waits_for:
+            self._parts.log.warning("not_proven_yet", reason=why)
+        self._waits_for = why
 
     async def catch_up(self) -> None:
         """Read the trades above what is certain by REST. Raises VenueError."""
@@ -334,6 +350,7 @@ class Bookkeeper:
                     timing.view_lag_s,
                     found,
                     self._say_corrected,
+                    self._prove_waits,
                 ),
                 fenced.rows,
                 lambda: self.book,
@@ -352,6 +369,7 @@ class Bookkeeper:
                 self._handlers.not_proven(NotProven(reason, detail))
             return
         finally:
+            self._waits_for = ""
             if self.book is not None:
                 self._handlers.trades(tuple(found), self._parts.clock.mono_ns())
         self._parts.log.info(

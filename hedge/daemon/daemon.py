@@ -698,7 +698,14 @@ class Shell(ABC):
 
     def _complete(self, ready: Ready) -> Ready:
         """Add to a heartbeat what both sides say: the halts, the releases, the acknowledgements."""
-        found = (ready, self.redis_watch, self.health, self.other_version, self.halts)
+        found = (
+            ready,
+            self.books,
+            self.redis_watch,
+            self.health,
+            self.other_version,
+            self.halts,
+        )
         notices = dict(notice for one in found for notice in one.notices)
         notices[BUDGET] = self.parts.budget.text
         return replace(

@@ -27,6 +27,8 @@ ALL_PAGES = 30
 SPENT_PAUSE_S, SPENT_MOST_S = 5.0, 61.0
 """Between two attempts that our own request budget cuts short: what an attempt itself asks for must
 not keep the budget, which counts the requests of a minute, from ever having room for all of it."""
+SAID_AFTER_MS = 2_000
+"""A list that is late for less is no news: what keeps a proof from ending is told from here on."""
 EARLY_MS = 30_000
 """A trade may be dated 20 s early, an order row in whole seconds: nearer times prove no order."""
 
@@ -63,6 +65,7 @@ class Reading:
     Trades that are new to a running book are added to `found` as they are counted, so that they
     are told also where no proof comes of it. What frames told of a running book and the venue's
     list, which lags by `lag_s` seconds at most, contradicts goes to `corrected`, as it was told.
+    `waits_for` hears what an attempt lacked, of a proof that has lasted for `SAID_AFTER_MS`.
     """
 
     venue: Venue
@@ -70,6 +73,7 @@ class Reading:
     lag_s: float
     found: list[Trade]
     corrected: Callable[[tuple[Trade, ...]], None]
+    waits_for: Callable[[str], None] = lambda _: None
 
 
 async def prove(
@@ -91,13 +95,15 @@ async def prove(
 
     """
     clock = reading.clock
-    deadline_ms = clock.now_ms() + round(deadline_s * 1000)
+    began_ms = clock.now_ms()
+    deadline_ms = began_ms + round(deadline_s * 1000)
     pause_s, spent_s, pages = 0.2, SPENT_PAUSE_S, 1
     last: Exception
     while True:
         try:
             return await _attempt(reading, rows, book(), stored, pages)
-        except BudgetSpentError:
+        except BudgetSpentError as error:
+            reading.waits_for(str(error))
             # Only time in which the venue can answer counts: our own budget comes back by itself.
             await clock.sleep(spent_s)
             deadline_ms += round(spent_s * 1000)
@@ -110,6 +116,8 @@ async def prove(
         if clock.now_ms() >= deadline_ms:
             is_contradicted = isinstance(last, _ContradictedError)
             raise NotProvenError(str(last), is_contradicted=is_contradicted)
+        if clock.now_ms() >= began_ms + SAID_AFTER_MS:
+            reading.waits_for(str(last))
         if deeper and pages < ALL_PAGES:
             pages = SOME_PAGES if pages < SOME_PAGES else ALL_PAGES
             continue

@@ -61,6 +61,7 @@ _TOLD = frozenset(
         "log_not_rotated",
         "state_not_written",
         "loop_late",
+        "proving",
     }
 )
 """Notices that the headline has; the others are its own words, or a reason not to be ready."""

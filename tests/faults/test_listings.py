@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,17 @@ async def test_rows_are_told_in_other_words(pair: Pair) -> None:
     since = time.monotonic_ns()
     await pair.fill_a("0.0300")
     await hedged_once(pair, since, 300)
+
+
+@pytest.mark.parametrize("how", ["null", "absent"])
+async def test_a_first_start_whose_empty_lists_are_missing(tmp_path: Path, how: str) -> None:
+    """Accounts that never traded have empty lists alone: the pair starts, trades and hedges."""
+    async with Pair(tmp_path, settings=SETTINGS) as made:
+        await made.paper.fault("list_missing", how=how)
+        await made.start()
+        since = time.monotonic_ns()
+        await made.fill_a("0.0100")
+        await hedged_once(made, since, 100)
 
 
 async def test_balances_come_without_what_is_available(pair: Pair) -> None:

@@ -295,6 +295,11 @@ def open_orders_of(body: Json, spec: MarketSpec, account_index: int) -> int | No
     return 0 if row.get("total_order_count") == 0 else None
 
 
+def rests_nothing(body: Json, account_index: int) -> bool:
+    """Whether an `account` answer counts no resting order in any market. Raises VenueParseError."""
+    return _account_row(body, account_index).get("total_order_count") == 0
+
+
 def position_of(container: object, spec: MarketSpec) -> int | None:
     """Return the signed position in our market, None where no row names it.
 

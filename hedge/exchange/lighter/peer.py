@@ -51,15 +51,31 @@ class LighterPeer:
     async def recent(self) -> Recent:
         """Return one public answer of the market's newest trades, with the peer's legs.
 
-        Raises VenueUnavailableError, VenueRefusedError.
+        A list that is null or not there counts as empty only where the market's statistics count no
+        trade of the day and the peer has no position. Raises VenueUnavailableError,
+        VenueRefusedError.
         """
         body = await self._rest.recent_trades(self._spec.market_index, PAGE)
+        if body.get("trades") is None and await self._is_unused():
+            return Recent((), 0, 0)
         with parse.readable():
             rows = parse.rows_of(body, "trades")
             legs = parse.trades_of(rows, self._spec, self._account_index)
             ids = [parse.integer_of(row, "trade_id") for row in rows]
         ordered = tuple(sorted(legs, key=lambda leg: (leg.trade_id, leg.side.sign)))
         return Recent(ordered, min(ids, default=0), max(ids, default=0))
+
+    async def _is_unused(self) -> bool:
+        """Whether the market's day has no trade and the peer no position. Raises VenueError."""
+        body = await self._rest.markets(self._spec.market_index)
+        with parse.readable():
+            rows = parse.rows_of(body, "order_book_details")
+            counts = [
+                row.get("daily_trades_count")
+                for row in rows
+                if parse.integer_of(row, "market_id") == self._spec.market_index
+            ]
+        return counts == [0] and await self.position_lots() == 0
 
     async def stated(self) -> PeerStated:
         """Return what one public answer of the account query states of the peer.

@@ -421,7 +421,19 @@ class LighterVenue:
 
     async def active_orders(self) -> tuple[OrderRow, ...]:
         """Return one answer of our resting orders of this market."""
-        return self._orders(await self._rest.active_orders(self._spec.market_index))
+        body = await self._rest.active_orders(self._spec.market_index)
+        if body.get("orders") is None and await self._resting() == 0:
+            return ()
+        return self._orders(body)
+
+    async def _resting(self) -> int | None:
+        """Return how many orders rest in our market by the account's own count, None without one.
+
+        The second source where a list of resting orders is null or not there. Raises VenueError.
+        """
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
+            return parse.open_orders_of(body, self._spec, self._account_index)
 
     def _orders(self, body: dict[str, Any]) -> tuple[OrderRow, ...]:
         with parse.readable():
@@ -433,12 +445,18 @@ class LighterVenue:
 
         `newer_than` None reads one page, which is complete in itself. Otherwise the answer is
         complete where it reaches `newer_than` or the beginning of the account's history.
+
+        A first page that is null or not there counts as empty only where the account's position
+        and its order rows agree that it has never traded (the exchange writes empty lists so too).
         """
         found: dict[tuple[int, str], Trade] = {}
         cursor: str | None = None
         read = 0
         for _ in range(1 if newer_than is None else pages):
             body = await self._rest.trades(self._spec.market_index, PAGE, cursor)
+            if cursor is None and body.get("trades") is None:
+                await self._agree_without_trades(newer_than)
+                return TradePages((), complete=True)
             with parse.readable():
                 rows = parse.rows_of(body, "trades")
                 legs = parse.trades_of(rows, self._spec, self._account_index)
@@ -452,6 +470,20 @@ class LighterVenue:
             if cursor is None or not rows:
                 return _pages(found.values(), newer_than, complete=read < KEPT_TRADES)
         return _pages(found.values(), newer_than, complete=False)
+
+    async def _agree_without_trades(self, newer_than: int | None) -> None:
+        """Return where other answers agree with a missing list of trades that there are none.
+
+        Raises VenueUnavailableError with what contradicts it, VenueError.
+        """
+        if newer_than:
+            raise _no_list(f"trade {newer_than} is known")
+        if (await self.account()).position_lots:
+            raise _no_list("the account has a position")
+        if any(row.filled_lots for row in await self.inactive_orders()):
+            raise _no_list("an order that has ended is filled")
+        if any(row.filled_lots for row in await self.active_orders()):
+            raise _no_list("an order that rests is filled")
 
     async def tx_status(self, tx_hash: str) -> TxStatus:
         """Look a transaction up by hash; UNKNOWN when the venue does not list it."""
@@ -476,9 +508,17 @@ class LighterVenue:
         body = await self._rest.active_orders(None)
         if "orders" in body and body["orders"] is None:
             return ()  # a null list is known to mean an empty one; the host's file names ours too
+        if "orders" not in body and await self._rests_nothing():
+            return ()
         with parse.readable():
             rows = parse.rows_of(body, "orders")
             return parse.orders_elsewhere(rows, self._spec, self._account_index)
+
+    async def _rests_nothing(self) -> bool:
+        """Whether the account itself counts no resting order in any market. Raises VenueError."""
+        body = await self._rest.account(self._account_index)
+        with parse.readable():
+            return parse.rests_nothing(body, self._account_index)
 
     async def positions_elsewhere(self) -> tuple[PositionElsewhere, ...]:
         """Return our positions of every market but ours. Raises VenueError."""
@@ -528,6 +568,10 @@ def _peer_of(
         times=settings.times,
         delays=delays,
     )
+
+
+def _no_list(but: str) -> VenueUnavailableError:
+    return VenueUnavailableError(f"unreadable answer: the list of trades is null, but {but}")
 
 
 def _pages(trades: Iterable[Trade], newer_than: int | None, *, complete: bool) -> TradePages:

@@ -408,3 +408,47 @@ async def test_a_change_of_price_keeps_the_order(paper: PaperProcess) -> None:
         gone = await rig.sender.change(change, 2)
         assert isinstance(gone, Rejected)
         assert refusal_of(gone.code) is Refusal.GONE
+
+
+@pytest.mark.parametrize("how", ["null", "absent"])
+async def test_missing_lists_of_an_account_that_never_traded_are_empty(
+    paper: PaperProcess, how: str
+) -> None:
+    """The account states no position and no resting order, and no row of it is filled."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        await rig.sender.fence()
+        fault = await paper.fault("list_missing", how=how, account_index=rig.account)
+        try:
+            assert await rig.venue.active_orders() == ()
+            assert await rig.venue.orders_elsewhere() == ()
+            for newer_than in (None, 0):
+                pages = await rig.venue.trades(newer_than)
+                assert (pages.trades, pages.complete) == ((), True)
+            with pytest.raises(VenueUnavailableError, match="trade 7 is known"):
+                await rig.venue.trades(7)
+        finally:
+            await paper.clear(fault)
+
+
+@pytest.mark.parametrize("how", ["null", "absent"])
+async def test_missing_lists_of_an_account_that_trades_are_no_answer(
+    paper: PaperProcess, how: str
+) -> None:
+    """A position, a filled row or a resting order contradicts the list that is not there."""
+    async with running(settings_of(paper), await new_account(paper)) as rig:
+        await rig.up()
+        trading = {"how": how, "full": True, "account_index": rig.account}
+        for side, why in (
+            (Side.BUY, "the account has a position"),
+            (Side.SELL, "an order that has ended is filled"),
+        ):
+            nonce = await rig.venue.next_nonce()
+            cap = rig.venue.depth().asks[0].price_ticks + (1000 if side is Side.BUY else -2000)
+            outcome = await rig.sender.order(market_order(nonce, side, 100, cap), nonce)
+            assert isinstance(outcome, Accepted)
+            await eventually(lambda count=1 + (side is Side.SELL): len(rig.trades) == count)
+            fault = await paper.fault("list_missing", path="trades", **trading)
+            with pytest.raises(VenueUnavailableError, match=why):
+                await rig.venue.trades(None)
+            await paper.clear(fault)

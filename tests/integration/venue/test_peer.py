@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from hedge.core.amounts import Side
+from hedge.core.hedger.watch import Recent
 from hedge.daemon.clock import SystemClock
 from hedge.exchange.budget import RequestBudget
 from hedge.exchange.lighter.venue import LighterVenue
 from hedge.exchange.peer import PeerDown, PeerEvent, PeerShown, PeerUp
+from hedge.exchange.port import VenueUnavailableError
 from tests.integration.venue.rig import market_order, new_account, running, settings_of
 from tests.waiting import eventually
 from tests.world.paper import PaperProcess
@@ -73,3 +75,25 @@ async def test_a_lost_watch_comes_back(paper: PaperProcess) -> None:
             await eventually(lambda: any(isinstance(event, PeerDown) for event in events))
             await eventually(lambda: events.count(PeerUp()) == 2)
             task.cancel()
+
+
+async def test_a_missing_list_of_a_market_that_nobody_trades_is_empty() -> None:
+    """Only beside statistics without a trade of the day, and a peer without a position."""
+    with PaperProcess() as fresh:
+        watched, watcher = await new_account(fresh), await new_account(fresh)
+        settings = replace(settings_of(fresh), peer_index=watched.account_index)
+        await fresh.fault("list_missing", path="recentTrades", full=True)
+        async with (
+            running(settings_of(fresh), watched) as trader,
+            running(settings, watcher) as rig,
+        ):
+            assert rig.venue.peer is not None
+            assert await rig.venue.peer.recent() == Recent((), 0, 0)
+            await trader.up()
+            for count, (side, cap) in enumerate([(Side.BUY, 400_000), (Side.SELL, 200_000)], 1):
+                nonce = await trader.venue.next_nonce()
+                await trader.sender.order(market_order(nonce, side, 120, cap), nonce)
+                await eventually(lambda count=count: len(trader.trades) == count)
+            assert await rig.venue.peer.position_lots() == 0
+            with pytest.raises(VenueUnavailableError, match="unexpected trades: None"):
+                await rig.venue.peer.recent()

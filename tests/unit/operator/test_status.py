@@ -103,6 +103,17 @@ def test_a_side_that_cannot_write_or_is_late_says_so() -> None:
     assert verdict(found).code == 0
 
 
+def test_a_side_whose_proof_fails_says_why() -> None:
+    """The headline has the reason while it is proved, not first the halt a minute later."""
+    why = "the proof of its book has failed so far: HTTP 502"
+    young = flat(READY_A, proven=False, shown=False, ready=False, beat=9)
+    found = asked(ready_a=replace(young, notices=(("proving", why),)), position_a=None)
+    assert found.headline.endswith(
+        f"A: its book is not proven yet. A: {why}. It goes on by itself. Look again: "
+        "`./hedgectl status`."
+    )
+
+
 @pytest.mark.parametrize("ledger", [None, LEDGER])
 def test_flat_and_proven_on_both_sides_is_neutral_right_after_a_start(ledger: Any) -> None:
     """B has answered no state of A yet, and nothing is open all the same."""

@@ -18,7 +18,13 @@ from hedge.daemon.proof import Proven
 from hedge.daemon.send_turn import Sending
 from hedge.errors import AccountKeyError
 from hedge.exchange.fence import Fenced
-from hedge.exchange.port import TradesSeen, TxStatus, VenueRefusedError, VenueUnavailableError
+from hedge.exchange.port import (
+    TradePages,
+    TradesSeen,
+    TxStatus,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
 from hedge.wire.state import PositionState
 from tests.unit.shell.fakes import ACCOUNT_B, CHAIN, Bench, Calls, running
 from tests.waiting import eventually
@@ -182,6 +188,35 @@ async def test_without_a_first_proof_there_is_no_book(books: Books) -> None:
     books.venue.lags.clear()
     await books.prove()
     assert books.net == 10
+
+
+async def test_why_a_book_is_not_proven_is_said_while_it_is_proved(
+    books: Books, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once in the log, and in the heartbeat until it is proven: nobody waits without a word."""
+    assert books.keeper.notices == ()
+    books.venue.errors.extend([VenueUnavailableError("HTTP 502")] * 6)
+    shown, read = [], books.venue.trades
+
+    async def trades(newer_than: int | None, pages: int = 5) -> TradePages:
+        shown.extend(books.keeper.notices)
+        return await read(newer_than, pages)
+
+    books.venue.trades = trades  # type: ignore[method-assign]
+    await books.prove()
+    assert set(shown) == {("proving", "the proof of its book has failed so far: HTTP 502")}
+    assert len(books.proven) == 1
+    assert books.keeper.notices == ()
+    lines = [line for line in caplog.messages if line.startswith("not_proven_yet")]
+    assert len(lines) == 1
+    assert "HTTP 502" in lines[0]
+
+
+async def test_a_proof_that_is_given_up_leaves_no_notice(books: Books) -> None:
+    """The halt has the reason from then on."""
+    books.venue.errors.extend([VenueUnavailableError("HTTP 502")] * 1000)
+    await books.prove()
+    assert (books.keeper.notices, len(books.not_proven)) == ((), 1)
 
 
 async def test_a_round_that_called_for_another_one_is_void(books: Books) -> None:
