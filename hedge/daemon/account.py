@@ -16,6 +16,8 @@ from hedge.core.book import (
     Listed,
 )
 from hedge.core.records import Trade
+from hedge.core.refusal import Refusal
+from hedge.daemon.advice import advice_for
 from hedge.daemon.clock import clock_off_ms
 from hedge.daemon.context import Parts
 from hedge.daemon.lease import LeaseKeeper
@@ -30,6 +32,7 @@ from hedge.daemon.proof import (
 )
 from hedge.daemon.send_turn import Sending
 from hedge.errors import AccountKeyError
+from hedge.exchange.error_codes import refusal_of
 from hedge.exchange.fence import Fenced
 from hedge.exchange.port import KeyRefusedError, TradesSeen, VenueError
 
@@ -43,6 +46,8 @@ AGAIN_MS = 1_000
 MISSING_MS = 60_000
 """So long may answers lack a trade of ours without the venue's other statements agreeing."""
 
+_NOT_ITS_NUMBERS = frozenset({Refusal.SOFTWARE, Refusal.ROLE})
+"""Refusals that no other account index, key index or private key of the same kind would cure."""
 PROVING = "proving"
 """The word in a heartbeat for a proof that has not ended at once."""
 
@@ -384,10 +389,13 @@ class Bookkeeper:
 
     def _key_words(self, error: KeyRefusedError) -> str:
         own = self._parts.config.own
-        return (
-            f"Lighter refuses API key {own.api_key_index} of account {own.account_index} "
-            f"({error.code} {error.message}). Check account_index, api_key_index and the key."
-        )
+        key = f"API key {own.api_key_index} of account {own.account_index}"
+        said = f"{error.code} {error.message}".rstrip(". ")
+        refusal = refusal_of(error.code)
+        if refusal in _NOT_ITS_NUMBERS:
+            advice = advice_for(refusal.value)
+            return f"Lighter refuses what {key} signs ({said}; {refusal.value}). {advice}."
+        return f"Lighter refuses {key} ({said}). Check account_index, api_key_index and the key."
 
     # --- what the host keeps --------------------------------------------------------------
 

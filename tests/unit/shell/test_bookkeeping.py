@@ -254,6 +254,26 @@ async def test_a_key_refused_at_the_first_start_ends_the_process(books: Books) -
     assert failure.value.exit_code == 4
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "says"),
+    [
+        (21136, "invalid signature, update the SDK", "Update this program"),
+        (62007, "maker-only api key can send only post-only", "Use an API key that may send"),
+        (21149, "integrator not approved", "Use an API key that may send"),
+    ],
+)
+async def test_what_is_no_fault_of_the_key_s_numbers_is_not_said_to_be(
+    books: Books, code: int, message: str, says: str
+) -> None:
+    """An outdated program, or a key without leave: new keys and indexes would not help."""
+    books.venue.nonces.appendleft(VenueRefusedError(code, message))
+    with pytest.raises(AccountKeyError, match=f"API key 5 of account 102.*{code}") as failure:
+        await books.keeper.reconcile()
+    assert says in str(failure.value)
+    assert "Check account_index" not in str(failure.value)
+    assert failure.value.exit_code == 4
+
+
 async def test_a_key_refused_while_running_is_tried_again(books: Books) -> None:
     """Somebody may put the key back: told each time, with growing pauses, for ever."""
     await books.prove()
