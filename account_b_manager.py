@@ -683,7 +683,7 @@ class AccountBManager(Shell):
     def _publish_failure(self, effect: PublishFailure) -> None:
         parts, state = self.parts, self.state
         failure = answers.failure_of(parts, state, effect)
-        detail = answers.failure_text(parts, state, effect)
+        detail = answers.failure_text(parts, effect)
         if self.halts.publish_failure(failure, detail):
             self.voice.say("halted", failure.reason, detail)
 

@@ -277,7 +277,7 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
     """Return the failure message; its detail asks a person for what helps, in plain words."""
     failure = effect.failure
     detail = (
-        f"{failure_text(parts, state, effect)}. {advice_for(failure.reason)}, then"
+        f"{failure_text(parts, effect)}. {advice_for(failure.reason)}, then"
         f" {commands_for(parts.config.file).resume}."
     )
     return BHedgeFailed(
@@ -294,10 +294,10 @@ def failure_of(parts: Parts, state: HedgerState, effect: PublishFailure) -> BHed
     )
 
 
-def failure_text(parts: Parts, state: HedgerState, effect: PublishFailure) -> str:
+def failure_text(parts: Parts, effect: PublishFailure) -> str:
     """Return what failed and why, without what to do about it."""
     failure, spec = effect.failure, parts.spec
-    what = _what_failed(spec, state, effect.owed_lots)
+    what = _what_failed(spec, effect)
     text = f"{what}: {failure.reason} ({failure.detail})"
     if effect.rest_lots is None or effect.owed_lots is None:
         return text
@@ -306,8 +306,8 @@ def failure_text(parts: Parts, state: HedgerState, effect: PublishFailure) -> st
     return f"{text}; {hedges}{spec.base(rest)} {spec.symbol} stay naked, and A reduces itself by it"
 
 
-def _what_failed(spec: MarketSpec, state: HedgerState, owed_lots: int | None) -> str:
-    order = state.inflight
+def _what_failed(spec: MarketSpec, effect: PublishFailure) -> str:
+    order, owed_lots = effect.doubted, effect.owed_lots
     if order is not None:
         size = f"{spec.base(order.lots)} {spec.symbol}"
         return f"B does not know what became of its order to {order.side.value} {size}"

@@ -490,12 +490,14 @@ class PublishFailure:
     """Publish that hedging failed and halt the pair; `owed_lots` is None while unknown.
 
     `rest_lots` is what of it stays naked at once, left to A; None where B goes on with all of it.
+    `doubted` is the order whose fate is what failed; one that is sent after it is none.
     """
 
     failure: Failure
     attempts: int
     owed_lots: int | None
     rest_lots: int | None = None
+    doubted: InFlight | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,8 @@ def _on_fence_refused(state: HedgerState, event: FenceRefused, _facts: Facts) ->
     said, state = state.failure, replace(state, failure=failure)
     if said is not None and said.reason == failure.reason:
         return state, ()
-    return state, (PublishFailure(failure, state.attempts, owed_lots(state)),)
+    owed = owed_lots(state)
+    return state, (PublishFailure(failure, state.attempts, owed, doubted=state.inflight),)
 
 
 def _on_book(state: HedgerState, event: OwnBook, facts: Facts) -> Step:

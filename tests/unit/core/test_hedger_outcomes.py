@@ -365,9 +365,11 @@ def test_a_refused_key_is_said_once_and_over_with_the_fence() -> None:
 
 def test_a_slow_fence_is_no_word_of_the_venue() -> None:
     """Its failure names no code; the debt is still what was owed."""
-    said = only(Hedger().unknown()(FenceRefused(0, "no fence for 60 s")), PublishFailure)
+    driver = Hedger().unknown()
+    said = only(driver(FenceRefused(0, "no fence for 60 s")), PublishFailure)
     assert said.failure == Failure("outcome_unknown", "no fence for 60 s")
     assert said.owed_lots == -100
+    assert said.doubted is driver.state.inflight is not None
 
 
 def test_a_hedge_found_after_a_start_says_that_the_debt_is_not_known_yet() -> None:

@@ -406,10 +406,29 @@ def test_a_failure_names_the_order_whose_fate_is_open(parts: Parts) -> None:
     """What is owed says nothing while an order may or may not have executed it."""
     order = InFlight(client_order_index=9, nonce=5, side=Side.SELL, lots=60, attempt=1)
     state = state_of(phase=Phase.UNKNOWN, inflight=order, net_lots=0)
-    effect = PublishFailure(Failure("outcome_unknown", "no fence for 60 s"), 0, -60)
+    failure = Failure("outcome_unknown", "no fence for 60 s")
+    effect = PublishFailure(failure, 0, -60, doubted=order)
     detail = answers.failure_of(parts, state, effect).detail
     assert "what became of its order to sell 0.0060 ETH" in detail
     assert "could not hedge" not in detail
+
+
+def test_a_failure_does_not_speak_of_the_order_that_follows_it(parts: Parts) -> None:
+    """The part that margin allows is being sent as the words are made: nothing of it is in doubt.
+
+    What executed nothing is known to have done so.
+    """
+    order = InFlight(client_order_index=9, nonce=5, side=Side.SELL, lots=5226, attempt=2)
+    state = state_of(phase=Phase.SENDING, inflight=order, net_lots=0)
+    effect = PublishFailure(
+        Failure("not_enough_margin", "attempt 1 executed nothing"), 1, -10000, -4774
+    )
+    words = (
+        "B could not hedge 1.0000 ETH: not_enough_margin (attempt 1 executed nothing); B hedges"
+        " 0.5226 of it; 0.4774 ETH stay naked, and A reduces itself by it"
+    )
+    assert answers.failure_text(parts, effect) == words
+    assert answers.failure_of(parts, state, effect).detail.startswith(f"{words}. Add collateral")
 
 
 def test_an_unknown_debt_is_not_written_as_zero(parts: Parts) -> None:
