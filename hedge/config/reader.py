@@ -311,7 +311,8 @@ class SectionReader:
             written, _, port = text.rpartition(":")
             if "@" in written:
                 raise ConfigError(f"{key}: {WITH_LOGIN}; {allowed} has none.", key)
-            host = bare_host(written)
+            is_bare = ":" in written and not written.startswith("[")  # where does its port begin?
+            host = None if is_bare else bare_host(written)
             if host is None or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
                 wrong(key, item, f"{allowed}, an IPv6 address in brackets")
             found.append((host, int(port)))

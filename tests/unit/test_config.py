@@ -405,6 +405,9 @@ def test_the_command_line_comes_last(folder: Path) -> None:
         ("redis.master_name", "m", "redis.sentinels"),
         ("redis.sentinels", ["::g:1"], "in brackets"),
         ("redis.sentinels", ["[::1:1"], "in brackets"),
+        ("redis.sentinels", ["::1:26379"], "in brackets"),
+        ("redis.sentinels", ["fd00::1:2637"], "in brackets"),
+        ("redis.sentinels", ["2001:db8:0:0:0:0:0:1:26379"], "in brackets"),
         ("redis.sentinels", ["$NAME"], "is no variable"),
         ("redis.host", "", "a name or an address"),
         ("redis.host", "redis:6379", "the port is redis.port"),
@@ -636,7 +639,7 @@ def test_tls_and_sentinels(folder: Path) -> None:
     assert load(folder, redis__tls=True).redis.tls.enabled
     tls = load(folder, redis__tls={"ca_file": "ca.pem"}).redis.tls
     assert (tls.enabled, tls.ca_file, tls.check_hostname) == (True, "ca.pem", True)
-    redis = load(folder, redis__sentinels=["s1:26379", "::1:26380"], redis__master_name="m").redis
+    redis = load(folder, redis__sentinels=["s1:26379", "[::1]:26380"], redis__master_name="m").redis
     assert redis.sentinels == (("s1", 26379), ("::1", 26380))
 
 
