@@ -101,6 +101,12 @@ class Facts:
         return f"{self.clock_off}; what it signs has run out before it arrives"
 
     @property
+    def clock_notice(self) -> tuple[tuple[str, str], ...]:
+        """What a heartbeat shows of a clock that is off, held by it or not, by its word."""
+        told = self.cannot_sign or self.clock_off
+        return (("clock", told),) if told else ()
+
+    @property
     def low_quota(self) -> str:
         """Say that what is left of the volume quota is kept for hedging and closing; "" if not."""
         if self.quota_left is None or self.quota_left >= QUOTA_RESERVE:

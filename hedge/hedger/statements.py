@@ -67,11 +67,12 @@ def why_unready(
 
 
 def notices_of(state: HedgerState, facts: Facts) -> tuple[tuple[str, str], ...]:
-    """Return why B trades nothing though it may owe, and that A is away, by their words."""
+    """Return why B trades nothing though it may owe, a clock that is off, and that A is away."""
     hold, away = hold_of(state, facts), away_text(state, facts.now_ms)
     found = [] if hold is None else [(hold.reason, hold.detail)]
     shared = [(KEY_SHARED, facts.shared_key)] if facts.shared_key else []
-    return (*found, *shared, *([("a_away", away)] if away else []))
+    away_notice = [("a_away", away)] if away else []
+    return tuple(dict([*facts.clock_notice, *found, *shared, *away_notice]).items())
 
 
 def _by_the_link(state: HedgerState, *, is_answering: bool) -> list[str]:

@@ -161,12 +161,13 @@ def why_unready(state: MakerState, facts: Facts, hold: Hold | None) -> tuple[str
 
 
 def notices_of(state: MakerState, facts: Facts, hold: Hold | None) -> tuple[tuple[str, str], ...]:
-    """Return why no order rests, and that B is away while anything is open, by their words."""
+    """Return why no order rests, a clock that is off, and that B is away while anything is open."""
     away = away_text(state, facts.now_ms)
     found = [] if hold is None else [(hold.reason, hold.detail)]
     if turn := turn_text(state):
         found.append(("nored" if state.nored else "acting", turn))
-    return (*found, *([("b_away", away)] if away else []))
+    away_notice = [("b_away", away)] if away else []
+    return tuple(dict([*facts.clock_notice, *found, *away_notice]).items())
 
 
 def resting_of(parts: Parts, state: MakerState) -> tuple[RestingOrder, ...]:

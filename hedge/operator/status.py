@@ -62,6 +62,7 @@ _TOLD = frozenset(
         "state_not_written",
         "loop_late",
         "proving",
+        "clock",
     }
 )
 """Notices that the headline has; the others are its own words, or a reason not to be ready."""
@@ -245,7 +246,9 @@ class SideView:
     @property
     def waits_for(self) -> str:
         """What there is to say of it in the headline, beside why it is not ready."""
-        said = [text for word, text in self.notices if word in _TOLD]
+        reasons = () if self.beat is None or self.beat.ready else self.beat.reasons
+        told = (text for word, text in self.notices if word in _TOLD)
+        said = [text for text in told if text not in reasons]  # which stand there already
         return f"{self.name}: {'; '.join(said)}" if said else ""
 
     def outcome_of(self, command_id: str) -> str | None:

@@ -55,3 +55,25 @@ def waits(found: Report, side: str) -> str:
     """Return the cell of the row `waits` in what `status` prints."""
     row = dict(hedgectl.ROWS)["waits"]
     return row(found, found.a if side == "a" else found.b)
+
+
+BEHIND = "this host's clock is 480 s behind Lighter's: set it right (NTP)"
+
+
+@pytest.mark.parametrize("ahead_ms", [480_000, -480_000])
+def test_a_clock_that_is_off_is_told_by_a_side_that_hedges_or_rests(ahead_ms: int) -> None:
+    """It goes on, and a person has to set the clock right all the same, as `status` says."""
+    told = BEHIND if ahead_ms > 0 else BEHIND.replace("behind", "ahead of")
+    hedger, maker = owing(), Maker().ready()
+    assert "clock" not in dict(answers.notices_of(hedger.state, hedger.now))
+    hedger.facts(clock_ahead_ms=ahead_ms)
+    maker.facts(clock_ahead_ms=ahead_ms)
+    of_b = dict(answers.notices_of(hedger.state, hedger.now))
+    of_a = dict(statements.notices_of(maker.state, maker.now, None))
+    for notices in (of_a, of_b):
+        assert told in notices["clock"]
+    for ready, of_it in ((READY_A, of_a), (READY_B, of_b)):
+        found = shown(replace(ready, notices=tuple(of_it.items())))
+        assert f"{ready.side.upper()}: {of_it['clock']}." in found.headline
+        held = replace(ready, ready=False, reasons=(of_it["clock"],), notices=(*of_it.items(),))
+        assert shown(held).headline.count(told) == 1
