@@ -174,7 +174,8 @@ class AdminApi:
         """Set mark price, hourly funding rate, rules, or whether positions may only shrink.
 
         With `price` the whole market goes there: quotes and mark. With `bids` and `asks`, lists of
-        [price, size], the fixed book is these levels, and none other.
+        [price, size], the fixed book is these levels, and none other; one without the other is an
+        error, an empty list an empty side.
         """
         market = known_market(self._exchange, Params(request.match_info).integer("market"))
         body = Body(await read_json(request))
@@ -190,6 +191,11 @@ class AdminApi:
                 raise invalid_param(f"funding_rate must be within {most} percent per hour")
         reduce_only = body.flag("force_reduce_only")
         rules = _rules(body, market.size_decimals)
+        has_book = body.get("bids") is not None
+        if has_book != (body.get("asks") is not None):
+            raise invalid_param(
+                "bids and asks go together: the fixed book is both; [] is an empty side"
+            )
         levels = [
             *_levels(body, "bids", market, is_ask=False),
             *_levels(body, "asks", market, is_ask=True),
@@ -202,7 +208,7 @@ class AdminApi:
             self._engine.set_funding(market.market_id, rate)
         if rules:
             self._engine.set_rules(market.market_id, rules)
-        if body.get("bids") is not None and body.get("asks") is not None:
+        if has_book:
             self._engine.set_ladder(market.market_id, levels)
         if reduce_only is not None:
             self._engine.set_force_reduce_only(market.market_id, on=reduce_only)
