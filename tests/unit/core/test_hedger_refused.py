@@ -298,9 +298,12 @@ def test_a_clock_by_which_nothing_can_be_signed(ahead_s: int, holds: bool) -> No
     driver.facts(clock_ahead_ms=ahead_s * 1000)
     assert (kinds(driver(driver.says(100))) == []) is holds
     hold = hold_of(driver.state, driver.now)
+    [(word, text)] = driver.now.clock_notice
+    assert (word, f"{abs(ahead_s)} s" in text) == ("clock", True)
     if holds:
         assert hold is not None
-        assert hold.reason == "clock"
+        assert (hold.reason, hold.detail) == (word, text)
         assert "500 s behind Lighter's" in hold.detail
         driver.facts(clock_ahead_ms=0)
+        assert driver.now.clock_notice == ()
         assert kinds(driver(Tick())) == [SendHedge]
