@@ -1,8 +1,8 @@
 """What a case is given: a folder, processes, a clock of disturbances, and a place for findings.
 
-A case is a function of a `Trial`, registered by `@case("1a", "what the issue says")` in any module
-of this folder. It disturbs a pair and calls `trial.settle(...)`; what it claims itself goes through
-`trial.expect`. What every case must keep is judged afterwards by `verdict.judge`.
+A case is a function of a `Trial`, registered by `@case("1a", "what is done and promised")` in any
+module of this folder. It disturbs a pair and calls `trial.settle(...)`; what it claims itself goes
+through `trial.expect`. What every case must keep is judged afterwards by `verdict.judge`.
 """
 
 import shutil
