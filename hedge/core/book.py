@@ -145,6 +145,10 @@ class Book:
                 self._take(claim)
             elif all(one.place != place for one in claims.values()):
                 claims[key] = claim
+        for key in [key for key, claim in claims.items() if claim.place not in self._trades]:
+            lone = claims.pop(key).trade  # what it was taken for has turned out to be another one
+            new.append(lone)
+            self._count(key, lone)
         if claims and not self.consistent:
             corrected += self._needed(claims)
         missing = self._missing(answer, {claim.place for claim in claims.values()})

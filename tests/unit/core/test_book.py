@@ -571,3 +571,20 @@ def test_two_copies_of_one_trade_are_one_claim() -> None:
         assert (book.net_lots, len(book.trades)) == (5, 1)
     book.listed(answer([true], 7000))
     assert (book.net_lots, len(book.trades)) == (5, 1)
+
+
+def test_a_trade_that_took_the_id_of_another_gives_it_back() -> None:
+    """A frame told trade 12 as 15, and the true 15 was heard as its other side: two claims on one.
+
+    The answer's 15 has a second source in that frame. What it replaces was 12 then, which is new.
+    """
+    first, twelve = trade(9, -100, 0), trade(12, 100, -100)
+    fifteen = trade(15, -48, 0)
+    book = Book(BookBase(0, 5))
+    book.add([first])
+    book.add([replace(twelve, trade_id=15)], heard_ms=100)
+    book.add([fifteen], heard_ms=200)
+    found = book.listed(answer([first, twelve, fifteen]))
+    assert [one.trade_id for one in found.new] == [12]
+    assert sorted(one.trade_id for one in book.trades) == [9, 12, 15]
+    assert (book.net_lots, book.consistent) == (-48, True)
