@@ -145,10 +145,7 @@ class Book:
                 self._take(claim)
             elif all(one.place != place for one in claims.values()):
                 claims[key] = claim
-        for key in [key for key, claim in claims.items() if claim.place not in self._trades]:
-            lone = claims.pop(key).trade  # what it was taken for has turned out to be another one
-            new.append(lone)
-            self._count(key, lone)
+        new += self._unplaced(claims)
         if claims and not self.consistent:
             corrected += self._needed(claims)
         missing = self._missing(answer, {claim.place for claim in claims.values()})
@@ -302,6 +299,14 @@ class Book:
         """Let an answer's text stand in the place of what was known."""
         self._forget(claim.place)
         self._count(_key(claim.trade), claim.trade)
+
+    def _unplaced(self, claims: dict[TradeKey, "_Claim"]) -> list[Trade]:
+        """Count the trades of claims whose place has turned out to be another trade's."""
+        keys = [key for key, claim in claims.items() if claim.place not in self._trades]
+        found = [claims.pop(key).trade for key in keys]
+        for trade in found:
+            self._count(_key(trade), trade)
+        return found
 
     def _needed(self, claims: dict[TradeKey, "_Claim"]) -> list[Trade]:
         """Take claims without which the book contradicts itself, and with which it adds up."""
