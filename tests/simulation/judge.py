@@ -140,6 +140,7 @@ class Judge:
         self._deaf_s: dict[tuple[str, int], float] = {}
         """By heartbeat: how long its writer had heard nothing of the exchange."""
         self._closing: dict[str, int] = {}
+        self._closes_as: dict[str, Closing | None] = {}
         self._rests: set[str] = set()
         """Of those that close by order, who closes what is left beside a flat A: the offset."""
         """What each B closes of its own by a person's order, as if A had traded it."""
@@ -224,6 +225,7 @@ class Judge:
         elif what in ("frozen", "killed") or what.startswith("ended"):
             self._notes.rests(self._now, daemon.name)
             if what != "frozen":
+                self._closes_as.pop(daemon.name, None)
                 self._on_closing(daemon, None)
                 self._forget_by_hand(daemon)
             if what == "ended: neutral" and self._leads.get(daemon.name, True):
@@ -331,14 +333,25 @@ class Judge:
                 self._by_hand(-lots)  # B undoes what it traded for them, or forgets it
             if after.manual_lots != -self._hand_open.get(process, 0):
                 self._blame_hand(daemon, after.manual_lots)
-            # A standby that has heard of a flatten closes nothing before it leads.
-            led = daemon.name in self._closing
-            was, now = (one.closing if led or _leads(one) else None for one in (before, after))
-            if was is not now:
-                self._on_closing(daemon, self._ordered_lots(daemon, after.closing), after.closing)
+            now = self._closes_now(daemon, after)
+            if now is not self._closes_as.get(daemon.name):
+                self._closes_as[daemon.name] = now
+                self._on_closing(daemon, self._ordered_lots(daemon, now), now)
             return effects
 
         manager.step = step
+
+    def _closes_now(self, daemon: Daemon, state: Any) -> Closing | None:
+        """Return what a B closes of its own at this moment.
+
+        A standby that has heard of a flatten closes nothing before it leads, and beside an A that
+        is not flat what is left of B is A's other side and the offset.
+        """
+        closing: Closing | None = state.closing
+        if daemon.name not in self._closing and not _leads(state):
+            return None
+        is_left = closing is Closing.REST and self._world.exchange.lots(A) != 0
+        return None if is_left else closing
 
     def on_flatten(self, forced: bool) -> None:
         """A person orders to close both accounts, or (`forced`) one side alone."""

@@ -555,3 +555,9 @@ def test_a_schedule_with_scripts_and_commands_replays_exactly() -> None:
     results = [play(SPREAD + 5, profile) for _ in range(2)]
     one, other = ((each.steps, each.fills, each.tally, each.violations) for each in results)
     assert one == other
+
+
+@pytest.mark.parametrize("seed", [1001987, 2001768])
+def test_a_flatten_that_a_stop_cuts_short_leaves_the_offset(seed: int) -> None:
+    """B is A's other side, and the offset, for as long as A is not flat, whatever was ordered."""
+    assert play(seed).violations == []
