@@ -501,7 +501,7 @@ def _why_may_fill(state: MakerState) -> str:
         return "A's book is not proven yet"
     if state.unsaid or not state.consistent:
         return "a trade of A is missing or not published yet"
-    if not (state.streams_up and state.own_shown):
+    if not (state.streams_up and state.own_shown and state.answering):
         return "A has heard nothing of the exchange for too long"
     return ""
 

@@ -409,3 +409,12 @@ def test_a_last_word_is_repeated_and_stands() -> None:
     driver = Hedger().idle(-100).a_left().a_left()
     driver(MakerSeen(None, None))
     assert ended(driver, StopOfB()) is True
+
+
+@pytest.mark.parametrize("own_shown", [True, False])
+def test_an_a_whose_ping_has_no_answer_does_not_leave(own_shown: bool) -> None:
+    """It was liquidated in that silence, said that it was covered, and nobody looked any more."""
+    driver = covered_a()
+    driver(Tick(own_shown=own_shown, answering=False))
+    assert a_ended(driver, StopRequested()) is None
+    assert a_ended(driver, Tick()) is True
