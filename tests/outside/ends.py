@@ -757,7 +757,7 @@ def flatten_without_b(trial: Trial) -> None:
     trial.settle()
 
 
-@case("3-flatten-halted", "flatten with B halted by a foreign trade: both end flat")
+@case("3-flatten-halted", "flatten with B halted by a foreign trade: what it says ends flat")
 def flatten_beside_a_halt(trial: Trial) -> None:
     pair = Pair(trial)
     by_hand(trial, pair)
@@ -767,13 +767,19 @@ def flatten_beside_a_halt(trial: Trial) -> None:
     trial.until(lambda: "HALTED" in status(pair)[1], "the halt", 40)
     trial.note_event("flatten --yes")
     flattened = pair.flatten()
-    trial.remark(f"exit {flattened.code}: {flattened.text.strip()[-300:]}")
-    trial.expect(flattened.code == 0, f"flatten ends with 0, not {flattened.code}")
+    trial.remark(f"exit {flattened.code}: {flattened.text.strip()[-400:]}")
+    trial.expect(flattened.code == 5, f"flatten is refused with 5, not {flattened.code}")
+    trial.expect("resume --force" in flattened.text, "the refusal names the way out")
+    trial.note_event("resume --force, then flatten, as it says")
+    resume = pair.begin_ctl("resume", "--force", "--reason", "looked", "--yes")
+    ends(trial, resume, timeout_s=120)
+    flattened = pair.flatten()
+    trial.remark(f"exit {resume.code}, then {flattened.code}: {flattened.text.strip()[-300:]}")
+    trial.expect((resume.code, flattened.code) == (0, 0), "both commands end with 0")
     trial.expect(not any(pair.positions()), f"both are flat: {pair.positions()}")
     trial.settle()
     false = pair.logs("has not covered a fill")
     trial.expect(not false, f"nobody calls a hedged fill not covered: {false[:1]}")
-    trial.told_open("the foreign trade: halted since")
 
 
 @case("3-flatten-twice", "flatten twice at once, and once more: flat, no order too many")
