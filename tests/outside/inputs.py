@@ -293,7 +293,7 @@ def addresses(trial: Trial) -> None:
             Row("IPv6 host in brackets", {host: '"[::1]"'}, [r"\[::1\]"], ACCEPTED),
             Row("IPv6 exchange", {url: '"http://[::1]:8790"'}, [], ACCEPTED),
             Row("IPv6 Sentinel", name | {"redis.sentinels": '["[::1]:26379"]'}, [r"\[::1\]"], ACCEPTED),
-            Row("IPv6 Sentinel, no brackets", name | {"redis.sentinels": '["::1:26379"]'}, ["sentinels", r"\["]),
+            Row("IPv6 Sentinel, no brackets", name | {"redis.sentinels": '["::1:26379"]'}, ["sentinels", "brackets"]),
             Row("a Sentinel without a port", name | {"redis.sentinels": '["127.0.0.1"]'}, ["sentinels", "port"]),
             Row("host with a port", {host: "127.0.0.1:6388"}, ["redis.host", "port"]),
         ],
