@@ -190,9 +190,9 @@ async def alone_when_closing(pair: Pair) -> str:
 async def filled_alone(pair: Pair) -> str:
     """A is filled the moment in which the others have left it alone: the first hedge finds them.
 
-    On a loaded machine the fill may overtake the book's frame on its way into B; not three times.
+    On a loaded machine the fill may overtake the book's frame on its way into B; not five times.
     """
-    for _ in range(3):
+    for _ in range(5):
         await calm(pair)
         async with book_frames(pair) as told:
             await market(pair, deep(2960.0, 2959.85), deep(3000.15, 3000.30), 2980)

@@ -66,8 +66,8 @@ async def test_every_key_becomes_a_list(pair: Pair) -> None:
         NAMES.command,
         *leases,
     ):
-        await pair.client.delete(name)
-        await pair.client.rpush(name, "x")
+        async with pair.client.pipeline() as both:  # nothing is written between the two
+            await both.delete(name).rpush(name, "x").execute()
     await pair.fill_a()
     await goes_on(pair)
     assert await pair.halt() is None
