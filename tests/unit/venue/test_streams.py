@@ -275,7 +275,7 @@ async def test_a_mute_link_has_no_book() -> None:
     """After 30 s without any frame the book is stale, with the next frame it is back."""
     public = await _ready_public()
     public.clock.advance_ms(30_001)
-    assert not public.talk.is_live
+    assert not public.talk.depth().is_live
     assert public.talk.depth() == Depth()
     public.hear({"type": "pong"})
     assert public.talk.depth().bids
@@ -378,11 +378,11 @@ async def test_a_busy_book_that_falls_silent_is_asked_and_left() -> None:
     silent = public.clock.now_ms()
     public.clock.advance_ms(4_999)
     assert list(public.talk.tick(silent + 4_999)) == []
-    assert public.talk.is_live
+    assert public.talk.depth().is_live
     public.clock.advance_ms(1)
     assert list(public.talk.tick(silent + 5_000)) == ['{"type":"ping"}']
     assert public.talk.depth() == Depth(mark_ticks=191_425)
-    assert not public.talk.is_live
+    assert not public.talk.depth().is_live
     public.clock.advance_ms(10)
     public.hear({"type": "pong"})
     public.hear(payload("ws_market_stats"))
@@ -446,7 +446,7 @@ async def test_a_still_book_is_refuted_by_what_else_is_told(
     depth = public.talk.depth()
     assert bool(depth.bids) is not bool(doubt)
     assert doubt in depth.doubt
-    assert public.talk.is_live is not bool(doubt)
+    assert public.talk.depth().is_live is not bool(doubt)
     asked = list(public.talk.tick(public.clock.now_ms()))
     assert asked == ([UNSUBSCRIBE, SUBSCRIBE] if doubt else [])
     assert list(public.talk.tick(public.clock.now_ms())) == []

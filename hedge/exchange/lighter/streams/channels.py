@@ -378,11 +378,6 @@ class PublicTalk(StreamTalk):
             return Depth(mark_ticks=self._mirror.mark_ticks, doubt=doubt)
         return self._mirror.depth()
 
-    @property
-    def is_live(self) -> bool:
-        """Whether the book is known as it is now."""
-        return not self._is_stale and self._mirror.is_synced and not self.refuted()
-
     def refuted(self) -> str:
         """Return what speaks against a book that gets no frames, "" where nothing does."""
         if not self._mirror.is_synced:
