@@ -95,6 +95,28 @@ def test_a_value_is_counted_once_per_text_and_named_once_per_complaint(bench: Be
     assert read("{") == (1, 1)
 
 
+def test_a_text_that_was_read_stands_for_itself_alone(bench: Bench) -> None:
+    """What it said is kept by its whole text: never beside another one, a refused or a lost one."""
+    reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
+    beats = [
+        replace(
+            READY_A, chain_id=CHAIN, a_account_index=ACCOUNT_A, b_account_index=ACCOUNT_B, beat=n
+        )
+        for n in (7, 8)
+    ]
+    texts = [
+        one.to_json(bench.parts.spec, envelope=Envelope("", "a" * 16, one.beat)) for one in beats
+    ]
+
+    def read(text: str | None) -> int | None:
+        values = [text if key == NAMES.ready_a else None for key in reader.keys]
+        found = reader.read(values).ready_a
+        return None if found is None else found.beat
+
+    told = [texts[0], texts[0], texts[1], "{", "", None, texts[1], texts[0]]
+    assert [read(text) for text in told] == [7, 7, 8, None, None, None, 8, 7]
+
+
 def test_a_value_of_another_type_is_one_refusal(bench: Bench) -> None:
     """A list under the key of a heartbeat."""
     reader = SnapshotReader(NAMES, bench.parts.scope, None, None)
